@@ -1,0 +1,79 @@
+"""What can go wrong, in the one form that every part of the service uses."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One JSON:API error object.
+
+    `status` is the HTTP status, `code` a stable kebab-case word that clients may compare, `title`
+    the same sentence for each problem of that code, `detail` what happened this time. `source`
+    holds `pointer`, `parameter` or `header`; `meta` whatever else a program may want to read.
+    """
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    source: Mapping[str, str] | None = None
+    meta: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error object as JSON:API spells it; `status` is a string there."""
+        result: dict[str, Any] = {
+            "status": str(self.status),
+            "code": self.code,
+            "title": self.title,
+            "detail": self.detail,
+        }
+        if self.source:
+            result["source"] = dict(self.source)
+        if self.meta:
+            result["meta"] = dict(self.meta)
+        return result
+
+
+class EventImportError(Exception):
+    """The base of everything that this package raises on purpose."""
+
+
+@dataclass(eq=False)
+class ProblemError(EventImportError):
+    """A refusal that the client is told about: one or more problems, and headers to send along."""
+
+    problems: tuple[Problem, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__("; ".join(problem.detail for problem in self.problems))
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the whole answer: that of the problems, or 400 where they differ."""
+        statuses = {problem.status for problem in self.problems}
+        return statuses.pop() if len(statuses) == 1 else 400
+
+
+def refuse(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    source: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> ProblemError:
+    """A `ProblemError` of one problem, ready to be raised."""
+    return ProblemError((Problem(status, code, title, detail, source, meta),), headers or {})
+
+
+def document(problems: Iterable[Problem]) -> dict[str, Any]:
+    """The JSON:API document that carries these problems."""
+    return {
+        "errors": [problem.as_dict() for problem in problems],
+        "jsonapi": {"version": "1.1"},
+    }

@@ -1,0 +1,85 @@
+"""The storage port: what the service asks of a place that keeps objects."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from eventimport.errors import EventImportError
+
+
+class Visibility(StrEnum):
+    """Public objects have a URL; private ones (archives of imports) have none, ever."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as the backend knows it: `size` in bytes, `modified_at` in UTC."""
+
+    key: str
+    size: int
+    content_type: str
+    modified_at: datetime
+
+
+class StorageError(EventImportError):
+    """The backend failed; `retryable` says whether trying again may help."""
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class ObjectNotFoundError(StorageError):
+    """There is no object of that key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no object {key!r}", retryable=False)
+
+
+class Storage(Protocol):
+    """A backend. Keys are ours (`storage.keys`); a key's first part decides its visibility.
+
+    `put` stores all chunks or nothing: when it raises, whatever the reason (the source of the
+    chunks failing and cancellation included), no object and no part of one is left behind.
+    """
+
+    @property
+    def name(self) -> str:
+        """The configured name of the backend: `local`, `s3`, `gcs`, `memory`."""
+        ...
+
+    async def put(
+        self, key: str, chunks: AsyncIterable[bytes], *, content_type: str
+    ) -> StoredObject:
+        """Store the chunks under the key. Raises StorageError, and what `chunks` raises."""
+        ...
+
+    def open(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Read an object as chunks of at most 1 MiB. Raises ObjectNotFoundError, StorageError."""
+        ...
+
+    async def stat(self, key: str) -> StoredObject | None:
+        """The object's facts, or None where there is none."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the object; that there is none is no error."""
+        ...
+
+    def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """All objects whose key begins with the prefix."""
+        ...
+
+    def public_url(self, key: str) -> str:
+        """The URL of a public object. Raises ValueError for a private key."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
