@@ -1,0 +1,1 @@
+"""PostgreSQL: the engine, the models, and what writes an import's rows."""

@@ -1,0 +1,49 @@
+"""All models, so that importing this module fills `Base.metadata`."""
+
+from eventimport.database.models.base import Base
+from eventimport.database.models.event import (
+    CustomForm,
+    Event,
+    EventCopyright,
+    EventRole,
+    SocialLink,
+    SpeakersCall,
+)
+from eventimport.database.models.import_job import OPEN_STATUSES, ImportJob, ImportStatus
+from eventimport.database.models.media import MediaItem, MediaOutcome
+from eventimport.database.models.notification import Notification
+from eventimport.database.models.people import Speaker, Sponsor
+from eventimport.database.models.program import (
+    EventSession,
+    Microlocation,
+    SessionSpeaker,
+    SessionType,
+    Track,
+)
+from eventimport.database.models.service_setting import ServiceSetting
+from eventimport.database.models.user import User
+
+__all__ = [
+    "OPEN_STATUSES",
+    "Base",
+    "CustomForm",
+    "Event",
+    "EventCopyright",
+    "EventRole",
+    "EventSession",
+    "ImportJob",
+    "ImportStatus",
+    "MediaItem",
+    "MediaOutcome",
+    "Microlocation",
+    "Notification",
+    "ServiceSetting",
+    "SessionSpeaker",
+    "SessionType",
+    "SocialLink",
+    "Speaker",
+    "SpeakersCall",
+    "Sponsor",
+    "Track",
+    "User",
+]

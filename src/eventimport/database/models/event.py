@@ -1,0 +1,131 @@
+"""The event itself, who may do what with it, and what it has one or a few of."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from eventimport.database.models.base import (
+    Base,
+    BigId,
+    CreatedAt,
+    EmptyByDefault,
+    EventPart,
+    Extra,
+    FalseByDefault,
+    TrueByDefault,
+    Version,
+)
+
+
+class Event(Base):
+    """An event. `identifier` is its name in URLs; `timezone` an IANA name."""
+
+    __tablename__ = "events"
+
+    id: Mapped[BigId]
+    identifier: Mapped[str] = mapped_column(unique=True)
+    source_id: Mapped[str | None]
+    name: Mapped[str]
+    description: Mapped[str | None]
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    timezone: Mapped[str] = mapped_column(server_default="UTC")
+    location_name: Mapped[str | None]
+    searchable_location_name: Mapped[str | None]
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    privacy: Mapped[str] = mapped_column(server_default="public")
+    state: Mapped[str] = mapped_column(server_default="draft")
+    type: Mapped[str | None]
+    topic: Mapped[str | None]
+    sub_topic: Mapped[str | None]
+    code_of_conduct: Mapped[str | None]
+    email: Mapped[str | None]
+    owner_name: Mapped[str | None]
+    owner_description: Mapped[str | None]
+    external_event_url: Mapped[str | None]
+    ticket_url: Mapped[str | None]
+    logo_url: Mapped[str | None]
+    original_image_url: Mapped[str | None]
+    large_image_url: Mapped[str | None]
+    thumbnail_image_url: Mapped[str | None]
+    icon_image_url: Mapped[str | None]
+    is_sessions_speakers_enabled: Mapped[TrueByDefault]
+    schedule_published_on: Mapped[datetime | None]
+    extra: Mapped[Extra]
+    version: Mapped[Version]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class EventRole(Base):
+    """What a user is to an event; `owner` is the only role so far."""
+
+    __tablename__ = "event_roles"
+
+    event_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[str] = mapped_column(server_default=text("'owner'"))
+
+
+class SocialLink(EventPart, Base):
+    """A link to the event's page elsewhere."""
+
+    __tablename__ = "social_links"
+
+    name: Mapped[EmptyByDefault]
+    link: Mapped[str | None]
+
+
+class CustomForm(EventPart, Base):
+    """A field of one of the event's forms: `form` is `session`, `speaker`, `attendee`, …"""
+
+    __tablename__ = "custom_forms"
+
+    form: Mapped[str]
+    field_identifier: Mapped[str]
+    name: Mapped[str | None]
+    type: Mapped[str | None]
+    description: Mapped[str | None]
+    is_required: Mapped[FalseByDefault]
+    is_included: Mapped[FalseByDefault]
+    is_fixed: Mapped[FalseByDefault]
+    position: Mapped[int | None]
+    min: Mapped[int | None]
+    max: Mapped[int | None]
+
+
+class EventCopyright(EventPart, Base):
+    """Who holds the rights to the event's content, and its licence; one an event."""
+
+    __tablename__ = "event_copyrights"
+
+    event_id: Mapped[int] = mapped_column(
+        ForeignKey("events.id", ondelete="CASCADE"), unique=True, sort_order=-2
+    )
+    holder: Mapped[str | None]
+    holder_url: Mapped[str | None]
+    licence: Mapped[str | None]
+    licence_url: Mapped[str | None]
+    year: Mapped[int | None]
+    logo_url: Mapped[str | None]
+
+
+class SpeakersCall(EventPart, Base):
+    """The call for speakers; one an event."""
+
+    __tablename__ = "speakers_calls"
+
+    event_id: Mapped[int] = mapped_column(
+        ForeignKey("events.id", ondelete="CASCADE"), unique=True, sort_order=-2
+    )
+    announcement: Mapped[str | None]
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    timezone: Mapped[str | None]
+    privacy: Mapped[str | None]
