@@ -1,0 +1,143 @@
+"""Decoding pictures within bounds: what is taken as a picture, and what is refused, and why."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, UnidentifiedImageError
+
+from eventimport.errors import EventImportError
+from eventimport.media.image_formats import FORMATS, count_jpeg_scans, name_foreign_format
+
+MAX_JPEG_SCANS: Final = 100
+"""A progressive JPEG has about ten; each one costs a pass over all pixels, whatever its size."""
+
+
+class ImageRefusedError(EventImportError):
+    """The picture is not taken.
+
+    `code` is `not-an-image`, `format-not-allowed`, `too-many-pixels`, `too-large` (in bytes) or
+    `damaged`; the message says it in a sentence fit for a client.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
+    """`formats` are Pillow's names; `max_bytes` counts the encoded picture.
+
+    Raises ValueError for a format that is not known here, and for more pixels than Pillow itself
+    lets through.
+    """
+
+    formats: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF")
+    max_pixels: int = 50_000_000
+    max_bytes: int = 32 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.formats) - set(FORMATS))
+        if unknown or not self.formats:
+            raise ValueError(f"image formats must be among {', '.join(FORMATS)}, not {unknown}")
+        if Image.MAX_IMAGE_PIXELS is not None and self.max_pixels > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(f"max_pixels must be at most {Image.MAX_IMAGE_PIXELS}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInfo:
+    """What a picture is. `extension` has its dot; width and height are those of the pixels as
+    they are stored, before any EXIF orientation."""
+
+    content_type: str
+    extension: str
+    width: int
+    height: int
+
+
+def check_image(data: bytes | Path, limits: ImageLimits) -> ImageInfo:
+    """Decode the picture in full and say what it is; its bytes are not changed.
+
+    Of an animation the first frame is decoded. Raises ImageRefusedError, and OSError where a path
+    cannot be read.
+    """
+    image = decode(data, limits)
+    known = FORMATS[format_of(image)]
+    return ImageInfo(
+        content_type=known.content_type,
+        extension=known.extension,
+        width=image.width,
+        height=image.height,
+    )
+
+
+def content_of(data: bytes | Path, limits: ImageLimits) -> bytes:
+    """The encoded bytes. Raises ImageRefusedError where they are too many."""
+    size = data.stat().st_size if isinstance(data, Path) else len(data)
+    if size > limits.max_bytes:
+        raise ImageRefusedError(
+            "too-large", f"The picture has {size} bytes; at most {limits.max_bytes} are taken."
+        )
+    return data.read_bytes() if isinstance(data, Path) else data
+
+
+def decode(data: bytes | Path, limits: ImageLimits, *, draft: int | None = None) -> Image.Image:
+    """Decode the first frame in full, all limits checked before.
+
+    With `draft` a JPEG may be decoded at a fraction of its size, but not below that many pixels
+    a side. Raises ImageRefusedError, and OSError where a path cannot be read.
+    """
+    content = content_of(data, limits)
+    try:
+        image = Image.open(BytesIO(content), formats=limits.formats)
+    except UnidentifiedImageError as error:
+        raise _unidentified(content, limits) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(limits) from error
+    except Exception as error:
+        raise _damaged() from error
+    if image.width * image.height > limits.max_pixels:
+        raise _too_many_pixels(limits, image.size)
+    if format_of(image) == "JPEG" and count_jpeg_scans(content, MAX_JPEG_SCANS) > MAX_JPEG_SCANS:
+        raise ImageRefusedError("damaged", f"The JPEG has more than {MAX_JPEG_SCANS} scans.")
+    try:
+        if draft is not None:
+            image.draft(None, (draft, draft))
+        image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(limits) from error
+    # Decoders answer to hostile bytes with nearly every exception there is.
+    except Exception as error:
+        raise _damaged() from error
+    return image
+
+
+def format_of(image: Image.Image) -> str:
+    """Pillow's name of the format; a JPEG with a second picture in it is a JPEG."""
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -> ImageRefusedError:
+    told = f" of {size[0]} x {size[1]}" if size else ""
+    return ImageRefusedError(
+        "too-many-pixels", f"The picture{told} has more than {limits.max_pixels} pixels."
+    )
+
+
+def _damaged() -> ImageRefusedError:
+    return ImageRefusedError("damaged", "The picture is damaged: it cannot be decoded in full.")
+
+
+def _unidentified(content: bytes, limits: ImageLimits) -> ImageRefusedError:
+    allowed = ", ".join(limits.formats)
+    foreign = name_foreign_format(content)
+    if foreign in limits.formats:
+        return _damaged()
+    if foreign is None:
+        return ImageRefusedError("not-an-image", f"This is no picture; allowed are {allowed}.")
+    reason = " because it may carry scripts" if foreign == "SVG" else ""
+    return ImageRefusedError(
+        "format-not-allowed", f"{foreign} is not taken{reason}; allowed are {allowed}."
+    )

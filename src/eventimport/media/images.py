@@ -1,0 +1,215 @@
+"""Pictures: which ones are taken, and how they are cleaned and made smaller.
+
+Everything here blocks and computes; callers use `asyncio.to_thread`. A picture of n pixels needs
+up to about 12 n bytes of memory while it is worked on, so callers bound how many run at once.
+
+Two ways in, on purpose:
+
+- `process_image` is for what a client uploads: the picture is encoded anew, so that no metadata
+  (where a photo was taken, by which camera) and nothing hidden behind the pixels is published.
+- `check_image` is for the media of an import: the same checks, and a full decode, but the bytes
+  stay as they are. A JPEG encoded anew has other pixels, and an archive's pictures must come out
+  as they went in, their metadata included, which is the organiser's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
+
+from eventimport.media.image_decoding import (
+    ImageInfo,
+    ImageLimits,
+    ImageRefusedError,
+    check_image,
+    content_of,
+    decode,
+    format_of,
+)
+from eventimport.media.image_formats import FORMATS
+
+__all__ = [
+    "ImageInfo",
+    "ImageLimits",
+    "ImageRefusedError",
+    "ImageSize",
+    "ImageSizes",
+    "ProcessedImage",
+    "check_image",
+    "make_sizes",
+    "process_image",
+]
+
+SIZE_QUALITY: Final = 85
+"""JPEG and WebP quality of the smaller sizes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSize:
+    """How large a smaller version is, in pixels; no picture is ever enlarged.
+
+    With `keep_aspect_ratio` the whole picture is at most `width` wide and its height follows;
+    without, it is cropped around its middle to the shape of `width` x `height`.
+    """
+
+    width: int
+    height: int
+    keep_aspect_ratio: bool = True
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError("an image size must be at least 1 x 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSizes:
+    """The sizes that are made of a picture, by what the picture belongs to."""
+
+    event: Mapping[str, ImageSize] = field(
+        default_factory=lambda: {
+            "large": ImageSize(width=1300, height=500),
+            "thumbnail": ImageSize(width=500, height=200),
+            "icon": ImageSize(width=75, height=30),
+        }
+    )
+    speaker: Mapping[str, ImageSize] = field(
+        default_factory=lambda: {
+            "thumbnail": ImageSize(width=500, height=500),
+            "small": ImageSize(width=75, height=75),
+            "icon": ImageSize(width=35, height=35),
+        }
+    )
+    upload: Mapping[str, ImageSize] = field(
+        default_factory=lambda: {
+            "large": ImageSize(width=1300, height=500),
+            "thumbnail": ImageSize(width=500, height=500),
+            "small": ImageSize(width=75, height=75),
+            "icon": ImageSize(width=35, height=35),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessedImage:
+    """A picture encoded by us, upright and without metadata."""
+
+    data: bytes
+    content_type: str
+    extension: str
+    width: int
+    height: int
+
+
+def process_image(data: bytes | Path, limits: ImageLimits) -> ProcessedImage:
+    """Decode the picture and encode it anew in its own format, upright and without metadata.
+
+    Colours of an embedded ICC profile are converted to sRGB and the profile is dropped. A JPEG
+    keeps its quantisation tables, so that its quality and size stay about the same. Of an
+    animation only the first frame is kept. Raises ImageRefusedError, and OSError where a path
+    cannot be read.
+    """
+    content = content_of(data, limits)
+    image = decode(content, limits)
+    name = format_of(image)
+    options: dict[str, object] = {}
+    if name == "JPEG" and isinstance(image, JpegImagePlugin.JpegImageFile):
+        options = {"quality": 95}
+        if image.mode in {"L", "RGB"} and image.quantization:
+            options = {"qtables": image.quantization}
+            sampling = JpegImagePlugin.get_sampling(image)
+            if sampling >= 0:
+                options["subsampling"] = sampling
+    elif name == "WEBP":
+        lossless = content[12:16] == b"VP8L" or b"VP8L" in content[16:4096]
+        options = {"lossless": True} if lossless else {"quality": 95}
+    return _encode(_clean(image), name, options)
+
+
+def make_sizes(
+    image: ProcessedImage | bytes | Path,
+    sizes: Mapping[str, ImageSize],
+    limits: ImageLimits | None = None,
+) -> dict[str, ProcessedImage]:
+    """The smaller versions of a picture, by the names of `sizes`; it is decoded once.
+
+    Each is of the picture's own format, except that a GIF's are PNG. Raises ImageRefusedError,
+    and OSError where a path cannot be read.
+    """
+    if not sizes:
+        return {}
+    source = image.data if isinstance(image, ProcessedImage) else image
+    widest = max(max(size.width, size.height) for size in sizes.values())
+    decoded = decode(source, limits or ImageLimits(), draft=2 * widest)
+    name = "PNG" if format_of(decoded) == "GIF" else format_of(decoded)
+    options: dict[str, object] = {} if name == "PNG" else {"quality": SIZE_QUALITY}
+    upright = _full_colour(_clean(decoded))
+    return {key: _encode(_resize(upright, size), name, options) for key, size in sizes.items()}
+
+
+def _clean(image: Image.Image) -> Image.Image:
+    """Upright, in sRGB, and with nothing in `info` that an encoder would write again."""
+    profile = image.info.get("icc_profile")
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # noqa: BLE001 - a broken EXIF block says nothing about the way up
+        image.info.pop("exif", None)
+    clean: Image.Image = image
+    if isinstance(profile, bytes) and image.mode in {"RGB", "RGBA", "CMYK"}:
+        clean = _to_srgb(image, profile)
+    if clean.mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
+        clean = clean.convert("RGB")
+    transparency = clean.info.get("transparency")
+    clean.info = {} if transparency is None else {"transparency": transparency}
+    return clean
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode=mode
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image
+    return converted or image
+
+
+def _full_colour(image: Image.Image) -> Image.Image:
+    """A mode that can be resized well: palettes and single bits cannot."""
+    if image.mode in {"L", "RGB", "RGBA"} and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        # 16 bits of grey: Pillow's own conversion would clip instead of scale.
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    has_alpha = "transparency" in image.info or image.mode in {"LA", "PA", "La", "RGBa"}
+    return image.convert("RGBA" if has_alpha else "RGB")
+
+
+def _resize(image: Image.Image, size: ImageSize) -> Image.Image:
+    if size.keep_aspect_ratio:
+        width = min(size.width, image.width)
+        height = max(1, round(image.height * width / image.width))
+        return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
+    scale = min(1.0, image.width / size.width, image.height / size.height)
+    box = max(1, round(size.width * scale)), max(1, round(size.height * scale))
+    return ImageOps.fit(image, box, Image.Resampling.LANCZOS)
+
+
+def _encode(image: Image.Image, name: str, options: Mapping[str, object]) -> ProcessedImage:
+    target = BytesIO()
+    try:
+        image.save(target, format=name, **options)
+    except Exception as error:
+        raise ImageRefusedError("damaged", "The picture cannot be encoded again.") from error
+    known = FORMATS[name]
+    return ProcessedImage(
+        data=target.getvalue(),
+        content_type=known.content_type,
+        extension=known.extension,
+        width=image.width,
+        height=image.height,
+    )
