@@ -1,0 +1,95 @@
+"""Passwords and access tokens."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import anyio.to_thread
+import jwt
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from eventimport.errors import EventImportError
+
+ALGORITHM = "HS256"
+REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
+CONCURRENT_HASHES = 4
+"""Each argon2 hash takes 64 MiB while it runs."""
+
+
+class InvalidTokenError(EventImportError):
+    """The token is not one of ours, or no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthConfig:
+    """What signs the tokens, for whom, and for how long."""
+
+    secret_key: str
+    token_lifetime: timedelta = timedelta(hours=24)
+    issuer: str = "eventimport"
+    audience: str = "eventimport"
+
+
+class Tokens:
+    """Issues and verifies access tokens: JWT, always HS256."""
+
+    def __init__(self, config: AuthConfig) -> None:
+        self._config = config
+
+    def issue(self, user_id: int) -> str:
+        """A token that says who its bearer is, valid from now on."""
+        now = datetime.now(UTC)
+        claims = {
+            "sub": str(user_id),
+            "iat": now,
+            "exp": now + self._config.token_lifetime,
+            "iss": self._config.issuer,
+            "aud": self._config.audience,
+        }
+        return jwt.encode(claims, self._config.secret_key, ALGORITHM)
+
+    def verify(self, token: str) -> int:
+        """The id of the user whom the token names. Raises InvalidTokenError."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._config.secret_key,
+                algorithms=[ALGORITHM],
+                issuer=self._config.issuer,
+                audience=self._config.audience,
+                options={"require": REQUIRED_CLAIMS},
+            )
+            return int(claims["sub"])
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise InvalidTokenError("the token is not valid") from error
+
+
+class Passwords:
+    """Hashes and verifies passwords with argon2id, in threads, a bounded number at a time."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher()
+        self._limiter = anyio.CapacityLimiter(CONCURRENT_HASHES)
+        self._decoy = self._hasher.hash("nobody has this password")
+
+    async def hash(self, password: str) -> str:
+        """The hash to be stored, its parameters and salt included."""
+        return await anyio.to_thread.run_sync(self._hasher.hash, password, limiter=self._limiter)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password is right. Without a hash (no such user) it takes as long."""
+        matches = await anyio.to_thread.run_sync(
+            self._matches, password_hash or self._decoy, password, limiter=self._limiter
+        )
+        return matches and password_hash is not None
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False

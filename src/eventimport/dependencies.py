@@ -1,0 +1,127 @@
+"""What routes ask FastAPI for, as annotated aliases."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from eventimport.auth import InvalidTokenError
+from eventimport.database.models import User
+from eventimport.errors import ProblemError, refuse
+from eventimport.resources import Resources
+from eventimport.settings import Settings
+
+SCHEMES = ("bearer", "jwt")
+
+
+class State(TypedDict):
+    """The lifespan state, as each request sees it in `request.state`."""
+
+    resources: Resources
+
+
+class AccessToken(HTTPBearer):
+    """Reads `Authorization: Bearer <token>` or `JWT <token>`; in OpenAPI it is a bearer scheme."""
+
+    async def __call__(self, request: HTTPConnection) -> HTTPAuthorizationCredentials | None:
+        """The token, or None where the header is missing or of another scheme."""
+        scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+        if scheme.lower() not in SCHEMES or not token:
+            return None
+        return HTTPAuthorizationCredentials(scheme=scheme, credentials=token)
+
+
+access_token = AccessToken(
+    scheme_name="accessToken",
+    description="The `access_token` that `POST /v1/auth/session` gives."
+    " `Authorization: JWT <token>` works as well.",
+    auto_error=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who is signed in."""
+
+    id: int
+    email: str
+    is_admin: bool
+
+
+def unauthorized() -> ProblemError:
+    """The one answer to a missing, bad or expired token; it does not tell which."""
+    return refuse(
+        401,
+        "unauthorized",
+        "Sign in first",
+        "This needs a valid access token in the Authorization header.",
+        source={"header": "Authorization"},
+        headers={"WWW-Authenticate": 'Bearer realm="eventimport"'},
+    )
+
+
+def get_resources(request: Request) -> Resources:
+    """The resources that the lifespan opened."""
+    resources: Resources = request.state.resources
+    return resources
+
+
+def get_settings(resources: Annotated[Resources, Depends(get_resources)]) -> Settings:
+    """The settings of this process."""
+    return resources.settings
+
+
+async def open_session(
+    resources: Annotated[Resources, Depends(get_resources)],
+) -> AsyncIterator[AsyncSession]:
+    """One transaction a request: committed when the route returns, before the answer is sent;
+    rolled back when it raises."""
+    async with resources.sessions.begin() as session:
+        yield session
+
+
+def get_token_user_id(
+    resources: Annotated[Resources, Depends(get_resources)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
+) -> int:
+    """Whom the token names. That the user still exists is not checked. Raises 401."""
+    if credentials is None:
+        raise unauthorized()
+    try:
+        return resources.tokens.verify(credentials.credentials)
+    except InvalidTokenError:
+        raise unauthorized() from None
+
+
+async def get_account(
+    resources: Annotated[Resources, Depends(get_resources)],
+    user_id: Annotated[int, Depends(get_token_user_id)],
+) -> Account:
+    """The signed-in user. Holds no connection when it returns, since an upload may take hours."""
+    statement = select(User.id, User.email, User.is_admin).where(User.id == user_id)
+    async with resources.reader.connect() as connection:
+        row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise unauthorized()
+    return Account(row.id, row.email, row.is_admin)
+
+
+def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:
+    """The signed-in user, who is an admin. Raises 403."""
+    if not account.is_admin:
+        raise refuse(403, "forbidden", "Not allowed", "Only an admin may do this.")
+    return account
+
+
+ResourcesDep = Annotated[Resources, Depends(get_resources)]
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+SessionDep = Annotated[AsyncSession, Depends(open_session, scope="function")]
+TokenUserIdDep = Annotated[int, Depends(get_token_user_id)]
+AccountDep = Annotated[Account, Depends(get_account)]
+AdminDep = Annotated[Account, Depends(get_admin)]

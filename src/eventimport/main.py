@@ -1,0 +1,70 @@
+"""The web application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from eventimport import __version__
+from eventimport.dependencies import State
+from eventimport.resources import open_resources
+from eventimport.routers import health
+from eventimport.routers.documentation import describe, operation_id
+from eventimport.routers.problems import add_problem_handlers
+from eventimport.routers.security_headers import SecurityHeaders
+from eventimport.settings import Settings, load_settings
+
+DESCRIPTION = """\
+Imports whole conferences from Open Event archives: a zip goes in, a complete event comes out.
+
+1. `POST /v1/users` makes an account, `POST /v1/auth/session` gives an `access_token`: put it into
+   **Authorize**.
+2. `POST /v1/events/import/json` takes the zip and answers with a `task_url`.
+3. `GET /v1/tasks/{id}` tells how far the import is and, in the end, where the event is or what is
+   wrong with the archive: every error, with its place.
+
+Every error is a JSON:API document.
+"""
+
+TAGS = [
+    {"name": "accounts", "description": "Accounts and access tokens."},
+    {"name": "imports", "description": "Archives in, events out."},
+    {"name": "files", "description": "Uploads, and the files that are served."},
+    {"name": "health", "description": "For those who run the service."},
+]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application, not yet started: its lifespan opens the resources.
+
+    Nothing is shared between two applications, so that tests may have many.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        async with open_resources(settings) as resources:
+            yield {"resources": resources}
+
+    app = FastAPI(
+        title="eventimport",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        generate_unique_id_function=operation_id,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for module in (health,):
+        app.include_router(module.router)
+    app.add_middleware(SecurityHeaders)
+    add_problem_handlers(app)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """For uvicorn's `--factory`: the application of the environment's settings."""
+    return create_app(load_settings())

@@ -1,0 +1,95 @@
+"""The queue port, and arq behind it. Only ids travel; the row in `import_jobs` is the truth."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from eventimport.errors import EventImportError
+
+IMPORT_EVENT = "import_event"
+"""The name of the function that the worker registers for imports: `(ctx, job_id, attempt)`."""
+
+
+class QueueUnavailableError(EventImportError):
+    """Redis does not answer; what was to be enqueued is not, as far as one knows."""
+
+
+class ImportQueue(Protocol):
+    """What the service asks of a queue."""
+
+    async def enqueue_import(self, job_id: UUID, attempt: int) -> None:
+        """Have a worker run this attempt of the import; that it is enqueued already is no error.
+
+        Raises QueueUnavailableError, within a few seconds.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """Where the queue is. `timeout` bounds each step (connect, answer), in seconds."""
+
+    url: str
+    name: str = "eventimport"
+    timeout: float = 1.0
+
+
+def serialize_job(job: dict[str, Any]) -> bytes:
+    """arq's job as JSON. Raises TypeError for what JSON does not know."""
+    return json.dumps(job, separators=(",", ":")).encode()
+
+
+def deserialize_job(data: bytes) -> dict[str, Any]:
+    """The job that `serialize_job` wrote."""
+    return cast("dict[str, Any]", json.loads(data))
+
+
+def create_redis(config: QueueConfig, *, timeout: float | None = None) -> ArqRedis:
+    """A client of the queue that connects when it is first used; the worker takes the same one.
+
+    `timeout` replaces the configuration's, for a client that waits on purpose.
+    """
+    seconds = config.timeout if timeout is None else timeout
+    pool = ConnectionPool.from_url(
+        config.url, socket_connect_timeout=seconds, socket_timeout=seconds
+    )
+    redis = ArqRedis(
+        pool_or_conn=pool,
+        job_serializer=serialize_job,
+        job_deserializer=deserialize_job,
+        default_queue_name=config.name,
+    )
+    redis.auto_close_connection_pool = True
+    return redis
+
+
+class ArqQueue:
+    """The queue that arq's workers read."""
+
+    def __init__(self, config: QueueConfig) -> None:
+        self._redis = create_redis(config)
+        self._timeout = config.timeout * 2
+
+    async def enqueue_import(self, job_id: UUID, attempt: int) -> None:
+        """See `ImportQueue`. arq ignores a second job of one id, so the id holds the attempt."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._redis.enqueue_job(
+                    IMPORT_EVENT, str(job_id), attempt, _job_id=f"import:{job_id}:{attempt}"
+                )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise QueueUnavailableError(f"the queue is away: {error}") from error
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self._redis.aclose()

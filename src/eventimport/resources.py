@@ -1,0 +1,50 @@
+"""What a process holds open for its whole life; the web server and the worker share it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from eventimport.auth import Passwords, Tokens
+from eventimport.database.engine import create_engine, session_factory
+from eventimport.queue import ArqQueue, ImportQueue
+from eventimport.settings import Settings
+from eventimport.storage.factory import StorageSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """The open resources. `reader` is the engine without transactions, for single SELECTs."""
+
+    settings: Settings
+    engine: AsyncEngine
+    reader: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    storages: StorageSet
+    queue: ImportQueue
+    tokens: Tokens
+    passwords: Passwords
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open everything, and close it in reverse order. No server is contacted yet: each connects
+    when it is first needed, so that a process starts while one of them is away."""
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings.database)
+        stack.push_async_callback(engine.dispose)
+        storages = StorageSet.create(settings.storages, active_name=settings.storage_place)
+        stack.push_async_callback(storages.close)
+        queue = ArqQueue(settings.queue)
+        stack.push_async_callback(queue.close)
+        yield Resources(
+            settings=settings,
+            engine=engine,
+            reader=engine.execution_options(isolation_level="AUTOCOMMIT"),
+            sessions=session_factory(engine),
+            storages=storages,
+            queue=queue,
+            tokens=Tokens(settings.auth),
+            passwords=Passwords(),
+        )

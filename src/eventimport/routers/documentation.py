@@ -1,0 +1,114 @@
+"""The OpenAPI document: what an error looks like, which route gives which, and clean names."""
+
+import http
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+
+from eventimport.routers.problems import MEDIA_TYPE
+
+REF = "#/components/schemas/"
+
+RETRY_AFTER_HEADER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer"},
+    }
+}
+
+
+class ErrorObject(BaseModel):
+    """One JSON:API error object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: str = Field(description="The HTTP status, as text.", examples=["422"])
+    code: str = Field(description="A stable word that programs may compare.")
+    title: str = Field(description="The same sentence for each error of this code.")
+    detail: str = Field(description="What happened this time.")
+    source: dict[str, str] | None = Field(
+        None, description="Where: a JSON `pointer`, a query `parameter` or a `header`."
+    )
+    meta: dict[str, Any] | None = Field(None, description="What else a program may want to know.")
+
+
+class Version(BaseModel):
+    """Which JSON:API this is."""
+
+    version: str = Field("1.1", description="Always 1.1.")
+
+
+class ErrorDocument(BaseModel):
+    """What every route answers when it refuses: all errors at once."""
+
+    errors: list[ErrorObject]
+    jsonapi: Version
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the errors that it gives, besides those that any route may."""
+    return {status: _problem(status) for status in statuses}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the route's function: short, and unique as `describe` makes sure."""
+    return route.name
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The application's OpenAPI document, made once."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        operations = [
+            operation
+            for path in document["paths"].values()
+            for operation in path.values()
+            if isinstance(operation, dict)
+        ]
+        for operation in operations:
+            _complete(operation)
+        _check_unique([operation["operationId"] for operation in operations])
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        for model in (ErrorObject, Version, ErrorDocument):
+            schema = model.model_json_schema(ref_template=REF + "{model}")
+            schema.pop("$defs", None)
+            schemas[model.__name__] = schema
+    return app.openapi_schema or {}
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    responses: dict[str, Any] = operation["responses"]
+    if REF + "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    if any(place["in"] == "query" for place in operation.get("parameters", ())):
+        responses.setdefault("400", _problem(400))
+    if any(place["in"] == "path" for place in operation.get("parameters", ())):
+        responses.setdefault("404", _problem(404))
+    if operation.get("security"):
+        responses.setdefault("401", _problem(401))
+    responses.setdefault("503", _problem(503))
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _problem(status: int) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": http.HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": REF + ErrorDocument.__name__}}},
+    }
+    if status == 401:
+        response["headers"] = {
+            "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}}
+        }
+    if status in {429, 503}:
+        response["headers"] = RETRY_AFTER_HEADER
+    return response
+
+
+def _check_unique(names: list[str]) -> None:
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(f"operation ids that two routes bear: {', '.join(sorted(repeated))}")

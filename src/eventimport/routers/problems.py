@@ -1,0 +1,138 @@
+"""Every error of every route, as a JSON:API document."""
+
+import http
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from eventimport.errors import Problem, ProblemError, document, refuse
+from eventimport.routers.security_headers import SECURITY_HEADERS
+from eventimport.storage.protocol import StorageError
+
+MEDIA_TYPE = "application/vnd.api+json"
+RETRY_AFTER = {"Retry-After": "5"}
+
+PATH, QUERY, HEADER, BODY = "path", "query", "header", "body"
+
+
+class ProblemResponse(JSONResponse):
+    """An errors document."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, error: ProblemError, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(
+            document(error.problems),
+            status_code=error.status,
+            headers={"Cache-Control": "no-store", **error.headers, **(headers or {})},
+        )
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Have the application answer with problems, whatever goes wrong."""
+    app.exception_handler(ProblemError)(_problem)
+    app.exception_handler(HTTPException)(_http_exception)
+    app.exception_handler(RequestValidationError)(_validation)
+    app.exception_handler(StorageError)(_storage)
+    app.exception_handler(ClientDisconnect)(_disconnect)
+    for away in (DBAPIError, PoolTimeoutError, ConnectionError):
+        app.exception_handler(away)(_database)
+    app.exception_handler(Exception)(_unexpected)
+
+
+async def _problem(_request: Request, error: ProblemError) -> Response:
+    return ProblemResponse(error)
+
+
+async def _http_exception(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 404:
+        detail = f"There is nothing at {request.url.path}."
+    elif error.status_code == 405:
+        detail = f"{request.url.path} does not take {request.method}."
+    else:
+        detail = str(error.detail)
+    status = http.HTTPStatus(error.status_code)
+    code = status.phrase.lower().replace(" ", "-").replace("'", "")
+    return ProblemResponse(refuse(status, code, status.phrase, detail, headers=error.headers or {}))
+
+
+async def _validation(_request: Request, error: RequestValidationError) -> Response:
+    return ProblemResponse(ProblemError(tuple(validation_problems(error.errors()))))
+
+
+def validation_problems(errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
+    """pydantic's errors as problems: 404 for a path that cannot name anything, 400 for a
+    parameter, a header or what is no JSON, 422 for a value in the body."""
+    return [_validation_problem(error) for error in errors]
+
+
+def _validation_problem(error: Mapping[str, Any]) -> Problem:
+    place, *rest = [str(part) for part in error["loc"]] or [BODY]
+    detail = error["msg"].removeprefix("Value error, ")
+    name = rest[0] if rest else ""
+    if place == PATH:
+        return Problem(404, "not-found", "Not Found", f"There is no such {name}: {detail}")
+    if place == QUERY:
+        return Problem(400, "invalid-parameter", "Invalid parameter", detail, {"parameter": name})
+    if place == HEADER:
+        return Problem(400, "invalid-header", "Invalid header", detail, {"header": name})
+    if error["type"] == "json_invalid":
+        reason = error.get("ctx", {}).get("error", detail)
+        return Problem(400, "invalid-json", "The body is not JSON", f"{reason} at {name}.")
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in rest)
+    return Problem(422, "invalid-value", "Invalid value", detail, {"pointer": pointer})
+
+
+async def _storage(_request: Request, _error: StorageError) -> Response:
+    return ProblemResponse(
+        refuse(
+            503,
+            "storage-unavailable",
+            "The file storage is not available",
+            "The file storage did not take or give what was asked of it. Try again later.",
+            headers=RETRY_AFTER,
+        )
+    )
+
+
+async def _database(_request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and not _is_away(error):
+        raise error
+    return ProblemResponse(
+        refuse(
+            503,
+            "database-unavailable",
+            "The database is not available",
+            "The service cannot reach its database. Try again later.",
+            headers=RETRY_AFTER,
+        )
+    )
+
+
+def _is_away(error: DBAPIError) -> bool:
+    return error.connection_invalidated or isinstance(error, (InterfaceError, OperationalError))
+
+
+async def _disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+    # Nobody is there to read it; it only ends the request without a traceback in the log.
+    return Response(status_code=400)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    # Starlette calls this outside all other middleware, so the headers are added here.
+    return ProblemResponse(
+        refuse(
+            500,
+            "internal-error",
+            "Internal error",
+            "Something went wrong in the service. It has been logged.",
+        ),
+        SECURITY_HEADERS,
+    )
