@@ -1,0 +1,82 @@
+# The project's tasks. `make` alone lists them; each builds what it needs first.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXAMPLE := examples/lantern-open-2027
+
+# Which Python makes .venv; searched for by scripts/find-python where it isn't given.
+PYTHON ?=
+# The Pythons that requirements.lock must hold for.
+PYTHONS ?= python3.11 python3.12 python3.13
+# Where `make demo` and `make dev` listen and keep their data.
+PORT ?= 8000
+DATA_DIR ?= .eventimport
+# Anything but empty: `make demo` exits after the import's result.
+ONCE ?=
+# More arguments for pytest: make test ARGS="-k import -x"
+ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@echo 'make <target> [PYTHON=python3.12] [PORT=8000] [DATA_DIR=.eventimport]'; echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with the pinned dependencies and the project itself
+
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; \
+	python="$$(PYTHON='$(PYTHON)' sh scripts/find-python)"; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV); \
+	echo "$(VENV) is of $$($(BIN)/python --version)"; \
+	echo "Installing $$(grep -c == requirements.lock) pinned packages; this takes a minute or two"; \
+	$(BIN)/python -m pip install -qq --only-binary :all: --no-deps -r requirements.lock; \
+	$(BIN)/python -m pip install -qq --no-build-isolation --no-deps --editable .; \
+	$(BIN)/python -m pip check; \
+	touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## Start everything, import the example, keep serving (ONCE=1: exit after the result)
+	@$(BIN)/eventimport demo $(EXAMPLE) --port $(PORT) --data-dir $(DATA_DIR) $(if $(ONCE),--once)
+
+.PHONY: dev
+dev: $(STAMP) ## Start PostgreSQL, Valkey, API and worker, with a demo account
+	@$(BIN)/eventimport dev --port $(PORT) --data-dir $(DATA_DIR)
+
+.PHONY: test
+test: $(STAMP) ## Run the tests (ARGS="-k word" for some of them)
+	@$(BIN)/pytest -n auto $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## Check format, lint, types, import rules and migrations
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_migrations.py
+
+.PHONY: format
+format: $(STAMP) ## Format the code, and mend what ruff can mend
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+.PHONY: lock
+lock: ## Pin the newest versions anew, for all of PYTHONS
+	@python="$$(PYTHON='$(PYTHON)' sh scripts/find-python)" && "$$python" scripts/lock.py $(PYTHONS)
+
+.PHONY: example
+example: $(STAMP) ## Zip the example conference, beside its folder
+	@$(BIN)/eventimport archive $(EXAMPLE) --output $(EXAMPLE).zip
+
+.PHONY: benchmark
+benchmark: $(STAMP) ## Measure the speed of imports beside COPY and beside INSERT
+	@$(BIN)/python benchmarks/import_speed.py $(ARGS)
+
+.PHONY: clean
+clean: ## Remove .venv, caches, built files and the data of demo and dev
+	rm -rf $(VENV) $(DATA_DIR) dist build $(EXAMPLE).zip
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks scripts alembic -name __pycache__ -prune -exec rm -rf {} +
