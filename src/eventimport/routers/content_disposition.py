@@ -1,0 +1,58 @@
+"""What a part of a form calls itself: its name, and its file's name."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+_PARAMETER = re.compile(
+    r';[ \t]*([\w!#$%&\'*+.^`|~-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL
+)
+_ESCAPED = re.compile(r'\\(["\\])')
+
+
+@dataclass(frozen=True, slots=True)
+class ContentDisposition:
+    """`filename` is None for a plain field; it is the client's word, to be cleaned before use."""
+
+    name: str | None
+    filename: str | None
+
+
+def parse_content_disposition(header: bytes) -> ContentDisposition:
+    """Read a part's `Content-Disposition`; what it does not tell is None.
+
+    The bytes are UTF-8, as browsers send them, else Latin-1. A valid `filename*` (RFC 5987) goes
+    before `filename`, though RFC 7578 forbids it in forms: some clients send nothing else.
+    """
+    try:
+        text = header.decode()
+    except UnicodeDecodeError:
+        text = header.decode("latin-1")
+    disposition, _, _ = text.partition(";")
+    if disposition.strip().lower() != "form-data":
+        return ContentDisposition(None, None)
+    parameters: dict[str, str] = {}
+    for key, value in _PARAMETER.findall(text):
+        parameters.setdefault(key.lower(), _unquoted(value))
+    filename = _extended(parameters.get("filename*"))
+    return ContentDisposition(
+        parameters.get("name"), parameters.get("filename") if filename is None else filename
+    )
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return _ESCAPED.sub(r"\1", value[1:-1])
+    return value.strip()
+
+
+def _extended(value: str | None) -> str | None:
+    if value is None or value.count("'") < 2:
+        return None
+    charset, _, encoded = value.split("'", 2)
+    if charset.lower() not in {"utf-8", "iso-8859-1"}:
+        return None
+    try:
+        return unquote_to_bytes(encoded).decode(charset)
+    except UnicodeDecodeError:
+        return None

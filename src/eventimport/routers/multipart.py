@@ -1,0 +1,142 @@
+"""multipart/form-data, parsed as it arrives: no temporary file, memory independent of size."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from eventimport.errors import refuse
+from eventimport.routers.form_parser import FormParser, PartHead, malformed, too_large
+from eventimport.storage.limits import UploadLimits
+
+
+class Part(AsyncIterator[bytes]):
+    """One part of a form: iterate over it for its bytes, before asking for the next part.
+
+    `filename` is None for a plain field and unsafe otherwise; `content_type` is what the client
+    says it is.
+    """
+
+    def __init__(self, form: "Form", head: PartHead) -> None:
+        self._form = form
+        self.name = head.name
+        self.filename = head.filename
+        self.content_type = head.content_type
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._form.next_chunk(self)
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    async def read(self, max_bytes: int, *, limit: str) -> bytes:
+        """All of the part. Refuses with 413 what is longer, naming the limit."""
+        content = bytearray()
+        async for chunk in self:
+            content += chunk
+            if len(content) > max_bytes:
+                raise too_large(f"bytes in the part {self.name!r}", limit, max_bytes)
+        return bytes(content)
+
+    async def text(self) -> str:
+        """All of a plain field, decoded. Refuses with 400 what is not UTF-8."""
+        content = b"".join([chunk async for chunk in self])
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise malformed(f"the field {self.name!r} is not UTF-8: {error}") from error
+
+
+class Form(AsyncIterator[Part]):
+    """The parts of one request. What has arrived and is not yet read is at most one chunk."""
+
+    def __init__(self, request: Request, limits: UploadLimits) -> None:
+        self._receive = request.receive
+        self._limits = limits
+        self._parser = FormParser(_boundary(request), limits)
+        self._events = self._parser.events
+        self._current: Part | None = None
+        self._total_bytes = 0
+        self._received_all = False
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limits.max_request_bytes:
+            raise self._request_too_large()
+
+    async def __anext__(self) -> Part:
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                if isinstance(event, PartHead):
+                    self._current = Part(self, event)
+                    return self._current
+            if self._received_all:
+                raise StopAsyncIteration
+            await self._feed()
+
+    async def next_chunk(self, part: Part) -> bytes | None:
+        """The part's next bytes; None at its end, and once a later part was asked for."""
+        while part is self._current:
+            if not self._events:
+                await self._feed()
+                continue
+            event = self._events.popleft()
+            if isinstance(event, bytes):
+                return event
+            self._current = None
+        return None
+
+    async def _feed(self) -> None:
+        seconds = self._limits.chunk_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise refuse(
+                408,
+                "upload-stalled",
+                "The client stopped sending",
+                f"nothing was received for {seconds:g} seconds (chunk_timeout_seconds)",
+                headers={"Connection": "close"},
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body: bytes = message.get("body", b"")
+        self._total_bytes += len(body)
+        if self._total_bytes > self._limits.max_request_bytes:
+            raise self._request_too_large()
+        self._parser.feed(body)
+        if not message.get("more_body", False):
+            self._received_all = True
+            if not self._parser.ended:
+                raise malformed("the body ends before its closing boundary")
+
+    def _request_too_large(self) -> Exception:
+        limit = self._limits.max_request_bytes
+        return too_large("bytes in one request", "max_request_bytes", limit)
+
+
+def parts(request: Request, limits: UploadLimits) -> Form:
+    """The parts of a request's form, in the order sent: `async for part in parts(...)`.
+
+    Refuses at once, with the body unread, what is no form (415), has no boundary (400) or says
+    that it is too large (413). While reading it raises `ProblemError` for a malformed or truncated
+    body (400), for each limit (413, naming it) and for a client that sends nothing for
+    `chunk_timeout_seconds` (408), and `ClientDisconnect` for one that has gone.
+    """
+    return Form(request, limits)
+
+
+def _boundary(request: Request) -> bytes:
+    content_type, options = parse_options_header(request.headers.get("content-type"))
+    if content_type != b"multipart/form-data":
+        raise refuse(
+            415,
+            "unsupported-media-type",
+            "Unsupported media type",
+            f"the body must be multipart/form-data, not {content_type.decode('latin-1')!r}",
+            source={"header": "Content-Type"},
+        )
+    if b"boundary" not in options:
+        raise malformed("the Content-Type header has no boundary")
+    return options[b"boundary"]

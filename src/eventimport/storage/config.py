@@ -1,0 +1,64 @@
+"""What a backend needs to know; the settings compose these, the factory reads them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalConfig:
+    """Local disk. `base_url` goes before `/media/…` in URLs: scheme and host, or empty."""
+
+    root: Path
+    base_url: str = ""
+    kind: Literal["local"] = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryConfig:
+    """A dictionary, for tests; gone with the process."""
+
+    base_url: str = ""
+    kind: Literal["memory"] = "memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Config:
+    """S3 or a server that speaks its API.
+
+    `endpoint_url` None means AWS itself; without keys the SDK's own chain of credentials holds.
+    `public_base_url` is what stands before a key in URLs (a CDN, say); without it the URL is the
+    endpoint's. `part_size` is in bytes, 5 MiB at least; memory for one upload is bounded by
+    (2 * parts_in_flight + 4) * part_size.
+    """
+
+    bucket: str
+    region: str = "us-east-1"
+    endpoint_url: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    path_style: bool = False
+    part_size: int = 8 * MIB
+    parts_in_flight: int = 4
+    public_base_url: str | None = None
+    kind: Literal["s3"] = "s3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GCSConfig:
+    """Google Cloud Storage through its S3-interoperable XML API, with HMAC keys."""
+
+    bucket: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "auto"
+    endpoint_url: str = "https://storage.googleapis.com"
+    part_size: int = 8 * MIB
+    parts_in_flight: int = 4
+    public_base_url: str | None = None
+    kind: Literal["gcs"] = "gcs"
+
+
+StorageConfig = LocalConfig | S3Config | GCSConfig | MemoryConfig

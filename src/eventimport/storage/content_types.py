@@ -1,0 +1,56 @@
+"""Which type an object has, told by its name, and which types a browser must never run."""
+
+import mimetypes
+
+OCTET_STREAM = "application/octet-stream"
+
+# Neither the machine's own tables nor a client's word decides: both differ between two servers.
+_types = mimetypes.MimeTypes(filenames=())
+for _type, _extension in (
+    ("image/webp", ".webp"),
+    ("image/avif", ".avif"),
+    ("image/heic", ".heic"),
+    ("application/vnd.openxmlformats-officedocument.presentationml.presentation", ".pptx"),
+    ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx"),
+    ("application/vnd.oasis.opendocument.presentation", ".odp"),
+    ("audio/ogg", ".ogg"),
+    ("video/ogg", ".ogv"),
+    ("audio/flac", ".flac"),
+    ("text/markdown", ".md"),
+):
+    _types.add_type(_type, _extension)
+
+_SHOWN_IN_PLACE = frozenset(
+    {
+        "application/pdf",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/heic",
+        "image/jpeg",
+        "image/png",
+        "image/tiff",
+        "image/vnd.microsoft.icon",
+        "image/webp",
+        "text/plain",
+    }
+)
+
+
+def content_type_of(name: str) -> str:
+    """The type that the name's extension stands for, or `application/octet-stream`."""
+    guessed, encoding = _types.guess_type(name.rsplit("/", 1)[-1], strict=False)
+    if encoding == "gzip":
+        return "application/gzip"
+    if guessed is None or encoding is not None:
+        return OCTET_STREAM
+    return guessed
+
+
+def shown_in_place(content_type: str) -> bool:
+    """Whether a browser may show the type inline; all else is offered as a download.
+
+    A list of what is harmless, since a list of what a browser runs is never complete.
+    """
+    essence = content_type.partition(";")[0].strip().lower()
+    return essence in _SHOWN_IN_PLACE or essence.startswith(("audio/", "video/"))

@@ -1,0 +1,100 @@
+"""Object keys: ours from the first part to the last but one; the last is a cleaned file name."""
+
+import re
+import secrets
+import unicodedata
+from uuid import UUID
+
+from eventimport.storage.protocol import Visibility
+
+PRIVATE_PREFIX = "private/"
+MAX_KEY_BYTES = 1024
+"""S3's own limit; the other backends keep to it too."""
+MAX_NAME_BYTES = 100
+MAX_EXTENSION_BYTES = 16
+FALLBACK_NAME = "file"
+
+_SEPARATORS = re.compile(r"[/\\]")
+_RUNS = re.compile(r"-{2,}")
+
+
+class InvalidKeyError(ValueError):
+    """A key that no backend accepts."""
+
+
+def archive_key(job_id: UUID) -> str:
+    """The private key of an import job's archive."""
+    return f"{PRIVATE_PREFIX}imports/{job_id}/archive.zip"
+
+
+def media_key(event_id: int, table: str, row_id: int, field: str, filename: str) -> str:
+    """A new public key for the media object of one field of one row."""
+    return (
+        f"events/{event_id}/{table}/{row_id}/{field}/{secrets.token_hex(12)}/{safe_name(filename)}"
+    )
+
+
+def upload_key(user_id: int, filename: str) -> str:
+    """A new public key for a file that a user uploads."""
+    return f"uploads/{user_id}/{secrets.token_hex(12)}/{safe_name(filename)}"
+
+
+def safe_name(name: str) -> str:
+    """The file name's last part without anything that a path, a header or a terminal minds.
+
+    Letters, marks and digits of all scripts stay; a run of anything else becomes one hyphen. The
+    result has 1 to 100 bytes of UTF-8, begins with no dot, and keeps a short extension.
+    """
+    last = _SEPARATORS.split(name)[-1]
+    cleaned = "".join(_clean(character) for character in unicodedata.normalize("NFC", last))
+    cleaned = _RUNS.sub("-", cleaned).strip("-. ").replace("-.", ".")
+    if not cleaned:
+        return FALLBACK_NAME
+    stem, dot, extension = cleaned.rpartition(".")
+    if not dot or len(extension.encode()) > MAX_EXTENSION_BYTES:
+        return _cut(cleaned, MAX_NAME_BYTES)
+    kept = _cut(stem, MAX_NAME_BYTES - len(extension.encode()) - 1).rstrip("-.")
+    return f"{kept or FALLBACK_NAME}.{extension}"
+
+
+def visibility_of(key: str) -> Visibility:
+    """Who may see the object: the key's first part decides."""
+    return Visibility.PRIVATE if key.startswith(PRIVATE_PREFIX) else Visibility.PUBLIC
+
+
+def check_key(key: str) -> str:
+    """The key itself, where a backend may use it. Raises InvalidKeyError.
+
+    Refuses empty, dotted and over-long parts, backslashes and control characters: such a key would
+    leave a local backend's root, or meet its temporary files.
+    """
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidKeyError(f"key {key!r} is not valid Unicode") from error
+    if not 0 < size <= MAX_KEY_BYTES:
+        raise InvalidKeyError(f"a key has 1 to {MAX_KEY_BYTES} bytes, not {size}")
+    for part in key.split("/"):
+        if not part or part.startswith(".") or len(part.encode()) > 255:
+            raise InvalidKeyError(f"key {key!r} has an empty, dotted or over-long part")
+    if any(character == "\\" or ord(character) < 32 or ord(character) == 127 for character in key):
+        raise InvalidKeyError(f"key {key!r} has a backslash or a control character")
+    return key
+
+
+def check_public(key: str) -> str:
+    """The key itself, where it is a public object's. Raises ValueError."""
+    if visibility_of(check_key(key)) is Visibility.PRIVATE:
+        raise ValueError(f"{key!r} is private: it has no URL")
+    return key
+
+
+def _clean(character: str) -> str:
+    category = unicodedata.category(character)
+    if category[0] in "LMN" or character in "._":
+        return character
+    return "" if category[0] == "C" else "-"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text.encode()[:limit].decode(errors="ignore")

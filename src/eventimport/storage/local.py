@@ -1,0 +1,204 @@
+"""Objects on local disk, under one root; a key is a path below it."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from io import FileIO
+from itertools import islice
+from pathlib import Path
+from stat import S_ISREG
+from typing import ParamSpec, TypeVar
+from urllib.parse import quote
+
+from eventimport.storage.config import MIB, LocalConfig
+from eventimport.storage.content_types import content_type_of
+from eventimport.storage.keys import check_key, check_public
+from eventimport.storage.partial_file import PartialFile, make_directories
+from eventimport.storage.protocol import ObjectNotFoundError, StorageError, StoredObject
+
+WRITE_BYTES = MIB
+"""So much is gathered before a thread writes it: less costs hops, much more falls out of cache."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_WRITE_CHUNKS = 512
+_STALE_SECONDS = 24 * 3600.0
+_LISTED_AT_ONCE = 500
+
+
+class LocalStorage:
+    """A `Storage` on local disk.
+
+    The type of an object is told by its name, since a file has no place for one. Temporary files
+    lie in `.incoming` below the root, where no key can reach.
+    """
+
+    def __init__(self, config: LocalConfig) -> None:
+        self._root = config.root.absolute()
+        self._incoming = self._root / ".incoming"
+        self._base_url = config.base_url.rstrip("/")
+        self._ready = False
+
+    @property
+    def name(self) -> str:
+        """Always `local`."""
+        return "local"
+
+    async def put(
+        self,
+        key: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,  # noqa: ARG002 - the port has it; a file has no place for its type
+    ) -> StoredObject:
+        """Store the chunks: written beside, fsynced, renamed."""
+        check_key(key)
+        await self._prepare()
+        file = PartialFile(self._incoming, self._root / key)
+        try:
+            await _write(file, chunks)
+        except BaseException:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, file.discard))
+            raise
+        return StoredObject(key, file.size, content_type_of(key), datetime.now(UTC))
+
+    @asynccontextmanager
+    async def open(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Read the object's chunks."""
+        file = await _run(self._open, check_key(key))
+        try:
+            yield _read(file)
+        finally:
+            file.close()
+
+    async def path(self, key: str) -> Path:
+        """Where the object lies, to be read only. Raises ObjectNotFoundError."""
+        if await self.stat(key) is None:
+            raise ObjectNotFoundError(key)
+        return self._root / key
+
+    async def stat(self, key: str) -> StoredObject | None:
+        """The object's facts; None for a folder, too."""
+        return await _run(self._stat, check_key(key))
+
+    async def delete(self, key: str) -> None:
+        """Remove the object, and the folders that it leaves empty."""
+        await _run(self._delete, self._root / check_key(key))
+
+    async def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """All objects of the prefix, in no particular order."""
+        found = self._walk(prefix)
+        while batch := await asyncio.to_thread(lambda: list(islice(found, _LISTED_AT_ONCE))):
+            for stored in batch:
+                yield stored
+
+    def public_url(self, key: str) -> str:
+        """`{base_url}/media/{key}`, where the media router serves it."""
+        return f"{self._base_url}/media/{quote(check_public(key))}"
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    async def remove_stale(self, older_than: float = _STALE_SECONDS) -> int:
+        """Remove the temporary files of processes that were killed; how many there were.
+
+        A file counts as stale when nothing was written to it for `older_than` seconds.
+        """
+        return await asyncio.to_thread(self._remove_stale, time.time() - older_than)
+
+    async def _prepare(self) -> None:
+        if not self._ready:
+            await _run(make_directories, self._incoming)
+            self._ready = True
+
+    def _open(self, key: str) -> FileIO:
+        if self._stat(key) is None:
+            raise ObjectNotFoundError(key)
+        try:
+            return (self._root / key).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise ObjectNotFoundError(key) from None
+
+    def _stat(self, key: str) -> StoredObject | None:
+        try:
+            found = (self._root / key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _stored(key, found) if S_ISREG(found.st_mode) else None
+
+    def _delete(self, path: Path) -> None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+        for folder in path.parents:
+            if folder == self._root:
+                break
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+
+    def _walk(self, prefix: str) -> Iterator[StoredObject]:
+        start = self._root / prefix.rpartition("/")[0]
+        for folder, folders, names in os.walk(start):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                path = Path(folder, name)
+                key = path.relative_to(self._root).as_posix()
+                if key.startswith(prefix):
+                    with suppress(FileNotFoundError):
+                        yield _stored(key, path.stat())
+
+    def _remove_stale(self, before: float) -> int:
+        removed = 0
+        for path in self._incoming.glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+
+async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> None:
+    loop = asyncio.get_running_loop()
+    pending: asyncio.Future[None] | None = None
+    batch: list[bytes] = []
+    gathered = 0
+    try:
+        async for chunk in chunks:
+            batch.append(chunk)
+            gathered += len(chunk)
+            if gathered >= WRITE_BYTES or len(batch) >= _WRITE_CHUNKS:
+                if pending is not None:
+                    await _told(pending)
+                pending = loop.run_in_executor(None, file.write, batch)
+                batch, gathered = [], 0
+        if pending is not None:
+            await _told(pending)
+        await _run(file.commit, batch)
+    finally:
+        if pending is not None:
+            pending.cancel()
+
+
+async def _read(file: FileIO) -> AsyncIterator[bytes]:
+    while chunk := await _run(file.read, MIB):
+        yield chunk
+
+
+async def _run(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    return await _told(asyncio.to_thread(function, *args, **kwargs))
+
+
+async def _told(working: Awaitable[_T]) -> _T:
+    try:
+        return await working
+    except OSError as error:
+        raise StorageError(f"local disk: {error}") from error
+
+
+def _stored(key: str, found: os.stat_result) -> StoredObject:
+    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    return StoredObject(key, found.st_size, content_type_of(key), modified)

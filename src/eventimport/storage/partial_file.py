@@ -1,0 +1,104 @@
+"""A file that comes into being whole or not at all: written beside, fsynced, renamed."""
+
+import os
+import secrets
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+_DIRECTORY_ATTEMPTS = 10
+
+
+class PartialFile:
+    """A file under a temporary name until `commit`; all methods block, so call them in a thread.
+
+    Nothing touches the disk before the first `write` or `commit`. `discard` may be called at any
+    time, from another thread too, while a `write` or `commit` still runs: it waits for that, and
+    afterwards neither the temporary file nor the destination exists.
+    """
+
+    def __init__(self, directory: Path, destination: Path) -> None:
+        self._temporary = directory / secrets.token_hex(16)
+        self._destination = destination
+        self._descriptor: int | None = None
+        self._lock = threading.Lock()
+        self._discarded = False
+        self._committed = False
+        self.size = 0
+
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Append the chunks, without joining them first."""
+        with self._lock:
+            self._append(chunks)
+
+    def commit(self, chunks: Sequence[bytes]) -> None:
+        """Append the last chunks and give the file its name, once all of it is on disk."""
+        with self._lock:
+            self._append(chunks)
+            descriptor = self._opened()
+            os.fsync(descriptor)
+            os.close(descriptor)
+            self._descriptor = None
+            self._give_name()
+            self._committed = True
+
+    def discard(self) -> None:
+        """Remove whatever there is; harmless when there is nothing."""
+        self._discarded = True
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            self._temporary.unlink(missing_ok=True)
+            if self._committed:
+                self._destination.unlink(missing_ok=True)
+
+    def _append(self, chunks: Sequence[bytes]) -> None:
+        descriptor = self._opened()
+        total = sum(map(len, chunks))
+        if not total:
+            return
+        written = os.writev(descriptor, chunks)
+        if written < total:
+            rest = memoryview(b"".join(chunks))[written:]
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        self.size += total
+
+    def _opened(self) -> int:
+        if self._discarded:
+            raise FileNotFoundError(f"{self._temporary} was discarded")
+        if self._descriptor is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._descriptor = os.open(self._temporary, flags, 0o644)
+        return self._descriptor
+
+    def _give_name(self) -> None:
+        folder = self._destination.parent
+        for attempt in range(_DIRECTORY_ATTEMPTS):
+            make_directories(folder)
+            try:
+                self._temporary.rename(self._destination)
+                break
+            except FileNotFoundError:
+                # A deletion pruned the still empty folder in between.
+                if attempt + 1 == _DIRECTORY_ATTEMPTS:
+                    raise
+        _sync_directory(folder)
+
+
+def make_directories(folder: Path) -> None:
+    """Make the folder and its parents, each entry on disk before anything relies on it."""
+    if folder.is_dir():
+        return
+    make_directories(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_directory(folder.parent)
+
+
+def _sync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
