@@ -99,7 +99,7 @@ def _account(data_dir: Path, binaries: Path) -> pwd.struct_passwd | None:
         for directory in (path.resolve(), *path.resolve().parents):
             mode = directory.stat().st_mode
             if not mode & stat.S_IXOTH:
-                logger.warning("chmod o+x %s, so that PostgreSQL gets through", directory)
+                logger.info("chmod o+x %s, so that PostgreSQL gets through", directory)
                 directory.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
     return pwd.getpwnam("nobody")
 

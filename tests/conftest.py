@@ -1,0 +1,246 @@
+"""The servers that tests run against, and a migrated database for each process of the run.
+
+One PostgreSQL and one Valkey serve a whole run, all of xdist's workers included: those of
+DATABASE_URL and REDIS_URL, else embedded ones. Nothing that lies on given servers is touched:
+databases are made and dropped under names of the run's own, and Redis database numbers are taken
+from the one after the URL's on. Tests that don't ask for a server don't start one.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from redis import Redis
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+import eventimport.database.engine as database_engine
+from eventimport.database import migrations
+from eventimport.database.models import Base, User
+from eventimport.embedded import start_postgres, start_valkey
+
+T = TypeVar("T")
+MakeUser = Callable[..., Awaitable[User]]
+
+
+def run_apart(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread and loop of its own, whatever loop this thread has."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, coroutine).result()
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Run statements one by one, outside of any transaction."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def renamed(url: str, database: str) -> str:
+    """The URL of another database of the same server, as asyncpg takes it."""
+    changed = make_url(url).set(drivername="postgresql", database=database)
+    return changed.render_as_string(hide_password=False)
+
+
+class Servers:
+    """The servers of a run, each started when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    @cached_property
+    def _folder(self) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="eventimport-tests-"))
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    @cached_property
+    def postgres_url(self) -> str:
+        """A database from which others can be made."""
+        url = os.environ.get("DATABASE_URL")
+        if not url:
+            server = start_postgres(self._folder / "postgres", durable=False)
+            url = self._stack.enter_context(server).url
+        return renamed(url, make_url(url).database or "postgres")
+
+    @cached_property
+    def template(self) -> str:
+        """The name of a migrated database that nobody is connected to."""
+        url = self.postgres_url
+        name = f"eventimport_test_{secrets.token_hex(4)}"
+        run_apart(execute(url, f"CREATE DATABASE {name}"))
+        self._stack.callback(lambda: run_apart(execute(url, f"DROP DATABASE {name} WITH (FORCE)")))
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(migrations.upgrade, renamed(url, name)).result()
+        return name
+
+    @cached_property
+    def redis_url(self) -> str:
+        """Its path is the number before the first that tests may use."""
+        url = os.environ.get("REDIS_URL")
+        if not url:
+            server = start_valkey(self._folder / "valkey", durable=False)
+            url = self._stack.enter_context(server).url
+        return url
+
+    def stop(self) -> None:
+        self._stack.close()
+
+
+class GivenServers:
+    """The same servers, as a worker of xdist is told of them."""
+
+    def __init__(self, postgres_url: str, template: str, redis_url: str) -> None:
+        self.postgres_url = postgres_url
+        self.template = template
+        self.redis_url = redis_url
+
+
+SERVERS = pytest.StashKey[Servers | GivenServers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    told = getattr(config, "workerinput", None)
+    config.stash[SERVERS] = GivenServers(**told["servers"]) if told else Servers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    servers = node.config.stash[SERVERS]
+    node.workerinput["servers"] = {
+        "postgres_url": servers.postgres_url,
+        "template": servers.template,
+        "redis_url": servers.redis_url,
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    servers = config.stash[SERVERS]
+    if isinstance(servers, Servers):
+        servers.stop()
+
+
+@pytest.fixture(scope="session")
+def worker_number(pytestconfig: pytest.Config) -> int:
+    """Which of xdist's workers this process is, from 0."""
+    told = getattr(pytestconfig, "workerinput", None)
+    return int(told["workerid"].removeprefix("gw")) if told else 0
+
+
+@pytest.fixture(scope="session")
+def database_url(pytestconfig: pytest.Config, worker_number: int) -> Iterator[str]:
+    """A migrated database of this process alone, `postgresql://…`; emptied after each test."""
+    servers = pytestconfig.stash[SERVERS]
+    name = f"{servers.template}_{worker_number}"
+    run_apart(execute(servers.postgres_url, f"CREATE DATABASE {name} TEMPLATE {servers.template}"))
+    yield renamed(servers.postgres_url, name)
+    run_apart(execute(servers.postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(autouse=True)
+def clean_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empties the database after each test that used it, directly or by another fixture.
+
+    Numbers go on counting, so that no test can rely on an id.
+    """
+    yield
+    if "database_url" in request.fixturenames:
+        run_apart(execute(request.getfixturevalue("database_url"), EMPTY_TABLES))
+
+
+# DELETE is quicker than TRUNCATE for a few rows; many rows are for TRUNCATE.
+EMPTY_TABLES = f"""
+SET lock_timeout = '10s';
+DO $$
+DECLARE
+    name text;
+    large text[] := '{{}}';
+BEGIN
+    FOREACH name IN ARRAY ARRAY[{", ".join(f"'{t.name}'" for t in Base.metadata.sorted_tables)}]
+    LOOP
+        IF pg_relation_size(name::regclass) > 1048576 THEN
+            large := large || name;
+        END IF;
+    END LOOP;
+    IF large <> '{{}}' THEN
+        EXECUTE 'TRUNCATE ' || array_to_string(large, ', ') || ' CASCADE';
+    END IF;
+END $$;
+{"".join(f"DELETE FROM {t.name}; " for t in reversed(Base.metadata.sorted_tables))}
+"""
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine over the process's database."""
+    config = database_engine.DatabaseConfig(url=database_url, application_name="tests")
+    engine = database_engine.create_engine(config)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Makes sessions over the process's database."""
+    return database_engine.session_factory(engine)
+
+
+@pytest.fixture
+def make_user(session_factory: async_sessionmaker[AsyncSession]) -> MakeUser:
+    """Writes an account and gives it back: `await make_user(email=…, is_admin=True)`."""
+
+    async def make(
+        *,
+        email: str | None = None,
+        password_hash: str = "no password fits",
+        is_admin: bool = False,
+    ) -> User:
+        async with session_factory.begin() as session:
+            user = User(
+                email=email or f"user-{secrets.token_hex(4)}@example.org",
+                password_hash=password_hash,
+                is_admin=is_admin,
+            )
+            session.add(user)
+            await session.flush()
+            await session.refresh(user)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def redis_url(pytestconfig: pytest.Config, worker_number: int) -> Iterator[str]:
+    """A Redis database of this process alone, empty before the test and after."""
+    url = urlsplit(pytestconfig.stash[SERVERS].redis_url)
+    number = int(url.path.strip("/") or 0) + 1 + worker_number
+    own_url = url._replace(path=f"/{number}").geturl()
+    with Redis.from_url(own_url) as redis:
+        redis.flushdb()
+        yield own_url
+        redis.flushdb()
+
+
+@pytest.fixture(scope="session")
+def archives() -> list[Path]:
+    """The shared sample archives, in the folder that EVENTIMPORT_ARCHIVES names."""
+    folder = os.environ.get("EVENTIMPORT_ARCHIVES")
+    if not folder:
+        pytest.skip("EVENTIMPORT_ARCHIVES is not set")
+    found = sorted(Path(folder).glob("*.zip"))
+    assert found, f"no archives in {folder}"
+    return found
