@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from eventimport import __version__
 from eventimport.dependencies import State
 from eventimport.resources import open_resources
-from eventimport.routers import health
+from eventimport.routers import health, import_jobs, imports, sign_in, tasks, users
 from eventimport.routers.documentation import describe, operation_id
+from eventimport.routers.early_answer import EarlyAnswer
 from eventimport.routers.problems import add_problem_handlers
 from eventimport.routers.security_headers import SecurityHeaders
 from eventimport.settings import Settings, load_settings
@@ -57,8 +58,9 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (health,):
+    for module in (sign_in, users, imports, tasks, import_jobs, health):
         app.include_router(module.router)
+    app.add_middleware(EarlyAnswer)
     app.add_middleware(SecurityHeaders)
     add_problem_handlers(app)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it

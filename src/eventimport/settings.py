@@ -118,6 +118,33 @@ class Settings(BaseSettings):
     max_text_length: PositiveInt = Field(1_000_000, description="One text value, in characters.")
     max_json_depth: PositiveInt = Field(32, description="How deep a JSON document may be nested.")
 
+    max_findings: PositiveInt = Field(
+        10_000, description="Findings that a report lists; more are only counted."
+    )
+
+    # Workers.
+    worker_jobs: PositiveInt = Field(2, description="Imports that one worker runs at once.")
+    import_timeout: PositiveInt = Field(
+        3600, description="How long one attempt at an import may take, in seconds."
+    )
+    heartbeat_interval: PositiveFloat = Field(
+        5.0, description="How often a worker shows that it is alive, in seconds."
+    )
+    heartbeat_timeout: PositiveFloat = Field(
+        30.0, description="After how long without a heartbeat an import is run again, in seconds."
+    )
+    recovery_interval: PositiveFloat = Field(
+        10.0, description="How often lost imports are looked for, in seconds."
+    )
+    max_attempts: PositiveInt = Field(
+        5, description="How often an import is begun before it is given up."
+    )
+    shutdown_grace: float = Field(
+        20.0,
+        ge=0,
+        description="How long a worker that is told to stop may finish its imports, in seconds.",
+    )
+
     # Limits of an upload.
     max_file_bytes: PositiveInt = Field(2 * GIB, description="One uploaded file, in bytes.")
     max_request_bytes: PositiveInt = Field(
@@ -187,6 +214,11 @@ class Settings(BaseSettings):
                 " is not set"
             )
         return self
+
+    @property
+    def heartbeat_stale_after(self) -> timedelta:
+        """After how long without a heartbeat an attempt counts as dead."""
+        return timedelta(seconds=self.heartbeat_timeout)
 
     @property
     def event_base_url(self) -> str:

@@ -1,0 +1,162 @@
+"""Earlier and running imports, as JSON:API resources."""
+
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from sqlalchemy import ColumnElement, Row, func, select, true
+
+from eventimport.database.models import ImportJob, ImportStatus
+from eventimport.dependencies import Account, AccountDep, ResourcesDep
+from eventimport.errors import refuse
+from eventimport.routers.documentation import problems
+from eventimport.routers.jsonapi import (
+    Attributes,
+    Collection,
+    Document,
+    JSONAPIResponse,
+    PageQuery,
+    Resource,
+    SelfLink,
+)
+
+PATH = "/v1/import-jobs"
+
+router = APIRouter(prefix=PATH, tags=["imports"], default_response_class=JSONAPIResponse)
+
+
+class ImportJobAttributes(Attributes):
+    """How an import stands. Times are in UTC; `task-url` is what the import's client polls."""
+
+    status: ImportStatus
+    stage: str | None
+    done: int
+    total: int
+    message: str | None
+    file_name: str | None
+    archive_size: int | None
+    strict: bool
+    dry_run: bool
+    event_id: str | None
+    event_identifier: str | None
+    event_name: str | None
+    event_url: str | None
+    task_url: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ImportJobReport(ImportJobAttributes):
+    """How an import stands, with its report, or every error for which it failed."""
+
+    report: dict[str, Any] | None
+    errors: list[dict[str, Any]] | None
+
+
+class ImportJobQuery(PageQuery):
+    """Which import jobs a client wants."""
+
+    status: ImportStatus | None = Field(
+        None, alias="filter[status]", description="Only those of this status."
+    )
+
+
+AttributesT = TypeVar("AttributesT", bound=ImportJobAttributes)
+
+
+class ImportJobDocument(Document[ImportJobReport]):
+    """One import job."""
+
+
+class ImportJobCollection(Collection[ImportJobAttributes]):
+    """One page of import jobs, newest first."""
+
+
+LISTED = (
+    ImportJob.id,
+    ImportJob.status,
+    ImportJob.stage,
+    ImportJob.done,
+    ImportJob.total,
+    ImportJob.message,
+    ImportJob.file_name,
+    ImportJob.archive_size,
+    ImportJob.strict,
+    ImportJob.dry_run,
+    ImportJob.event_id,
+    ImportJob.event_identifier,
+    ImportJob.event_name,
+    ImportJob.created_at,
+    ImportJob.started_at,
+    ImportJob.finished_at,
+)
+"""What a list tells; the report, which may be long, is read for a single job alone."""
+
+
+@router.get("", responses=problems(400))
+async def list_import_jobs(
+    account: AccountDep,
+    resources: ResourcesDep,
+    query: Annotated[ImportJobQuery, Query()],
+) -> ImportJobCollection:
+    """One's own imports, newest first; those of all users, for an admin."""
+    chosen = [_visible_to(account)]
+    if query.status is not None:
+        chosen.append(ImportJob.status == query.status.value)
+    jobs = (
+        select(*LISTED)
+        .where(*chosen)
+        .order_by(ImportJob.created_at.desc(), ImportJob.id)
+        .limit(query.size)
+        .offset(query.offset)
+    )
+    count = select(func.count()).select_from(ImportJob).where(*chosen)
+    async with resources.reader.connect() as connection:
+        rows = (await connection.execute(jobs)).all()
+        total = await connection.scalar(count) or 0
+    base = resources.settings.event_base_url
+    return ImportJobCollection(
+        data=[_resource(row, ImportJobAttributes, base) for row in rows],
+        meta=query.page_meta(total),
+        links=query.page_links(PATH, total),
+    )
+
+
+@router.get("/{import_job_id}", responses=problems(404))
+async def get_import_job(
+    import_job_id: UUID, account: AccountDep, resources: ResourcesDep
+) -> ImportJobDocument:
+    """An import, with its report."""
+    statement = select(*LISTED, ImportJob.report, ImportJob.errors).where(
+        ImportJob.id == import_job_id, _visible_to(account)
+    )
+    async with resources.reader.connect() as connection:
+        row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise refuse(404, "not-found", "Not Found", f"There is no import job {import_job_id}.")
+    base = resources.settings.event_base_url
+    return ImportJobDocument(data=_resource(row, ImportJobReport, base))
+
+
+def _visible_to(account: Account) -> ColumnElement[bool]:
+    return true() if account.is_admin else ImportJob.user_id == account.id
+
+
+def _resource(
+    row: Row[*tuple[Any, ...]], kind: type[AttributesT], event_base_url: str
+) -> Resource[AttributesT]:
+    values = dict(row._mapping)
+    job_id = values.pop("id")
+    event_id, identifier = values["event_id"], values["event_identifier"]
+    values["event_id"] = None if event_id is None else str(event_id)
+    values["event_url"] = identifier and f"{event_base_url}/events/{identifier}"
+    values["task_url"] = f"/v1/tasks/{job_id}"
+    return Resource[kind](  # type: ignore[valid-type]
+        type="import-job",
+        id=str(job_id),
+        attributes=kind(**values),
+        links=SelfLink(self=f"{PATH}/{job_id}"),
+    )

@@ -1,0 +1,196 @@
+"""Archives in: a zip goes from the socket to the storage, then a row, then the queue."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import func, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from eventimport.database.models import ImportJob
+from eventimport.dependencies import AccountDep, ResourcesDep
+from eventimport.errors import ProblemError, refuse
+from eventimport.queue import QueueUnavailableError
+from eventimport.resources import Resources
+from eventimport.routers.documentation import problems
+from eventimport.routers.multipart import Part, parts
+from eventimport.routers.tasks import POLL_INTERVAL
+from eventimport.storage.keys import archive_key
+from eventimport.storage.protocol import Storage
+
+FIELD = "file"
+SOURCE_TYPE = "json"
+ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+"""A local file header, or the end of an empty zip."""
+ZIP_TYPE = "application/zip"
+MAX_FILE_NAME_LENGTH = 255
+
+REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "title": "ArchiveUpload",
+                "required": [FIELD],
+                "properties": {
+                    FIELD: {
+                        "type": "string",
+                        "format": "binary",
+                        "contentMediaType": "application/octet-stream",
+                        "description": "The zip of an Open Event export.",
+                    }
+                },
+            }
+        }
+    },
+}
+
+router = APIRouter(prefix="/v1/events/import", tags=["imports"])
+logger = logging.getLogger(__name__)
+
+
+class ImportOptions(BaseModel):
+    """How to import."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    strict: bool = Field(False, description="Fail for any finding, not for errors alone.")
+    dry_run: bool = Field(False, description="Give the report and write nothing.")
+
+
+class AcceptedImport(BaseModel):
+    """Where to ask how the import stands."""
+
+    task_url: str
+
+
+@router.post(
+    "/{source_type}",
+    status_code=202,
+    response_model=AcceptedImport,
+    responses=problems(400, 401, 404, 408, 413, 415),
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def import_event(
+    source_type: str,
+    request: Request,
+    account: AccountDep,
+    resources: ResourcesDep,
+    options: Annotated[ImportOptions, Query()],
+) -> JSONResponse:
+    """Import an Open Event archive. `source_type` is `json`.
+
+    The answer comes as soon as the archive is stored; the task tells the rest.
+    """
+    if source_type != SOURCE_TYPE:
+        raise refuse(
+            404,
+            "unknown-source-type",
+            "No such kind of import",
+            f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
+        )
+    storage = resources.storages.active
+    job = ImportJob(
+        id=uuid4(),
+        user_id=account.id,
+        strict=options.strict,
+        dry_run=options.dry_run,
+        archive_storage=storage.name,
+    )
+    await _receive(request, job, resources, storage)
+    try:
+        async with resources.sessions.begin() as session:
+            session.add(job)
+    except BaseException:
+        await _remove(storage, archive_key(job.id))
+        raise
+    await _enqueue(job.id, resources)
+    task_url = f"/v1/tasks/{job.id}"
+    accepted = AcceptedImport(task_url=task_url)
+    headers = {"Location": task_url, "Retry-After": POLL_INTERVAL}
+    return JSONResponse(accepted.model_dump(), status_code=202, headers=headers)
+
+
+async def _receive(
+    request: Request, job: ImportJob, resources: Resources, storage: Storage
+) -> None:
+    """Store the archive and say so in the job. Leaves no object behind when it raises."""
+    job.archive_key = archive_key(job.id)
+    try:
+        async for part in parts(request, resources.settings.archive_upload_limits):
+            if part.name == FIELD and part.filename is not None:
+                await _store(part, part.filename, job, storage)
+    except BaseException:
+        if job.archive_size is not None:
+            await _remove(storage, job.archive_key)
+        raise
+    if job.archive_size is None:
+        raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
+
+
+async def _store(part: Part, file_name: str, job: ImportJob, storage: Storage) -> None:
+    if job.archive_size is not None:
+        raise _bad_request("many-files", f"The form has more than one part named {FIELD!r}.")
+    key = archive_key(job.id)
+    stored = await storage.put(key, _zip_chunks(part), content_type=ZIP_TYPE)
+    job.archive_size = stored.size
+    job.file_name = _printable(file_name)
+
+
+async def _zip_chunks(part: Part) -> AsyncIterator[bytes]:
+    """The part's chunks, once its first bytes are a zip's."""
+    head = b""
+    async for chunk in part:
+        head += chunk
+        if len(head) >= len(ZIP_SIGNATURES[0]):
+            break
+    _check_signature(head)
+    yield head
+    async for chunk in part:
+        yield chunk
+
+
+def _check_signature(head: bytes) -> None:
+    if not head:
+        raise _bad_request("empty-file", "The file is empty.")
+    if not head.startswith(ZIP_SIGNATURES):
+        raise refuse(415, "not-a-zip", "The file is not a zip", "It does not begin as a zip does.")
+
+
+def _bad_request(code: str, detail: str) -> ProblemError:
+    return refuse(400, code, "The form is not as it should be", detail)
+
+
+def _printable(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())[
+        :MAX_FILE_NAME_LENGTH
+    ]
+
+
+async def _remove(storage: Storage, key: str) -> None:
+    """Delete the object, also while this request is being cancelled."""
+    try:
+        await asyncio.shield(storage.delete(key))
+    except Exception:
+        logger.exception("an archive that no job needs could not be removed: %s", key)
+
+
+async def _enqueue(job_id: UUID, resources: Resources) -> None:
+    """Hand the committed job to the workers. What fails here, the recovery job makes good."""
+    try:
+        await resources.queue.enqueue_import(job_id, 0)
+        statement = (
+            update(ImportJob)
+            .where(ImportJob.id == job_id, ImportJob.enqueued_at.is_(None))
+            .values(enqueued_at=func.now())
+        )
+        async with resources.engine.begin() as connection:
+            await connection.execute(statement)
+    except (QueueUnavailableError, SQLAlchemyError, OSError):
+        logger.warning("import %s waits for the recovery job", job_id, exc_info=True)

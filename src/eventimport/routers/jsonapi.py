@@ -1,0 +1,125 @@
+"""JSON:API documents: their models, so that OpenAPI knows them, and their media type."""
+
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from eventimport.routers.documentation import Version
+from eventimport.routers.problems import MEDIA_TYPE
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+MAX_PAGE_NUMBER = 1_000_000
+
+
+class JSONAPIResponse(JSONResponse):
+    """An answer in JSON:API's media type."""
+
+    media_type = MEDIA_TYPE
+
+
+def _kebab_case(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Attributes(BaseModel):
+    """The attributes of a resource: kebab-case on the wire, read from a row's columns."""
+
+    model_config = ConfigDict(
+        alias_generator=_kebab_case, populate_by_name=True, from_attributes=True
+    )
+
+
+AttributesT = TypeVar("AttributesT", bound=Attributes)
+
+
+class SelfLink(BaseModel):
+    """Where the resource is."""
+
+    self: str
+
+
+class Resource(BaseModel, Generic[AttributesT]):
+    """One resource object."""
+
+    type: str
+    id: str
+    attributes: AttributesT
+    links: SelfLink
+
+
+class Document(BaseModel, Generic[AttributesT]):
+    """One resource, and which JSON:API it is spelled in."""
+
+    data: Resource[AttributesT]
+    jsonapi: Version = Version()
+
+
+class PageMeta(BaseModel):
+    """How many resources there are on all pages."""
+
+    total: int
+    pages: int
+
+
+class PageLinks(BaseModel):
+    """This page and its neighbours; null where there is none."""
+
+    self: str
+    first: str
+    last: str
+    prev: str | None
+    next: str | None
+
+
+class Collection(BaseModel, Generic[AttributesT]):
+    """One page of resources."""
+
+    data: list[Resource[AttributesT]]
+    meta: PageMeta
+    links: PageLinks
+    jsonapi: Version = Version()
+
+
+class PageQuery(BaseModel):
+    """Which page a client wants. A subclass adds what else the query may say; what no field
+    names is refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    number: int = Field(
+        1, alias="page[number]", ge=1, le=MAX_PAGE_NUMBER, description="Counts from 1."
+    )
+    size: int = Field(
+        DEFAULT_PAGE_SIZE, alias="page[size]", ge=1, le=MAX_PAGE_SIZE, description="Per page."
+    )
+
+    @property
+    def offset(self) -> int:
+        """How many resources come before this page."""
+        return (self.number - 1) * self.size
+
+    def page_meta(self, total: int) -> PageMeta:
+        """The page's `meta`, if there are so many resources in all."""
+        return PageMeta(total=total, pages=self._pages(total))
+
+    def page_links(self, path: str, total: int) -> PageLinks:
+        """The page's `links`; they repeat what else the client asked for."""
+        given = self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+        def link(number: int) -> str:
+            return f"{path}?{urlencode({**given, 'page[number]': number})}"
+
+        last = max(self._pages(total), 1)
+        return PageLinks(
+            self=link(self.number),
+            first=link(1),
+            last=link(last),
+            prev=link(min(self.number - 1, last)) if self.number > 1 else None,
+            next=link(self.number + 1) if self.number < last else None,
+        )
+
+    def _pages(self, total: int) -> int:
+        return -(-total // self.size)

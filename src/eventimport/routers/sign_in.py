@@ -1,0 +1,48 @@
+"""Access tokens."""
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from eventimport.database.accounts import find_user
+from eventimport.dependencies import ResourcesDep
+from eventimport.errors import refuse
+from eventimport.routers.documentation import problems
+from eventimport.routers.users import MAX_PASSWORD_LENGTH
+
+router = APIRouter(tags=["accounts"])
+
+
+class Credentials(BaseModel):
+    """Who signs in. Other members, which existing clients send, are ignored."""
+
+    email: str = Field(max_length=320, pattern=r"^[^\x00]*$", examples=["demo@example.org"])
+    password: str = Field(max_length=MAX_PASSWORD_LENGTH, examples=["demo-password"])
+
+
+class Session(BaseModel):
+    """What a client sends from now on as `Authorization: Bearer <access_token>`."""
+
+    access_token: str
+
+
+@router.post("/v1/auth/session", responses=problems(400, 401, 422))
+@router.post("/auth/session", responses=problems(400, 401, 422), include_in_schema=False)
+async def create_session(
+    credentials: Credentials, resources: ResourcesDep, response: Response
+) -> Session:
+    """Sign in. Also at `/auth/session`, where existing clients look for it."""
+    async with resources.sessions() as session:
+        user = await find_user(session, credentials.email)
+    password_hash = user.password_hash if user else None
+    # An unknown user costs a hash as well: neither answer nor time tells who has an account.
+    matches = await resources.passwords.verify(password_hash, credentials.password)
+    if user is None or not matches:
+        raise refuse(
+            401,
+            "wrong-credentials",
+            "Wrong e-mail address or password",
+            "There is no account with this e-mail address and this password.",
+            headers={"WWW-Authenticate": 'Bearer realm="eventimport"'},
+        )
+    response.headers["Cache-Control"] = "no-store"
+    return Session(access_token=resources.tokens.issue(user.id))

@@ -1,0 +1,127 @@
+"""How an import stands, as a client polls it."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy import Row, Select, and_, bindparam, or_, select
+
+from eventimport.database.models import ImportJob, ImportStatus, User
+from eventimport.database.models.import_job import OPEN_STATUSES
+from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
+from eventimport.errors import refuse
+from eventimport.routers.documentation import ErrorDocument, Version, problems
+
+router = APIRouter(prefix="/v1/tasks", tags=["imports"])
+
+TaskState = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
+POLL_INTERVAL = "1"
+"""Seconds, for `Retry-After`."""
+
+
+class Progress(BaseModel):
+    """How far the import is: `done` of `total` in this stage, and a sentence for people."""
+
+    stage: str | None
+    done: int
+    total: int
+    message: str | None
+
+
+class ImportResult(BaseModel):
+    """The event that came out. After a dry run `id`, `identifier` and `url` are null."""
+
+    id: str | None
+    identifier: str | None
+    event_name: str | None
+    url: str | None
+    report: dict[str, Any] = Field(
+        description="Counts per kind, and the findings with their places in the archive."
+    )
+
+
+class Task(BaseModel):
+    """`result` is null until the state is `SUCCESS` or `FAILURE`; then it is the event and the
+    report, or a JSON:API document with every error found."""
+
+    state: TaskState
+    progress: Progress
+    result: ImportResult | ErrorDocument | None
+
+
+def _statement() -> Select[*tuple[Any, ...]]:
+    """Whether the user exists, and the job where the user may see it, in one go: this is the
+    route that clients poll."""
+    visible = and_(
+        ImportJob.id == bindparam("job_id"),
+        or_(ImportJob.user_id == User.id, User.is_admin),
+    )
+    return (
+        select(
+            ImportJob.id,
+            ImportJob.status,
+            ImportJob.stage,
+            ImportJob.done,
+            ImportJob.total,
+            ImportJob.message,
+            ImportJob.dry_run,
+            ImportJob.event_id,
+            ImportJob.event_identifier,
+            ImportJob.event_name,
+            ImportJob.report,
+            ImportJob.errors,
+        )
+        .select_from(User)
+        .outerjoin(ImportJob, visible)
+        .where(User.id == bindparam("user_id"))
+    )
+
+
+STATEMENT = _statement()
+
+
+@router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
+async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep) -> JSONResponse:
+    """How an import stands. Ask again after `Retry-After` seconds while there is such a header.
+
+    Only the one who started the import, and admins, see it.
+    """
+    async with resources.reader.connect() as connection:
+        found = await connection.execute(STATEMENT, {"job_id": task_id, "user_id": user_id})
+        row = found.one_or_none()
+    if row is None:
+        raise unauthorized()
+    if row.id is None:
+        raise refuse(404, "not-found", "Not Found", f"There is no task {task_id}.")
+    headers = {"Cache-Control": "no-store"}
+    if row.status in OPEN_STATUSES:
+        headers["Retry-After"] = POLL_INTERVAL
+    return JSONResponse(_task(row, resources.settings.event_base_url), headers=headers)
+
+
+def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
+    """The task as `Task` describes it, without the cost of validating our own data."""
+    result: dict[str, Any] | None = None
+    if row.status == ImportStatus.SUCCESS:
+        identifier = row.event_identifier
+        result = {
+            "id": None if row.event_id is None else str(row.event_id),
+            "identifier": identifier,
+            "event_name": row.event_name,
+            "url": None if identifier is None else f"{event_base_url}/events/{identifier}",
+            "report": row.report or {},
+        }
+    elif row.status == ImportStatus.FAILURE:
+        result = {"errors": row.errors or [], "jsonapi": Version().model_dump()}
+    return {
+        "state": row.status,
+        "progress": {
+            "stage": row.stage,
+            "done": row.done,
+            "total": row.total,
+            "message": row.message,
+        },
+        "result": result,
+    }

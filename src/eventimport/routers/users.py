@@ -1,0 +1,97 @@
+"""Accounts."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, EmailStr, Field
+
+from eventimport.database.accounts import EmailTakenError, add_user
+from eventimport.database.models import User
+from eventimport.dependencies import AccountDep, ResourcesDep, SessionDep, SettingsDep
+from eventimport.errors import refuse
+from eventimport.routers.documentation import problems
+from eventimport.routers.jsonapi import (
+    Attributes,
+    Document,
+    JSONAPIResponse,
+    Resource,
+    SelfLink,
+)
+
+MIN_PASSWORD_LENGTH = 8
+MAX_PASSWORD_LENGTH = 128
+"""argon2 takes longer for longer passwords; this bounds what a stranger may make us compute."""
+MAX_ID = 2**63 - 1
+
+router = APIRouter(prefix="/v1/users", tags=["accounts"], default_response_class=JSONAPIResponse)
+
+
+class NewUser(BaseModel):
+    """Who wants an account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: EmailStr
+    password: str = Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)
+
+
+class UserAttributes(Attributes):
+    """What is told of an account."""
+
+    email: str
+    is_admin: bool
+    created_at: datetime
+
+
+class UserDocument(Document[UserAttributes]):
+    """One account."""
+
+
+@router.post("", status_code=201, responses=problems(400, 403, 409, 422))
+async def create_user(
+    new: NewUser,
+    response: Response,
+    settings: SettingsDep,
+    resources: ResourcesDep,
+    session: SessionDep,
+) -> UserDocument:
+    """Sign up."""
+    if not settings.sign_up_enabled:
+        raise refuse(403, "sign-up-disabled", "Sign-up is switched off", "Ask an administrator.")
+    password_hash = await resources.passwords.hash(new.password)
+    try:
+        user = await add_user(session, email=new.email, password_hash=password_hash)
+    except EmailTakenError:
+        raise refuse(
+            409,
+            "email-taken",
+            "There is such an account",
+            "An account with this e-mail address exists already.",
+            source={"pointer": "/email"},
+        ) from None
+    document = _document(user)
+    response.headers["Location"] = document.data.links.self
+    return document
+
+
+@router.get("/{user_id}", responses=problems(404))
+async def get_user(
+    user_id: Annotated[int, Path(ge=1, le=MAX_ID)], account: AccountDep, session: SessionDep
+) -> UserDocument:
+    """An account: one's own; any, for an admin."""
+    user = await session.get(User, user_id) if account.is_admin or account.id == user_id else None
+    if user is None:
+        raise refuse(404, "not-found", "Not Found", f"There is no user {user_id}.")
+    return _document(user)
+
+
+def _document(user: User) -> UserDocument:
+    return UserDocument(
+        data=Resource(
+            type="user",
+            id=str(user.id),
+            attributes=UserAttributes.model_validate(user),
+            links=SelfLink(self=f"/v1/users/{user.id}"),
+        )
+    )
