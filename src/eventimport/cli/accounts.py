@@ -1,0 +1,72 @@
+"""Accounts, from the command line."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from eventimport.auth import Passwords
+from eventimport.cli.console import fail, out
+from eventimport.database.accounts import EmailTakenError, add_user
+from eventimport.database.engine import DatabaseConfig, create_engine, session_factory
+from eventimport.routers.users import NewUser
+from eventimport.settings import load_settings
+
+PASSWORD_VARIABLE = "EVENTIMPORT_PASSWORD"  # noqa: S105 - a variable's name
+
+app = typer.Typer(help="Accounts.", no_args_is_help=True)
+
+
+def ask_password(*, new: bool = False) -> str:
+    """The password from EVENTIMPORT_PASSWORD, else from a prompt (twice, where it is a new one)."""
+    given = os.environ.get(PASSWORD_VARIABLE)
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        fail(f"no password: set {PASSWORD_VARIABLE}, or run this in a terminal")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=new, err=True))
+
+
+async def create_account(
+    config: DatabaseConfig, email: str, password: str, *, is_admin: bool
+) -> int:
+    """Store a new account and return its id. Raises EmailTakenError."""
+    engine = create_engine(config)
+    try:
+        password_hash = await Passwords().hash(password)
+        async with session_factory(engine).begin() as session:
+            user = await add_user(
+                session, email=email, password_hash=password_hash, is_admin=is_admin
+            )
+        return user.id
+    finally:
+        await engine.dispose()
+
+
+@app.callback()
+def accounts() -> None:
+    """Accounts."""
+
+
+@app.command("add")
+def add(
+    email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")],
+    admin: Annotated[bool, typer.Option("--admin", help="May see and change everything.")] = False,
+) -> None:
+    """Add an account. The password comes from EVENTIMPORT_PASSWORD, or is asked for."""
+    settings = load_settings()
+    try:
+        new = NewUser(email=email, password=ask_password(new=True))
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+        fail("; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in problems))
+    try:
+        number = asyncio.run(
+            create_account(settings.database, new.email, new.password, is_admin=admin)
+        )
+    except EmailTakenError as error:
+        fail(str(error))
+    out.print(f"Added {'admin' if admin else 'user'} {new.email} (id {number}).")

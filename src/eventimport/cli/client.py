@@ -1,0 +1,152 @@
+"""A client of the HTTP API: sign in, send an archive, watch the task."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import httpx
+
+from eventimport.errors import EventImportError
+
+FIRST_POLL_SECONDS = 0.2
+SLOWEST_POLL_SECONDS = 2.0
+PATIENCE_SECONDS = 60.0
+"""How long the service may be unreachable while a task is watched."""
+
+ENDED = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
+
+
+class ServiceError(EventImportError):
+    """The service can't be reached, or not with these credentials, or isn't what it should be.
+
+    `retryable` says whether the same request may succeed a little later.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class RefusedError(ServiceError):
+    """The service won't take the archive; the message holds its reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as `GET /v1/tasks/{id}` tells it."""
+
+    state: str
+    progress: dict[str, Any]
+    result: dict[str, Any]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the state is final."""
+        return self.state in ENDED
+
+
+class Client:
+    """Talks to one service. Every method raises ServiceError."""
+
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        # Storing a large archive may go on after its last byte was sent.
+        timeout = httpx.Timeout(30, read=300, write=120)
+        try:
+            self._http = httpx.Client(base_url=url, timeout=timeout, transport=transport)
+        except httpx.InvalidURL as error:
+            raise ServiceError(f"{url} is not a URL: {error}") from error
+
+    def __enter__(self) -> Self:
+        self._http.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.__exit__(kind, error, traceback)
+
+    def sign_in(self, email: str, password: str) -> None:
+        """Get an access token; all later requests bear it."""
+        credentials = {"email": email, "password": password}
+        response = self._send("POST", "/v1/auth/session", json=credentials)
+        if response.status_code != 200:
+            raise ServiceError(f"signing in as {email} failed: {_reasons(response)}")
+        token = _json_object(response).get("access_token")
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def upload(self, name: str, file: BinaryIO, *, strict: bool, dry_run: bool) -> str:
+        """Send an archive and return its task's URL. `file` is read in small pieces."""
+        response = self._send(
+            "POST",
+            "/v1/events/import/json",
+            params={"strict": strict, "dry_run": dry_run},
+            files={"file": (PurePath(name).name, file, "application/zip")},
+        )
+        if response.status_code in {400, 413, 415, 422}:
+            raise RefusedError(f"the service does not take the archive: {_reasons(response)}")
+        task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
+        if not isinstance(task_url, str):
+            raise ServiceError(f"the upload failed: {_reasons(response)}")
+        return task_url
+
+    def watch(self, task_url: str) -> Iterator[Task]:
+        """The task, again and again, until it has ended: the last one given is the final one."""
+        pause, unreachable_since = FIRST_POLL_SECONDS, None
+        while True:
+            try:
+                task = self._task(task_url)
+            except ServiceError as error:
+                unreachable_since = unreachable_since or time.monotonic()
+                waited = time.monotonic() - unreachable_since
+                if not error.retryable or waited > PATIENCE_SECONDS:
+                    raise
+            else:
+                unreachable_since = None
+                yield task
+                if task.ended:
+                    return
+            time.sleep(pause)
+            pause = min(pause * 1.2, SLOWEST_POLL_SECONDS)
+
+    def _task(self, task_url: str) -> Task:
+        response = self._send("GET", task_url)
+        if response.status_code != 200:
+            raise ServiceError(
+                f"the task can't be read: {_reasons(response)}",
+                retryable=response.status_code == 429 or response.status_code >= 500,
+            )
+        body = _json_object(response)
+        return Task(str(body.get("state")), body.get("progress") or {}, body.get("result") or {})
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise ServiceError(
+                f"{self._http.base_url} can't be reached: {reason}", retryable=True
+            ) from error
+
+
+def _json_object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise ServiceError(f"{response.url} gave no JSON object (status {response.status_code})")
+    return body
+
+
+def _reasons(response: httpx.Response) -> str:
+    try:
+        errors = _json_object(response)["errors"]
+        return "; ".join(str(error["detail"]) for error in errors)
+    except (ServiceError, KeyError, TypeError):
+        return f"status {response.status_code} from {response.url}"

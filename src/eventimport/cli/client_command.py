@@ -1,0 +1,164 @@
+"""`eventimport import`: sends an archive to a service and shows what becomes of it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from eventimport.cli.accounts import ask_password
+from eventimport.cli.client import Client, RefusedError, ServiceError, Task
+from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, out
+
+PLACES = ("entry", "line", "column", "record", "source_id", "field")
+SHOWN_FINDINGS = 20
+
+
+def import_archive(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The archive (zip).")
+    ],
+    *,
+    email: Annotated[str, typer.Option(envvar="EVENTIMPORT_EMAIL", help="Who imports.")],
+    url: Annotated[
+        str, typer.Option(envvar="EVENTIMPORT_URL", help="The service.")
+    ] = "http://127.0.0.1:8000",
+    wait: Annotated[bool, typer.Option(help="Stay until the import has ended.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Any finding fails the import.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report only: nothing is written.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the task's result as JSON.")
+    ] = False,
+) -> None:
+    """Import an archive through a running service.
+
+    The password comes from EVENTIMPORT_PASSWORD, or is asked for. Exit status: 0 the event is
+    there (or the report, or, with --no-wait, the task), 1 the archive can't be imported, 2 the
+    service couldn't be used.
+    """
+    password = ask_password()
+    task_url = None
+    try:
+        with Client(url) as client:
+            client.sign_in(email, password)
+            task_url = _upload(client, file, strict=strict, dry_run=dry_run)
+            if not wait:
+                out.print(json.dumps({"task_url": task_url}) if as_json else task_url, markup=False)
+                return
+            task = _watch(client, task_url)
+    except RefusedError as error:
+        fail(str(error), IMPORT_FAILED)
+    except ServiceError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        if task_url:
+            console.print(f"\nThe import goes on without us: {url.rstrip('/')}{task_url}")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        out.print(json.dumps(task.result, ensure_ascii=False, indent=2), markup=False)
+    elif task.state == "SUCCESS":
+        _show_success(task)
+    else:
+        _show_failure(task)
+    if task.state != "SUCCESS":
+        raise typer.Exit(IMPORT_FAILED)
+
+
+def _upload(client: Client, path: Path, *, strict: bool, dry_run: bool) -> str:
+    columns = (DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    with (
+        Progress(
+            TextColumn("{task.description}"), BarColumn(), *columns, console=console
+        ) as progress,
+        progress.open(path, "rb", description=f"Uploading {escape(path.name)}") as file,
+    ):
+        return client.upload(path.name, file, strict=strict, dry_run=dry_run)
+
+
+def _watch(client: Client, task_url: str) -> Task:
+    task = Task("PENDING", {}, {})
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("Waiting for a worker", total=None)
+        for task in client.watch(task_url):
+            _show_progress(progress, bar, task)
+    return task
+
+
+def _show_progress(progress: Progress, bar: TaskID, task: Task) -> None:
+    if task.ended:
+        progress.update(bar, description=task.state.capitalize(), total=1, completed=1)
+    elif task.state != "PENDING":
+        told = task.progress
+        progress.update(
+            bar,
+            description=escape(str(told.get("message") or told.get("stage") or task.state)),
+            total=told.get("total") or None,
+            completed=told.get("done") or 0,
+        )
+
+
+def _show_success(task: Task) -> None:
+    result = task.result
+    report = result.get("report") or {}
+    table = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("Event", result.get("event_name")),
+        ("Identifier", result.get("identifier")),
+        ("URL", result.get("url")),
+        ("Imported", _in_words(report.get("counts"))),
+        ("Linked", _in_words(report.get("links"))),
+        ("Findings", _in_words(report.get("totals"))),
+    ):
+        if value:
+            table.add_row(f"[bold]{name}[/]", escape(str(value)))
+    out.print(table)
+    _show_findings(report.get("findings") or [])
+
+
+def _show_failure(task: Task) -> None:
+    errors = task.result.get("errors") or [task.result]
+    console.print(f"[bold red]The import has ended as {escape(task.state)}:[/]")
+    for error in errors:
+        detail = str(error.get("detail") or error.get("title") or error)
+        place = place_of(error.get("meta") or {})
+        console.print(
+            f"  • {f'{place}: ' if place and place not in detail else ''}{detail}", markup=False
+        )
+
+
+def _show_findings(findings: list[dict[str, Any]]) -> None:
+    for finding in findings[:SHOWN_FINDINGS]:
+        text = f"{place_of(finding)}: {finding.get('message')}"
+        out.print(f"  {finding.get('severity')}  {text}", markup=False)
+    if len(findings) > SHOWN_FINDINGS:
+        out.print(f"  … and {len(findings) - SHOWN_FINDINGS} more; --json shows them all")
+
+
+def place_of(described: dict[str, Any]) -> str:
+    """Where in the archive, in words, from a finding or an error's `meta`."""
+    known = [(name, described[name]) for name in PLACES if described.get(name) is not None]
+    return ", ".join(
+        str(value) if name in {"entry", "field"} else f"{name.replace('source_id', 'id')} {value}"
+        for name, value in known
+    )
+
+
+def _in_words(counts: Any) -> str:
+    if not isinstance(counts, dict):
+        return ""
+    return ", ".join(f"{n} {str(kind).replace('_', ' ')}" for kind, n in counts.items() if n)

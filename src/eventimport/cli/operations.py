@@ -1,0 +1,68 @@
+"""Commands that run and prepare the service."""
+
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from eventimport.cli.console import fail, out
+from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_archive
+from eventimport.database import migrations
+from eventimport.settings import load_settings
+
+# By name, as uvicorn wants it: the roots of the program know nothing of each other.
+WEB_APPLICATION = "eventimport.main:app_from_environment"
+WORKER = "eventimport.jobs.worker:run_worker"
+
+GRACE_SECONDS = 10
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.", max=65535)] = 8000,
+) -> None:
+    """Serve the HTTP API. Settings come from the environment."""
+    load_settings()
+    uvicorn.run(
+        WEB_APPLICATION,
+        factory=True,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def work() -> None:
+    """Run a worker: it takes accepted imports from the queue. Start as many as you like."""
+    resolve_name(WORKER)(load_settings())
+
+
+def migrate() -> None:
+    """Create or upgrade the tables in DATABASE_URL."""
+    migrations.upgrade(load_settings().database_url.get_secret_value())
+    out.print("The database is up to date.")
+
+
+def make_archive(
+    directory: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="JSON documents and media.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The zip to write.", show_default="DIRECTORY.zip"),
+    ] = None,
+) -> None:
+    """Zip a directory into an archive that can be imported."""
+    target = output or directory.resolve().with_suffix(".zip")
+    try:
+        count = write_archive(directory, target)
+    except NotAnArchiveDirectoryError as error:
+        fail(str(error))
+    out.print(f"{target}: {count} entries, {target.stat().st_size:,} bytes")
