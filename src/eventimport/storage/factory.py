@@ -32,11 +32,15 @@ def create_storage(config: StorageConfig) -> Storage:
             return LocalStorage(config)
         case MemoryConfig():
             return MemoryStorage(config)
-        case S3Config() | GCSConfig():
-            # The SDK takes 0.4 s to import; a service on local disk never needs it.
+        # The SDK takes 0.4 s to import; a service on local disk never needs it.
+        case S3Config():
             from eventimport.storage.s3 import S3Storage  # noqa: PLC0415
 
             return S3Storage(config)
+        case GCSConfig():
+            from eventimport.storage.gcs import create_gcs_storage  # noqa: PLC0415
+
+            return create_gcs_storage(config)
         case _:
             assert_never(config)
 

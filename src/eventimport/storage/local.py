@@ -130,7 +130,7 @@ class LocalStorage:
         return _stored(key, found) if S_ISREG(found.st_mode) else None
 
     def _delete(self, path: Path) -> None:
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
             path.unlink()
         for folder in path.parents:
             if folder == self._root:
