@@ -63,6 +63,10 @@ format: $(STAMP) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix --exit-zero
 	$(BIN)/ruff format
 
+.PHONY: readme
+readme: $(STAMP) ## Bring the README's table of settings in step with the code
+	@$(BIN)/python scripts/settings_table.py
+
 .PHONY: lock
 lock: ## Pin the newest versions anew, for all of PYTHONS
 	@python="$$(PYTHON='$(PYTHON)' sh scripts/find-python)" && "$$python" scripts/lock.py $(PYTHONS)

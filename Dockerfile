@@ -1,0 +1,32 @@
+# One image for the API, the workers and the migrations:
+#   docker run IMAGE migrate
+#   docker run -p 8000:8000 IMAGE
+#   docker run --no-healthcheck IMAGE worker
+# The settings come as environment variables; see the README.
+
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all:
+WORKDIR /source
+COPY requirements.lock ./
+RUN python -m venv /build && /build/bin/pip install --constraint requirements.lock hatchling
+COPY pyproject.toml README.md LICENSE ./
+COPY alembic ./alembic
+COPY src ./src
+RUN /build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /wheel .
+RUN python -m venv /app && /app/bin/pip install --constraint requirements.lock /wheel/*.whl
+
+FROM python:3.13-slim
+# The account's number is fixed, for volumes and for Kubernetes' runAsNonRoot.
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin eventimport \
+    && install --directory --owner 10001 --group 10001 /data
+COPY --from=build /app /app
+ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOCAL_STORAGE_PATH=/data
+USER 10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+# Of the API: a worker has no port, so run it with --no-healthcheck.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+ENTRYPOINT ["eventimport"]
+CMD ["serve", "--host", "0.0.0.0"]
