@@ -2,10 +2,13 @@
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
+from sqlalchemy import update
 
 from eventimport.database.accounts import find_user
+from eventimport.database.models import User
 from eventimport.dependencies import ResourcesDep
 from eventimport.errors import refuse
+from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
 from eventimport.routers.users import MAX_PASSWORD_LENGTH
 
@@ -44,5 +47,16 @@ async def create_session(
             "There is no account with this e-mail address and this password.",
             headers={"WWW-Authenticate": 'Bearer realm="eventimport"'},
         )
+    if resources.passwords.needs_rehash(user.password_hash):
+        await _renew_hash(user.id, credentials.password, resources)
     response.headers["Cache-Control"] = "no-store"
     return Session(access_token=resources.tokens.issue(user.id))
+
+
+async def _renew_hash(user_id: int, password: str, resources: Resources) -> None:
+    """Store the hash with today's parameters: only now is the password at hand."""
+    password_hash = await resources.passwords.hash(password)
+    async with resources.engine.begin() as connection:
+        await connection.execute(
+            update(User).where(User.id == user_id).values(password_hash=password_hash)
+        )

@@ -1,0 +1,106 @@
+"""The web application over real servers, spoken to without a socket."""
+
+import io
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from eventimport.database.models import User
+from eventimport.main import create_app
+from eventimport.resources import Resources
+from eventimport.settings import Settings
+
+SECRET_KEY = "a key for tests, which guards nothing"
+BASE_URL = "http://service.example"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A started application."""
+
+    app: FastAPI
+    resources: Resources
+    _stack: AsyncExitStack
+
+    async def client(self, user: User | None = None) -> httpx.AsyncClient:
+        """A client, signed in as the user."""
+        headers = {}
+        if user is not None:
+            headers["Authorization"] = f"Bearer {self.resources.tokens.issue(user.id)}"
+        transport = httpx.ASGITransport(self._answer)
+        client = httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers)
+        return await self._stack.enter_async_context(client)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "state": {"resources": self.resources}}, receive, send)
+
+
+StartService = Callable[..., Awaitable[Service]]
+MakeUser = Callable[..., Awaitable[User]]
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings over the test servers; objects are on local disk."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        secret_key=SECRET_KEY,
+        local_storage_path=tmp_path / "storage",
+        frontend_url="https://events.example/",
+    )
+
+
+@pytest.fixture
+async def start_service(settings: Settings) -> AsyncIterator[StartService]:
+    """Starts an application; keywords replace settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**changes: Any) -> Service:
+            app = create_app(settings.model_copy(update=changes))
+            state = await stack.enter_async_context(app.router.lifespan_context(app))
+            assert state is not None
+            return Service(app, state["resources"], stack)
+
+        yield start
+
+
+@pytest.fixture
+async def service(start_service: StartService) -> Service:
+    """An application with the settings of the tests."""
+    return await start_service()
+
+
+@pytest.fixture
+async def client(service: Service) -> httpx.AsyncClient:
+    """A client that is not signed in."""
+    return await service.client()
+
+
+@pytest.fixture
+async def user(make_user: MakeUser) -> User:
+    """A user who is no admin."""
+    return await make_user(email="ada@example.org")
+
+
+@pytest.fixture
+async def user_client(service: Service, user: User) -> httpx.AsyncClient:
+    """A client that is signed in as `user`."""
+    return await service.client(user)
+
+
+@pytest.fixture
+def archive() -> bytes:
+    """A small zip."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("event", '{"id": 1, "name": "Conference"}')
+    return content.getvalue()
