@@ -9,7 +9,17 @@ from fastapi import FastAPI
 from eventimport import __version__
 from eventimport.dependencies import State
 from eventimport.resources import open_resources
-from eventimport.routers import health, import_jobs, imports, sign_in, tasks, users
+from eventimport.routers import (
+    health,
+    images,
+    import_jobs,
+    imports,
+    media,
+    sign_in,
+    tasks,
+    uploads,
+    users,
+)
 from eventimport.routers.documentation import describe, operation_id
 from eventimport.routers.early_answer import EarlyAnswer
 from eventimport.routers.problems import add_problem_handlers
@@ -58,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (sign_in, users, imports, tasks, import_jobs, health):
+    for module in (sign_in, users, imports, tasks, import_jobs, uploads, images, media, health):
         app.include_router(module.router)
     app.add_middleware(EarlyAnswer)
     app.add_middleware(SecurityHeaders)

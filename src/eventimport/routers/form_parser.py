@@ -7,6 +7,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from eventimport.errors import ProblemError, refuse
+from eventimport.routers.body import too_large
 from eventimport.routers.content_disposition import parse_content_disposition
 from eventimport.storage.content_types import OCTET_STREAM
 from eventimport.storage.limits import UploadLimits
@@ -30,17 +31,8 @@ FormEvent = PartHead | bytes | None
 
 def malformed(detail: str) -> ProblemError:
     """The answer to a body that is no form, or half of one."""
-    return refuse(400, "malformed-form", "The form cannot be read", detail)
-
-
-def too_large(what: str, limit: str, allowed: int) -> ProblemError:
-    """The answer to what goes beyond a limit; `limit` is its name in `UploadLimits`."""
     return refuse(
-        413,
-        "limit-exceeded",
-        "The upload is too large",
-        f"{what}: at most {allowed:,} ({limit})",
-        meta={"limit": limit, "allowed": allowed},
+        400, "malformed-form", "The form cannot be read", f"{detail[:1].upper()}{detail[1:]}."
     )
 
 
@@ -80,14 +72,14 @@ class FormParser:
                 max_header_size=_NO_LIMIT,
             )
         except FormParserError as error:
-            raise malformed(str(error)) from error
+            raise malformed(str(error).rstrip(".")) from error
 
     def feed(self, data: bytes) -> None:
         """Parse what has arrived."""
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise malformed(str(error)) from error
+            raise malformed(str(error).rstrip(".")) from error
 
     def _on_part_begin(self) -> None:
         self._headers = {}

@@ -1,13 +1,13 @@
 """multipart/form-data, parsed as it arrives: no temporary file, memory independent of size."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from python_multipart.multipart import parse_options_header
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from eventimport.errors import refuse
-from eventimport.routers.form_parser import FormParser, PartHead, malformed, too_large
+from eventimport.routers.body import Body, too_large
+from eventimport.routers.form_parser import FormParser, PartHead, malformed
 from eventimport.storage.limits import UploadLimits
 
 
@@ -52,16 +52,15 @@ class Form(AsyncIterator[Part]):
     """The parts of one request. What has arrived and is not yet read is at most one chunk."""
 
     def __init__(self, request: Request, limits: UploadLimits) -> None:
-        self._receive = request.receive
-        self._limits = limits
         self._parser = FormParser(_boundary(request), limits)
         self._events = self._parser.events
         self._current: Part | None = None
-        self._total_bytes = 0
-        self._received_all = False
-        declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > limits.max_request_bytes:
-            raise self._request_too_large()
+        self._body = Body(
+            request,
+            max_bytes=limits.max_request_bytes,
+            limit="max_request_bytes",
+            chunk_timeout_seconds=limits.chunk_timeout_seconds,
+        )
 
     async def __anext__(self) -> Part:
         while True:
@@ -70,7 +69,7 @@ class Form(AsyncIterator[Part]):
                 if isinstance(event, PartHead):
                     self._current = Part(self, event)
                     return self._current
-            if self._received_all:
+            if self._body.received_all:
                 raise StopAsyncIteration
             await self._feed()
 
@@ -87,33 +86,9 @@ class Form(AsyncIterator[Part]):
         return None
 
     async def _feed(self) -> None:
-        seconds = self._limits.chunk_timeout_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                message = await self._receive()
-        except TimeoutError:
-            raise refuse(
-                408,
-                "upload-stalled",
-                "The client stopped sending",
-                f"nothing was received for {seconds:g} seconds (chunk_timeout_seconds)",
-                headers={"Connection": "close"},
-            ) from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body: bytes = message.get("body", b"")
-        self._total_bytes += len(body)
-        if self._total_bytes > self._limits.max_request_bytes:
-            raise self._request_too_large()
-        self._parser.feed(body)
-        if not message.get("more_body", False):
-            self._received_all = True
-            if not self._parser.ended:
-                raise malformed("the body ends before its closing boundary")
-
-    def _request_too_large(self) -> Exception:
-        limit = self._limits.max_request_bytes
-        return too_large("bytes in one request", "max_request_bytes", limit)
+        self._parser.feed(await self._body.next_chunk())
+        if self._body.received_all and not self._parser.ended:
+            raise malformed("the body ends before its closing boundary")
 
 
 def parts(request: Request, limits: UploadLimits) -> Form:

@@ -22,7 +22,6 @@ for _type, _extension in (
 
 _SHOWN_IN_PLACE = frozenset(
     {
-        "application/pdf",
         "image/avif",
         "image/bmp",
         "image/gif",
@@ -50,7 +49,8 @@ def content_type_of(name: str) -> str:
 def shown_in_place(content_type: str) -> bool:
     """Whether a browser may show the type inline; all else is offered as a download.
 
-    A list of what is harmless, since a list of what a browser runs is never complete.
+    A list of what is harmless, since a list of what a browser runs is never complete. PDF is not
+    on it: browsers do not show it under the sandboxing policy that the media route sends.
     """
     essence = content_type.partition(";")[0].strip().lower()
     return essence in _SHOWN_IN_PLACE or essence.startswith(("audio/", "video/"))

@@ -14,7 +14,7 @@ class UploadLimits:
     max_request_bytes: int = 4096 * MIB
     max_fields: int = 100
     max_field_bytes: int = 64 * 1024
-    max_header_bytes: int = 16 * 1024
+    max_header_bytes: int = 64 * 1024
     max_headers: int = 16
     max_image_bytes: int = 32 * MIB
     chunk_timeout_seconds: float = 30.0

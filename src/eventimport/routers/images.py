@@ -1,0 +1,191 @@
+"""Pictures in: decoded, encoded anew without metadata, and made smaller where that is asked."""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from eventimport.dependencies import AccountDep, ResourcesDep
+from eventimport.errors import ProblemError, refuse
+from eventimport.media.images import (
+    ImageLimits,
+    ImageRefusedError,
+    ImageSize,
+    ImageSizes,
+    ProcessedImage,
+    make_sizes,
+    process_image,
+)
+from eventimport.routers.body import Body
+from eventimport.routers.documentation import problems
+from eventimport.routers.multipart import parts
+from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
+from eventimport.storage.keys import upload_key
+from eventimport.storage.limits import UploadLimits
+from eventimport.storage.protocol import Storage
+from eventimport.storage.removal import take_back
+
+_STATUSES = {"too-large": 413, "too-many-pixels": 413, "damaged": 422}
+_JSON_OVERHEAD = 1024
+
+# A decoded picture may take 600 MB: two threads bound what all requests together need.
+_threads = ThreadPoolExecutor(2, thread_name_prefix="images")
+
+REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "title": "ImageData",
+                "required": ["data"],
+                "properties": {
+                    "data": {
+                        "type": "string",
+                        "description": "`data:image/png;base64,` and the picture.",
+                    }
+                },
+            }
+        },
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "title": "ImageUpload",
+                "required": [ONE],
+                "properties": {ONE: FILE_SCHEMA},
+            }
+        },
+    },
+}
+
+router = APIRouter(prefix="/v1/upload", tags=["files"])
+
+
+class Size(StrEnum):
+    """A smaller version that may be asked for."""
+
+    LARGE = "large"
+    THUMBNAIL = "thumbnail"
+    SMALL = "small"
+    ICON = "icon"
+
+
+class UploadedImage(BaseModel):
+    """Where the picture is to be had, and its sizes where they were asked for."""
+
+    url: str
+    sizes: dict[Size, str] | None = Field(None, description="The URL of each size.")
+
+
+@router.post(
+    "/image",
+    response_model_exclude_none=True,
+    responses=problems(400, 401, 408, 413, 415, 422),
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def upload_image(
+    request: Request,
+    account: AccountDep,
+    resources: ResourcesDep,
+    force_local: ForceLocal = False,
+    size: Annotated[
+        list[Size] | None, Query(description="Smaller versions to make; may be repeated.")
+    ] = None,
+) -> UploadedImage:
+    """Upload a picture, as JSON or as a form. It is stored without its metadata."""
+    limits = resources.settings.upload_limits
+    name, content = await _receive(request, limits)
+    storage = storage_for_upload(resources, force_local=force_local)
+    asked = tuple(dict.fromkeys(size or ()))
+    made = await _process(
+        content,
+        ImageLimits(max_bytes=limits.max_image_bytes),
+        {str(kind): ImageSizes().upload[kind] for kind in asked},
+    )
+    keys: list[str] = []
+    try:
+        for image in made:
+            keys.append(key := upload_key(account.id, f"{name}{image.extension}"))
+            await _store(storage, key, image)
+    except BaseException:
+        await take_back(storage, keys)
+        raise
+    url, *urls = (storage.public_url(key) for key in keys)
+    return UploadedImage(url=url, sizes=dict(zip(asked, urls, strict=True)) or None)
+
+
+async def _receive(request: Request, limits: UploadLimits) -> tuple[str, bytes]:
+    """The picture's name, without an extension, and its bytes."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "application/json" or content_type.endswith("+json"):
+        body = Body(
+            request,
+            max_bytes=limits.max_image_bytes * 4 // 3 + _JSON_OVERHEAD,
+            limit="max_image_bytes",
+            chunk_timeout_seconds=limits.chunk_timeout_seconds,
+        )
+        return "image", await asyncio.to_thread(_decode, await body.read())
+    found: tuple[str, bytes] | None = None
+    async for part in parts(request, limits):
+        if part.name == ONE and part.filename is not None:
+            if found is not None:
+                raise _bad_request("many-files", f"The form has more than one {ONE!r}.")
+            content = await part.read(limits.max_image_bytes, limit="max_image_bytes")
+            found = part.filename.rpartition(".")[0] or part.filename, content
+    if found is None:
+        raise _bad_request("no-file", f"The form has no file as {ONE!r}.")
+    return found
+
+
+def _decode(body: bytes) -> bytes:
+    """The bytes of `{"data": "data:image/…;base64,…"}`."""
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise _bad_request("invalid-json", f"The body is not JSON: {error}.") from error
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, str):
+        raise _invalid("The body must be an object whose `data` is text.")
+    head, comma, encoded = data.partition(",")
+    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        raise _invalid("The text must begin like `data:image/png;base64,`.")
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _invalid(f"What follows the comma is not base64: {error}.") from error
+
+
+async def _process(
+    content: bytes, limits: ImageLimits, sizes: Mapping[str, ImageSize]
+) -> list[ProcessedImage]:
+    def process() -> list[ProcessedImage]:
+        image = process_image(content, limits)
+        return [image, *make_sizes(image, sizes, limits).values()]
+
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_threads, process)
+    except ImageRefusedError as error:
+        status = _STATUSES.get(error.code, 415)
+        raise refuse(status, error.code, "The picture is not taken", str(error)) from error
+
+
+async def _store(storage: Storage, key: str, image: ProcessedImage) -> None:
+    async def whole() -> AsyncIterator[bytes]:
+        yield image.data
+
+    await storage.put(key, whole(), content_type=image.content_type)
+
+
+def _invalid(detail: str) -> ProblemError:
+    return refuse(422, "invalid-value", "Invalid value", detail, source={"pointer": "/data"})
+
+
+def _bad_request(code: str, detail: str) -> ProblemError:
+    return refuse(400, code, "The request is not as it should be", detail)

@@ -1,0 +1,141 @@
+"""Files in: from the socket to the storage, with no temporary file and no second copy."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+
+from eventimport.dependencies import AccountDep, ResourcesDep
+from eventimport.errors import ProblemError, refuse
+from eventimport.resources import Resources
+from eventimport.routers.documentation import problems
+from eventimport.routers.multipart import Part, parts
+from eventimport.storage.content_types import content_type_of
+from eventimport.storage.keys import upload_key
+from eventimport.storage.limits import UploadLimits
+from eventimport.storage.protocol import Storage
+from eventimport.storage.removal import take_back
+
+ONE = "file"
+MANY = ("files", "files[]")
+
+# Swagger UI shows a file picker for a list only where its items say both.
+FILE_SCHEMA = {
+    "type": "string",
+    "format": "binary",
+    "contentMediaType": "application/octet-stream",
+}
+
+REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "title": "FileUpload",
+                "description": "Either `file`, or any number of `files`.",
+                "properties": {
+                    ONE: FILE_SCHEMA,
+                    **{key: {"type": "array", "items": FILE_SCHEMA} for key in MANY},
+                },
+            }
+        }
+    },
+}
+
+router = APIRouter(prefix="/v1/upload", tags=["files"])
+
+ForceLocal = Annotated[
+    bool, Query(description="Store on local disk, whatever storage takes new files.")
+]
+
+
+class Uploaded(BaseModel):
+    """Where what was uploaded is to be had: one URL, or as many as files were sent, in order."""
+
+    url: str | list[str]
+
+
+@router.post(
+    "/file",
+    responses=problems(400, 401, 408, 413, 415),
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def upload_file(
+    request: Request, account: AccountDep, resources: ResourcesDep, force_local: ForceLocal = False
+) -> Uploaded:
+    """Upload one file as `file`, or many as `files`. All of them are stored, or none."""
+    storage = storage_for_upload(resources, force_local=force_local)
+    return await _receive(request, account.id, storage, resources.settings.upload_limits)
+
+
+@router.post(
+    "/files",
+    responses=problems(400, 401, 408, 413, 415),
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def upload_files(
+    request: Request, account: AccountDep, resources: ResourcesDep, force_local: ForceLocal = False
+) -> Uploaded:
+    """The same as `/v1/upload/file`."""
+    return await upload_file(request, account, resources, force_local)
+
+
+def storage_for_upload(resources: Resources, *, force_local: bool) -> Storage:
+    """The backend that takes a new upload."""
+    return resources.storages.get("local") if force_local else resources.storages.active
+
+
+async def _receive(
+    request: Request, user_id: int, storage: Storage, limits: UploadLimits
+) -> Uploaded:
+    names: list[str] = []
+    keys: list[str] = []
+    try:
+        async for part in parts(request, limits):
+            await _store(part, user_id, storage, names, keys)
+        _check_names(names)
+    except BaseException:
+        await take_back(storage, keys)
+        raise
+    urls = [storage.public_url(key) for key in keys]
+    return Uploaded(url=urls[0] if names == [ONE] else urls)
+
+
+async def _store(
+    part: Part, user_id: int, storage: Storage, names: list[str], keys: list[str]
+) -> None:
+    if part.filename is None or part.name not in (ONE, *MANY):
+        return
+    chunks: AsyncIterator[bytes] = part
+    if not part.filename:
+        # Browsers send an empty part without a file name where no file was chosen.
+        first = await anext(part, None)
+        if first is None:
+            return
+        chunks = _followed(first, part)
+    names.append(part.name)
+    _check_names(names)
+    key = upload_key(user_id, part.filename)
+    await storage.put(key, chunks, content_type=content_type_of(key))
+    keys.append(key)
+
+
+def _check_names(names: list[str]) -> None:
+    if not names:
+        raise _bad_request("no-file", f"The form has no file as {ONE!r} or {MANY[0]!r}.")
+    if ONE in names and len(names) > 1:
+        raise _bad_request(
+            "many-files", f"The form has other files beside {ONE!r}; send them as {MANY[0]!r}."
+        )
+
+
+def _bad_request(code: str, detail: str) -> ProblemError:
+    return refuse(400, code, "The form is not as it should be", detail)
+
+
+async def _followed(first: bytes, rest: Part) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
