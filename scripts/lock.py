@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+EDITABLE_BUILD = ["editables"]
+"""What hatchling needs, besides itself, to install the project editable."""
 HEADER = """\
 # Every package that `make setup` installs, for Python {versions}. Written by `make lock`.
 """
@@ -26,7 +28,11 @@ HEADER = """\
 def wanted() -> list[str]:
     """All requirements that pyproject.toml names, whatever they are for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    lists = [project["build-system"]["requires"], project["project"]["dependencies"]]
+    lists = [
+        EDITABLE_BUILD,
+        project["build-system"]["requires"],
+        project["project"]["dependencies"],
+    ]
     lists += project["project"].get("optional-dependencies", {}).values()
     lists += project.get("dependency-groups", {}).values()
     return [requirement for requirements in lists for requirement in requirements]
