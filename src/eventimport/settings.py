@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     max_attempts: PositiveInt = Field(
         5, description="How often an import is begun before it is given up."
     )
+    storage_patience: PositiveFloat = Field(
+        60.0, description="How long an import waits for a storage that is away, in seconds."
+    )
     shutdown_grace: float = Field(
         20.0,
         ge=0,
@@ -227,7 +230,7 @@ class Settings(BaseSettings):
 
     @property
     def auth(self) -> AuthConfig:
-        """What `auth` needs; tokens are issued by, and meant for, the public URL."""
+        """What signs the access tokens."""
         return AuthConfig(
             secret_key=self.secret_key.get_secret_value(),
             token_lifetime=timedelta(seconds=self.access_token_lifetime),

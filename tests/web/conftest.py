@@ -30,16 +30,18 @@ class Service:
     resources: Resources
     _stack: AsyncExitStack
 
-    async def client(self, user: User | None = None) -> httpx.AsyncClient:
-        """A client, signed in as the user."""
+    async def client(self, user: User | None = None, *, raises: bool = True) -> httpx.AsyncClient:
+        """A client, signed in as the user. `raises`: what the application does not expect is
+        raised here, and not only answered with 500."""
         headers = {}
         if user is not None:
             headers["Authorization"] = f"Bearer {self.resources.tokens.issue(user.id)}"
-        transport = httpx.ASGITransport(self._answer)
+        transport = httpx.ASGITransport(self.answer, raise_app_exceptions=raises)
         client = httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers)
         return await self._stack.enter_async_context(client)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application as a server calls it, with the lifespan's state."""
         await self.app({**scope, "state": {"resources": self.resources}}, receive, send)
 
 

@@ -60,7 +60,9 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
         detail = str(error.detail)
     status = http.HTTPStatus(error.status_code)
     code = status.phrase.lower().replace(" ", "-").replace("'", "")
-    return ProblemResponse(refuse(status, code, status.phrase, detail, headers=error.headers or {}))
+    return ProblemResponse(
+        refuse(status.value, code, status.phrase, detail, headers=error.headers or {})
+    )
 
 
 async def _validation(_request: Request, error: RequestValidationError) -> Response:

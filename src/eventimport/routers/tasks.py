@@ -101,6 +101,11 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
     return JSONResponse(_task(row, resources.settings.event_base_url), headers=headers)
 
 
+def _report(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    report: dict[str, Any] = row.report or {}
+    return {**report, "dry_run": True} if row.dry_run else report
+
+
 def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
     """The task as `Task` describes it, without the cost of validating our own data."""
     result: dict[str, Any] | None = None
@@ -111,7 +116,7 @@ def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
             "identifier": identifier,
             "event_name": row.event_name,
             "url": None if identifier is None else f"{event_base_url}/events/{identifier}",
-            "report": row.report or {},
+            "report": _report(row),
         }
     elif row.status == ImportStatus.FAILURE:
         result = {"errors": row.errors or [], "jsonapi": Version().model_dump()}

@@ -1,0 +1,137 @@
+"""Every answer that is an error, and the headers of every answer."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import HTTPException
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+
+from eventimport.errors import Problem, ProblemError, refuse
+from eventimport.storage.protocol import StorageError
+
+SECRET = "secret detail"
+
+
+def errors_of(response: httpx.Response) -> list[dict[str, Any]]:
+    """The answer's error objects, once it is shown to be a JSON:API document."""
+    assert response.headers["content-type"] == "application/vnd.api+json"
+    body = response.json()
+    assert set(body) == {"errors", "jsonapi"}
+    assert body["jsonapi"] == {"version": "1.1"}
+    errors: list[dict[str, Any]] = body["errors"]
+    for error in errors:
+        assert set(error) <= {"status", "code", "title", "detail", "source", "meta"}
+        assert error["status"].isdecimal()
+    return errors
+
+
+async def test_an_unknown_route(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/nothing")
+
+    assert response.status_code == 404
+    (error,) = errors_of(response)
+    assert (error["status"], error["code"]) == ("404", "not-found")
+    assert "/v1/nothing" in error["detail"]
+
+
+async def test_a_method_that_a_route_does_not_take(client: httpx.AsyncClient) -> None:
+    response = await client.delete("/v1/users")
+
+    assert response.status_code == 405
+    (error,) = errors_of(response)
+    assert error["code"] == "method-not-allowed"
+    assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [
+        (RuntimeError(SECRET), 500, "internal-error"),
+        (StorageError(SECRET), 503, "storage-unavailable"),
+        (ConnectionRefusedError(SECRET), 503, "database-unavailable"),
+        (OperationalError("SELECT", {}, Exception(SECRET)), 503, "database-unavailable"),
+        (InterfaceError("SELECT", {}, Exception(SECRET)), 503, "database-unavailable"),
+        (
+            DBAPIError("SELECT", {}, Exception(SECRET), connection_invalidated=True),
+            503,
+            "database-unavailable",
+        ),
+        (ProgrammingError("SELECT", {}, Exception(SECRET)), 500, "internal-error"),
+        (HTTPException(418, "short and stout"), 418, "im-a-teapot"),
+        (refuse(409, "taken", "Taken", "It is taken."), 409, "taken"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_what_a_route_raises(service: Any, raised: Exception, status: int, code: str) -> None:
+    async def fail() -> None:
+        raise raised
+
+    service.app.add_api_route("/fail", fail)
+    client = await service.client(raises=False)
+
+    response = await client.get("/fail")
+
+    assert response.status_code == status
+    (error,) = errors_of(response)
+    assert (error["status"], error["code"]) == (str(status), code)
+    assert SECRET not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert ("retry-after" in response.headers) == (status == 503)
+
+
+async def test_problems_of_different_statuses_come_as_400(service: Any) -> None:
+    async def fail() -> None:
+        problems = (Problem(409, "a", "A", "…"), Problem(422, "b", "B", "…"))
+        raise ProblemError(problems, {"X-Reason": "two"})
+
+    service.app.add_api_route("/fail", fail)
+
+    response = await (await service.client()).get("/fail")
+
+    assert response.status_code == 400
+    assert response.headers["x-reason"] == "two"
+    assert [error["status"] for error in errors_of(response)] == ["409", "422"]
+
+
+async def test_pointers_are_json_pointers(service: Any) -> None:
+    async def take(body: dict[str, int]) -> None:
+        return
+
+    service.app.add_api_route("/take", take, methods=["POST"])
+
+    response = await (await service.client()).post("/take", json={"a/b~c": "x"})
+
+    (error,) = errors_of(response)
+    assert error["source"] == {"pointer": "/a~1b~0c"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/nothing", "/v1/import-jobs", "/openapi.json"])
+async def test_every_answer_has_security_headers(client: httpx.AsyncClient, path: str) -> None:
+    headers = (await client.get(path)).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in headers["content-security-policy"]
+
+
+async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
+    answers = [await client.get("/healthz"), await client.get("/readyz")]
+
+    assert [answer.json() for answer in answers] == [{"status": "ok"}, {"status": "ok"}]
+
+
+async def test_without_its_database_the_service_is_alive_and_not_ready(
+    start_service: Any, settings: Any, unused_tcp_port: int
+) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing"
+    service = await start_service(database_url=type(settings.database_url)(url))
+    client = await service.client()
+
+    alive, ready = await client.get("/healthz"), await client.get("/readyz")
+
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    assert ready.headers["retry-after"]
+    assert errors_of(ready)[0]["code"] == "database-unavailable"
