@@ -1,0 +1,119 @@
+"""Writes an import's rows in bulk: ids drawn ahead, then one COPY for each table."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventimport.errors import EventImportError
+from eventimport.openevent.plan import TableRows
+
+LONGEST_HOLD = 0.005
+"""Seconds of encoding after which the event loop gets a turn."""
+
+Progress = Callable[[str, int, int], None]
+
+
+class EventWriteError(EventImportError):
+    """The rows of `table` could not be written, and nothing of the import may be committed.
+
+    `retryable` says whether the same rows may be taken later: the connection was lost, or the
+    server is short of something, rather than a value being wrong.
+    """
+
+    def __init__(self, table: str, cause: Exception) -> None:
+        super().__init__(f"the rows of {table} could not be written: {cause}")
+        self.table = table
+        self.retryable = isinstance(cause, RETRYABLE)
+
+
+RETRYABLE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+)
+
+
+async def draw_ids(connection: AsyncConnection, counts: Mapping[str, int]) -> dict[str, list[int]]:
+    """As many new ids for each table as `counts` says, ascending, nobody else's.
+
+    They are gone for good, even if the transaction is rolled back. Raises SQLAlchemyError.
+    """
+    statement = text(
+        "SELECT array_agg(nextval(sequence)) "
+        "FROM CAST(:sequence AS regclass) AS sequence, generate_series(1, :count)"
+    )
+    return {
+        table: await connection.scalar(statement, {"sequence": f"{table}_id_seq", "count": count})
+        or []
+        for table, count in counts.items()
+    }
+
+
+async def write_plan(
+    connection: AsyncConnection,
+    tables: Sequence[TableRows],
+    on_progress: Progress | None = None,
+) -> None:
+    """Write all rows, tables in the order given, in the connection's transaction.
+
+    The caller commits. `on_progress` gets the table, the rows sent so far and the table's number
+    of rows, each time that the event loop gets a turn and at the end of a table. Raises
+    EventWriteError, after which only a rollback is possible, SQLAlchemyError where the connection
+    is lost before the first row, and RuntimeError for a connection that commits by itself.
+    """
+    # It costs nothing on a new connection. On one that has imported before, the checks of foreign
+    # keys would go on with plans made when the tables were small, and read all of them for each
+    # row. It also makes SQLAlchemy begin its transaction, without which the driver's connection
+    # would commit each COPY by itself.
+    await connection.exec_driver_sql("DISCARD PLANS")
+    driver = (await connection.get_raw_connection()).driver_connection
+    if driver is None or not driver.is_in_transaction():
+        raise RuntimeError("the connection is in autocommit mode")
+    for rows in tables:
+        try:
+            await driver.copy_records_to_table(
+                rows.table,
+                columns=rows.columns,
+                records=_in_turns(rows, on_progress),
+            )
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+            OverflowError,
+            TypeError,
+            ValueError,
+        ) as error:
+            if driver.is_closed():
+                # Else SQLAlchemy would try to roll back, and its error would hide this one.
+                await connection.invalidate()
+            raise EventWriteError(rows.table, error) from error
+
+
+async def _in_turns(
+    rows: TableRows, on_progress: Progress | None
+) -> AsyncIterator[tuple[Any, ...]]:
+    """The rows, with a pause for the event loop whenever the driver has encoded for long.
+
+    The driver itself pauses only when the socket is full, which it never is for a fast server.
+    """
+    total = len(rows.rows)
+    turn = time.monotonic()
+    for done, row in enumerate(rows.rows):
+        if time.monotonic() - turn > LONGEST_HOLD:
+            if on_progress is not None:
+                on_progress(rows.table, done, total)
+            await asyncio.sleep(0)
+            turn = time.monotonic()
+        yield row
+    if on_progress is not None:
+        on_progress(rows.table, total, total)
