@@ -121,7 +121,7 @@ def _show_success(task: Task) -> None:
         ("Identifier", result.get("identifier")),
         ("URL", result.get("url")),
         ("Imported", _in_words(report.get("counts"))),
-        ("Linked", _in_words(report.get("links"))),
+        ("Media", _in_words(report.get("media"))),
         ("Findings", _in_words(report.get("totals"))),
     ):
         if value:
@@ -161,4 +161,5 @@ def place_of(described: dict[str, Any]) -> str:
 def _in_words(counts: Any) -> str:
     if not isinstance(counts, dict):
         return ""
-    return ", ".join(f"{n} {str(kind).replace('_', ' ')}" for kind, n in counts.items() if n)
+    numbers = {kind: n for kind, n in counts.items() if isinstance(n, int) and n}
+    return ", ".join(f"{n:,} {str(kind).replace('_', ' ')}" for kind, n in numbers.items())

@@ -90,6 +90,7 @@ def _prepare(servers: ExitStack, data_dir: Path, port: int) -> dict[str, str]:
     defaults = {
         "PUBLIC_URL": f"http://{HOST}:{port}",
         "LOCAL_STORAGE_PATH": str((data_dir / "storage").resolve()),
+        "SHUTDOWN_GRACE": "5",
     }
     own = {
         "DATABASE_URL": postgres.url,
@@ -128,7 +129,7 @@ async def _serve(
             console.print("Serving until Ctrl-C.")
             await children.until(stop.wait(), stop)
     except (ChildDiedError, TimeoutError) as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return IMPORT_FAILED
     else:
         return 0

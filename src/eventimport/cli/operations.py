@@ -41,7 +41,8 @@ def serve(
 
 def work() -> None:
     """Run a worker: it takes accepted imports from the queue. Start as many as you like."""
-    resolve_name(WORKER)(load_settings())
+    settings = load_settings()
+    resolve_name(WORKER)(settings)
 
 
 def migrate() -> None:
@@ -60,7 +61,8 @@ def make_archive(
     ] = None,
 ) -> None:
     """Zip a directory into an archive that can be imported."""
-    target = output or directory.resolve().with_suffix(".zip")
+    folder = directory.resolve()
+    target = output or folder.with_name(f"{folder.name}.zip")
     try:
         count = write_archive(directory, target)
     except NotAnArchiveDirectoryError as error:

@@ -1,0 +1,253 @@
+"""`eventimport import`, against services that answer as the real one does, and worse."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from eventimport.cli import app, client, client_command
+from eventimport.cli.client import Client
+
+TASK = "/v1/tasks/3f0e8f0c-2f5a-4e55-9f0e-111111111111"
+EVENT = {
+    "id": "24",
+    "identifier": "ab3de6f0",
+    "event_name": "Lantern [Open]",
+    "url": "https://events.example/events/ab3de6f0",
+    "report": {
+        "counts": {"events": 1, "sessions": 42},
+        "media": {"archive": 3, "missing": 0, "remote": 0, "items": []},
+        "totals": {"repair": 1, "warning": 0, "error": 0},
+        "findings": [
+            {
+                "severity": "repair",
+                "code": "no-offset",
+                "message": "read as local time",
+                "entry": "sessions",
+                "record": 7,
+                "source_id": "508",
+                "field": "starts_at",
+            }
+        ],
+    },
+}
+FAILURE = {
+    "errors": [
+        {
+            "status": "422",
+            "code": "json-syntax",
+            "title": "No",
+            "detail": "tracks, line 3: a comma",
+        },
+        {
+            "status": "422",
+            "code": "bad-time",
+            "title": "No",
+            "detail": "not a time",
+            "meta": {"entry": "sessions", "record": 4, "field": "ends_at"},
+        },
+    ]
+}
+
+Answer = httpx.Response | BaseException
+
+
+def task(state: str, result: Any = None, **progress: Any) -> httpx.Response:
+    told = {"stage": None, "done": 0, "total": 0, "message": None, **progress}
+    return httpx.Response(200, json={"state": state, "progress": told, "result": result})
+
+
+def problem(status: int, detail: str) -> httpx.Response:
+    return httpx.Response(status, json={"errors": [{"status": str(status), "detail": detail}]})
+
+
+class Service:
+    """A service with one account; its tasks take the answers given, one at each poll."""
+
+    def __init__(self) -> None:
+        self.tasks: Iterator[Answer] = iter(())
+        self.upload: Answer | None = None
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if request.url.path == "/v1/auth/session":
+            request.read()
+            if json.loads(request.content) == {"email": "a@example.org", "password": "right"}:
+                return httpx.Response(200, json={"access_token": "a token"})
+            return problem(401, "Wrong e-mail address or password.")
+        if request.headers.get("Authorization") != "Bearer a token":
+            return problem(401, "Sign in first.")
+        if request.method == "POST":
+            request.read()
+            answer = self.upload or httpx.Response(202, json={"task_url": TASK})
+        else:
+            assert request.url.path == TASK
+            answer = next(self.tasks)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    service = Service()
+    transport = httpx.MockTransport(service)
+    monkeypatch.setattr(client_command, "Client", partial(Client, transport=transport))
+    monkeypatch.setattr(client, "FIRST_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(client, "SLOWEST_POLL_SECONDS", 0.0)
+    return service
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "größer.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("event", "{}" + " " * 300_000)
+    return path
+
+
+Import = Callable[..., Result]
+
+
+@pytest.fixture
+def run(service: Service, archive: Path) -> Import:
+    def run(*arguments: str, password: str | None = "right") -> Result:
+        command = ["import", str(archive), "--email", "a@example.org", *arguments]
+        return CliRunner().invoke(app, command, env={"EVENTIMPORT_PASSWORD": password})
+
+    return run
+
+
+def test_shows_the_event_and_its_findings(service: Service, run: Import, archive: Path) -> None:
+    service.tasks = iter(
+        [
+            task("PENDING"),
+            task("STARTED", stage="write", done=120, total=491, message="Importing sessions"),
+            task("SUCCESS", EVENT),
+        ]
+    )
+    result = run("--strict")
+    assert result.exit_code == 0, result.stderr
+    for expected in (
+        "Lantern [Open]",
+        "https://events.example/events/ab3de6f0",
+        "1 events, 42 sessions",
+        "3 archive",
+        "1 repair",
+        "sessions, record 7, id 508, starts_at: read as local time",
+    ):
+        assert expected in result.stdout
+    upload = service.requests[1]
+    assert upload.url.params == httpx.QueryParams(strict="true", dry_run="false")
+    assert archive.read_bytes() in upload.content
+    assert "größer.zip".encode() in upload.content
+
+
+def test_json_is_all_that_goes_to_standard_output(service: Service, run: Import) -> None:
+    service.tasks = iter([task("SUCCESS", EVENT)])
+    result = run("--json", "--dry-run")
+    assert json.loads(result.stdout) == EVENT
+    assert service.requests[1].url.params["dry_run"] == "true"
+
+
+def test_a_failed_import_lists_every_error_with_its_place(service: Service, run: Import) -> None:
+    service.tasks = iter([task("FAILURE", FAILURE)])
+    result = run()
+    assert result.exit_code == 1
+    assert "tracks, line 3: a comma" in result.stderr
+    assert "sessions, record 4, ends_at: not a time" in result.stderr
+    assert not result.stdout
+
+
+def test_a_failed_import_as_json(service: Service, run: Import) -> None:
+    service.tasks = iter([task("FAILURE", FAILURE)])
+    result = run("--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == FAILURE
+
+
+def test_a_revoked_import_has_failed(service: Service, run: Import) -> None:
+    service.tasks = iter([task("REVOKED")])
+    result = run()
+    assert result.exit_code == 1
+    assert "REVOKED" in result.stderr
+
+
+@pytest.mark.parametrize("status", [400, 413, 415])
+def test_an_archive_that_is_not_taken(service: Service, run: Import, status: int) -> None:
+    service.upload = problem(status, "The file is not a zip.")
+    result = run()
+    assert result.exit_code == 1
+    assert "The file is not a zip." in result.stderr
+
+
+def test_no_wait_prints_the_task(service: Service, run: Import) -> None:
+    result = run("--no-wait")
+    assert (result.exit_code, result.stdout) == (0, f"{TASK}\n")
+    assert json.loads(run("--no-wait", "--json").stdout) == {"task_url": TASK}
+
+
+def test_a_wrong_password(service: Service, run: Import) -> None:
+    result = run(password="wrong")
+    assert result.exit_code == 2
+    assert "Wrong e-mail address or password." in result.stderr
+
+
+def test_no_password_and_no_terminal(service: Service, run: Import) -> None:
+    result = run(password=None)
+    assert result.exit_code == 2
+    assert "EVENTIMPORT_PASSWORD" in result.stderr
+    assert not service.requests
+
+
+def test_a_service_that_is_not_there(service: Service, run: Import) -> None:
+    service.upload = httpx.ConnectError("refused")
+    result = run("--url", "http://127.0.0.1:1/")
+    assert result.exit_code == 2
+    assert "http://127.0.0.1:1" in result.stderr
+
+
+def test_a_service_that_fails_is_no_failed_import(service: Service, run: Import) -> None:
+    service.upload = httpx.Response(500, text="<h1>Oops</h1>")
+    assert run().exit_code == 2
+
+
+def test_an_answer_that_is_not_ours(service: Service, run: Import) -> None:
+    service.upload = httpx.Response(202, text="welcome to the hotel's network")
+    assert run().exit_code == 2
+
+
+def test_watching_outlives_a_service_that_is_away(service: Service, run: Import) -> None:
+    service.tasks = iter(
+        [httpx.ReadError("gone"), problem(503, "Later."), task("STARTED"), task("SUCCESS", EVENT)]
+    )
+    assert run().exit_code == 0
+
+
+def test_watching_ends_when_the_service_stays_away(
+    service: Service, run: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.0)
+    service.tasks = iter([problem(503, "Later."), problem(503, "Later."), task("SUCCESS", EVENT)])
+    result = run()
+    assert result.exit_code == 2
+    assert "Later." in result.stderr
+
+
+def test_watching_ends_at_once_when_the_token_has_expired(service: Service, run: Import) -> None:
+    service.tasks = iter([problem(401, "Sign in first."), task("SUCCESS", EVENT)])
+    assert run().exit_code == 2
+
+
+def test_interrupted_while_watching(service: Service, run: Import) -> None:
+    service.tasks = iter([KeyboardInterrupt()])
+    result = run()
+    assert result.exit_code == 130
+    assert TASK in result.stderr
