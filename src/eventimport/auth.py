@@ -12,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from eventimport.errors import EventImportError
 
 ALGORITHM = "HS256"
+MAX_USER_ID = 2**63 - 1
 REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
 CONCURRENT_HASHES = 4
 """Each argon2 hash takes 64 MiB while it runs."""
@@ -60,9 +61,12 @@ class Tokens:
                 audience=self._config.audience,
                 options={"require": REQUIRED_CLAIMS},
             )
-            return int(claims["sub"])
+            user_id = int(claims["sub"])
         except (jwt.InvalidTokenError, ValueError) as error:
             raise InvalidTokenError("the token is not valid") from error
+        if not 0 < user_id <= MAX_USER_ID:
+            raise InvalidTokenError("the token names nobody")
+        return user_id
 
 
 class Passwords:

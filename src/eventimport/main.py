@@ -10,6 +10,7 @@ from eventimport import __version__
 from eventimport.dependencies import State
 from eventimport.resources import open_resources
 from eventimport.routers import (
+    api_docs,
     health,
     images,
     import_jobs,
@@ -65,10 +66,22 @@ def create_app(settings: Settings) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=operation_id,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (sign_in, users, imports, tasks, import_jobs, uploads, images, media, health):
+    for module in (
+        sign_in,
+        users,
+        imports,
+        tasks,
+        import_jobs,
+        uploads,
+        images,
+        media,
+        health,
+        api_docs,
+    ):
         app.include_router(module.router)
     app.add_middleware(EarlyAnswer)
     app.add_middleware(SecurityHeaders)

@@ -18,7 +18,7 @@ from eventimport.main import create_app
 from eventimport.resources import Resources
 from eventimport.settings import Settings
 
-SECRET_KEY = "a key for tests, which guards nothing"
+SECRET_KEY = "a key for tests, which guards nothing; long enough for every HMAC there is"
 BASE_URL = "http://service.example"
 
 

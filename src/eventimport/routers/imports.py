@@ -1,12 +1,11 @@
 """Archives in: a zip goes from the socket to the storage, then a row, then the queue."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, update
@@ -22,6 +21,7 @@ from eventimport.routers.multipart import Part, parts
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.keys import archive_key
 from eventimport.storage.protocol import Storage
+from eventimport.storage.removal import take_back
 
 FIELD = "file"
 SOURCE_TYPE = "json"
@@ -78,13 +78,13 @@ class AcceptedImport(BaseModel):
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def import_event(
-    source_type: str,
+    source_type: Annotated[str, Path(json_schema_extra={"enum": [SOURCE_TYPE]})],
     request: Request,
     account: AccountDep,
     resources: ResourcesDep,
     options: Annotated[ImportOptions, Query()],
 ) -> JSONResponse:
-    """Import an Open Event archive. `source_type` is `json`.
+    """Import an Open Event archive.
 
     The answer comes as soon as the archive is stored; the task tells the rest.
     """
@@ -108,7 +108,7 @@ async def import_event(
         async with resources.sessions.begin() as session:
             session.add(job)
     except BaseException:
-        await _remove(storage, archive_key(job.id))
+        await take_back(storage, [archive_key(job.id)])
         raise
     await _enqueue(job.id, resources)
     task_url = f"/v1/tasks/{job.id}"
@@ -128,7 +128,7 @@ async def _receive(
                 await _store(part, part.filename, job, storage)
     except BaseException:
         if job.archive_size is not None:
-            await _remove(storage, job.archive_key)
+            await take_back(storage, [job.archive_key])
         raise
     if job.archive_size is None:
         raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
@@ -171,14 +171,6 @@ def _printable(name: str) -> str:
     return "".join(character for character in name if character.isprintable())[
         :MAX_FILE_NAME_LENGTH
     ]
-
-
-async def _remove(storage: Storage, key: str) -> None:
-    """Delete the object, also while this request is being cancelled."""
-    try:
-        await asyncio.shield(storage.delete(key))
-    except Exception:
-        logger.exception("an archive that no job needs could not be removed: %s", key)
 
 
 async def _enqueue(job_id: UUID, resources: Resources) -> None:

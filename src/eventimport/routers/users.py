@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
+from eventimport.auth import MAX_USER_ID
 from eventimport.database.accounts import EmailTakenError, add_user
 from eventimport.database.models import User
 from eventimport.dependencies import AccountDep, ResourcesDep, SessionDep, SettingsDep
@@ -22,7 +23,6 @@ from eventimport.routers.jsonapi import (
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 128
 """argon2 takes longer for longer passwords; this bounds what a stranger may make us compute."""
-MAX_ID = 2**63 - 1
 
 router = APIRouter(prefix="/v1/users", tags=["accounts"], default_response_class=JSONAPIResponse)
 
@@ -77,7 +77,7 @@ async def create_user(
 
 @router.get("/{user_id}", responses=problems(404))
 async def get_user(
-    user_id: Annotated[int, Path(ge=1, le=MAX_ID)], account: AccountDep, session: SessionDep
+    user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)], account: AccountDep, session: SessionDep
 ) -> UserDocument:
     """An account: one's own; any, for an admin."""
     user = await session.get(User, user_id) if account.is_admin or account.id == user_id else None

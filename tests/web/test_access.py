@@ -1,0 +1,140 @@
+"""Who gets into which route: a table that knows every route, and fails for one that it misses."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+from fastapi.routing import iter_route_contexts
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from eventimport.database.models import ImportJob, User
+from eventimport.main import create_app
+from eventimport.settings import Settings
+
+Place = tuple[str, str]
+
+OPEN: set[Place] = {
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/start.js"),
+    ("GET", "/docs/{name}"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/v1/users"),
+    ("POST", "/auth/session"),
+    ("POST", "/v1/auth/session"),
+    ("GET", "/media/{key:path}"),
+}
+"""For everybody: a token, good or bad, changes nothing."""
+
+GUARDED: dict[Place, tuple[int, int, int]] = {
+    # The status for the owner of what is asked for, for an admin, and for another user. The routes
+    # that take files answer 415 to a request without one: by then it has got in.
+    ("GET", "/v1/users/{user_id}"): (200, 200, 404),
+    ("POST", "/v1/events/import/{source_type}"): (415, 415, 415),
+    ("GET", "/v1/tasks/{task_id}"): (200, 200, 404),
+    ("GET", "/v1/import-jobs"): (200, 200, 200),
+    ("GET", "/v1/import-jobs/{import_job_id}"): (200, 200, 404),
+    ("POST", "/v1/upload/file"): (415, 415, 415),
+    ("POST", "/v1/upload/files"): (415, 415, 415),
+    ("POST", "/v1/upload/image"): (415, 415, 415),
+}
+
+NOW = datetime.now(UTC)
+OTHER_KEY = "a key that is as long as ours and another"
+
+
+def token(user: User, key: str, algorithm: str = "HS256", **changes: Any) -> str:
+    """A token like ours, but for the changes."""
+    claims = {
+        "sub": str(user.id),
+        "iat": NOW,
+        "exp": NOW + timedelta(hours=1),
+        "iss": "eventimport",
+        "aud": "eventimport",
+    }
+    return jwt.encode({**claims, **changes}, key, algorithm)
+
+
+def bad_authorizations(user: User, key: str) -> Iterator[str | None]:
+    """Headers that open nothing; the last three are what would open it, damaged."""
+    yield None
+    yield "Bearer"
+    yield "Bearer nonsense"
+    yield "Basic YWRhOnNlY3JldA=="
+    yield f"Bearer {token(user, key, exp=NOW - timedelta(seconds=1))}"
+    yield f"Bearer {token(user, key, iat=NOW + timedelta(hours=1))}"
+    yield f"Bearer {token(user, '', 'none')}"
+    yield f"Bearer {token(user, OTHER_KEY)}"
+    yield f"Bearer {token(user, key, 'HS512')}"
+    yield f"Bearer {token(user, key, sub=str(2**63))}"
+    yield f"Bearer {token(user, key, sub='-1')}"
+    good = token(user, key)
+    yield f"Token {good}"
+    yield f"Bearer {good[:-4]}"
+    yield f"Bearer {good} {good}"
+
+
+def test_the_table_has_every_route(settings: Settings) -> None:
+    app = create_app(settings)
+    routes = {
+        (method, context.path)
+        for context in iter_route_contexts(app.routes)
+        for method in context.methods or ()
+        if method != "HEAD"
+    }
+
+    assert routes == OPEN | GUARDED.keys()
+
+
+@pytest.fixture
+async def job_id(user: User, session_factory: async_sessionmaker[AsyncSession]) -> str:
+    """The id of an import job of `user`."""
+    job = ImportJob(id=uuid4(), user_id=user.id)
+    async with session_factory.begin() as session:
+        session.add(job)
+    return str(job.id)
+
+
+def url_of(path: str, user: User, job_id: str) -> str:
+    """The path with ids of things that are the user's."""
+    return path.format(user_id=user.id, source_type="json", task_id=job_id, import_job_id=job_id)
+
+
+@pytest.mark.parametrize("place", GUARDED)
+async def test_who_gets_in(
+    service: Any, make_user: Any, user: User, job_id: str, place: Place
+) -> None:
+    method, path = place
+    admin, other = await make_user(is_admin=True), await make_user()
+
+    statuses = []
+    for who in (user, admin, other):
+        client = await service.client(who)
+        response = await client.request(method, url_of(path, user, job_id))
+        statuses.append(response.status_code)
+
+    assert tuple(statuses) == GUARDED[place]
+
+
+@pytest.mark.parametrize("place", GUARDED)
+async def test_who_stays_out(
+    service: Any, settings: Settings, user: User, job_id: str, place: Place
+) -> None:
+    method, path = place
+    client = await service.client()
+    url = url_of(path, user, job_id)
+
+    answers = [
+        await client.request(method, url, headers={"Authorization": value} if value else {})
+        for value in bad_authorizations(user, settings.secret_key.get_secret_value())
+    ]
+
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.headers["www-authenticate"] for answer in answers} == {
+        'Bearer realm="eventimport"'
+    }
+    assert len({answer.content for answer in answers}) == 1, "the answer tells what was wrong"
