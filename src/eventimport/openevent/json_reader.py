@@ -1,0 +1,198 @@
+"""JSON values out of a stream of text, one at a time, by the standard library's scanner in C.
+
+A call of the scanner is as long as one value, so that neither the interpreter's lock nor memory is
+held for a whole document.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from json import JSONDecodeError, JSONDecoder
+from math import isfinite
+from typing import Any, Final
+
+from eventimport.openevent.limits import ArchiveLimits
+from eventimport.openevent.text_stream import DocumentError, TextStream
+
+_FILL: Final = 256 * 1024
+_MARGIN: Final = 16
+"""A token that the window's end cuts in two is found wrong at most so far before the end, unless
+it is a string: `-Infinit`, or the escapes of a surrogate pair."""
+
+_WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
+_TOKEN: Final = re.compile(
+    r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]|-?(?:[0-9]++(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|Infinity)'
+    r"|NaN",
+    re.DOTALL,
+)
+
+
+class _NumberError(ValueError):
+    """A number that no column can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A key that an object has twice, and the value of the first, which is lost."""
+
+    key: str
+    lost: Any
+
+
+@dataclass(frozen=True, slots=True)
+class BadNumber:
+    """A number that cannot be stored, where it is in the window, and why."""
+
+    position: int
+    reason: str
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if isfinite(number):
+        return number
+    raise _NumberError
+
+
+def _refuse_constant(_: str) -> Any:
+    raise _NumberError
+
+
+def _finite_or_none(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) else None
+
+
+def _integer_or_none(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        # Python converts no more than some thousand digits: it would take quadratic time.
+        return None
+
+
+class JsonReader:
+    """Reads values from a stream. After `value`, `start` and `end` say where in the stream's window
+    it was read from, until the next call; `duplicates` and `bad_numbers` what was odd in it."""
+
+    def __init__(self, stream: TextStream, limits: ArchiveLimits) -> None:
+        self._stream = stream
+        self._limits = limits
+        self._strict = JSONDecoder(
+            object_pairs_hook=self._unique,
+            parse_float=_finite,
+            parse_constant=_refuse_constant,
+        ).raw_decode
+        self._tolerant = JSONDecoder(
+            object_pairs_hook=self._unique,
+            parse_float=_finite_or_none,
+            parse_int=_integer_or_none,
+            parse_constant=lambda _: None,
+        ).raw_decode
+        self.start = 0
+        self.end = 0
+        self.duplicates: list[Duplicate] = []
+        self.bad_numbers: list[BadNumber] = []
+
+    def peek(self) -> str:
+        """The next character that is no whitespace, not consumed; empty at the end."""
+        stream = self._stream
+        while True:
+            found = _WHITESPACE.match(stream.text, stream.position)
+            stream.position = found.end() if found else stream.position
+            if stream.position < len(stream.text):
+                return stream.text[stream.position]
+            if stream.ended:
+                return ""
+            stream.fill(_FILL)
+
+    def value(self) -> Any:
+        """The value that begins at the stream's position, consumed. A number that cannot be stored
+        is None. Raises DocumentError where there is no value, or too large a one."""
+        stream = self._stream
+        decode = self._strict
+        while True:
+            self.duplicates.clear()
+            try:
+                value, end = decode(stream.text, stream.position)
+            except JSONDecodeError as error:
+                self._grow_or_raise(error)
+            except ValueError:
+                decode = self._tolerant
+            except RecursionError:
+                raise self.too_deep(stream.position, len(stream.text)) from None
+            else:
+                text = stream.text
+                if text[end - 1] in '}]"' or end + _MARGIN <= len(text) or stream.ended:
+                    break
+                # A number may go on.
+                self._grow()
+        self.start, self.end = stream.position, end
+        self.bad_numbers = [] if decode is self._strict else list(self._find_bad_numbers())
+        stream.position = end
+        return value
+
+    def too_deep(self, start: int, end: int) -> DocumentError:
+        """The error about the first bracket of this part of the window that nests too deep."""
+        stream = self._stream
+        depth = 0
+        position = start
+        for token in _TOKEN.finditer(stream.text, start, end):
+            position = token.start()
+            depth += (token[0] in "[{") - (token[0] in "]}")
+            if depth > self._limits.max_depth:
+                break
+        message = f"objects and lists nest deeper than {self._limits.max_depth}"
+        return stream.error("json-nesting", message, position)
+
+    def too_long(self, position: int) -> DocumentError:
+        """The error about a record at this position of the window that is longer than the limit."""
+        message = f"a record has more than {self._limits.max_record_bytes} characters"
+        return self._stream.error("record-too-long", message, position)
+
+    def _grow_or_raise(self, error: JSONDecodeError) -> None:
+        stream = self._stream
+        in_string = error.msg.startswith("Unterminated string")
+        if in_string and len(stream.text) - error.pos > self._limits.max_string_length:
+            message = f"the string has more than {self._limits.max_string_length} characters"
+            raise stream.error("string-too-long", message, error.pos) from None
+        if stream.ended or not (in_string or error.pos + _MARGIN > len(stream.text)):
+            message = f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+            raise stream.error("json-syntax", message, error.pos) from None
+        self._grow()
+
+    def _grow(self) -> None:
+        stream = self._stream
+        held = len(stream.text) - stream.position
+        if held > self._limits.max_record_bytes:
+            raise self.too_long(stream.position)
+        # Twice as much each time: a value is scanned again from its start, and all these scans
+        # together then take but twice the time of the last.
+        stream.fill(max(_FILL, held))
+
+    def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) != len(pairs):
+            self._note_duplicates(pairs)
+        return record
+
+    def _note_duplicates(self, pairs: list[tuple[str, Any]]) -> None:
+        seen: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in seen and (type(seen[key]) is not type(value) or seen[key] != value):
+                self.duplicates.append(Duplicate(key, seen[key]))
+            seen[key] = value
+
+    def _find_bad_numbers(self) -> Iterator[BadNumber]:
+        for token in _TOKEN.finditer(self._stream.text, self.start, self.end):
+            text = token[0]
+            if text[0] in '"[]{}':
+                continue
+            if text[-1] in "yN":
+                yield BadNumber(token.start(), f"{text} is no number in JSON")
+            elif text.lstrip("-").isdecimal():
+                if _integer_or_none(text) is None:
+                    yield BadNumber(token.start(), f"an integer of {len(text)} digits is too long")
+            elif not isfinite(float(text)):
+                shown = text if len(text) <= 40 else text[:40] + "…"
+                yield BadNumber(token.start(), f"{shown} is beyond what a number can be")

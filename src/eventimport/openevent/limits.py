@@ -1,0 +1,43 @@
+"""How much of an archive is read, and the error that says it cannot be."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from eventimport.errors import EventImportError
+from eventimport.openevent.report import Place
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveLimits:
+    """The most that an archive may hold. Bytes are inflated bytes, counted while inflating; what
+    the archive says of itself can only make it fail sooner."""
+
+    max_entries: int = 10_000
+    """Entries in the zip, directories and junk included."""
+    max_entry_bytes: int = 256 * MIB
+    max_total_bytes: int = 2048 * MIB
+    """All entries together."""
+    max_ratio: int = 200
+    """Inflated over compressed bytes of an entry, minded from 1 MiB of inflated bytes on."""
+    max_document_bytes: int = 128 * MIB
+    max_record_bytes: int = 4 * MIB
+    """The JSON text of one record, or of a document that is one object; counted in characters."""
+    max_string_length: int = 1_000_000
+    """Characters of one string."""
+    max_depth: int = 32
+    """Objects and lists within each other, the record itself included."""
+    max_records: int = 200_000
+    """Records of all documents together."""
+
+
+class ArchiveError(EventImportError):
+    """An archive, or one entry of it, cannot be used. `code` is that of the finding."""
+
+    def __init__(self, code: str, message: str, place: Place | None = None) -> None:
+        self.code = code
+        self.message = message
+        self.place = place or Place()
+        where = str(self.place)
+        super().__init__(f"{where}: {message}" if where else message)
