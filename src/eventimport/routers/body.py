@@ -19,16 +19,21 @@ def too_large(what: str, limit: str, allowed: int) -> ProblemError:
 
 
 class Body:
-    """A request's body within a limit of `max_bytes`, which refusals call `limit`.
+    """A request's body; more than `max_bytes` raise `refusal`.
 
     A body that is declared too large is refused when this is made, before any of it is read.
     """
 
     def __init__(
-        self, request: Request, *, max_bytes: int, limit: str, chunk_timeout_seconds: float
+        self,
+        request: Request,
+        *,
+        max_bytes: int,
+        refusal: ProblemError,
+        chunk_timeout_seconds: float,
     ) -> None:
         self._receive = request.receive
-        self._too_large = too_large("bytes in the request", limit, max_bytes)
+        self._too_large = refusal
         self._left = max_bytes
         self._timeout = chunk_timeout_seconds
         self.received_all = False

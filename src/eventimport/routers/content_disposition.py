@@ -42,7 +42,9 @@ def parse_content_disposition(header: bytes) -> ContentDisposition:
 
 def _unquoted(value: str) -> str:
     if len(value) >= 2 and value[0] == value[-1] == '"':
-        return _ESCAPED.sub(r"\1", value[1:-1])
+        # Python and curl escape with backslashes; browsers write these three in percents.
+        text = _ESCAPED.sub(r"\1", value[1:-1])
+        return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
     return value.strip()
 
 

@@ -23,7 +23,7 @@ from eventimport.media.images import (
     make_sizes,
     process_image,
 )
-from eventimport.routers.body import Body
+from eventimport.routers.body import Body, too_large
 from eventimport.routers.documentation import problems
 from eventimport.routers.multipart import parts
 from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
@@ -125,10 +125,11 @@ async def _receive(request: Request, limits: UploadLimits) -> tuple[str, bytes]:
     """The picture's name, without an extension, and its bytes."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.endswith("+json"):
+        allowed = limits.max_image_bytes
         body = Body(
             request,
-            max_bytes=limits.max_image_bytes * 4 // 3 + _JSON_OVERHEAD,
-            limit="max_image_bytes",
+            max_bytes=allowed * 4 // 3 + _JSON_OVERHEAD,
+            refusal=too_large("bytes in the picture", "max_image_bytes", allowed),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
         return "image", await asyncio.to_thread(_decode, await body.read())

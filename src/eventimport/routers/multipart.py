@@ -55,14 +55,16 @@ class Form(AsyncIterator[Part]):
         self._parser = FormParser(_boundary(request), limits)
         self._events = self._parser.events
         self._current: Part | None = None
+        allowed = limits.max_request_bytes
         self._body = Body(
             request,
-            max_bytes=limits.max_request_bytes,
-            limit="max_request_bytes",
+            max_bytes=allowed,
+            refusal=too_large("bytes in the request", "max_request_bytes", allowed),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
 
     async def __anext__(self) -> Part:
+        self._current = None
         while True:
             while self._events:
                 event = self._events.popleft()

@@ -47,14 +47,12 @@ def safe_name(name: str) -> str:
     """
     last = _SEPARATORS.split(name)[-1]
     cleaned = "".join(_clean(character) for character in unicodedata.normalize("NFC", last))
-    cleaned = _RUNS.sub("-", cleaned).strip("-. ").replace("-.", ".")
-    if not cleaned:
-        return FALLBACK_NAME
+    cleaned = _RUNS.sub("-", cleaned).rstrip("-. ")
     stem, dot, extension = cleaned.rpartition(".")
     if not dot or len(extension.encode()) > MAX_EXTENSION_BYTES:
-        return _cut(cleaned, MAX_NAME_BYTES)
-    kept = _cut(stem, MAX_NAME_BYTES - len(extension.encode()) - 1).rstrip("-.")
-    return f"{kept or FALLBACK_NAME}.{extension}"
+        stem, dot, extension = cleaned, "", ""
+    kept = _cut(stem.lstrip("-. "), MAX_NAME_BYTES - len((dot + extension).encode()))
+    return (kept.rstrip("-.") or FALLBACK_NAME) + dot + extension
 
 
 def visibility_of(key: str) -> Visibility:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from eventimport.storage.protocol import Storage, StorageError
 
@@ -31,7 +31,7 @@ async def _remove(storage: Storage, keys: Sequence[str]) -> None:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception(_is_retryable),
                 stop=stop_after_attempt(3),
-                wait=wait_exponential_jitter(0.1, max=1),
+                wait=wait_random_exponential(multiplier=0.1, max=1),
                 reraise=True,
             ):
                 with attempt:
