@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventimport.auth import AuthConfig
 from eventimport.database.engine import DatabaseConfig
+from eventimport.openevent.limits import ArchiveLimits
 from eventimport.queue import QueueConfig
 from eventimport.storage.config import GCSConfig, LocalConfig, S3Config, StorageConfig
 from eventimport.storage.limits import UploadLimits
@@ -306,10 +307,8 @@ class Settings(BaseSettings):
         )
 
     @property
-    def archive_limits(self) -> "ArchiveLimits":
+    def archive_limits(self) -> ArchiveLimits:
         """What the reader of archives holds to."""
-        from eventimport.openevent.archive import ArchiveLimits
-
         return ArchiveLimits(
             max_entries=self.max_archive_entries,
             max_entry_bytes=self.max_entry_bytes,
