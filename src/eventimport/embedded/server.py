@@ -22,16 +22,6 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.02
 
-# The server takes the shell's place, so its pid is the one that Popen knows. What stays behind is
-# a process that waits for the end of standard input, which comes when this process closes the
-# pipe or is gone, even by kill -9; then it stops the server. It is forked twice, because
-# a postmaster wonders about children that it doesn't know.
-WATCHED = (
-    "signal=$1; shift; exec 3<&0 </dev/null; "
-    '( { read -r _ <&3; kill -"$signal" "$$"; } >/dev/null 2>&1 & ); '
-    'exec "$@" 3<&-'
-)
-
 
 class EmbeddedServerError(EventImportError):
     """An embedded server isn't installed, or didn't start; the message says what to do."""
@@ -150,11 +140,21 @@ def start(
     `stop_signal` (without SIG) is what asks it to shut down. Raises EmbeddedServerError with
     the end of the log when it stops before it is ready, or takes longer than START_SECONDS.
     """
+    # The server takes the shell's place, so its pid is the one that Popen knows. What stays behind
+    # is a process that waits for the end of standard input, which comes when this process closes
+    # the pipe or is gone, even by kill -9; then it stops the server. It is forked twice, because
+    # a postmaster wonders about children that it doesn't know.
+    pipe = 3 if lock.fileno() != 3 else 4
+    watched = (
+        f"exec {pipe}<&0 </dev/null; "
+        f"( {{ read -r _ <&{pipe}; kill -{stop_signal} $$; }} >/dev/null 2>&1 & ); "
+        f'exec "$@" {pipe}<&-'
+    )
     log = data_dir / "server.log"
     with log.open("ab") as output:
         beginning = output.tell()
         process = subprocess.Popen(  # noqa: S603 - our own command, and no shell reads its words
-            ["/bin/sh", "-c", WATCHED, "sh", stop_signal, *command],
+            ["/bin/sh", "-c", watched, "sh", *command],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
