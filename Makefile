@@ -26,6 +26,7 @@ help: ## List the targets
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with the pinned dependencies and the project itself
+	@echo "$(VENV) is ready"
 
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; \

@@ -1,15 +1,18 @@
-"""Draw the media that the example conference's JSON names: abstract pictures and tiny slides.
+"""Draw the media that the example conference's JSON names: pictures, slides, a sound.
 
-The JSON under examples/ is written by hand; the pictures are made from the names in it, the same
+The JSON under examples/ is written by hand; the media are made from the names in it, the same
 bytes every time with the locked Pillow.
 
     python scripts/make_example.py examples/lantern-open-2027
 """
 
 import hashlib
+import io
 import json
+import math
 import random
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +110,24 @@ def slides(title: str) -> bytes:
     )
 
 
+def drips(source: random.Random) -> bytes:
+    """A second of a leaking pipe, as a WAV file."""
+    rate = 8000
+    starts = [source.randrange(rate * 3 // 4) for _ in range(5)]
+    samples = bytearray()
+    for moment in range(rate):
+        ages = (moment - start for start in starts if start <= moment)
+        level = sum(math.exp(-age / 300) * math.sin(age * (0.9 - age / 9000)) for age in ages)
+        samples.append(round(128 + 40 * max(-3, min(3, level))))
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(1)
+        sound.setframerate(rate)
+        sound.writeframes(bytes(samples))
+    return file.getvalue()
+
+
 def main(folder: Path) -> None:
     """Draw each file that a document of the folder names, over what is there."""
     for document in sorted(folder.glob("*.json")):
@@ -116,6 +137,8 @@ def main(folder: Path) -> None:
             source = random.Random(hashlib.sha256(name.encode()).digest())  # noqa: S311 - pictures
             if path.suffix == ".pdf":
                 path.write_bytes(slides(title))
+            elif path.suffix == ".wav":
+                path.write_bytes(drips(source))
             elif path.suffix == ".jpg":
                 harbour(source).save(path, quality=70, optimize=True)
             elif "speakers" in path.parts:

@@ -1,13 +1,17 @@
 """The command line. Each command's module is imported when the program starts; what is heavy (the
 web server, the worker) is loaded by its name, when it is asked for."""
 
+from typing import Annotated
+
 import typer
 
+from eventimport import __version__
 from eventimport.cli import accounts, client_command, dev, operations
+from eventimport.cli.console import out
 
 app = typer.Typer(
-    help="Imports whole conferences from Open Event archives: a zip goes in, an event comes out.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -19,6 +23,22 @@ app.command("migrate")(operations.migrate)
 app.add_typer(accounts.app, name="user")
 app.command("import")(client_command.import_archive)
 app.command("archive")(operations.make_archive)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        out.print(f"eventimport {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version."),
+    ] = False,
+) -> None:
+    """Imports whole conferences from Open Event archives: a zip goes in, an event comes out."""
 
 
 def main() -> None:
