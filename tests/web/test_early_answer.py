@@ -70,6 +70,18 @@ def test_a_client_that_sends_all_first_gets_the_answer(
     assert answer.endswith(b'{"refused":true}')
 
 
+def test_a_client_that_was_told_to_go_on_gets_the_answer(serve: Callable[[ASGIApp], int]) -> None:
+    async def read_a_little(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await refuse(scope, receive, send)
+
+    answer = post(serve(EarlyAnswer(read_a_little)), 32 * MIB, headers="Expect: 100-continue\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 100")
+    assert b"HTTP/1.1 413" in answer
+    assert answer.endswith(b'{"refused":true}')
+
+
 def test_a_body_that_is_read_is_not_touched(serve: Callable[[ASGIApp], int]) -> None:
     answer = post(serve(EarlyAnswer(count)), 4 * MIB)
 

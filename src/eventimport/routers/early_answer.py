@@ -31,24 +31,26 @@ class EarlyAnswer:
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
-        received_all = False
+        # A client that expects `100 Continue` sends nothing before the application asks for it.
+        nothing_comes = _waits(scope)
 
-        async def counted_receive() -> Message:
-            nonlocal received_all
+        async def watched_receive() -> Message:
+            nonlocal nothing_comes
+            nothing_comes = False
             message = await receive()
-            received_all = not message.get("more_body", False)
+            nothing_comes = not message.get("more_body", False)
             return message
 
         async def drained_send(message: Message) -> None:
             is_last = message["type"] == "http.response.body" and not message.get("more_body")
-            if not is_last or received_all:
+            if not is_last or nothing_comes:
                 await send(message)
                 return
             await send({**message, "more_body": True})
-            await self._drain(counted_receive)
+            await self._drain(watched_receive)
             await send({"type": "http.response.body", "body": b""})
 
-        await self._app(scope, counted_receive, drained_send)
+        await self._app(scope, watched_receive, drained_send)
 
     async def _drain(self, receive: Receive) -> None:
         drained = 0
@@ -64,8 +66,9 @@ class EarlyAnswer:
 
 
 def _has_body(scope: Scope) -> bool:
-    """Whether a body comes unasked; a client that expects `100 Continue` has not sent any."""
     names = dict(scope["headers"])
-    if b"expect" in names:
-        return False
     return names.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in names
+
+
+def _waits(scope: Scope) -> bool:
+    return any(name == b"expect" for name, _ in scope["headers"])
