@@ -1,0 +1,258 @@
+"""The canonical records, one class per kind: which values a row has, of which type.
+
+A record holds only what the archive gave: absent, null and empty values are left out. What a
+field's text means beyond its type (rich text, link, media) stands in its annotation and is read
+from there, so that each fact about a field is written once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict, get_type_hints
+
+MediaType = Literal["image", "audio", "video", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rich:
+    """The text may hold HTML, and is cleaned on the way in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The text is a link that a browser may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The text is the path of an archive's entry, or a link to a file to be fetched."""
+
+    type: MediaType
+
+
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number belongs here, not true or false")  # noqa: TRY004 - pydantic's
+    return value
+
+
+RichText = Annotated[str, Rich()]
+Link = Annotated[str, Linked()]
+Image = Annotated[str, Media("image")]
+Document = Annotated[str, Media("document")]
+Audio = Annotated[str, Media("audio")]
+Video = Annotated[str, Media("video")]
+Integer = Annotated[int, BeforeValidator(_no_flag), Field(ge=-(2**31), le=2**31 - 1)]
+Real = Annotated[float, BeforeValidator(_no_flag), Field(allow_inf_nan=False)]
+
+_CONFIG = ConfigDict(coerce_numbers_to_str=True, extra="forbid")
+
+
+class Event(TypedDict, total=False):
+    """The event itself; its copyright, speakers call and social links are records of their own."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    name: str
+    description: RichText
+    starts_at: datetime
+    ends_at: datetime
+    timezone: str
+    location_name: str
+    searchable_location_name: str
+    latitude: Real
+    longitude: Real
+    privacy: str
+    state: str
+    type: str
+    topic: str
+    sub_topic: str
+    code_of_conduct: RichText
+    email: str
+    owner_name: str
+    owner_description: RichText
+    external_event_url: Link
+    ticket_url: Link
+    logo_url: Image
+    original_image_url: Image
+    large_image_url: Image
+    thumbnail_image_url: Image
+    icon_image_url: Image
+    is_sessions_speakers_enabled: bool
+    schedule_published_on: datetime
+
+
+class EventCopyright(TypedDict, total=False):
+    """Who holds the rights to the event's content, and under which licence it is."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    holder: str
+    holder_url: Link
+    licence: str
+    licence_url: Link
+    year: Integer
+    logo_url: Link
+
+
+class SpeakersCall(TypedDict, total=False):
+    """The call for proposals."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    announcement: RichText
+    starts_at: datetime
+    ends_at: datetime
+    timezone: str
+    privacy: str
+
+
+class SocialLink(TypedDict, total=False):
+    """A page of the event's elsewhere."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    name: str
+    link: Link
+
+
+class CustomForm(TypedDict, total=False):
+    """One field of the form that proposers, speakers or attendees fill in."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    form: str
+    field_identifier: str
+    name: str
+    type: str
+    description: RichText
+    is_required: bool
+    is_included: bool
+    is_fixed: bool
+    position: Integer
+    min: Integer
+    max: Integer
+
+
+class Microlocation(TypedDict, total=False):
+    """A room, a stage, a hall."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    name: str
+    floor: Integer
+    latitude: Real
+    longitude: Real
+    room: str
+    position: Integer
+    hidden_in_scheduler: bool
+
+
+class Sponsor(TypedDict, total=False):
+    """A sponsor; `level` orders them, 1 first."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    name: str
+    level: Integer
+    type: str
+    url: Link
+    description: RichText
+    logo_url: Image
+
+
+class Speaker(TypedDict, total=False):
+    """A person who speaks at one or more sessions."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    name: str
+    email: str
+    mobile: str
+    photo_url: Image
+    thumbnail_image_url: Image
+    small_image_url: Image
+    icon_image_url: Image
+    organisation: str
+    position: str
+    country: str
+    city: str
+    gender: str
+    short_biography: RichText
+    long_biography: RichText
+    website: Link
+    twitter: Link
+    facebook: Link
+    github: Link
+    linkedin: Link
+    instagram: Link
+    mastodon: Link
+    heard_from: str
+    speaking_experience: RichText
+    sponsorship_required: str
+    is_featured: bool
+
+
+class Track(TypedDict, total=False):
+    """A thread of the programme; colours are as CSS writes them."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    name: str
+    description: RichText
+    color: str
+    font_color: str
+    location: str
+    track_image_url: Image
+    position: Integer
+
+
+class SessionType(TypedDict, total=False):
+    """Talk, workshop, …; `length` is hours and minutes, as in 01:30."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    name: str
+    length: str
+    position: Integer
+
+
+class Session(TypedDict, total=False):
+    """One entry of the programme."""
+
+    __pydantic_config__ = _CONFIG  # type: ignore[misc]
+
+    title: str
+    subtitle: str
+    short_abstract: RichText
+    long_abstract: RichText
+    comments: RichText
+    starts_at: datetime
+    ends_at: datetime
+    language: str
+    level: str
+    state: str
+    slides_url: Document
+    audio_url: Audio
+    video_url: Video
+    signup_url: Link
+    submitted_at: datetime
+
+
+class Shape:
+    """What the annotations of a record class say, ready for use: the names of its fields by what
+    their text means, and its validator."""
+
+    def __init__(self, record: Any) -> None:
+        hints = get_type_hints(record, include_extras=True)
+        self.fields: tuple[str, ...] = tuple(hints)
+        self.times = tuple(name for name, hint in hints.items() if hint is datetime)
+        marks = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+        self.rich = tuple(name for name in hints if Rich() in marks[name])
+        self.links = tuple(name for name in hints if Linked() in marks[name])
+        self.media: dict[str, MediaType] = {
+            name: mark.type for name in hints for mark in marks[name] if isinstance(mark, Media)
+        }
+        self.validate: Any = TypeAdapter(record).validator.validate_python
