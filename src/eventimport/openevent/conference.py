@@ -1,0 +1,270 @@
+"""Documents → records: everything that an archive tells of one conference."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any, Final
+
+from eventimport.openevent import values
+from eventimport.openevent.archive import Archive
+from eventimport.openevent.dialect import canonical_key
+from eventimport.openevent.documents import read_list, read_object
+from eventimport.openevent.order import IMPORT_ORDER, LEVELS, Kind
+from eventimport.openevent.record_reader import RecordReader, SourceRecord, place_of
+from eventimport.openevent.report import Place, Report, Severity
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and of how much; 0 where that is unknown."""
+
+EVERY: Final = 250
+"""Progress is told once in so many records."""
+
+
+@dataclass(slots=True)
+class Conference:
+    """The records of an archive by kind, each kind sorted by source id. `entries` names the entry
+    that a kind was read from; `zone` is the event's time zone."""
+
+    records: dict[Kind, list[SourceRecord]] = field(default_factory=dict)
+    entries: dict[Kind, str] = field(default_factory=dict)
+    zone: tzinfo = UTC
+
+    @property
+    def event(self) -> SourceRecord:
+        """The one event. Raises IndexError where the archive has none that can be read."""
+        return self.records[Kind.EVENT][0]
+
+    def counts(self) -> dict[str, int]:
+        """How many records each table will get."""
+        return {level.table: len(self.records.get(level.kind, ())) for level in IMPORT_ORDER}
+
+
+def read_conference(archive: Archive, report: Report, progress: Progress) -> Conference:
+    """Read every document of the archive. What is wrong is told to the report, all of it: a
+    document that cannot be read does not keep the others from being read."""
+    return _ConferenceReader(archive, report, progress).read()
+
+
+class _ConferenceReader:
+    def __init__(self, archive: Archive, report: Report, progress: Progress) -> None:
+        self._archive = archive
+        self._report = report
+        self._progress = progress
+        self._reader = RecordReader(report)
+        self._conference = Conference()
+
+    def read(self) -> Conference:
+        conference = self._conference
+        for level in IMPORT_ORDER:
+            conference.records[level.kind] = []
+            conference.entries[level.kind] = self._archive.documents.get(
+                level.document, level.document
+            )
+        self._read_event()
+        for level in IMPORT_ORDER:
+            if level.document != "event":
+                self._read_list(level.kind)
+        if not conference.records[Kind.SESSION_TYPE]:
+            self._derive_session_types()
+        for kind, records in conference.records.items():
+            records[:] = self._without_repetitions(kind, records)
+            records.sort(key=lambda record: values.sort_key(record.key))
+        for entry, count in self._reader.without_offset.items():
+            message = f"{count} times have no offset; they were read as local to the event's zone"
+            self._report.repair("no-offset", message, Place(entry))
+        return conference
+
+    def _read_event(self) -> None:
+        entry = self._conference.entries[Kind.EVENT]
+        raw = read_object(self._archive, "event", self._report)
+        if raw is None:
+            return
+        unknown_zone = self._read_timezone(raw, entry)
+        event = self._reader.read(Kind.EVENT, raw, 0, entry)
+        if unknown_zone is not None:
+            event.keep("timezone", unknown_zone)
+        for name in ("state", "privacy"):
+            if name in event.values:
+                event.values[name] = event.values[name].strip().lower()
+        if not event.values.get("name"):
+            self._report.error("no-event-name", "the event has no name", Place(entry, field="name"))
+        for kind in (Kind.EVENT_COPYRIGHT, Kind.SPEAKERS_CALL):
+            self._read_nested(kind, event.references.pop(kind, None), event, entry)
+        self._read_nested_links(event.references.pop("social_links", []), event, entry)
+        for name in ("meta", "config"):
+            self._keep_document(name, event)
+        self._conference.records[Kind.EVENT] = [event]
+
+    def _read_timezone(self, raw: dict[str, Any], entry: str) -> Any:
+        """Settle the zone, and the spelling of it in the raw event. Gives back what is no zone."""
+        key = next((key for key in raw if canonical_key(key) == "timezone" and raw[key]), None)
+        if key is None:
+            return None
+        given = raw[key]
+        name = values.parse_timezone(given) if isinstance(given, str) else None
+        place = Place(entry, field="timezone")
+        if name is None:
+            message = "this is no time zone; UTC is taken, and the value kept as extra"
+            self._report.warning("timezone", message, place, given)
+            return raw.pop(key)
+        if name != given:
+            self._report.repair("timezone", f"the time zone was read as {name}", place, given)
+            raw[key] = name
+        self._reader.zone = self._conference.zone = values.zone(name)
+        return None
+
+    def _read_nested(self, kind: Kind, raw: Any, event: SourceRecord, entry: str) -> None:
+        if isinstance(raw, dict):
+            record = self._reader.read(kind, raw, 0, entry)
+            if record.values or record.extra:
+                self._conference.records[kind].append(record)
+        elif raw:
+            event.keep(kind, raw)
+            self._report.warning(
+                "not-an-object",
+                "an object belongs here; the value is kept as extra",
+                Place(entry, field=kind),
+                raw,
+            )
+
+    def _read_nested_links(self, raw: Any, event: SourceRecord, entry: str) -> None:
+        links = self._conference.records[Kind.SOCIAL_LINK]
+        rejected = []
+        for index, item in enumerate(raw if isinstance(raw, list) else [raw]):
+            if isinstance(item, dict):
+                record = self._reader.read(Kind.SOCIAL_LINK, item, index, entry)
+                self._reader.check_label(Kind.SOCIAL_LINK, record, entry)
+                links.append(record)
+            else:
+                rejected.append(item)
+        if links and "social_links" not in self._archive.documents:
+            self._conference.entries[Kind.SOCIAL_LINK] = entry
+        if rejected:
+            event.keep("social_links", rejected)
+            self._report.warning(
+                "not-an-object",
+                "objects belong here; the values are kept as extra",
+                Place(entry, field="social_links"),
+                rejected,
+            )
+
+    def _keep_document(self, name: str, event: SourceRecord) -> None:
+        """`meta` and `config` have no table: they are kept with the event. A broken one is not
+        worth failing an import for."""
+        if name not in self._archive.documents:
+            return
+        findings = Report(limit=self._report.limit)
+        content = read_object(self._archive, name, findings)
+        if content:
+            event.keep(name, content)
+        for finding in findings.findings:
+            severity = Severity.WARNING if name == "config" else finding.severity
+            self._report.add(severity, finding.code, finding.message, finding.place, finding.value)
+
+    def _read_list(self, kind: Kind) -> None:
+        level = LEVELS[kind]
+        if level.document not in self._archive.documents:
+            return
+        entry = self._conference.entries[kind]
+        records = self._conference.records[kind]
+        reader = self._reader
+        label = level.document.replace("_", " ")
+        for index, raw in read_list(self._archive, level.document, self._report):
+            if kind is Kind.CUSTOM_FORM:
+                records.extend(self._read_forms(raw, index, entry))
+            else:
+                record = reader.read(kind, raw, index, entry)
+                reader.check_label(kind, record, entry)
+                records.append(record)
+            if index % EVERY == 0:
+                self._progress(f"Reading {label}", len(records), 0)
+
+    def _read_forms(self, raw: dict[str, Any], index: int, entry: str) -> Iterable[SourceRecord]:
+        """A form is a row for each of its fields, or, in older archives, one record that holds
+        `session_form` and `speaker_form`: JSON in a string, a field's name leading to two flags."""
+        fields, left_over = self._reader.translate(Kind.CUSTOM_FORM, raw)
+        whole = {name: fields.pop(f"{name}_form", None) for name in ("session", "speaker")}
+        if whole["session"] is None and whole["speaker"] is None:
+            record = self._reader.read(Kind.CUSTOM_FORM, raw, index, entry)
+            self._reader.check_label(Kind.CUSTOM_FORM, record, entry)
+            yield record
+            return
+        besides = {**fields, **left_over}
+        source_id = besides.pop("id", None)
+        for form, content in whole.items():
+            for name, flags in self._parse_form(form, content, index, entry):
+                row = flags if isinstance(flags, dict) else {"value": flags}
+                row = {**besides, **row, "form": form, "field_identifier": canonical_key(name)}
+                row["id"] = source_id
+                yield self._reader.read(Kind.CUSTOM_FORM, row, index, entry)
+
+    def _parse_form(
+        self, form: str, content: Any, index: int, entry: str
+    ) -> Iterable[tuple[str, Any]]:
+        parsed = content
+        if isinstance(content, str):
+            try:
+                parsed = json.loads(content)
+            except (ValueError, RecursionError):
+                parsed = None
+        if isinstance(parsed, dict):
+            return parsed.items()
+        if content is not None:
+            for event in self._conference.records[Kind.EVENT]:
+                event.keep(f"{form}_form", content)
+            place = Place(entry, index, field=f"{form}_form")
+            message = "this form is no JSON object; it is kept as extra of the event"
+            self._report.warning("bad-form", message, place, content)
+        return ()
+
+    def _derive_session_types(self) -> None:
+        """Without a `session_types` document, what sessions nest is the only source of them."""
+        seen: set[tuple[str | None, str]] = set()
+        entry = self._conference.entries[Kind.SESSION]
+        types = self._conference.records[Kind.SESSION_TYPE]
+        for session in self._conference.records[Kind.SESSION]:
+            raw = session.references.get("session_type")
+            if not isinstance(raw, dict):
+                continue
+            fields, _ = self._reader.translate(Kind.SESSION_TYPE, raw)
+            name = fields.get("name")
+            if not isinstance(name, str):
+                continue
+            identity = values.source_key(fields.get("id")), values.label_key(name)
+            if identity not in seen:
+                seen.add(identity)
+                types.append(self._reader.read(Kind.SESSION_TYPE, raw, session.index, entry))
+        if types:
+            self._conference.entries[Kind.SESSION_TYPE] = entry
+            message = f"there are no session types; {len(types)} were made of what sessions name"
+            self._report.repair("session-types-derived", message, Place(entry))
+
+    def _without_repetitions(
+        self, kind: Kind, records: list[SourceRecord]
+    ) -> Iterable[SourceRecord]:
+        if kind is Kind.CUSTOM_FORM:
+            # Its rows share the id of the form that they were one of.
+            return list(records)
+        kept: list[SourceRecord] = []
+        by_key: dict[str, list[SourceRecord]] = {}
+        entry = self._conference.entries[kind]
+        for record in records:
+            if record.key is None:
+                kept.append(record)
+                continue
+            others = by_key.setdefault(record.key, [])
+            if any(_alike(record, other) for other in others):
+                message = "the same record stands here a second time; one is kept"
+                self._report.repair("repeated-record", message, place_of(record, entry))
+                continue
+            if others:
+                message = f"another {kind} has this id, too; both are kept"
+                self._report.warning("shared-id", message, place_of(record, entry))
+            others.append(record)
+            kept.append(record)
+        return kept
+
+
+def _alike(one: SourceRecord, other: SourceRecord) -> bool:
+    return (one.values, one.extra, one.references) == (other.values, other.extra, other.references)
