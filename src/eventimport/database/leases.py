@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, func, or_, select, update
+from sqlalchemy import CursorResult, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.database.models import ImportJob, ImportStatus
+from eventimport.database.models import Event, ImportJob, ImportStatus
 from eventimport.errors import EventImportError
 
 
@@ -128,6 +128,16 @@ async def take_unqueued(
     return [Waiting(row.id, row.attempt) for row in await connection.execute(statement)]
 
 
+async def give_up(connection: AsyncConnection, lease: Lease, errors: list[dict[str, Any]]) -> None:
+    """End the job as FAILURE, and remove the event that one of its attempts has committed.
+
+    Raises StaleAttemptError.
+    """
+    event = select(ImportJob.event_id).where(ImportJob.id == lease.job_id).scalar_subquery()
+    await connection.execute(delete(Event).where(Event.id == event))
+    await update_job(connection, lease, **_failure(errors))
+
+
 async def fail_exhausted(
     connection: AsyncConnection,
     *,
@@ -135,14 +145,32 @@ async def fail_exhausted(
     max_attempts: int,
     errors: list[dict[str, Any]],
 ) -> list[UUID]:
-    """End, as FAILURE, the jobs whose last permitted attempt died. Returns their ids."""
+    """End, as FAILURE, the jobs whose last permitted attempt died, and remove the events that they
+    have committed. Returns the jobs' ids."""
     statement = (
-        update(ImportJob)
+        select(ImportJob.id, ImportJob.event_id)
         .where(ImportJob.attempt >= max_attempts, _stale(stale_after))
-        .values(status=ImportStatus.FAILURE, errors=errors, finished_at=func.now())
-        .returning(ImportJob.id)
+        .with_for_update(skip_locked=True)
     )
-    return list((await connection.execute(statement)).scalars())
+    rows = (await connection.execute(statement)).all()
+    if not rows:
+        return []
+    ids = [row.id for row in rows]
+    events = [row.event_id for row in rows if row.event_id is not None]
+    await connection.execute(
+        update(ImportJob).where(ImportJob.id.in_(ids)).values(**_failure(errors))
+    )
+    await connection.execute(delete(Event).where(Event.id.in_(events)))
+    return ids
+
+
+def _failure(errors: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "status": ImportStatus.FAILURE,
+        "message": "The import failed",
+        "errors": errors,
+        "finished_at": func.now(),
+    }
 
 
 def _stale(after: timedelta) -> Any:

@@ -1,0 +1,1 @@
+"""What workers do: arq's jobs, and the recovery of those that were lost."""

@@ -1,0 +1,142 @@
+"""One attempt at an import: its heartbeat, its progress, and its end when it is fenced off."""
+
+import asyncio
+import gc
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from eventimport.database.leases import Lease, StaleAttemptError, update_job
+
+PROGRESS_SECONDS: Final = 0.25
+"""Progress is written to the database at most once in this time."""
+
+_Result = TypeVar("_Result")
+logger = logging.getLogger(__name__)
+
+
+class AttemptStoppedError(Exception):
+    """Raised in a worker's thread whose attempt was cancelled meanwhile."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What a running import tells of itself. `tell` may be called from any thread, as often as one
+    likes: what is written to the row is the latest of it, a few times a second. `seconds` says how
+    long each stage took."""
+
+    lease: Lease
+    stage: str = "reading"
+    message: str = "Reading the archive"
+    done: int = 0
+    total: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _entered: float = field(default_factory=time.monotonic)
+
+    def tell(self, message: str, done: int, total: int) -> None:
+        """Take the progress down. Raises AttemptStoppedError when the attempt is to end."""
+        if self.stopped.is_set():
+            raise AttemptStoppedError
+        self.message = f"{message} ({done}/{total})" if total else f"{message} ({done})"
+        self.done = done
+        self.total = total
+
+    def enter(self, stage: str, message: str) -> None:
+        """Begin a stage, and end the one before."""
+        now = time.monotonic()
+        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self._entered
+        self._entered = now
+        self.stage = stage
+        self.message = message
+        self.done = self.total = 0
+
+    async def in_thread(self, function: Callable[[], _Result]) -> _Result:
+        """Run a function that reads or computes for long. Cancelled, it ends at its next `tell`."""
+        try:
+            return await asyncio.to_thread(function)
+        except asyncio.CancelledError:
+            self.stopped.set()
+            raise
+
+
+_pauses = 0
+_pauses_lock = threading.Lock()
+
+
+@contextmanager
+def paused_collection() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: it would walk over all records, again and again, and
+    hold every other thread for as long. What is made here has no cycles."""
+    global _pauses  # noqa: PLW0603 - the collector is the process's
+    with _pauses_lock:
+        _pauses += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _pauses_lock:
+            _pauses -= 1
+            if not _pauses:
+                gc.enable()
+
+
+@asynccontextmanager
+async def running(
+    engine: AsyncEngine, lease: Lease, *, heartbeat_seconds: float
+) -> AsyncIterator[Attempt]:
+    """Keep the job's row up to date, over a connection of its own, while the body runs.
+
+    Raises StaleAttemptError, and cancels the body, when the attempt does not count any more.
+    """
+    attempt = Attempt(lease)
+    body = asyncio.current_task()
+    assert body is not None  # noqa: S101 - a coroutine runs in a task
+    pulse = asyncio.create_task(_keep_alive(engine, attempt, body, heartbeat_seconds))
+    try:
+        yield attempt
+    except asyncio.CancelledError:
+        if pulse.done() and not pulse.cancelled() and pulse.exception() is not None:
+            body.uncancel()
+            raise StaleAttemptError(f"import {lease.job_id} went on elsewhere") from None
+        raise
+    finally:
+        attempt.stopped.set()
+        pulse.cancel()
+        await asyncio.gather(pulse, return_exceptions=True)
+
+
+async def _keep_alive(
+    engine: AsyncEngine, attempt: Attempt, body: asyncio.Task[object], heartbeat_seconds: float
+) -> None:
+    written: tuple[object, ...] = ()
+    written_at = 0.0
+    while True:
+        now = attempt.stage, attempt.message, attempt.done, attempt.total
+        if now != written or time.monotonic() - written_at >= heartbeat_seconds:
+            try:
+                async with engine.begin() as connection:
+                    await update_job(
+                        connection,
+                        attempt.lease,
+                        stage=attempt.stage,
+                        message=attempt.message,
+                        done=attempt.done,
+                        total=attempt.total,
+                    )
+            except StaleAttemptError:
+                body.cancel()
+                raise
+            except (SQLAlchemyError, OSError, TimeoutError):
+                # The database may be back at the next beat; until then another worker may come.
+                logger.warning("import %s: no heartbeat", attempt.lease.job_id, exc_info=True)
+            else:
+                written, written_at = now, time.monotonic()
+        await asyncio.sleep(PROGRESS_SECONDS)

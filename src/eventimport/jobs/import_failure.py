@@ -1,0 +1,51 @@
+"""Why an import failed, as its task tells it."""
+
+from typing import Final
+
+from eventimport.errors import EventImportError, Problem
+from eventimport.openevent.report import Finding, Report, Severity
+
+MAX_TOLD_ERRORS: Final = 1_000
+"""A failed task lists at most so many errors; the report counts all."""
+
+ARCHIVE_GONE: Final = Problem(
+    422, "archive-gone", "The archive is gone", "The archive is not in storage any more."
+)
+STORAGE_AWAY: Final = Problem(
+    503,
+    "storage-unavailable",
+    "The storage does not answer",
+    "The storage of files did not answer in time; nothing was imported. Try again later.",
+)
+OUR_FAULT: Final = Problem(
+    500,
+    "internal-error",
+    "The service failed",
+    "The import failed for a reason that lies with the service; nothing was imported.",
+)
+
+
+class ImportFailedError(EventImportError):
+    """The import ends as FAILURE, for these reasons."""
+
+    def __init__(self, problems: list[Problem], report: Report | None = None) -> None:
+        super().__init__("; ".join(problem.detail for problem in problems[:3]))
+        self.problems = problems
+        self.report = report
+
+
+def problems_of(report: Report, *, strict: bool = False) -> list[Problem]:
+    """The report's errors (in strict mode, all its findings) as JSON:API error objects."""
+    findings = report.findings if strict else report.errors
+    return [_problem(finding, strict=strict) for finding in findings[:MAX_TOLD_ERRORS]]
+
+
+def _problem(finding: Finding, *, strict: bool) -> Problem:
+    place = str(finding.place)
+    told = finding.as_dict()
+    del told["message"], told["code"]
+    title = "The archive can't be imported"
+    if strict and finding.severity is not Severity.ERROR:
+        title = "A strict import allows no findings"
+    detail = f"{place}: {finding.message}" if place else finding.message
+    return Problem(422, finding.code, title, detail, meta=told)

@@ -1,0 +1,121 @@
+"""The worker process: arq's loop around our jobs, and what keeps it going when Redis is away."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+from typing import Final
+
+from arq.worker import Worker, func
+from redis.exceptions import RedisError
+
+from eventimport.jobs.import_event import import_event
+from eventimport.jobs.recovery import keep_recovering
+from eventimport.queue import (
+    IMPORT_EVENT,
+    create_redis,
+    deserialize_job,
+    serialize_job,
+)
+from eventimport.resources import Resources, open_resources
+from eventimport.settings import Settings
+
+POLL_SECONDS: Final = 0.1
+RECONNECT_SECONDS: Final = 1.0
+HEALTH_SECONDS: Final = 10
+REDIS_TIMEOUT: Final = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; then take no more jobs, finish what is running within the grace
+    period, and hand back what is not finished."""
+    prepare_process()
+    asyncio.run(_work(settings))
+
+
+def prepare_process() -> None:
+    """Tell the garbage collector that what is imported by now lives as long as the process."""
+    gc.collect()
+    gc.freeze()
+
+
+async def _work(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with open_resources(settings) as resources:
+        recovery = asyncio.create_task(keep_recovering(resources))
+        try:
+            await work(resources, stopping)
+        finally:
+            recovery.cancel()
+            await asyncio.gather(recovery, return_exceptions=True)
+
+
+async def work(resources: Resources, stopping: asyncio.Event) -> None:
+    """Run jobs until `stopping` is set. While Redis is away, go on with the jobs that run, and wait
+    for it."""
+    while not stopping.is_set():
+        worker = create_worker(resources)
+        main = asyncio.create_task(worker.async_run())
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait((main, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        worker.allow_pick_jobs = False
+        if stopping.is_set():
+            grace = resources.settings.shutdown_grace
+            if worker.tasks:
+                await asyncio.wait(worker.tasks.values(), timeout=grace)
+        else:
+            error = main.exception()
+            if not isinstance(error, (RedisError, OSError, TimeoutError)):
+                await main
+            logger.warning("the queue is away: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), RECONNECT_SECONDS)
+            if worker.tasks:
+                await asyncio.wait(worker.tasks.values())
+        await _close(worker, main)
+
+
+async def _close(worker: Worker, main: asyncio.Task[None]) -> None:
+    """End what still runs; imports hand themselves back when they are cancelled."""
+    main.cancel()
+    tasks = [*worker.job_tasks.values(), *worker.tasks.values()]
+    for task in worker.job_tasks.values():
+        task.cancel()
+    await asyncio.gather(main, *tasks, return_exceptions=True)
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        await worker.close()
+
+
+def create_worker(resources: Resources) -> Worker:
+    """arq's worker for our queue. Results are not kept: the row in `import_jobs` is the truth."""
+    settings = resources.settings
+    return Worker(
+        functions=[
+            func(
+                import_event,
+                name=IMPORT_EVENT,
+                timeout=settings.import_timeout,
+                keep_result=0,
+            )
+        ],
+        queue_name=settings.queue_name,
+        redis_pool=create_redis(settings.queue, timeout=REDIS_TIMEOUT),
+        handle_signals=False,
+        max_jobs=settings.worker_jobs,
+        poll_delay=POLL_SECONDS,
+        health_check_interval=HEALTH_SECONDS,
+        health_check_key=f"{settings.queue_name}:worker:{socket.gethostname()}:{os.getpid()}",
+        ctx={"resources": resources},
+        job_serializer=serialize_job,
+        job_deserializer=deserialize_job,
+        log_results=False,
+    )
