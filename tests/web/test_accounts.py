@@ -1,6 +1,7 @@
 """Signing up and signing in."""
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -174,6 +175,26 @@ async def test_the_body_must_be_json(client: httpx.AsyncClient) -> None:
 
     assert response.status_code == 400
     assert code_of(response) == "invalid-json"
+
+
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/auth/session"])
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_large_body_is_not_taken(
+    client: httpx.AsyncClient, path: str, declared: bool
+) -> None:
+    body = json.dumps({**NEW, "more": "x" * 65536}).encode()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    response = await client.post(
+        path,
+        content=body if declared else chunks(),
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert response.status_code == 413
+    assert code_of(response) == "content-too-large"
 
 
 async def test_a_token_has_all_claims(service: Any, user: User) -> None:

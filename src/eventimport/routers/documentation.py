@@ -1,13 +1,12 @@
 """The OpenAPI document: what an error looks like, which route gives which, and clean names."""
 
-import http
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventimport.routers.problems import MEDIA_TYPE
+from eventimport.routers.problems import MEDIA_TYPE, phrase
 
 REF = "#/components/schemas/"
 
@@ -95,7 +94,7 @@ def _complete(operation: dict[str, Any]) -> None:
 
 def _problem(status: int) -> dict[str, Any]:
     response: dict[str, Any] = {
-        "description": http.HTTPStatus(status).phrase,
+        "description": phrase(status),
         "content": {MEDIA_TYPE: {"schema": {"$ref": REF + ErrorDocument.__name__}}},
     }
     if status == 401:

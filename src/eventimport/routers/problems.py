@@ -19,6 +19,13 @@ from eventimport.storage.protocol import StorageError
 MEDIA_TYPE = "application/vnd.api+json"
 RETRY_AFTER = {"Retry-After": "5"}
 
+RENAMED_PHRASES = {
+    413: "Content Too Large",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""Python 3.13 took over the names of RFC 9110."""
+
 PATH, QUERY, HEADER, BODY = "path", "query", "header", "body"
 
 
@@ -58,11 +65,16 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
         detail = f"{request.url.path} does not take {request.method}."
     else:
         detail = str(error.detail)
-    status = http.HTTPStatus(error.status_code)
-    code = status.phrase.lower().replace(" ", "-").replace("'", "")
+    title = phrase(error.status_code)
+    code = title.lower().replace(" ", "-").replace("'", "")
     return ProblemResponse(
-        refuse(status.value, code, status.phrase, detail, headers=error.headers or {})
+        refuse(error.status_code, code, title, detail, headers=error.headers or {})
     )
+
+
+def phrase(status: int) -> str:
+    """The name of an HTTP status, the same with every Python."""
+    return RENAMED_PHRASES.get(status) or http.HTTPStatus(status).phrase
 
 
 async def _validation(_request: Request, error: RequestValidationError) -> Response:

@@ -10,9 +10,10 @@ from eventimport.dependencies import ResourcesDep
 from eventimport.errors import refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
+from eventimport.routers.small_body import SmallBodyRoute
 from eventimport.routers.users import MAX_PASSWORD_LENGTH
 
-router = APIRouter(tags=["accounts"])
+router = APIRouter(tags=["accounts"], route_class=SmallBodyRoute)
 
 
 class Credentials(BaseModel):
@@ -28,8 +29,8 @@ class Session(BaseModel):
     access_token: str
 
 
-@router.post("/v1/auth/session", responses=problems(400, 401, 422))
-@router.post("/auth/session", responses=problems(400, 401, 422), include_in_schema=False)
+@router.post("/v1/auth/session", responses=problems(400, 401, 413, 422))
+@router.post("/auth/session", responses=problems(400, 401, 413, 422), include_in_schema=False)
 async def create_session(
     credentials: Credentials, resources: ResourcesDep, response: Response
 ) -> Session:

@@ -19,12 +19,18 @@ from eventimport.routers.jsonapi import (
     Resource,
     SelfLink,
 )
+from eventimport.routers.small_body import SmallBodyRoute
 
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 128
 """argon2 takes longer for longer passwords; this bounds what a stranger may make us compute."""
 
-router = APIRouter(prefix="/v1/users", tags=["accounts"], default_response_class=JSONAPIResponse)
+router = APIRouter(
+    prefix="/v1/users",
+    tags=["accounts"],
+    default_response_class=JSONAPIResponse,
+    route_class=SmallBodyRoute,
+)
 
 
 class NewUser(BaseModel):
@@ -48,7 +54,7 @@ class UserDocument(Document[UserAttributes]):
     """One account."""
 
 
-@router.post("", status_code=201, responses=problems(400, 403, 409, 422))
+@router.post("", status_code=201, responses=problems(400, 403, 409, 413, 422))
 async def create_user(
     new: NewUser,
     response: Response,
