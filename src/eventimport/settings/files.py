@@ -1,0 +1,143 @@
+"""Where files are kept, and how much of them a request may bring."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+
+from eventimport.settings.archives import ArchiveSettings
+from eventimport.settings.service import ServiceSettings
+from eventimport.settings.values import GIB, MIB, WebAddress, revealed
+from eventimport.storage.config import GCSConfig, LocalConfig, S3Config, StorageConfig
+from eventimport.storage.limits import UploadLimits
+
+
+class FileSettings(ArchiveSettings, ServiceSettings):
+    """Uploads and storages."""
+
+    # Limits of an upload.
+    max_file_bytes: PositiveInt = Field(2 * GIB, description="One uploaded file, in bytes.")
+    max_request_bytes: PositiveInt = Field(
+        4 * GIB, description="All files of one upload request, in bytes."
+    )
+    max_files: PositiveInt = Field(1000, description="Files in one upload request.")
+    max_image_bytes: PositiveInt = Field(
+        32 * MIB, description="One picture for `/v1/upload/image`, in bytes."
+    )
+    receive_timeout: PositiveFloat = Field(
+        30.0, description="How long a client may send nothing during an upload, in seconds."
+    )
+
+    # Storage.
+    storage_place: Literal["local", "s3", "gcs"] = Field(
+        "local", description="Which storage takes new files: `local`, `s3` or `gcs`."
+    )
+    local_storage_path: Path = Field(
+        Path("storage"), description="The folder of the `local` storage."
+    )
+    static_domain: WebAddress | None = Field(
+        None,
+        description="Scheme and host before the `/media/…` of local files. Default: PUBLIC_URL.",
+    )
+    s3_bucket: str | None = Field(None, description="The bucket; setting it configures `s3`.")
+    s3_region: str = Field("us-east-1", description="The bucket's region.")
+    s3_endpoint_url: WebAddress | None = Field(
+        None, description="A server other than AWS that speaks S3, such as MinIO."
+    )
+    s3_access_key: str | None = Field(
+        None, description="The access key. Default: the AWS SDK's own search for credentials."
+    )
+    s3_secret_key: SecretStr | None = Field(None, description="The secret of the access key.")
+    s3_path_style: bool = Field(
+        False, description="Whether the bucket stands in the path, as MinIO wants it."
+    )
+    s3_public_url: WebAddress | None = Field(
+        None, description="What stands before a key in public URLs. Default: the endpoint's own."
+    )
+    gcs_bucket: str | None = Field(None, description="The bucket; setting it configures `gcs`.")
+    gcs_access_key: str | None = Field(None, description="The HMAC key's access id.")
+    gcs_secret_key: SecretStr | None = Field(None, description="The HMAC key's secret.")
+    gcs_endpoint_url: WebAddress = Field(
+        "https://storage.googleapis.com", description="Google's XML API, or an emulator of it."
+    )
+    gcs_public_url: WebAddress | None = Field(
+        None, description="What stands before a key in public URLs. Default: the endpoint's own."
+    )
+    storage_part_bytes: int = Field(
+        8 * MIB,
+        ge=5 * MIB,
+        description="The size of one part of a multipart upload to `s3` or `gcs`, in bytes.",
+    )
+    storage_parts_in_flight: PositiveInt = Field(
+        4, description="How many parts of one upload are sent at once."
+    )
+
+    @model_validator(mode="after")
+    def _storage_is_configured(self) -> Self:
+        if self.gcs_bucket and not (self.gcs_access_key and self.gcs_secret_key):
+            raise ValueError("GCS_BUCKET needs GCS_ACCESS_KEY and GCS_SECRET_KEY")
+        if bool(self.s3_access_key) != bool(self.s3_secret_key):
+            raise ValueError("S3_ACCESS_KEY and S3_SECRET_KEY belong together")
+        if self.storage_place not in {storage.kind for storage in self.storages}:
+            raise ValueError(
+                f"STORAGE_PLACE is {self.storage_place}, but {self.storage_place.upper()}_BUCKET"
+                " is not set"
+            )
+        return self
+
+    @property
+    def storages(self) -> tuple[StorageConfig, ...]:
+        """Each storage that is configured; local disk always is."""
+        configs: list[StorageConfig] = [
+            LocalConfig(
+                root=self.local_storage_path, base_url=self.static_domain or self.public_url
+            )
+        ]
+        if self.s3_bucket:
+            configs.append(
+                S3Config(
+                    bucket=self.s3_bucket,
+                    region=self.s3_region,
+                    endpoint_url=self.s3_endpoint_url,
+                    access_key=self.s3_access_key,
+                    secret_key=revealed(self.s3_secret_key),
+                    path_style=self.s3_path_style,
+                    part_size=self.storage_part_bytes,
+                    parts_in_flight=self.storage_parts_in_flight,
+                    public_base_url=self.s3_public_url,
+                )
+            )
+        if self.gcs_bucket:
+            configs.append(
+                GCSConfig(
+                    bucket=self.gcs_bucket,
+                    access_key=self.gcs_access_key or "",
+                    secret_key=revealed(self.gcs_secret_key) or "",
+                    endpoint_url=self.gcs_endpoint_url,
+                    part_size=self.storage_part_bytes,
+                    parts_in_flight=self.storage_parts_in_flight,
+                    public_base_url=self.gcs_public_url,
+                )
+            )
+        return tuple(configs)
+
+    @property
+    def upload_limits(self) -> UploadLimits:
+        """What a request to the upload routes may hold."""
+        return UploadLimits(
+            max_file_bytes=self.max_file_bytes,
+            max_files=self.max_files,
+            max_request_bytes=self.max_request_bytes,
+            max_image_bytes=self.max_image_bytes,
+            chunk_timeout_seconds=self.receive_timeout,
+        )
+
+    @property
+    def archive_upload_limits(self) -> UploadLimits:
+        """What a request that brings an archive may hold: one file, and the form around it."""
+        return UploadLimits(
+            max_file_bytes=self.max_archive_bytes,
+            max_files=1,
+            max_request_bytes=self.max_archive_bytes + MIB,
+            chunk_timeout_seconds=self.receive_timeout,
+        )

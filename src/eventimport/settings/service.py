@@ -1,0 +1,72 @@
+"""The settings that every process needs: servers, secrets, addresses, accounts."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings
+
+from eventimport.auth import AuthConfig
+from eventimport.database.engine import DatabaseConfig
+from eventimport.queue import QueueConfig
+from eventimport.settings.values import WebAddress, long_enough, scheme
+
+
+class ServiceSettings(BaseSettings):
+    """Servers, secrets, addresses, accounts."""
+
+    # Servers and secrets: no default, outside `eventimport dev`.
+    database_url: Annotated[SecretStr, scheme("postgresql", "postgres", "postgresql+asyncpg")] = (
+        Field(description="PostgreSQL, as `postgresql://user:password@host/database`.")
+    )
+    redis_url: Annotated[SecretStr, scheme("redis", "rediss", "unix")] = Field(
+        description="Valkey or Redis, as `redis://host:6379/0` or `unix:///path?db=0`."
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(long_enough)] = Field(
+        description="Signs the access tokens; at least 32 random characters."
+    )
+    database_pool_size: PositiveInt = Field(
+        10, description="Connections to PostgreSQL that a process keeps open."
+    )
+    queue_name: str = Field("eventimport", description="The name of the job queue in Redis.")
+
+    # Addresses.
+    public_url: WebAddress = Field(
+        "http://localhost:8000", description="Where clients reach this service."
+    )
+    frontend_url: WebAddress | None = Field(
+        None,
+        description="Where people see events, as `<FRONTEND_URL>/events/<identifier>`."
+        " Default: PUBLIC_URL.",
+    )
+
+    # Accounts.
+    sign_up_enabled: bool = Field(True, description="Whether anyone may create an account.")
+    access_token_lifetime: PositiveInt = Field(
+        24 * 3600, description="How long an access token is valid, in seconds."
+    )
+
+    @property
+    def event_base_url(self) -> str:
+        """The address before `/events/<identifier>`, without a slash at its end."""
+        return self.frontend_url or self.public_url
+
+    @property
+    def auth(self) -> AuthConfig:
+        """What signs the access tokens."""
+        return AuthConfig(
+            secret_key=self.secret_key.get_secret_value(),
+            token_lifetime=timedelta(seconds=self.access_token_lifetime),
+        )
+
+    @property
+    def database(self) -> DatabaseConfig:
+        """What the engine needs."""
+        return DatabaseConfig(
+            url=self.database_url.get_secret_value(), pool_size=self.database_pool_size
+        )
+
+    @property
+    def queue(self) -> QueueConfig:
+        """What the queue needs."""
+        return QueueConfig(url=self.redis_url.get_secret_value(), name=self.queue_name)
