@@ -1,5 +1,6 @@
 """Posting an archive: what is accepted, what is refused, and that nothing is left of the latter."""
 
+import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator
@@ -186,6 +187,52 @@ async def test_what_is_no_form_is_refused(
     assert response.status_code == 415
 
 
+def scope_of_upload(token: str) -> dict[str, Any]:
+    """A request as a server hands it on, for tests that are the server."""
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": URL,
+        "query_string": b"",
+        "headers": [
+            (b"authorization", f"JWT {token}".encode()),
+            (b"content-type", FORM["Content-Type"].encode()),
+            (b"transfer-encoding", b"chunked"),
+        ],
+    }
+
+
+@pytest.mark.parametrize("ending", ["disconnect", "cancel"])
+async def test_a_client_that_goes_away_leaves_nothing_behind(
+    service: Any, user: User, traces: Traces, ending: str
+) -> None:
+    begun = [form((FILE, ZIP), end=b"")[:-2], bytes(1024 * 1024)]
+    half_way = asyncio.Event()
+
+    async def receive() -> Message:
+        if begun:
+            return {"type": "http.request", "body": begun.pop(0), "more_body": True}
+        half_way.set()
+        if ending == "cancel":
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        return
+
+    token = service.resources.tokens.issue(user.id)
+    request = asyncio.create_task(service.answer(scope_of_upload(token), receive, send))
+    await half_way.wait()
+    if ending == "cancel":
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+    else:
+        await request
+
+    assert await traces.none()
+
+
 async def test_too_large_is_refused_before_the_rest_is_read(
     start_service: Any, user: User, traces: Traces
 ) -> None:
@@ -204,18 +251,7 @@ async def test_too_large_is_refused_before_the_rest_is_read(
         if message["type"] == "http.response.start":
             answers.append((message["status"], sum(received)))
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": URL,
-        "query_string": b"",
-        "headers": [
-            (b"authorization", f"JWT {token}".encode()),
-            (b"content-type", FORM["Content-Type"].encode()),
-            (b"transfer-encoding", b"chunked"),
-        ],
-    }
-    await service.answer(scope, receive, send)
+    await service.answer(scope_of_upload(token), receive, send)
 
     ((status, received_before),) = answers
     assert status == 413
