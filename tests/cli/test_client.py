@@ -138,9 +138,9 @@ def test_shows_the_event_and_its_findings(service: Service, run: Import, archive
     for expected in (
         "Lantern [Open]",
         "https://events.example/events/ab3de6f0",
-        "1 events, 42 sessions",
-        "3 archive",
-        "1 repair",
+        "1 event, 42 sessions",
+        "3 named in the archive",
+        "1 repaired",
         "sessions, record 7, id 508, starts_at: read as local time",
     ):
         assert expected in result.stdout

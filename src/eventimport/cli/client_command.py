@@ -23,6 +23,8 @@ from eventimport.cli.client import Client, RefusedError, ServiceError, Task
 from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, out
 
 PLACES = ("entry", "line", "column", "record", "source_id", "field")
+MEDIA = {"archive": "named in the archive", "missing": "of them missing", "remote": "remote"}
+FINDINGS = {"repair": "repaired", "warning": "to mind", "error": "wrong"}
 SHOWN_FINDINGS = 20
 
 
@@ -120,9 +122,9 @@ def _show_success(task: Task) -> None:
         ("Event", result.get("event_name")),
         ("Identifier", result.get("identifier")),
         ("URL", result.get("url")),
-        ("Imported", _in_words(report.get("counts"))),
-        ("Media", _in_words(report.get("media"))),
-        ("Findings", _in_words(report.get("totals"))),
+        ("Rows", _rows_in_words(report.get("counts") or {})),
+        ("Media", _in_words(report.get("media") or {}, MEDIA)),
+        ("Findings", _in_words(report.get("totals") or {}, FINDINGS) or "none"),
     ):
         if value:
             table.add_row(f"[bold]{name}[/]", escape(str(value)))
@@ -158,8 +160,14 @@ def place_of(described: dict[str, Any]) -> str:
     )
 
 
-def _in_words(counts: Any) -> str:
-    if not isinstance(counts, dict):
-        return ""
-    numbers = {kind: n for kind, n in counts.items() if isinstance(n, int) and n}
-    return ", ".join(f"{n:,} {str(kind).replace('_', ' ')}" for kind, n in numbers.items())
+def _rows_in_words(counts: dict[str, int]) -> str:
+    kinds = {table: table.replace("_", " ") for table, number in counts.items() if number}
+    return ", ".join(
+        f"{counts[table]:,} {kind if counts[table] > 1 else kind.removesuffix('s')}"
+        for table, kind in kinds.items()
+    )
+
+
+def _in_words(counts: dict[str, Any], words: dict[str, str]) -> str:
+    told = [(counts.get(name, 0), word) for name, word in words.items()]
+    return ", ".join(f"{number:,} {word}" for number, word in told if number)

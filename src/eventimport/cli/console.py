@@ -18,5 +18,5 @@ out = Console(highlight=False, soft_wrap=True)
 
 def fail(message: str, status: int = UNUSABLE) -> NoReturn:
     """Say what is wrong and end the command with this exit status."""
-    console.print(f"[bold red]Error:[/] {escape(message)}")
+    console.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
     raise typer.Exit(status)

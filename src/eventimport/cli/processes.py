@@ -13,6 +13,15 @@ from typing import Any, TypeVar
 STOP_SECONDS = 15.0
 LOG_TAIL = 4000
 
+# The command takes the shell's place. What the shell leaves behind waits for the end of standard
+# input: that comes when the parent closes it or is gone, even by kill -9, so that no orphan of ours
+# keeps a port busy.
+WATCHED = """\
+exec 3<&0 </dev/null
+( { read -r _ <&3; kill -TERM $$; } >/dev/null 2>&1 & )
+exec "$@" 3<&-
+"""
+
 Result = TypeVar("Result")
 
 
@@ -95,12 +104,10 @@ async def _spawn(child: Child, environment: Mapping[str, str]) -> asyncio.subpro
     log = os.open(child.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) if child.log else None
     try:
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "eventimport.cli",
-            *child.arguments,
+            *("/bin/sh", "-c", WATCHED, "sh"),
+            *(sys.executable, "-m", "eventimport.cli", *child.arguments),
             env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for the parent, which then stops its children
@@ -113,6 +120,8 @@ async def _spawn(child: Child, environment: Mapping[str, str]) -> asyncio.subpro
 async def _end(child: Child, process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         process.terminate()
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         await asyncio.wait_for(process.wait(), STOP_SECONDS)
     except TimeoutError:
