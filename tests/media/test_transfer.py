@@ -1,276 +1,34 @@
-"""Moving media: every outcome, every interruption, and nothing left behind by any of them."""
+"""Moving media: every outcome, and what the rows hold afterwards."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import zipfile
+from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from PIL import Image
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from tests.media.conftest import (
+    LOGO,
+    MEDIA,
+    PHOTO,
+    Import,
+    picture,
+    plan_four,
+    soon,
+)
 
-from eventimport.database.leases import Lease, StaleAttemptError
-from eventimport.database.media_records import ImportMediaRecords
 from eventimport.database.models import (
-    Event,
     EventSession,
-    ImportJob,
-    ImportStatus,
     MediaItem,
-    Speaker,
     Sponsor,
-    User,
 )
 from eventimport.errors import EventImportError
-from eventimport.media.fetch import Fetched, Fetcher, FetchError, FetchLimits
+from eventimport.media.fetch import FetchError
 from eventimport.media.images import ImageLimits
-from eventimport.media.records import MediaRecords
-from eventimport.media.transfer import MediaTransfer, TransferConfig
-from eventimport.storage.memory import MemoryStorage
-from eventimport.storage.protocol import StorageError, StoredObject
-
-MEDIA = "/media/"
-
-
-def picture(width: int = 600, height: int = 400, name: str = "JPEG") -> bytes:
-    target = BytesIO()
-    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(target, format=name)
-    return target.getvalue()
-
-
-PHOTO = picture()
-LOGO = picture(50, 50, "PNG")
-
-
-async def soon(event: asyncio.Event) -> None:
-    """Wait for what is bound to happen; that it does not fails the test instead of holding it."""
-    async with asyncio.timeout(30):
-        await event.wait()
-
-
-class WebPages(Fetcher):
-    """A web of what is written here."""
-
-    def __init__(self, pages: dict[str, tuple[str, bytes] | FetchError]) -> None:
-        super().__init__(FetchLimits())
-        self.pages = pages
-
-    @asynccontextmanager
-    async def open(self, url: str) -> AsyncIterator[Fetched]:
-        page = self.pages.get(url, FetchError("UNREACHABLE", "no such host"))
-        if isinstance(page, FetchError):
-            raise page
-
-        async def chunks() -> AsyncIterator[bytes]:
-            for start in range(0, len(page[1]), 1000):
-                yield page[1][start : start + 1000]
-
-        yield Fetched(url, page[0], None, chunks())
-
-
-Hook = Callable[[int, str], Awaitable[None]]
-
-
-class WatchedStorage(MemoryStorage):
-    """Counts what is put, and calls `before` and `after` with the number and the key of each."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.puts = 0
-        self.before: Hook | None = None
-        self.after: Hook | None = None
-
-    async def put(
-        self, key: str, chunks: AsyncIterable[bytes], *, content_type: str
-    ) -> StoredObject:
-        number = self.puts
-        self.puts += 1
-        if self.before is not None:
-            await self.before(number, key)
-        stored = await super().put(key, chunks, content_type=content_type)
-        if self.after is not None:
-            await self.after(number, key)
-        return stored
-
-    async def all_keys(self) -> set[str]:
-        return {stored.key async for stored in self.keys("")}
-
-    async def content(self, url: str) -> bytes:
-        async with self.open(url.partition(MEDIA)[2]) as chunks:
-            return b"".join([chunk async for chunk in chunks])
-
-
-@dataclass
-class Import:
-    """An import whose event is written, and whose media are still to be moved."""
-
-    engine: AsyncEngine
-    sessions: async_sessionmaker[AsyncSession]
-    lease: Lease
-    event_id: int
-    speaker_id: int
-    session_id: int
-    sponsor_id: int
-    entries: dict[str, bytes] = field(default_factory=dict)
-    storage: WatchedStorage = field(default_factory=WatchedStorage)
-    pages: dict[str, tuple[str, bytes] | FetchError] = field(default_factory=dict)
-    told: list[tuple[str, int, int]] = field(default_factory=list)
-    config: dict[str, Any] = field(default_factory=dict)
-
-    async def plan(
-        self,
-        table: str,
-        name: str,
-        source: str,
-        *,
-        content: bytes | None = None,
-        media_type: str = "image",
-        outcome: str = "PLANNED",
-        object_key: str | None = None,
-    ) -> int:
-        """Plan a medium; `content` is that of its entry or of its page."""
-        remote = source.startswith("http")
-        rows: dict[str, tuple[Any, int]] = {
-            "events": (Event, self.event_id),
-            "speakers": (Speaker, self.speaker_id),
-            "sessions": (EventSession, self.session_id),
-            "sponsors": (Sponsor, self.sponsor_id),
-        }
-        model, row_id = rows[table]
-        if content is not None and remote:
-            self.pages[source] = ("", content)
-        elif content is not None:
-            self.entries[source] = content
-        async with self.sessions.begin() as session:
-            if remote:
-                await session.execute(
-                    update(model).where(model.id == row_id).values({name: source})
-                )
-            item = MediaItem(
-                import_job_id=self.lease.job_id,
-                event_id=self.event_id,
-                table_name=table,
-                row_id=row_id,
-                field=name,
-                source=source,
-                origin="remote" if remote else "archive",
-                media_type=media_type,
-                outcome=outcome,
-                entry=source if not remote and outcome == "PLANNED" else None,
-                object_key=object_key,
-            )
-            session.add(item)
-            await session.flush()
-            return item.id
-
-    async def run(self, lease: Lease | None = None) -> dict[str, int]:
-        records: MediaRecords = ImportMediaRecords(self.engine, lease or self.lease)
-        config = TransferConfig(**{"storage_wait": 0, **self.config})
-        async with WebPages(self.pages) as fetcher:
-            transfer = MediaTransfer(
-                records,
-                self.storage,
-                fetcher,
-                config,
-                tell=lambda *progress: self.told.append(progress),
-            )
-            return dict(await transfer.run(self.open_entry))
-
-    def open_entry(self, name: str) -> Iterator[bytes]:
-        content = self.entries[name]
-        return (content[start : start + 1000] for start in range(0, len(content), 1000))
-
-    async def item(self, item_id: int) -> MediaItem:
-        async with self.sessions() as session:
-            return await session.get_one(MediaItem, item_id)
-
-    async def event(self) -> Event:
-        async with self.sessions() as session:
-            return await session.get_one(Event, self.event_id)
-
-    async def speaker(self) -> Speaker:
-        async with self.sessions() as session:
-            return await session.get_one(Speaker, self.speaker_id)
-
-    async def session(self) -> EventSession:
-        async with self.sessions() as session:
-            return await session.get_one(EventSession, self.session_id)
-
-    async def sponsor(self) -> Sponsor:
-        async with self.sessions() as session:
-            return await session.get_one(Sponsor, self.sponsor_id)
-
-    async def linked_keys(self) -> set[str]:
-        """The keys of all objects that a row holds the URL of."""
-        rows: list[Any] = [
-            await self.event(),
-            await self.speaker(),
-            await self.session(),
-            await self.sponsor(),
-        ]
-        values = [value for row in rows for value in vars(row).values() if isinstance(value, str)]
-        return {value.partition(MEDIA)[2] for value in values if value.startswith(MEDIA)}
-
-    async def claim_anew(self) -> Lease:
-        """Another worker begins the next attempt."""
-        async with self.sessions.begin() as session:
-            await session.execute(
-                update(ImportJob)
-                .where(ImportJob.id == self.lease.job_id)
-                .values(attempt=ImportJob.attempt + 1)
-            )
-        return Lease(
-            job_id=self.lease.job_id,
-            attempt=self.lease.attempt + 1,
-            user_id=self.lease.user_id,
-            strict=False,
-            dry_run=False,
-            archive_storage="memory",
-            archive_key="",
-            event_id=self.event_id,
-        )
-
-
-@pytest.fixture
-async def running(
-    engine: AsyncEngine,
-    session_factory: async_sessionmaker[AsyncSession],
-    make_user: Callable[..., Awaitable[User]],
-) -> Import:
-    user = await make_user()
-    job_id = uuid4()
-    async with session_factory.begin() as session:
-        event = Event(identifier=secrets.token_hex(4), name="Conference")
-        session.add(event)
-        await session.flush()
-        speaker = Speaker(event_id=event.id, name="Ada")
-        talk = EventSession(event_id=event.id, title="Talk")
-        sponsor = Sponsor(event_id=event.id, name="Sponsor")
-        job = ImportJob(
-            id=job_id,
-            user_id=user.id,
-            status=ImportStatus.STARTED,
-            attempt=1,
-            event_id=event.id,
-        )
-        session.add_all([speaker, talk, sponsor, job])
-        await session.flush()
-        lease = Lease(
-            job_id=job_id,
-            attempt=1,
-            user_id=user.id,
-            strict=False,
-            dry_run=False,
-            archive_storage="memory",
-            archive_key="",
-            event_id=event.id,
-        )
-        return Import(engine, session_factory, lease, event.id, speaker.id, talk.id, sponsor.id)
+from eventimport.openevent.archive import Archive, ArchiveLimits
+from eventimport.openevent.report import Report
 
 
 async def test_an_entry_is_moved_byte_for_byte(running: Import) -> None:
@@ -467,195 +225,6 @@ async def test_what_is_settled_is_not_moved_again(running: Import) -> None:
     assert running.told == []
 
 
-async def plan_four(running: Import) -> None:
-    await running.plan("speakers", "photo_url", "images/ada.jpg", content=PHOTO)
-    await running.plan("sponsors", "logo_url", "images/logo.png", content=LOGO)
-    await running.plan(
-        "sessions", "slides_url", "1.pdf", content=b"%PDF" * 1000, media_type="document"
-    )
-    await running.plan(
-        "sessions", "video_url", "https://a.example/1.mp4", content=b"moov", media_type="video"
-    )
-
-
-OBJECTS_OF_FOUR = 7
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("failing", range(OBJECTS_OF_FOUR))
-async def test_the_nth_write_fails(running: Import, failing: int, when: str) -> None:
-    """No orphan, every item that says MOVED is there, and the next run brings the rest."""
-    await plan_four(running)
-
-    async def fail(number: int, key: str) -> None:
-        if number == failing:
-            await running.storage.delete(key)
-            raise StorageError("the disk is full", retryable=False)
-
-    setattr(running.storage, when, fail)
-    with pytest.raises(StorageError, match="full"):
-        await running.run()
-    assert await running.storage.all_keys() == await running.linked_keys()
-    async with running.sessions() as session:
-        moved = select(func.count()).where(MediaItem.outcome == "MOVED")
-        assert (await session.scalar(moved) or 0) <= 3
-    setattr(running.storage, when, None)
-    assert await running.run() == {"MOVED": 4}
-    assert await running.storage.all_keys() == await running.linked_keys()
-    assert len(await running.storage.all_keys()) == OBJECTS_OF_FOUR
-    assert running.told[-1] == ("Moving media", 4, 4)
-
-
-async def test_storage_that_fails_for_a_moment_is_tried_again(running: Import) -> None:
-    await plan_four(running)
-
-    async def fail(number: int, key: str) -> None:
-        if number % 2 == 0:
-            raise StorageError("try again")
-
-    running.storage.before = fail
-    running.config = {"concurrency": 1}
-    assert await running.run() == {"MOVED": 4}
-    assert await running.storage.all_keys() == await running.linked_keys()
-    talk = await running.session()
-    assert talk.slides_url is not None
-    assert await running.storage.content(talk.slides_url) == b"%PDF" * 1000
-
-
-async def test_storage_that_goes_on_failing_is_given_up(running: Import) -> None:
-    await running.plan("sponsors", "logo_url", "images/logo.png", content=LOGO)
-
-    async def fail(number: int, key: str) -> None:
-        raise StorageError("still away")
-
-    running.storage.before = fail
-    running.config = {"storage_attempts": 3}
-    with pytest.raises(StorageError, match="still away"):
-        await running.run()
-    assert running.storage.puts == 3
-
-
-async def test_what_a_killed_attempt_left_is_removed(running: Import) -> None:
-    """Killed between storing and recording: the object, and a size of it, lie there unrecorded."""
-    key = f"events/{running.event_id}/speakers/{running.speaker_id}/photo_url/{'a' * 24}/ada.jpg"
-    size = (
-        f"events/{running.event_id}/speakers/{running.speaker_id}/photo_url/{'a' * 24}-icon/a.jpg"
-    )
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield PHOTO
-
-    for left in (key, size):
-        await running.storage.put(left, chunks(), content_type="image/jpeg")
-    await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO, object_key=key)
-    assert await running.run(await running.claim_anew()) == {"MOVED": 1}
-    keys = await running.storage.all_keys()
-    assert keys == await running.linked_keys()
-    assert not keys & {key, size}
-
-
-async def test_a_stale_attempt_records_nothing_and_leaves_nothing(running: Import) -> None:
-    item_id = await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO)
-    newer: list[Lease] = []
-
-    async def overtake(number: int, key: str) -> None:
-        if number == 0:
-            newer.append(await running.claim_anew())
-
-    running.storage.after = overtake
-    with pytest.raises(StaleAttemptError):
-        await running.run()
-    assert await running.storage.all_keys() == set()
-    assert (await running.item(item_id)).outcome == "PLANNED"
-    assert (await running.speaker()).photo_url is None
-    with pytest.raises(StaleAttemptError):
-        await running.run()
-    assert await running.run(newer[0]) == {"MOVED": 1}
-
-
-async def test_two_attempts_at_once_leave_one_object(running: Import) -> None:
-    """The older one stores its object while the newer one is at work on the same item."""
-    await running.plan("sponsors", "logo_url", "logo.png", content=LOGO)
-    reached, go_on = asyncio.Event(), asyncio.Event()
-
-    async def hold_the_first(number: int, key: str) -> None:
-        if number == 0:
-            reached.set()
-            await soon(go_on)
-
-    running.storage.before = hold_the_first
-    older = asyncio.create_task(running.run())
-    await soon(reached)
-    newer = await running.claim_anew()
-    assert await running.run(newer) == {"MOVED": 1}
-    go_on.set()
-    with pytest.raises(StaleAttemptError):
-        await older
-    assert await running.storage.all_keys() == await running.linked_keys()
-    assert len(await running.storage.all_keys()) == 1
-
-
-async def test_a_revoked_import_moves_nothing_more(running: Import) -> None:
-    await plan_four(running)
-
-    async def revoke(number: int, key: str) -> None:
-        async with running.sessions.begin() as session:
-            await session.execute(update(ImportJob).values(status=ImportStatus.REVOKED))
-
-    running.storage.after = revoke
-    running.config = {"concurrency": 1}
-    with pytest.raises(StaleAttemptError):
-        await running.run()
-    assert running.storage.puts == 1
-    assert await running.storage.all_keys() == set()
-
-
-async def test_a_cancelled_run_leaves_nothing_unrecorded(running: Import) -> None:
-    await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO)
-    reached = asyncio.Event()
-
-    async def wait_for_ever(number: int, key: str) -> None:
-        if number == 2:
-            reached.set()
-            await asyncio.get_running_loop().create_future()
-
-    running.storage.before = wait_for_ever
-    task = asyncio.create_task(running.run())
-    await soon(reached)
-    assert await running.storage.all_keys() != set()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await running.storage.all_keys() == set()
-
-
-async def test_a_field_that_was_changed_meanwhile_is_left_alone(running: Import) -> None:
-    item_id = await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO)
-
-    async def change(number: int, key: str) -> None:
-        async with running.sessions.begin() as session:
-            await session.execute(update(Speaker).values(photo_url="https://b.example/mine.jpg"))
-
-    running.storage.after = change
-    assert await running.run() == {"REFUSED": 1}
-    speaker = await running.speaker()
-    assert (speaker.photo_url, speaker.icon_image_url) == ("https://b.example/mine.jpg", None)
-    assert "changed" in ((await running.item(item_id)).detail or "")
-    assert await running.storage.all_keys() == set()
-
-
-async def test_an_event_that_is_deleted_meanwhile(running: Import) -> None:
-    await plan_four(running)
-
-    async def forget(number: int, key: str) -> None:
-        async with running.sessions.begin() as session:
-            await session.execute(delete(Event).where(Event.id == running.event_id))
-
-    running.storage.after = forget
-    assert await running.run() == {}
-    assert await running.storage.all_keys() == set()
-
-
 async def test_no_more_than_so_many_at_once(running: Import) -> None:
     for number in range(9):
         await running.plan(
@@ -689,3 +258,52 @@ async def test_more_media_than_are_read_at_once(
     await running.plan("events", "logo_url", "images/logo.png", content=LOGO)
     assert await running.run() == {"MOVED": 5}
     assert running.told[-1] == ("Moving media", 5, 5)
+
+
+async def test_every_file_of_the_shared_archives_is_moved_byte_for_byte(
+    running: Import, archives: list[Path]
+) -> None:
+    """One sponsor's logo for each picture, one session's slides for each other file."""
+    pictures = {".jpg", ".jpeg", ".png", ".gif", ".dms", ".orig"}
+    moved = 0
+    for path in archives:
+        report = Report()
+        with (
+            path.open("rb") as file,
+            zipfile.ZipFile(path) as original,
+            Archive.open(file, ArchiveLimits(), report) as archive,
+        ):
+            running.open_entry = archive.read  # type: ignore[method-assign]
+            names: dict[int, str] = {}
+            async with running.sessions.begin() as session:
+                for entry in archive.media.values():
+                    logo = Path(entry.name).suffix.lower() in pictures
+                    row: Sponsor | EventSession = (
+                        Sponsor(event_id=running.event_id)
+                        if logo
+                        else EventSession(event_id=running.event_id)
+                    )
+                    session.add(row)
+                    await session.flush()
+                    item = MediaItem(
+                        import_job_id=running.lease.job_id,
+                        event_id=running.event_id,
+                        table_name=row.__tablename__,
+                        row_id=row.id,
+                        field="logo_url" if logo else "slides_url",
+                        source=entry.name,
+                        origin="archive",
+                        media_type="image" if logo else "document",
+                        entry=entry.name,
+                    )
+                    session.add(item)
+                    await session.flush()
+                    names[item.id] = entry.name
+            moved += len(archive.media)
+            assert await running.run() == ({"MOVED": moved} if moved else {})
+            for item_id, name in names.items():
+                url = (await running.item(item_id)).url
+                assert url is not None
+                assert await running.storage.content(url) == original.read(name)
+        running.lease = await running.claim_anew()
+    assert moved > 700
