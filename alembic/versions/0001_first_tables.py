@@ -452,6 +452,41 @@ def upgrade() -> None:
     )
     op.create_index("ix_notifications_user_id", "notifications", ["user_id"], unique=False)
     op.create_table(
+        "outgoing_mails",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("notification_id", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), server_default="PENDING", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column(
+            "next_attempt_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('PENDING', 'SENT', 'FAILED')", name="ck_outgoing_mails_status"
+        ),
+        sa.ForeignKeyConstraint(
+            ["notification_id"],
+            ["notifications.id"],
+            name="fk_outgoing_mails_notification_id_notifications",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_outgoing_mails"),
+        sa.UniqueConstraint("notification_id", name="uq_outgoing_mails_notification_id"),
+        sa.UniqueConstraint("message_id", name="uq_outgoing_mails_message_id"),
+    )
+    op.create_index(
+        "ix_outgoing_mails_due",
+        "outgoing_mails",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'PENDING'"),
+    )
+    op.create_table(
         "sessions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("event_id", sa.BigInteger(), nullable=False),
@@ -528,6 +563,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("session_speakers")
     op.drop_table("sessions")
+    op.drop_table("outgoing_mails")
     op.drop_table("notifications")
     op.drop_table("media_items")
     op.drop_table("tracks")

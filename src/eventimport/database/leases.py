@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.database.models import Event, ImportJob, ImportStatus
+from eventimport.database.models import ImportJob, ImportStatus
 from eventimport.errors import EventImportError
 
 
@@ -51,7 +51,7 @@ async def claim(
         update(ImportJob)
         .where(
             ImportJob.id == job_id,
-            or_(ImportJob.status == ImportStatus.PENDING, _stale(stale_after)),
+            or_(ImportJob.status == ImportStatus.PENDING, stale(stale_after)),
         )
         .values(
             status=ImportStatus.STARTED,
@@ -79,15 +79,7 @@ async def update_job(connection: AsyncConnection, lease: Lease, **values: Any) -
 
     Raises StaleAttemptError where the attempt does not count any more.
     """
-    statement = (
-        update(ImportJob)
-        .where(
-            ImportJob.id == lease.job_id,
-            ImportJob.attempt == lease.attempt,
-            ImportJob.status == ImportStatus.STARTED,
-        )
-        .values(heartbeat_at=func.now(), **values)
-    )
+    statement = update(ImportJob).where(held(lease)).values(heartbeat_at=func.now(), **values)
     result = await connection.execute(statement)
     assert isinstance(result, CursorResult)  # noqa: S101 - what an UPDATE gives; for the types
     if result.rowcount != 1:
@@ -114,7 +106,7 @@ async def take_unqueued(
     )
     chosen = (
         select(ImportJob.id)
-        .where(or_(lost, _stale(stale_after)))
+        .where(or_(lost, stale(stale_after)))
         .order_by(ImportJob.created_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -128,52 +120,17 @@ async def take_unqueued(
     return [Waiting(row.id, row.attempt) for row in await connection.execute(statement)]
 
 
-async def give_up(connection: AsyncConnection, lease: Lease, errors: list[dict[str, Any]]) -> None:
-    """End the job as FAILURE, and remove the event that one of its attempts has committed.
-
-    Raises StaleAttemptError.
-    """
-    event = select(ImportJob.event_id).where(ImportJob.id == lease.job_id).scalar_subquery()
-    await connection.execute(delete(Event).where(Event.id == event))
-    await update_job(connection, lease, **_failure(errors))
-
-
-async def fail_exhausted(
-    connection: AsyncConnection,
-    *,
-    stale_after: timedelta,
-    max_attempts: int,
-    errors: list[dict[str, Any]],
-) -> list[UUID]:
-    """End, as FAILURE, the jobs whose last permitted attempt died, and remove the events that they
-    have committed. Returns the jobs' ids."""
-    statement = (
-        select(ImportJob.id, ImportJob.event_id)
-        .where(ImportJob.attempt >= max_attempts, _stale(stale_after))
-        .with_for_update(skip_locked=True)
+def held(lease: Lease) -> ColumnElement[bool]:
+    """That the attempt still counts."""
+    return and_(
+        ImportJob.id == lease.job_id,
+        ImportJob.attempt == lease.attempt,
+        ImportJob.status == ImportStatus.STARTED,
     )
-    rows = (await connection.execute(statement)).all()
-    if not rows:
-        return []
-    ids = [row.id for row in rows]
-    events = [row.event_id for row in rows if row.event_id is not None]
-    await connection.execute(
-        update(ImportJob).where(ImportJob.id.in_(ids)).values(**_failure(errors))
-    )
-    await connection.execute(delete(Event).where(Event.id.in_(events)))
-    return ids
 
 
-def _failure(errors: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "status": ImportStatus.FAILURE,
-        "message": "The import failed",
-        "errors": errors,
-        "finished_at": func.now(),
-    }
-
-
-def _stale(after: timedelta) -> Any:
+def stale(after: timedelta) -> ColumnElement[bool]:
+    """That the job's worker has been silent for so long."""
     return and_(
         ImportJob.status == ImportStatus.STARTED,
         ImportJob.heartbeat_at < func.now() - after,

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import (
     AsyncRetrying,
     retry_if_exception,
@@ -18,16 +16,15 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from eventimport.database.endings import fail, succeed
 from eventimport.database.event_writer import EventWriteError, draw_ids, write_plan
 from eventimport.database.leases import (
     Lease,
     StaleAttemptError,
     claim,
-    give_up,
     release,
     update_job,
 )
-from eventimport.database.models import ImportStatus
 from eventimport.jobs.attempt import Attempt, paused_collection, running
 from eventimport.jobs.import_failure import (
     ARCHIVE_GONE,
@@ -37,6 +34,7 @@ from eventimport.jobs.import_failure import (
     problems_of,
 )
 from eventimport.jobs.import_rows import rows_of_import
+from eventimport.jobs.telling import words_of
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference
 from eventimport.openevent.plan import Plan, make_plan, provisional_ids
@@ -128,7 +126,14 @@ async def _import(resources: Resources, attempt: Attempt) -> None:
     told = {"counts": plan.counts, "media": plan.media_report(), **report.as_dict()}
     if lease.dry_run:
         async with resources.engine.begin() as connection:
-            await _succeed(connection, lease, event_name=plan.event_name, report=told)
+            await succeed(
+                connection,
+                lease,
+                words_of(resources.settings),
+                message="Checked; nothing was written",
+                event_name=plan.event_name,
+                report=told,
+            )
         return
     await _write(resources, attempt, plan, told)
 
@@ -216,7 +221,7 @@ async def _write(resources: Resources, attempt: Attempt, plan: Plan, told: dict[
 async def _finish(resources: Resources, attempt: Attempt) -> None:
     attempt.enter("media", "Moving the media")
     async with resources.engine.begin() as connection:
-        await _succeed(connection, attempt.lease)
+        await succeed(connection, attempt.lease, words_of(resources.settings), message="Imported")
     attempt.enter("done", "Imported")
     told = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in attempt.seconds.items())
     logger.info(
@@ -224,36 +229,17 @@ async def _finish(resources: Resources, attempt: Attempt) -> None:
     )
 
 
-async def _succeed(connection: AsyncConnection, lease: Lease, **values: Any) -> None:
-    await update_job(
-        connection,
-        lease,
-        status=ImportStatus.SUCCESS,
-        stage="done",
-        message="Imported" if not lease.dry_run else "Checked; nothing was written",
-        finished_at=func.now(),
-        **values,
-    )
-
-
 async def _fail(resources: Resources, lease: Lease, failure: ImportFailedError) -> None:
+    errors = [problem.as_dict() for problem in failure.problems]
+    report = {} if failure.report is None else {"report": failure.report.as_dict()}
     async with resources.engine.begin() as connection:
-        await update_job(
-            connection,
-            lease,
-            status=ImportStatus.FAILURE,
-            message="The import failed",
-            errors=[problem.as_dict() for problem in failure.problems],
-            report=failure.report.as_dict() if failure.report is not None else None,
-            finished_at=func.now(),
-        )
+        await fail(connection, lease, words_of(resources.settings), errors, **report)
 
 
 async def _put_off(resources: Resources, lease: Lease) -> None:
     """Have the recovery run the rest again, or, after the last attempt, undo the import."""
     if lease.attempt >= resources.settings.max_attempts:
-        async with resources.engine.begin() as connection:
-            await give_up(connection, lease, [OUR_FAULT.as_dict()])
+        await _fail(resources, lease, ImportFailedError([OUR_FAULT]))
         return
     async with resources.engine.begin() as connection:
         await release(connection, lease)

@@ -5,8 +5,10 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventimport.database.leases import fail_exhausted, take_unqueued
+from eventimport.database.endings import fail_exhausted
+from eventimport.database.leases import take_unqueued
 from eventimport.errors import Problem
+from eventimport.jobs.telling import words_of
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 
@@ -29,6 +31,7 @@ async def recover(resources: Resources) -> int:
     async with resources.engine.begin() as connection:
         failed = await fail_exhausted(
             connection,
+            words_of(settings),
             stale_after=stale_after,
             max_attempts=settings.max_attempts,
             errors=[problem.as_dict()],

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from eventimport.jobs.import_event import import_event
 from eventimport.jobs.recovery import keep_recovering
+from eventimport.jobs.send_mail import keep_sending
 from eventimport.queue import (
     IMPORT_EVENT,
     create_redis,
@@ -50,12 +51,16 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with open_resources(settings) as resources:
-        recovery = asyncio.create_task(keep_recovering(resources))
+        beside = [
+            asyncio.create_task(keep_recovering(resources)),
+            asyncio.create_task(keep_sending(resources)),
+        ]
         try:
             await work(resources, stopping)
         finally:
-            recovery.cancel()
-            await asyncio.gather(recovery, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def work(resources: Resources, stopping: asyncio.Event) -> None:

@@ -12,6 +12,7 @@ from eventimport.database.models.event import (
 from eventimport.database.models.import_job import OPEN_STATUSES, ImportJob, ImportStatus
 from eventimport.database.models.media import MediaItem, MediaOutcome
 from eventimport.database.models.notification import Notification
+from eventimport.database.models.outgoing_mail import MailStatus, OutgoingMail
 from eventimport.database.models.people import Speaker, Sponsor
 from eventimport.database.models.program import (
     EventSession,
@@ -33,10 +34,12 @@ __all__ = [
     "EventSession",
     "ImportJob",
     "ImportStatus",
+    "MailStatus",
     "MediaItem",
     "MediaOutcome",
     "Microlocation",
     "Notification",
+    "OutgoingMail",
     "ServiceSetting",
     "SessionSpeaker",
     "SessionType",

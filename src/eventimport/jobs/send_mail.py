@@ -1,0 +1,146 @@
+"""Sending the mails of the outbox, at least once each and as good as never twice.
+
+Who dies after the server has accepted a mail and before that is written down has it sent again,
+with the same `Message-ID`. There is no third way: a mail is lost now and then, or sent twice.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from eventimport.database.outbox import DueMail, mark_sent, put_off, take_due_mail
+from eventimport.jobs.telling import ending_of
+from eventimport.notifications.config import FolderConfig, MailConfig
+from eventimport.notifications.mail import UnusableAddressError, write_mail
+from eventimport.notifications.mailers import Mailer, MailNotSentError, create_mailer
+from eventimport.notifications.messages import MAX_LISTED, words_for_mail
+from eventimport.resources import Resources
+from eventimport.settings import Settings
+
+LEASE: Final = timedelta(minutes=5)
+"""After so long a mail that was taken, and of which nothing was heard since, is tried again; at
+least twice as long as sending may take."""
+
+MAX_DELAY: Final = timedelta(hours=1)
+MARK_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 5.0
+"""How long a mail that is on its way may hold up the end of the process."""
+
+DATABASE_AWAY: Final = (SQLAlchemyError, OSError, TimeoutError)
+
+logger = logging.getLogger(__name__)
+
+
+async def keep_sending(resources: Resources) -> None:
+    """Send the mails that are due, again and again, until cancelled; returns where the settings
+    know of no way to send any. A server that is away is waited for."""
+    config = resources.settings.mail
+    if config is None:
+        logger.info("no mail is sent: neither SMTP_URL nor MAIL_FOLDER is set")
+        return
+    if isinstance(config.transport, FolderConfig):
+        logger.info("mails are not sent, but written to %s", config.transport.path)
+    mailer = create_mailer(config.transport)
+    while True:
+        try:
+            while await _undisturbed(resources, mailer):
+                pass
+        except DATABASE_AWAY:
+            logger.warning("the mails have to wait", exc_info=True)
+        except Exception:
+            logger.exception("a mail has to wait for a reason that is ours")
+        await asyncio.sleep(config.interval)
+
+
+async def _undisturbed(resources: Resources, mailer: Mailer) -> bool:
+    """`send_next`, and, when cancelled, its end: a mail that was accepted is to be marked so."""
+    sending = asyncio.create_task(send_next(resources, mailer))
+    try:
+        return await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        await asyncio.wait([sending], timeout=STOP_SECONDS)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        raise
+
+
+async def send_next(resources: Resources, mailer: Mailer) -> bool:
+    """Send the mail that has been due for longest. Returns whether another one is worth trying
+    now: not where none is due, or the mail server is away. Raises what the database's absence
+    raises: the mail comes again when its lease has run out."""
+    settings = resources.settings
+    config = settings.mail
+    assert config is not None  # noqa: S101 - there is a mailer; for the types
+    lease = max(LEASE, timedelta(seconds=2 * settings.smtp_timeout + MARK_SECONDS))
+    async with resources.engine.begin() as connection:
+        mail = await take_due_mail(connection, lease=lease, max_listed=MAX_LISTED)
+    if mail is None:
+        return False
+    try:
+        await _send(mail, mailer, settings, config)
+    except MailNotSentError as error:
+        await _put_off(resources.engine, mail, config, error)
+        return error.permanent
+    except Exception as error:
+        logger.exception("the mail about import %s can't be written", mail.job_id)
+        unusable = MailNotSentError(f"{type(error).__name__}: {error}", permanent=True)
+        await _put_off(resources.engine, mail, config, unusable)
+        return True
+    await _mark(resources.engine, mail)
+    logger.info("the mail about import %s was sent", mail.job_id)
+    return True
+
+
+async def _send(mail: DueMail, mailer: Mailer, settings: Settings, config: MailConfig) -> None:
+    if mail.attempt > config.max_attempts:
+        raise MailNotSentError("its senders died", permanent=True)
+    ending = ending_of(mail, settings)
+    try:
+        message = write_mail(
+            words_for_mail(ending),
+            sender=config.sender,
+            address=mail.address,
+            message_id=mail.message_id,
+            date=mail.created_at,
+        )
+    except UnusableAddressError as error:
+        raise MailNotSentError(str(error), permanent=True) from error
+    await mailer.send(message)
+
+
+async def _put_off(
+    engine: AsyncEngine, mail: DueMail, config: MailConfig, error: MailNotSentError
+) -> None:
+    given_up = error.permanent or mail.attempt >= config.max_attempts
+    delay = None if given_up else delay_after(mail.attempt, config.retry_delay)
+    async with engine.begin() as connection:
+        await put_off(connection, mail, str(error), delay)
+    level = logging.ERROR if given_up else logging.WARNING
+    then = "is given up" if given_up else "has to wait"
+    logger.log(
+        level, "the mail about import %s %s, attempt %d: %s", mail.job_id, then, mail.attempt, error
+    )
+
+
+def delay_after(attempt: int, first: float) -> timedelta:
+    """How long a mail waits after so many attempts; `first` is how long after one, in seconds."""
+    return min(timedelta(seconds=first * 2.0 ** min(attempt - 1, 30)), MAX_DELAY)
+
+
+async def _mark(engine: AsyncEngine, mail: DueMail) -> None:
+    """Take down that the mail was sent, and be stubborn about it: whatever keeps us from it sends
+    the mail twice."""
+    async for trial in AsyncRetrying(
+        retry=retry_if_exception_type(DATABASE_AWAY),
+        wait=wait_exponential(multiplier=0.1, max=5),
+        stop=stop_after_delay(MARK_SECONDS),
+        reraise=True,
+    ):
+        with trial:
+            async with engine.begin() as connection:
+                await mark_sent(connection, mail)

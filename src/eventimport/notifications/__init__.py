@@ -1,0 +1,1 @@
+"""Telling users how their imports ended: the words, and the mail that carries them."""

@@ -1,0 +1,150 @@
+"""The words that tell a user how an import ended, for the service itself and for the mail."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from eventimport.openevent.report import Place
+
+MAX_LISTED: Final = 20
+"""A mail lists at most so many errors, and as many warnings."""
+
+MAX_NAME: Final = 120
+MAX_LINE: Final = 500
+"""So many characters of a name, and of an error, are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an import ended. `errors` are JSON:API error objects, `warnings` findings of its report;
+    both may be the first ones alone. `error_count` and `totals` count all."""
+
+    job_id: UUID
+    succeeded: bool
+    dry_run: bool
+    file_name: str | None
+    event_name: str | None
+    event_url: str | None
+    service_url: str
+    totals: Mapping[str, int]
+    errors: Sequence[Mapping[str, Any]]
+    error_count: int
+    warnings: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An error or a warning: what is wrong, and where in the archive, "" where that is nowhere."""
+
+    place: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An e-mail's subject, which is one line, and its two bodies."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def headline(ending: Ending) -> str:
+    """How it ended, in one line without a full stop."""
+    name = one_line(ending.event_name or ending.file_name or "", MAX_NAME)
+    quoted = f"“{name}”" if name else "the archive"
+    if ending.succeeded:
+        told = f"{quoted} can be imported" if ending.dry_run else f"{quoted} was imported"
+    elif ending.dry_run:
+        told = f"{quoted} can't be imported"
+    else:
+        told = f"The import of {quoted} failed"
+    return told[0].upper() + told[1:]
+
+
+def summary(ending: Ending) -> str:
+    """The rest of it, in a few sentences: where the event is, or the first error and its place."""
+    if ending.succeeded:
+        findings = f"The report tells of {counted(ending.totals)}."
+        if ending.dry_run:
+            return f"It was checked alone; nothing was written. {findings}"
+        return f"It is at {ending.event_url}. {findings}"
+    lines = error_lines(ending)
+    first = f"{lines[0].place}: {lines[0].message}" if lines[0].place else lines[0].message
+    if ending.error_count <= 1:
+        return first
+    others = plural(ending.error_count - 1, "more error")
+    return f"{first} There {'is' if ending.error_count == 2 else 'are'} {others}."
+
+
+def words_for_mail(ending: Ending) -> Words:
+    """The e-mail about it. Whatever the archive brought along is one line in it, without control
+    characters, and no markup."""
+    given = {
+        "ending": ending,
+        "headline": headline(ending),
+        "event_name": one_line(ending.event_name or "", MAX_NAME),
+        "file_name": one_line(ending.file_name or "", MAX_NAME),
+        "findings": counted(ending.totals),
+        "errors": error_lines(ending) if not ending.succeeded else [],
+        "more_errors": max(ending.error_count - MAX_LISTED, 0),
+        "warnings": warning_lines(ending) if ending.succeeded else [],
+        "more_warnings": max(ending.totals.get("warning", 0) - MAX_LISTED, 0),
+    }
+    return Words(
+        subject=headline(ending),
+        text=_templates.get_template("import_ended.txt").render(given),
+        html=_templates.get_template("import_ended.html").render(given),
+    )
+
+
+def error_lines(ending: Ending) -> list[Line]:
+    """The errors to list; never none."""
+    lines = [
+        _line(error.get("meta") or {}, str(error.get("detail") or error.get("title") or ""))
+        for error in ending.errors[:MAX_LISTED]
+    ]
+    return lines or [Line("", "The import failed.")]
+
+
+def warning_lines(ending: Ending) -> list[Line]:
+    """The warnings to list."""
+    return [_line(told, str(told.get("message", ""))) for told in ending.warnings[:MAX_LISTED]]
+
+
+def _line(told: Mapping[str, Any], message: str) -> Line:
+    place = str(Place(**{name: told[name] for name in Place.__slots__ if name in told}))
+    # A task's error begins with its place, for those who read nothing else.
+    return Line(one_line(place, MAX_LINE), one_line(message.removeprefix(f"{place}: "), MAX_LINE))
+
+
+def counted(totals: Mapping[str, int]) -> str:
+    """ "3 repairs and 1 warning"."""
+    parts = [plural(totals.get(kind, 0), kind) for kind in ("repair", "warning", "error")]
+    return " and ".join(part for part in parts if not part.startswith("0 ")) or "nothing"
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 repair", "2,000 repairs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def one_line(text: str, limit: int) -> str:
+    """The text without line breaks and control characters, and not longer than the limit."""
+    visible = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text[: limit * 4])
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+_templates = Environment(
+    loader=PackageLoader("eventimport.notifications"),
+    autoescape=select_autoescape(enabled_extensions=("html",)),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
