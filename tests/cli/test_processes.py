@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,8 +37,45 @@ async def test_a_stop_ends_the_work() -> None:
 
 
 async def test_one_more_command_to_its_end(tmp_path: Path) -> None:
-    environment = {**os.environ, "EVENTIMPORT_PASSWORD": ""}
-    lost = Child("lost", ["archive", str(tmp_path / "nowhere")], tmp_path / "lost.log")
-    async with Children.start([], environment) as children:
-        assert await children.run(lost, environment) == 2
-    assert "nowhere" in (tmp_path / "lost.log").read_text()
+    told = Child("told", ["--version"], tmp_path / "told.log")
+    async with Children.start([], os.environ) as children:
+        assert await children.run(told, os.environ) == 0
+    assert (tmp_path / "told.log").read_text().startswith("eventimport ")
+
+
+PARENT = """
+import asyncio, os
+from eventimport.cli.processes import Child, Children
+
+async def main():
+    async with Children.start([Child("API", ["serve", "--port", "0"])], os.environ):
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_children_end_with_a_parent_that_was_killed() -> None:
+    settings = {
+        "DATABASE_URL": "postgresql://127.0.0.1/nobody-asks",
+        "REDIS_URL": "redis://127.0.0.1/0",
+        "SECRET_KEY": "a key for tests, which guards nothing",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        env=os.environ | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        lines = []
+        for line in parent.stdout:
+            lines.append(line)
+            if "Uvicorn running" in line:
+                break
+        parent.kill()
+        # The child has the same pipe: its end is reached when both are gone.
+        rest, _ = parent.communicate(timeout=30)
+    assert "Uvicorn running" in lines[-1], lines
+    assert "Finished server process" in rest

@@ -43,4 +43,4 @@ def root(
 
 def main() -> None:
     """The entry point of the `eventimport` program."""
-    app()
+    app(prog_name="eventimport")
