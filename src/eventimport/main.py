@@ -16,6 +16,7 @@ from eventimport.routers import (
     import_jobs,
     imports,
     media,
+    notifications,
     sign_in,
     tasks,
     uploads,
@@ -42,6 +43,7 @@ Every error is a JSON:API document.
 TAGS = [
     {"name": "accounts", "description": "Accounts and access tokens."},
     {"name": "imports", "description": "Archives in, events out."},
+    {"name": "notifications", "description": "What one is told, besides by e-mail."},
     {"name": "files", "description": "Uploads, and the files that are served."},
     {"name": "health", "description": "For those who run the service."},
 ]
@@ -76,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         imports,
         tasks,
         import_jobs,
+        notifications,
         uploads,
         images,
         media,

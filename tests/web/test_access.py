@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from eventimport.database.models import ImportJob, User
+from eventimport.database.models import ImportJob, Notification, User
 from eventimport.main import create_app
 from eventimport.settings import Settings
 
@@ -32,12 +32,16 @@ OPEN: set[Place] = {
 
 GUARDED: dict[Place, tuple[int, int, int]] = {
     # The status for the owner of what is asked for, for an admin, and for another user. The routes
-    # that take files answer 415 to a request without one: by then it has got in.
+    # that take files answer 415 to a request without one, and PATCH 422: by then it has got in.
     ("GET", "/v1/users/{user_id}"): (200, 200, 404),
     ("POST", "/v1/events/import/{source_type}"): (415, 415, 415),
     ("GET", "/v1/tasks/{task_id}"): (200, 200, 404),
     ("GET", "/v1/import-jobs"): (200, 200, 200),
     ("GET", "/v1/import-jobs/{import_job_id}"): (200, 200, 404),
+    ("GET", "/v1/notifications"): (200, 200, 200),
+    ("GET", "/v1/notifications/{notification_id}"): (200, 404, 404),
+    ("PATCH", "/v1/notifications/{notification_id}"): (422, 422, 422),
+    ("POST", "/v1/notifications/mark-all-read"): (204, 204, 204),
     ("POST", "/v1/upload/file"): (415, 415, 415),
     ("POST", "/v1/upload/files"): (415, 415, 415),
     ("POST", "/v1/upload/image"): (415, 415, 415),
@@ -91,22 +95,24 @@ def test_the_table_has_every_route(settings: Settings) -> None:
 
 
 @pytest.fixture
-async def job_id(user: User, session_factory: async_sessionmaker[AsyncSession]) -> str:
-    """The id of an import job of `user`."""
+async def ids(user: User, session_factory: async_sessionmaker[AsyncSession]) -> dict[str, str]:
+    """What stands in the paths: the ids of things that are the user's."""
     job = ImportJob(id=uuid4(), user_id=user.id)
+    notification = Notification(user_id=user.id, title="T", message="M")
     async with session_factory.begin() as session:
-        session.add(job)
-    return str(job.id)
-
-
-def url_of(path: str, user: User, job_id: str) -> str:
-    """The path with ids of things that are the user's."""
-    return path.format(user_id=user.id, source_type="json", task_id=job_id, import_job_id=job_id)
+        session.add_all([job, notification])
+    return {
+        "user_id": str(user.id),
+        "source_type": "json",
+        "task_id": str(job.id),
+        "import_job_id": str(job.id),
+        "notification_id": str(notification.id),
+    }
 
 
 @pytest.mark.parametrize("place", GUARDED)
 async def test_who_gets_in(
-    service: Any, make_user: Any, user: User, job_id: str, place: Place
+    service: Any, make_user: Any, user: User, ids: dict[str, str], place: Place
 ) -> None:
     method, path = place
     admin, other = await make_user(is_admin=True), await make_user()
@@ -114,7 +120,7 @@ async def test_who_gets_in(
     statuses = []
     for who in (user, admin, other):
         client = await service.client(who)
-        response = await client.request(method, url_of(path, user, job_id))
+        response = await client.request(method, path.format(**ids))
         statuses.append(response.status_code)
 
     assert tuple(statuses) == GUARDED[place]
@@ -122,11 +128,11 @@ async def test_who_gets_in(
 
 @pytest.mark.parametrize("place", GUARDED)
 async def test_who_stays_out(
-    service: Any, settings: Settings, user: User, job_id: str, place: Place
+    service: Any, settings: Settings, user: User, ids: dict[str, str], place: Place
 ) -> None:
     method, path = place
     client = await service.client()
-    url = url_of(path, user, job_id)
+    url = path.format(**ids)
 
     answers = [
         await client.request(method, url, headers={"Authorization": value} if value else {})
