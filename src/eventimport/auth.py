@@ -14,6 +14,7 @@ from eventimport.errors import EventImportError
 ALGORITHM = "HS256"
 MAX_USER_ID = 2**63 - 1
 REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
+PREVIEW_LIFETIME = timedelta(hours=1)
 CONCURRENT_HASHES = 4
 """Each argon2 hash takes 64 MiB while it runs."""
 
@@ -67,6 +68,44 @@ class Tokens:
         if not 0 < user_id <= MAX_USER_ID:
             raise InvalidTokenError("the token names nobody")
         return user_id
+
+
+class PreviewTokens:
+    """Issues and checks tokens that open one event's page and nothing else.
+
+    Their audience is another than that of access tokens: neither passes for the other.
+    """
+
+    def __init__(self, config: AuthConfig) -> None:
+        self._config = config
+        self._audience = f"{config.audience}/preview"
+
+    def issue(self, event_id: int) -> str:
+        """A token for this event's page, valid for PREVIEW_LIFETIME."""
+        now = datetime.now(UTC)
+        claims = {
+            "sub": str(event_id),
+            "iat": now,
+            "exp": now + PREVIEW_LIFETIME,
+            "iss": self._config.issuer,
+            "aud": self._audience,
+        }
+        return jwt.encode(claims, self._config.secret_key, ALGORITHM)
+
+    def opens(self, token: str, event_id: int) -> bool:
+        """Whether the token opens this event's page."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._config.secret_key,
+                algorithms=[ALGORITHM],
+                issuer=self._config.issuer,
+                audience=self._audience,
+                options={"require": REQUIRED_CLAIMS},
+            )
+        except (jwt.InvalidTokenError, ValueError):
+            return False
+        return bool(claims["sub"] == str(event_id))
 
 
 class Passwords:

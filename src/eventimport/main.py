@@ -17,7 +17,9 @@ from eventimport.routers import (
     imports,
     media,
     notifications,
+    pages,
     sign_in,
+    task_events,
     tasks,
     uploads,
     users,
@@ -44,6 +46,7 @@ TAGS = [
     {"name": "accounts", "description": "Accounts and access tokens."},
     {"name": "imports", "description": "Archives in, events out."},
     {"name": "notifications", "description": "What one is told, besides by e-mail."},
+    {"name": "events", "description": "What was imported."},
     {"name": "files", "description": "Uploads, and the files that are served."},
     {"name": "health", "description": "For those who run the service."},
 ]
@@ -77,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         users,
         imports,
         tasks,
+        task_events,
         import_jobs,
         notifications,
         uploads,
@@ -84,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         media,
         health,
         api_docs,
+        pages,
     ):
         app.include_router(module.router)
     app.add_middleware(EarlyAnswer)

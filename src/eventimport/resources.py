@@ -1,8 +1,9 @@
 """What a process holds open for its whole life; the web server and the worker share it."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
@@ -15,7 +16,11 @@ from eventimport.storage.factory import StorageSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """The open resources. `reader` is the engine without transactions, for single SELECTs."""
+    """The open resources. `reader` is the engine without transactions, for single SELECTs.
+
+    `stopping` is set, by a signal's handler, once the process is told to stop: answers that have no
+    end of their own must end then, for the server waits for them.
+    """
 
     settings: Settings
     engine: AsyncEngine
@@ -25,6 +30,7 @@ class Resources:
     queue: ImportQueue
     tokens: Tokens
     passwords: Passwords
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 @asynccontextmanager

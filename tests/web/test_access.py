@@ -10,13 +10,16 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from eventimport.database.models import ImportJob, Notification, User
+from eventimport.database.models import Event, EventRole, ImportJob, Notification, User
 from eventimport.main import create_app
 from eventimport.settings import Settings
 
 Place = tuple[str, str]
 
 OPEN: set[Place] = {
+    ("GET", "/"),
+    ("GET", "/static/{name}"),
+    ("GET", "/events/{identifier}"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/start.js"),
@@ -36,6 +39,8 @@ GUARDED: dict[Place, tuple[int, int, int]] = {
     ("GET", "/v1/users/{user_id}"): (200, 200, 404),
     ("POST", "/v1/events/import/{source_type}"): (415, 415, 415),
     ("GET", "/v1/tasks/{task_id}"): (200, 200, 404),
+    ("GET", "/v1/tasks/{task_id}/events"): (200, 200, 404),
+    ("POST", "/v1/events/{identifier}/preview"): (200, 200, 404),
     ("GET", "/v1/import-jobs"): (200, 200, 200),
     ("GET", "/v1/import-jobs/{import_job_id}"): (200, 200, 404),
     ("GET", "/v1/notifications"): (200, 200, 200),
@@ -97,16 +102,21 @@ def test_the_table_has_every_route(settings: Settings) -> None:
 @pytest.fixture
 async def ids(user: User, session_factory: async_sessionmaker[AsyncSession]) -> dict[str, str]:
     """What stands in the paths: the ids of things that are the user's."""
-    job = ImportJob(id=uuid4(), user_id=user.id)
+    # A task that is over: the events of another would not end.
+    job = ImportJob(id=uuid4(), user_id=user.id, status="REVOKED")
+    conference = Event(identifier="ab3de6f0", name="Conference")
     notification = Notification(user_id=user.id, title="T", message="M")
     async with session_factory.begin() as session:
-        session.add_all([job, notification])
+        session.add_all([job, notification, conference])
+        await session.flush()
+        session.add(EventRole(event_id=conference.id, user_id=user.id))
     return {
         "user_id": str(user.id),
         "source_type": "json",
         "task_id": str(job.id),
         "import_job_id": str(job.id),
         "notification_id": str(notification.id),
+        "identifier": conference.identifier,
     }
 
 

@@ -1,7 +1,9 @@
 """Commands that run and prepare the service."""
 
+from contextlib import suppress
 from pathlib import Path
 from pkgutil import resolve_name
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,6 +19,19 @@ WEB_APPLICATION = "eventimport.main:app_from_environment"
 WORKER = "eventimport.jobs.worker:run_worker"
 
 GRACE_SECONDS = 10
+STARTUP_FAILURE = 3
+"""uvicorn's own exit status for an application that did not start."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server; it also tells the application at once that it is to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Set the resources' `stopping`, then do what uvicorn does on a signal."""
+        state = self.lifespan.state if hasattr(self, "lifespan") else {}
+        if "resources" in state:
+            state["resources"].stopping.set()
+        super().handle_exit(sig, frame)
 
 
 def serve(
@@ -25,7 +40,7 @@ def serve(
 ) -> None:
     """Serve the HTTP API. Settings come from the environment."""
     load_settings()
-    uvicorn.run(
+    config = uvicorn.Config(
         WEB_APPLICATION,
         factory=True,
         host=host,
@@ -37,6 +52,12 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    server = Server(config)
+    # As `uvicorn.run` does: Ctrl-C is no error, but an application that cannot start is one.
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(STARTUP_FAILURE)
 
 
 def work() -> None:

@@ -12,6 +12,7 @@ from eventimport.database.models import ImportJob, ImportStatus, User
 from eventimport.database.models.import_job import OPEN_STATUSES
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
+from eventimport.resources import Resources
 from eventimport.routers.documentation import ErrorDocument, Version, problems
 
 router = APIRouter(prefix="/v1/tasks", tags=["imports"])
@@ -88,6 +89,18 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
 
     Only the one who started the import, and admins, see it.
     """
+    task = await read_task(resources, task_id, user_id)
+    headers = {"Cache-Control": "no-store"}
+    if task["state"] in OPEN_STATUSES:
+        headers["Retry-After"] = POLL_INTERVAL
+    return JSONResponse(task, headers=headers)
+
+
+async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[str, Any]:
+    """The task as `Task` describes it, read over a connection that is given back at once.
+
+    Raises ProblemError: 401 where the user is gone, 404 where the task is not theirs to see.
+    """
     async with resources.reader.connect() as connection:
         found = await connection.execute(STATEMENT, {"job_id": task_id, "user_id": user_id})
         row = found.one_or_none()
@@ -95,10 +108,7 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
         raise unauthorized()
     if row.id is None:
         raise refuse(404, "not-found", "Not Found", f"There is no task {task_id}.")
-    headers = {"Cache-Control": "no-store"}
-    if row.status in OPEN_STATUSES:
-        headers["Retry-After"] = POLL_INTERVAL
-    return JSONResponse(_task(row, resources.settings.event_base_url), headers=headers)
+    return _task(row, resources.settings.event_base_url)
 
 
 def _report(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

@@ -1,0 +1,11 @@
+"""What people look at: the front page and the pages of events. HTML, in files of this package."""
+
+from fastapi import APIRouter
+
+from eventimport.routers.pages import assets, event, front, preview
+
+__all__ = ["router"]
+
+router = APIRouter()
+for _module in (front, event, preview, assets):
+    router.include_router(_module.router)

@@ -1,0 +1,41 @@
+"""The stylesheet and the scripts of our pages."""
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from eventimport.errors import refuse
+
+FOLDER = Path(__file__).parent / "static"
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+router = APIRouter(include_in_schema=False)
+
+
+@cache
+def _assets() -> dict[str, tuple[bytes, str]]:
+    """The content and the ETag of every file, by its name."""
+    contents = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    return {
+        name: (content, f'"{sha256(content).hexdigest()[:32]}"')
+        for name, content in contents.items()
+    }
+
+
+@router.get("/static/{name}")
+async def get_static_file(
+    name: str, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """One file. A browser asks each time whether it has changed: scripts import each other by name,
+    and all must be of one version."""
+    found = _assets().get(name)
+    if found is None:
+        raise refuse(404, "not-found", "Not Found", f"There is no file /static/{name}.")
+    content, etag = found
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if if_none_match is not None and etag in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])

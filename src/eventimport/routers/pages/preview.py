@@ -1,0 +1,43 @@
+"""Previews: the page of an event that is not public, for those who own it."""
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from eventimport.auth import PREVIEW_LIFETIME, PreviewTokens
+from eventimport.database.event_page import find_own_event_id
+from eventimport.dependencies import ResourcesDep, TokenUserIdDep
+from eventimport.errors import refuse
+from eventimport.routers.documentation import problems
+from eventimport.routers.pages.event import is_identifier
+
+router = APIRouter(tags=["events"])
+
+
+class Preview(BaseModel):
+    """Where the event's page can be seen, public or not, by whoever has this address."""
+
+    url: str = Field(
+        description="A path of this service, with a token that opens this page alone.",
+        examples=["/events/ab3de6f0?preview=…"],
+    )
+    expires_in: int = Field(description="For how many seconds it opens the page.")
+
+
+@router.post("/v1/events/{identifier}/preview", responses=problems(401, 404))
+async def create_preview(
+    identifier: str, user_id: TokenUserIdDep, resources: ResourcesDep, response: Response
+) -> Preview:
+    """An address under which an event of one's own can be looked at in a browser while it is a
+    draft or private. An admin gets one for any event."""
+    event_id = None
+    if is_identifier(identifier):
+        async with resources.reader.connect() as connection:
+            event_id = await find_own_event_id(connection, identifier, user_id)
+    if event_id is None:
+        raise refuse(404, "not-found", "Not Found", f"There is no event {identifier} of yours.")
+    token = PreviewTokens(resources.settings.auth).issue(event_id)
+    response.headers["Cache-Control"] = "no-store"
+    return Preview(
+        url=f"/events/{identifier}?preview={token}",
+        expires_in=int(PREVIEW_LIFETIME.total_seconds()),
+    )

@@ -1,0 +1,157 @@
+// The front page: who is signed in, the form, and what it starts.
+
+import { account, forgetAccount, signIn, signUp } from "./api.js";
+import { byId, show, showErrors } from "./elements.js";
+import { showImports } from "./imports.js";
+import { startProgress, tellTask, tellUpload } from "./progress.js";
+import { openEvent, resultOf } from "./result.js";
+import { followTask, isFinal } from "./task_events.js";
+import { upload } from "./upload.js";
+
+const main = byId("main");
+let running = null;
+
+function showAccount() {
+  const signedIn = account();
+  show("sign-in", !signedIn);
+  show("import", Boolean(signedIn));
+  show("account", Boolean(signedIn));
+  byId("account-email").textContent = signedIn?.email ?? "";
+  if (signedIn) {
+    refreshImports();
+    openEventOfAddress();
+  } else {
+    running?.abort();
+    for (const id of ["progress", "result", "imports"]) show(id, false);
+  }
+}
+
+function signOut(reason) {
+  forgetAccount();
+  showAccount();
+  if (reason) showErrors("sign-in-errors", reason);
+  byId("email").focus();
+}
+
+// An expired token means signing in again; whatever else went wrong is told where it happened.
+function tellFailure(id, error) {
+  if (error.name === "AbortError") return;
+  if (error.status === 401 && account()) signOut(new Error("Your session has ended. Sign in again."));
+  else showErrors(id, error);
+}
+
+async function refreshImports() {
+  try {
+    await showImports(openTask);
+  } catch (error) {
+    tellFailure("import-errors", error);
+  }
+}
+
+// `/#event=<identifier>` is where the page of a draft sends its owner to sign in.
+async function openEventOfAddress() {
+  const identifier = new URLSearchParams(location.hash.slice(1)).get("event");
+  if (!identifier) return;
+  history.replaceState(null, "", location.pathname);
+  try {
+    await openEvent(identifier);
+  } catch (error) {
+    tellFailure("import-errors", error);
+  }
+}
+
+byId("sign-in-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const { email, password } = Object.fromEntries(new FormData(form));
+  const isNew = event.submitter?.value === "sign-up";
+  byId("sign-in-errors").replaceChildren();
+  try {
+    if (isNew && password.length < Number(main.dataset.minPassword)) {
+      throw new Error(`A password needs at least ${main.dataset.minPassword} characters.`);
+    }
+    setBusy(form, true);
+    if (isNew) await signUp(email, password);
+    await signIn(email, password);
+    form.reset();
+    showAccount();
+    byId("archive").focus();
+  } catch (error) {
+    showErrors("sign-in-errors", error);
+  } finally {
+    setBusy(form, false);
+  }
+});
+
+byId("sign-out").addEventListener("click", () => signOut());
+
+byId("import-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const file = byId("archive").files[0];
+  if (!file) return;
+  const limit = Number(main.dataset.maxArchiveBytes);
+  if (file.size > limit) {
+    showErrors("import-errors", new Error(`The file is larger than the ${limit.toLocaleString("en")} bytes that are allowed.`));
+    return;
+  }
+  const options = { strict: byId("strict").checked, dryRun: byId("dry-run").checked };
+  await run(async (signal) => {
+    tellUpload(0, file.size);
+    const taskUrl = await upload(file, options, tellUpload, signal);
+    refreshImports();
+    return followTask(taskUrl, tellTask, signal);
+  });
+});
+
+async function openTask(taskUrl) {
+  await run((signal) => followTask(taskUrl, (task) => isFinal(task) || tellTask(task), signal));
+}
+
+// Only one import is shown at a time: a new one takes the place of the one before, which goes on.
+async function run(work) {
+  running?.abort();
+  const current = new AbortController();
+  running = current;
+  byId("import-errors").replaceChildren();
+  show("result", false);
+  setBusy(byId("import-form"), true);
+  startProgress();
+  try {
+    const task = await work(current.signal);
+    if (running !== current) return;
+    byId("result-content").replaceChildren(...resultOf(task).filter(Boolean));
+    show("result");
+    byId("result").focus();
+    refreshImports();
+  } catch (error) {
+    if (running === current) tellFailure("import-errors", error);
+  } finally {
+    if (running === current) {
+      show("progress", false);
+      setBusy(byId("import-form"), false);
+    }
+  }
+}
+
+byId("cancel").addEventListener("click", () => running?.abort());
+
+const drop = byId("drop");
+for (const name of ["dragenter", "dragover"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+for (const name of ["dragleave", "drop"]) {
+  drop.addEventListener(name, () => drop.classList.remove("over"));
+}
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length) byId("archive").files = event.dataTransfer.files;
+});
+
+function setBusy(form, busy) {
+  for (const button of form.querySelectorAll("button")) button.disabled = busy;
+}
+
+showAccount();

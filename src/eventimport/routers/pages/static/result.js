@@ -1,0 +1,104 @@
+// Shows how an import ended: the event and what was found on the way, or all errors.
+
+import { previewUrl } from "./api.js";
+import { element } from "./elements.js";
+
+const MOST_SHOWN = 300;
+const SEVERITIES = [
+  ["error", "error", "errors"],
+  ["warning", "warning", "warnings"],
+  ["repair", "repair", "repairs"],
+];
+
+// Elements for the task's result.
+export function resultOf(task) {
+  if (task.state === "SUCCESS") return successOf(task.result);
+  if (task.state === "REVOKED") return [element("p", {}, "The import was revoked.")];
+  return failureOf(task.result?.errors ?? []);
+}
+
+// Opens the page of an event, draft or not.
+export async function openEvent(identifier) {
+  location.assign(await previewUrl(identifier));
+}
+
+function successOf(result) {
+  const { report } = result;
+  const name = result.event_name || "The event";
+  const told = report.dry_run
+    ? element("p", {}, element("span", { class: "good" }, "Checked. "), `${name} can be imported; nothing was written.`)
+    : element("p", {}, element("span", { class: "good" }, "Imported. "), `${name} is there.`);
+  return [told, linkTo(result), countsOf(report.counts), ...findingsOf(report)];
+}
+
+function linkTo({ identifier, url }) {
+  if (!identifier) return null;
+  const link = element("a", { class: "button", href: `/events/${identifier}` }, "Look at the event");
+  // The address for a draft is made when it is asked for, because it is valid for an hour alone.
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    openEvent(identifier).catch(() => location.assign(link.href));
+  });
+  const elsewhere = new URL(url, location.href);
+  const other = elsewhere.origin === location.origin ? null : element("a", { href: elsewhere.href }, elsewhere.href);
+  return element("p", { class: "buttons" }, link, other);
+}
+
+function countsOf(counts) {
+  const entries = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
+  if (!entries.length) return null;
+  const pairs = entries.map(([kind, count]) => element(
+    "div", {}, element("dt", {}, kind.replaceAll(/[_-]/g, " ")), element("dd", {}, String(count)),
+  ));
+  return element("dl", { class: "counts", "aria-label": "What the archive holds" }, ...pairs);
+}
+
+function findingsOf(report) {
+  const findings = report.findings ?? [];
+  const lists = SEVERITIES.map(([severity, one, many]) => {
+    const chosen = findings.filter((finding) => finding.severity === severity);
+    if (!chosen.length) return null;
+    const total = report.totals?.[severity] ?? chosen.length;
+    return element("details", {},
+      element("summary", {}, `${total} ${total === 1 ? one : many}`),
+      listOf(chosen.map((finding) => [finding.message, finding]), total),
+    );
+  }).filter(Boolean);
+  return lists.length ? lists : [element("p", {}, "Nothing had to be repaired.")];
+}
+
+function failureOf(errors) {
+  const count = errors.length === 1 ? "one error" : `${errors.length} errors`;
+  const told = element("p", {}, element("span", { class: "bad" }, "Not imported. "), `There is ${count}; nothing was written.`);
+  if (errors.length > 1) told.lastChild.data = `There are ${count}; nothing was written.`;
+  const lines = errors.map((error) => {
+    const place = placeOf(error.meta ?? {});
+    const detail = place && error.detail.startsWith(`${place}: `) ? error.detail.slice(place.length + 2) : error.detail;
+    return [detail, error.meta ?? {}];
+  });
+  return [told, listOf(lines, errors.length)];
+}
+
+function listOf(lines, total) {
+  const items = lines.slice(0, MOST_SHOWN).map(([message, place]) => element("li", {},
+    element("p", {}, message),
+    element("p", { class: "place" }, placeOf(place)),
+    place.value === undefined ? null : element("p", { class: "place" }, `found: ${JSON.stringify(place.value)}`),
+  ));
+  const omitted = total - items.length;
+  if (omitted > 0) items.push(element("li", {}, `… and ${omitted} more.`));
+  // A scrolled list must be reachable for the keyboard.
+  return element("ul", { class: "findings", tabindex: "0" }, ...items);
+}
+
+// The same words as the service's own: entry, line, column, record, field.
+function placeOf({ entry, line, column, record, source_id: sourceId, field }) {
+  const parts = [];
+  if (entry !== undefined) parts.push(entry);
+  if (line !== undefined) parts.push(`line ${line}`);
+  if (column !== undefined) parts.push(`column ${column}`);
+  if (record !== undefined) parts.push(sourceId === undefined ? `record ${record}` : `record ${record} (id ${sourceId})`);
+  if (field !== undefined) parts.push(field);
+  return parts.join(", ");
+}
