@@ -52,8 +52,8 @@ class _DocumentReader:
         self._report = report
         self._document = document
         self._counts = archive.record_counts
-        self._counts[document] = 0
-        self._others = sum(self._counts.values())
+        self._counts.pop(document, None)
+        self._room = self._limits.max_records - sum(self._counts.values())
         name = archive.documents[document]
         self._entry = shown(name)
         self._chunks = archive.read(name)
@@ -71,8 +71,10 @@ class _DocumentReader:
             mark = reader.peek()
             while mark != "]":
                 self._index = index
-                self._count(index)
+                if index >= self._room:
+                    raise self._too_many()
                 record = self._check(reader.value())
+                self._counts[self._document] = index + 1
                 if record is not None:
                     yield index, record
                 self._index = None
@@ -101,7 +103,7 @@ class _DocumentReader:
             try:
                 yield
             except DocumentError as error:
-                self._tell(error)
+                self._report_error(error)
                 # Damage in the zip may be why: that shows at the entry's end.
                 for _ in self._chunks:
                     pass
@@ -135,28 +137,31 @@ class _DocumentReader:
     def _syntax_error(self, what: str) -> DocumentError:
         return self._stream.error("json-syntax", f"not JSON: {what}", self._stream.position)
 
-    def _count(self, index: int) -> None:
-        self._counts[self._document] = index + 1
-        if index + 1 + self._others > self._limits.max_records:
-            message = f"the archive has more than {self._limits.max_records} records"
-            raise self._stream.error("too-many-records", message, self._stream.position)
+    def _too_many(self) -> DocumentError:
+        message = f"the archive has more than {self._limits.max_records} records"
+        return self._stream.error("too-many-records", message, self._stream.position)
 
     def _check(self, value: Any) -> dict[str, Any] | None:
         """The value where it is a record to go on with; what is wrong with it is reported."""
         reader, text = self._reader, self._stream.text
         start, end = reader.start, reader.end
         for number in reader.bad_numbers:
-            self._tell(self._stream.error("json-number", number.reason, number.position))
+            if self._may_tell("json-number"):
+                error = self._stream.error("json-number", number.reason, number.position)
+                self._report_error(error)
         if not isinstance(value, dict):
-            message = "this element of the list is no object"
-            self._tell(self._stream.error("record-not-an-object", message, start), value)
+            if self._may_tell("record-not-an-object"):
+                message = "this element of the list is no object"
+                error = self._stream.error("record-not-an-object", message, start)
+                self._report_error(error, value)
             return None
         if end - start > self._limits.max_record_bytes:
-            self._tell(reader.too_long(start))
+            self._report_error(reader.too_long(start))
             return None
         brackets = text.count("{", start, end) + text.count("[", start, end)
         if brackets > self._limits.max_depth and is_deeper(value, self._limits.max_depth):
-            self._tell(reader.too_deep(start, end))
+            if self._may_tell("json-nesting"):
+                self._report_error(reader.too_deep(start, end))
             return None
         if end - start > self._limits.max_string_length and self._has_long_string(value):
             return None
@@ -185,8 +190,12 @@ class _DocumentReader:
     def _place(self, field: str) -> Place:
         return Place(self._entry, self._index, field=shown(field))
 
-    def _tell(self, error: DocumentError, value: Any = None) -> None:
-        self._told[error.code] += 1
-        if self._told[error.code] <= _TOLD:
-            place = Place(self._entry, self._index, line=error.line, column=error.column)
-            self._report.error(error.code, error.message, place, quotable(value))
+    def _may_tell(self, code: str) -> bool:
+        """Whether another error of this code is to be told of. Asked before its place is sought:
+        that takes a look at all text before it."""
+        self._told[code] += 1
+        return self._told[code] <= _TOLD
+
+    def _report_error(self, error: DocumentError, value: Any = None) -> None:
+        place = Place(self._entry, self._index, line=error.line, column=error.column)
+        self._report.error(error.code, error.message, place, quotable(value))

@@ -1,0 +1,269 @@
+"""Archives: what is found in good ones, and how bad ones are refused."""
+
+import io
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.openevent.bad_archives import BAD_ARCHIVES, PICTURE, SESSIONS, BadArchive
+from tests.openevent.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
+
+from eventimport.openevent.archive import Archive, ArchiveError, ArchiveLimits
+from eventimport.openevent.documents import read_list, read_object
+from eventimport.openevent.report import Finding, Report, Severity
+
+OBJECTS = ("event", "meta", "config")
+
+
+def read_all(file: BinaryIO, limits: ArchiveLimits, *, media: bool) -> Report:
+    """The report of an archive read to the end."""
+    report = Report()
+    refusal = None
+    try:
+        with Archive.open(file, limits, report) as archive:
+            for document in archive.documents:
+                if document in OBJECTS:
+                    read_object(archive, document, report)
+                else:
+                    for _ in read_list(archive, document, report):
+                        pass
+            if media:
+                archive.check_media(report)
+    except ArchiveError as error:
+        refusal = error
+    if refusal is not None:
+        assert (refusal.code, refusal.message) in {(f.code, f.message) for f in report.errors}
+    return report
+
+
+@pytest.mark.parametrize("bad", BAD_ARCHIVES.values(), ids=BAD_ARCHIVES)
+def test_a_bad_archive_ends_in_its_error(bad: BadArchive) -> None:
+    report = read_all(io.BytesIO(bad.build()), bad.limits, media=True)
+    found = [finding for finding in report.errors if finding.code == bad.code]
+    assert any(_is_at(finding, bad) for finding in found), report.as_dict()
+
+
+def _is_at(finding: Finding, bad: BadArchive) -> bool:
+    place = finding.place
+    return place.entry == bad.entry and all(
+        expected in {None, found}
+        for expected, found in (
+            (bad.record, place.record),
+            (bad.line, place.line),
+            (bad.column, place.column),
+            (bad.path, place.field),
+        )
+    )
+
+
+@pytest.mark.parametrize("bad", BAD_ARCHIVES.values(), ids=BAD_ARCHIVES)
+def test_a_bad_file_on_disk_ends_the_same(bad: BadArchive, tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    path.write_bytes(bad.build())
+    with path.open("rb") as file:
+        report = read_all(file, bad.limits, media=bad.only_media)
+    assert bad.code in {finding.code for finding in report.errors}
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report()
+
+
+def open_bytes(data: bytes, report: Report) -> Archive:
+    return Archive.open(io.BytesIO(data), ArchiveLimits(), report)
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("sessions", "sessions"),
+        ("sessions.json", "sessions"),
+        ("Sessions.JSON", "sessions"),
+        ("session_types", "session_types"),
+        ("session-types.json", "session_types"),
+        ("sessionTypes", "session_types"),
+        ("social-links", "social_links"),
+    ],
+)
+@pytest.mark.parametrize("root", ["", "conference/", "./", "a/b/"])
+def test_documents_are_found_by_any_spelling(
+    root: str, name: str, document: str, report: Report
+) -> None:
+    data = zip_bytes([(root + "event", EVENT), (root + name, b"[]"), (root + "images/a.png", b"")])
+    with open_bytes(data, report) as archive:
+        assert archive.documents == {"event": root + "event", document: root + name}
+        assert list(archive.media) == ["images/a.png"]
+        assert archive.media["images/a.png"].name == root + "images/a.png"
+    assert not report.findings
+
+
+def test_junk_and_directories_are_no_entries(report: Report) -> None:
+    junk = ("__MACOSX/._event", "images/", "images/.DS_Store", "._event", "Thumbs.db", "./")
+    with open_bytes(archive_bytes(*((name, b"") for name in junk)), report) as archive:
+        assert list(archive.documents) == ["event"]
+        assert not archive.media
+    assert not report.findings
+
+
+def test_what_lies_outside_the_root_is_told(report: Report) -> None:
+    data = zip_bytes([("conference/event", EVENT), ("README", b""), ("other/a.png", b"")])
+    with open_bytes(data, report) as archive:
+        assert archive.root == "conference/"
+        assert not archive.media
+    (finding,) = report.findings
+    assert finding.severity is Severity.WARNING
+    assert finding.value == "README, other/a.png"
+
+
+def test_a_document_in_a_folder_of_media_is_a_medium(report: Report) -> None:
+    with open_bytes(archive_bytes(("files/sessions", b"x")), report) as archive:
+        assert list(archive.documents) == ["event"]
+        assert list(archive.media) == ["files/sessions"]
+
+
+def test_names_in_utf8_without_the_flag_are_read_as_utf8(report: Report) -> None:
+    data = renamed(archive_bytes(("images/XX.png", b"")), b"images/XX.png", "images/é.png".encode())
+    with open_bytes(data, report) as archive:
+        assert list(archive.media) == ["images/é.png"]
+    assert not report.findings
+
+
+def test_a_medium_named_in_a_code_page_is_kept_with_a_warning(report: Report) -> None:
+    data = renamed(archive_bytes(("images/X.png", PICTURE)), b"images/X.png", b"images/\x81.png")
+    with open_bytes(data, report) as archive:
+        medium = archive.media["images/ü.png"]
+        assert b"".join(archive.read(medium.name)) == PICTURE
+    assert [(f.severity, f.code) for f in report.findings] == [(Severity.WARNING, "name-not-utf8")]
+
+
+def test_media_are_found_by_composed_names(report: Report) -> None:
+    with open_bytes(archive_bytes(("images/e\u0301.png", PICTURE)), report) as archive:
+        assert archive.media["images/\u00e9.png"].name == "images/e\u0301.png"
+
+
+def test_what_is_refused_does_not_keep_the_rest_from_being_read(report: Report) -> None:
+    data = archive_bytes(("../evil", b""), ("a.zip", b""), ("sessions", SESSIONS))
+    with open_bytes(patched(data, "a.zip", flag_bits=1), report) as archive:
+        assert len(list(read_list(archive, "sessions", report))) == 2
+    assert [finding.code for finding in report.errors] == ["unsafe-name", "encrypted-entry"]
+
+
+def test_an_unknown_entry_cannot_be_read(report: Report) -> None:
+    with open_bytes(archive_bytes(), report) as archive, pytest.raises(KeyError):
+        archive.read("../event")
+
+
+def test_the_file_stays_open() -> None:
+    file = io.BytesIO(archive_bytes())
+    with Archive.open(file, ArchiveLimits(), Report()):
+        pass
+    assert not file.closed
+
+
+def test_an_entry_that_is_read_twice_counts_once(report: Report) -> None:
+    data = archive_bytes(("a.bin", bytes(range(256)) * 4))
+    limits = ArchiveLimits(max_total_bytes=2000)
+    with Archive.open(io.BytesIO(data), limits, report) as archive:
+        assert len({b"".join(archive.read("a.bin")) for _ in range(5)}) == 1
+
+
+class FailingDisk(io.BytesIO):
+    """A file whose disk fails after some reads."""
+
+    reads_left = 3
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads_left -= 1
+        if self.reads_left < 0:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+def test_a_failing_disk_is_not_the_archives_fault(report: Report) -> None:
+    with pytest.raises(OSError, match="Input/output"):
+        read_all(FailingDisk(archive_bytes(("sessions", SESSIONS))), ArchiveLimits(), media=True)
+
+
+SEEDS = [archive_bytes(("sessions", SESSIONS), ("images/a.png", PICTURE))] + [
+    BAD_ARCHIVES[name].build()
+    for name in ("zip64 sizes", "two Unicode forms", "name not UTF-8", "zip64 directory")
+]
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> bytes:
+    """A zip with some bytes overwritten, cut out or doubled."""
+    data = bytearray(draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, max(0, len(data) - 1)))
+        end = start + draw(st.integers(0, 8))
+        data[start:end] = draw(st.one_of(st.binary(max_size=8), st.just(data[start:end] * 2)))
+    return bytes(data)
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutations())
+def test_mutated_archives_raise_nothing(data: bytes) -> None:
+    report = read_all(io.BytesIO(data), ArchiveLimits(), media=True)
+    assert all(finding.message for finding in report.findings)
+
+
+def stored_chunks(size: int) -> Iterator[bytes]:
+    yield b'[{"id": 1}, {"title": "'
+    for _ in range(size // 2**20):
+        yield b"x" * 2**20
+    yield b'"}]'
+
+
+def test_a_string_of_100_mb_takes_no_memory_to_speak_of(tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("event", EVENT)
+        with archive.open("sessions", "w") as entry:
+            for chunk in stored_chunks(100 * 2**20):
+                entry.write(chunk)
+    report, peak = _read_measured(path)
+    (finding,) = report.errors
+    assert (finding.code, finding.place.record) == ("string-too-long", 1)
+    assert (finding.place.line, finding.place.column) == (1, 23)
+    assert peak < 32 * 2**20
+
+
+@pytest.mark.parametrize("name", ["sessions", "a.bin"])
+def test_a_bomb_takes_no_memory_to_speak_of(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("event", EVENT)
+        with archive.open(name, "w") as entry:
+            for _ in range(200):
+                entry.write(b" " * 2**20)
+    path.write_bytes(patched(path.read_bytes(), name, file_size=1000))
+    report, peak = _read_measured(path)
+    assert "compression-ratio" in {finding.code for finding in report.errors}
+    assert peak < 32 * 2**20
+
+
+def _read_measured(path: Path) -> tuple[Report, int]:
+    tracemalloc.start()
+    try:
+        with path.open("rb") as file:
+            report = read_all(file, ArchiveLimits(), media=True)
+        return report, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_sample_archives_open_without_errors(archives: list[Path]) -> None:
+    failures = {}
+    for path in archives:
+        with path.open("rb") as file:
+            report = read_all(file, ArchiveLimits(), media=True)
+        if report.findings:
+            failures[path.stem] = [str(finding.place) for finding in report.findings]
+    assert failures == {"FOSSASIASummit2011": ["session_types, line 12, column 5"]}

@@ -1,0 +1,314 @@
+"""Documents: read as a stream, they are what the JSON says, and what is wrong with it is told."""
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.openevent.zip_surgery import EVENT, archive_bytes, zip_bytes
+
+from eventimport.openevent.archive import Archive, ArchiveLimits
+from eventimport.openevent.documents import read_list, read_object
+from eventimport.openevent.json_reader import JsonReader
+from eventimport.openevent.report import Report, Severity
+from eventimport.openevent.text_stream import DocumentError, TextStream
+
+Records = list[tuple[int, dict[str, Any]]]
+
+
+def read(sessions: bytes, limits: ArchiveLimits | None = None) -> tuple[Records, Report]:
+    """The records of a document `sessions`, and the report."""
+    report = Report()
+    file = BytesIO(archive_bytes(("sessions", sessions)))
+    with Archive.open(file, limits or ArchiveLimits(), report) as archive:
+        return list(read_list(archive, "sessions", report)), report
+
+
+class ChunkedArchive(Archive):
+    """An archive that gives its bytes in chunks of its own size."""
+
+    chunk_size = 1
+
+    def read(self, name: str) -> Iterator[bytes]:
+        data = b"".join(super().read(name))
+        return (
+            data[start : start + self.chunk_size] for start in range(0, len(data), self.chunk_size)
+        )
+
+
+def read_chunked(sessions: bytes, chunk_size: int) -> tuple[Records, Report]:
+    """As `read`, the bytes coming in chunks of this size."""
+    report = Report()
+    file = BytesIO(archive_bytes(("sessions", sessions)))
+    with ChunkedArchive.open(file, ArchiveLimits(), report) as archive:
+        archive.chunk_size = chunk_size
+        return list(read_list(archive, "sessions", report)), report
+
+
+# What a database can store; the rest has tests of its own.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+records = st.lists(st.dictionaries(texts, values, max_size=5), max_size=6)
+
+
+@st.composite
+def written(draw: st.DrawFn) -> str:
+    """A list of records, in one of the ways that JSON may be written."""
+    return json.dumps(
+        draw(records),
+        ensure_ascii=draw(st.booleans()),
+        indent=draw(st.sampled_from([None, 1, "\t"])),
+        separators=draw(st.sampled_from([(",", ":"), (" , ", " : ")])),
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(written(), st.integers(1, 12))
+@example('[{"a": "\U0001f600\u20ac\u00e9"}]', 1)
+@example('[{"a": -1.5e-300}, {"b": 12345678901234567890}]', 1)
+@example('[{"a": "\\ud83d\\ude00"}]', 1)
+def test_a_stream_reads_what_the_whole_is(text: str, chunk_size: int) -> None:
+    found, report = read_chunked(text.encode(), chunk_size)
+    assert [record for _, record in found] == json.loads(text)
+    assert [index for index, _ in found] == list(range(len(found)))
+    assert not report.findings
+
+
+class SmallWindow(TextStream):
+    """A stream that reads as little as it may, so that its window ends everywhere."""
+
+    def fill(self, characters: int) -> None:
+        super().fill(1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(values | st.just(-1.5e-300) | st.just("\U0001f600"), st.booleans(), st.integers(1, 3))
+def test_a_value_may_be_cut_anywhere(value: Any, ascii_only: bool, chunk_size: int) -> None:
+    data = json.dumps(value, ensure_ascii=ascii_only).encode()
+    chunks = (data[start : start + chunk_size] for start in range(0, len(data), chunk_size))
+    reader = JsonReader(SmallWindow(chunks), ArchiveLimits())
+    reader.peek()
+    assert reader.value() == value
+    assert not reader.bad_numbers
+    assert not reader.peek()
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "-Infinity", "9" * 5000])
+def test_a_number_that_cannot_be_stored_may_be_cut_anywhere(number: str) -> None:
+    data = f'{{"a": {number}}}'.encode()
+    reader = JsonReader(SmallWindow(data[at : at + 1] for at in range(len(data))), ArchiveLimits())
+    assert reader.value() == {"a": None}
+    assert [bad.position for bad in reader.bad_numbers] == [6]
+
+
+def test_a_number_is_not_taken_for_its_beginning() -> None:
+    digits = b"1" + b"0" * 4990 + b"e-4990"
+    reader = JsonReader(SmallWindow(bytes([byte]) for byte in digits), ArchiveLimits())
+    assert reader.value() == 1.0
+    assert not reader.bad_numbers
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A document with some bytes overwritten, cut out or put in."""
+    data = bytearray(draw(written()).encode())
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        pieces = [b'"', b"\\", b"[", b"}", b"NaN", b"1e999", b"\\ud800", b"\\u0000", b"\xff"]
+        data[start : start + draw(st.integers(0, 3))] = draw(
+            st.sampled_from(pieces) | st.binary(max_size=3)
+        )
+    return bytes(data)
+
+
+def is_plain_json(data: bytes) -> bool:
+    """Whether it is JSON of the kind and the numbers that an archive should hold."""
+
+    def refuse(_: str) -> None:
+        raise ValueError
+
+    try:
+        value = json.loads(data.decode(), parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, list) and all(isinstance(record, dict) for record in value)
+
+
+@settings(max_examples=250, deadline=None)
+@given(mutated(), st.integers(1, 40))
+@example(b'[{"a": "\\ud83d\\u12"}]', 1)
+@example(b"\xef\xbb", 1)
+@example(b"\xef\xbb\xbf", 1)
+def test_mutated_documents_raise_nothing(data: bytes, chunk_size: int) -> None:
+    found, report = read_chunked(data, chunk_size)
+    whole, expected = read(data)
+    assert found == whole
+    assert report.findings == expected.findings
+    if not is_plain_json(data) and not data.startswith(b"\xef\xbb\xbf"):
+        assert report.errors
+    # Whatever was read can be stored, and so can what is told of the rest.
+    assert "\0" not in repr(found)
+    json.dumps([found, report.as_dict()], ensure_ascii=False).encode()
+
+
+def test_a_document_that_is_not_there_is_empty() -> None:
+    report = Report()
+    with Archive.open(BytesIO(archive_bytes()), ArchiveLimits(), report) as archive:
+        assert not list(read_list(archive, "sessions", report))
+        assert read_object(archive, "meta", report) is None
+        assert read_object(archive, "event", report) == json.loads(EVENT)
+    assert not report.findings
+
+
+def test_what_was_read_before_an_error_is_given() -> None:
+    found, report = read(b'[{"id": 1}, {"id": 2}, {"id" 3}]')
+    assert found == [(0, {"id": 1}), (1, {"id": 2})]
+    assert [str(finding.place) for finding in report.errors] == [
+        "sessions, line 1, column 30, record 2"
+    ]
+
+
+def test_an_error_far_into_a_document_has_its_line_and_column() -> None:
+    lines = [
+        json.dumps({"id": number, "text": "é" * 100}, ensure_ascii=False)
+        for number in range(10_000)
+    ]
+    lines[9_000] = lines[9_000].replace(":", ";", 1)
+    found, report = read(("[\n" + ",\n".join(lines) + "]").encode())
+    assert len(found) == 9_000
+    (finding,) = report.errors
+    assert (finding.place.line, finding.place.column) == (9_002, 6)
+
+
+def test_every_error_in_the_records_is_told() -> None:
+    text = b'[1, {"a": NaN, "b": 1e999}, "x",\n {"id": ' + b"[" * 40 + b"]" * 40 + b'}, {"id": 5}]'
+    found, report = read(text)
+    assert found == [(1, {"a": None, "b": None}), (4, {"id": 5})]
+    assert [(finding.code, finding.place.record) for finding in report.errors] == [
+        ("record-not-an-object", 0),
+        ("json-number", 1),
+        ("json-number", 1),
+        ("record-not-an-object", 2),
+        ("json-nesting", 3),
+    ]
+
+
+def test_of_many_errors_of_one_kind_a_hundred_are_told() -> None:
+    _, report = read(b"[" + b"1, " * 4999 + b"{}]")
+    assert len(report.errors) == 101
+    assert report.errors[-1].message == "4899 more errors of this kind"
+
+
+def test_a_byte_order_mark_is_left_and_told() -> None:
+    found, report = read(b'\xef\xbb\xbf[{"id": 1}]')
+    assert found == [(0, {"id": 1})]
+    (finding,) = report.findings
+    assert (finding.severity, finding.code) == (Severity.REPAIR, "byte-order-mark")
+
+
+def test_the_offset_of_bytes_that_are_not_utf8_counts_the_mark() -> None:
+    _, report = read(b'\xef\xbb\xbf["\xe9"]')
+    assert "byte 0xe9 at offset 5" in report.errors[0].message
+
+
+def test_characters_that_cannot_be_stored_are_repaired() -> None:
+    found, report = read(rb'[{"a\u0000": {"b": ["x\u0000y", "\ud800z", "\ud83d\ude00"]}}]')
+    assert found == [(0, {"a": {"b": ["xy", "\ufffdz", "\U0001f600"]}})]
+    assert [(f.severity, f.place.field, f.value) for f in report.findings] == [
+        (Severity.REPAIR, "a", "a\\x00"),
+        (Severity.REPAIR, "a.b.0", "x\\x00y"),
+        (Severity.REPAIR, "a.b.1", "\\ud800z"),
+    ]
+
+
+def test_an_escaped_backslash_before_u0000_is_no_escape() -> None:
+    found, report = read(rb'[{"a": "\\u0000"}]')
+    assert found == [(0, {"a": "\\u0000"})]
+    assert not report.findings
+
+
+def test_keys_that_become_the_same_are_both_kept() -> None:
+    found, _ = read(rb'[{"a": 1, "a\u0000": 2}]')
+    assert found == [(0, {"a": 1, "a\ufffd": 2})]
+
+
+def test_a_key_twice_is_told_with_the_value_that_is_lost() -> None:
+    found, report = read(b'[{"a": {"b": 1, "b": "\\u0000", "b": "\\u0000"}}, {"c": 1, "c": true}]')
+    assert found == [(0, {"a": {"b": ""}}), (1, {"c": True})]
+    told = [(f.code, f.place.record, f.place.field, f.value) for f in report.findings]
+    assert told == [
+        ("duplicate-key", 0, "b", 1),
+        ("unstorable-character", 0, "a.b", "\\x00"),
+        ("duplicate-key", 1, "c", 1),
+    ]
+
+
+def test_records_are_counted_over_all_documents() -> None:
+    report = Report()
+    data = archive_bytes(("sessions", b"[{}, {}]"), ("tracks", b"[{}, {}]"))
+    with Archive.open(BytesIO(data), ArchiveLimits(max_records=3), report) as archive:
+        assert len(list(read_list(archive, "sessions", report))) == 2
+        assert len(list(read_list(archive, "sessions", report))) == 2
+        assert len(list(read_list(archive, "tracks", report))) == 1
+    (finding,) = report.errors
+    assert finding.place.entry == "tracks"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[],", "{},", "1,", '"":1,',
+    ],
+)  # fmt: skip
+def test_a_record_of_a_million_values_is_refused(content: str) -> None:
+    # Read at once, it would hold the interpreter's lock for a third of a second.
+    mark = "{" if ":" in content else "["
+    text = '[{"a": ' + mark + content * 1_000_000
+    _, report = read(text.encode(), ArchiveLimits(max_ratio=10_000))
+    assert [finding.code for finding in report.errors] == ["record-too-long"]
+
+
+def test_a_long_record_of_text_is_read() -> None:
+    record = {f"text{number}": "word, " * 10_000 for number in range(20)}
+    found, report = read(json.dumps([record]).encode(), ArchiveLimits(max_ratio=10_000))
+    assert found == [(0, record)]
+    assert not report.findings
+
+
+def test_an_object_may_be_no_longer_than_a_record() -> None:
+    data = zip_bytes([("event", json.dumps({"a": ["x" * 900] * 9}).encode())])
+    report = Report()
+    limits = ArchiveLimits(max_record_bytes=5000)
+    with Archive.open(BytesIO(data), limits, report) as archive:
+        assert read_object(archive, "event", report) is None
+    assert [finding.code for finding in report.errors] == ["record-too-long"]
+
+
+def test_damage_is_told_besides_the_error_that_it_makes() -> None:
+    data = archive_bytes(("sessions", b'[{"id": 1}, {"id": 2}]'), method=0)
+    broken = data.replace(b'"id": 2', b'"id"; 2')
+    report = Report()
+    with Archive.open(BytesIO(broken), ArchiveLimits(), report) as archive:
+        assert len(list(read_list(archive, "sessions", report))) == 1
+    assert [finding.code for finding in report.errors] == ["json-syntax", "damaged-entry"]
+
+
+def test_a_place_beyond_the_window_is_exact() -> None:
+    stream = TextStream(iter([b"[1,\n2,\n", b"3", b"\n,x]"]))
+    while not stream.ended:
+        stream.position = len(stream.text)
+        stream.fill(1)
+    error = stream.error("json-syntax", "wrong", len(stream.text))
+    assert isinstance(error, DocumentError)
+    assert (error.line, error.column) == (4, 4)
