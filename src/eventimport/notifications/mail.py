@@ -5,9 +5,11 @@ from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from urllib.parse import urlsplit
 from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
 
 from eventimport.errors import EventImportError
 from eventimport.notifications.messages import Words
@@ -33,9 +35,10 @@ def write_mail(
 
     Raises UnusableAddressError.
     """
-    mail = EmailMessage(policy=SMTP)
+    recipient = _address(address)
+    mail = EmailMessage(policy=SMTP if recipient.addr_spec.isascii() else SMTPUTF8)
     mail["From"] = parse_sender(sender)
-    mail["To"] = _address(address)
+    mail["To"] = recipient
     mail["Subject"] = words.subject
     mail["Date"] = date
     mail["Message-ID"] = message_id
@@ -54,14 +57,19 @@ def parse_sender(sender: str) -> Address:
         raise UnusableAddressError(f"no address: {error}") from None
     if len(header.addresses) != 1 or header.defects:
         raise UnusableAddressError("must be one address, or Name <address>")
-    parsed: Address = header.addresses[0]
-    return Address(parsed.display_name, addr_spec=_address(parsed.addr_spec).addr_spec)
+    parsed = _address(header.addresses[0].addr_spec)
+    return Address(header.addresses[0].display_name, parsed.username, parsed.domain)
 
 
 def _address(address: str) -> Address:
+    """The address; its domain as DNS knows it, whatever letters it was written in."""
     try:
-        parsed = Address(addr_spec=address)
-    except (MessageError, ValueError, IndexError) as error:
+        if address.isascii():
+            parsed = Address(addr_spec=address)
+        else:
+            valid = validate_email(address, check_deliverability=False)
+            parsed = Address(username=valid.local_part, domain=valid.ascii_domain)
+    except (EmailNotValidError, MessageError, ValueError, IndexError) as error:
         raise UnusableAddressError(f"no address: {error}") from None
     if not parsed.username or not parsed.domain:
         raise UnusableAddressError("an address has a name, an @ and a domain")

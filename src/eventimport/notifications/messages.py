@@ -78,6 +78,7 @@ def summary(ending: Ending) -> str:
     if ending.error_count <= 1:
         return first
     others = plural(ending.error_count - 1, "more error")
+    first = first if first.endswith((".", "!", "?", "…")) else f"{first}."
     return f"{first} There {'is' if ending.error_count == 2 else 'are'} {others}."
 
 
