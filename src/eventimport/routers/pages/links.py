@@ -13,6 +13,9 @@ PROFILES = {
 }
 """Where a name alone leads to, by the column that holds it."""
 
+NAMES = {"github": "GitHub", "linkedin": "LinkedIn"}
+"""How sites spell themselves, where it isn't with one capital letter."""
+
 _NAME = re.compile(r"@?([A-Za-z0-9_.-]{1,100})")
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/\S*)?")
 
@@ -41,8 +44,9 @@ def web_url(value: str | None) -> str | None:
 def profile(site: str, value: str | None) -> Link | None:
     """A link to somebody's page on a site: `value` is a URL, or a name there."""
     value = (value or "").strip()
+    text = NAMES.get(site, site.capitalize())
     name = _NAME.fullmatch(value)
     if name and site in PROFILES and "/" not in value:
-        return Link(site.capitalize(), PROFILES[site] + name[1])
+        return Link(text, PROFILES[site] + name[1])
     url = web_url(value)
-    return Link(site.capitalize(), url) if url else None
+    return Link(text, url) if url else None

@@ -121,7 +121,8 @@ async function run(work) {
     if (running !== current) return;
     byId("result-content").replaceChildren(...resultOf(task).filter(Boolean));
     show("result");
-    byId("result").focus();
+    byId("result").focus({ preventScroll: true });
+    byId("result").scrollIntoView({ block: "start" });
     refreshImports();
   } catch (error) {
     if (running === current) tellFailure("import-errors", error);

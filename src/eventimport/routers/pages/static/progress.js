@@ -10,7 +10,7 @@ let spoken = "";
 export function startProgress() {
   spoken = "";
   show("progress");
-  byId("progress").focus({ preventScroll: false });
+  byId("progress").focus();
 }
 
 export function tellUpload(done, total) {

@@ -49,9 +49,14 @@ function countsOf(counts) {
   const entries = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
   if (!entries.length) return null;
   const pairs = entries.map(([kind, count]) => element(
-    "div", {}, element("dt", {}, kind.replaceAll(/[_-]/g, " ")), element("dd", {}, String(count)),
+    "div", {}, element("dt", {}, nameOf(kind, count)), element("dd", {}, String(count)),
   ));
   return element("dl", { class: "counts", "aria-label": "What the archive holds" }, ...pairs);
+}
+
+function nameOf(kind, count) {
+  const name = kind.replaceAll(/[_-]/g, " ");
+  return count === 1 ? name.replace(/s$/, "") : name;
 }
 
 function findingsOf(report) {

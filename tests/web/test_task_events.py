@@ -1,0 +1,263 @@
+"""A task told as server-sent events."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from starlette.types import Message
+
+from eventimport.database.models import ImportJob, User
+from eventimport.routers import task_events
+
+PATIENCE = 20
+"""Seconds for what must happen at all."""
+
+
+class Stream:
+    """An answer as it comes in, over the application's own interface: httpx would wait for all."""
+
+    def __init__(self, service: Any, job_id: UUID, user: User) -> None:
+        token = service.resources.tokens.issue(user.id)
+        path = f"/v1/tasks/{job_id}/events"
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"service"), (b"authorization", f"Bearer {token}".encode())],
+            "server": ("service", 80),
+            "client": ("client", 1),
+        }
+        self._service = service
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._gone = asyncio.Event()
+        self._asked = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Stream"]:
+        """Ask, and have the answer come in as long as the block lasts."""
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            self.answering = group.create_task(self._answer())
+            yield self
+            self.go_away()
+
+    async def _answer(self) -> None:
+        await self._service.answer(self._scope, self._receive, self._messages.put)
+
+    async def _receive(self) -> Message:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    def go_away(self) -> None:
+        """Close the connection."""
+        self._gone.set()
+
+    async def start(self) -> Message:
+        """The first message, with status and headers."""
+        return await self._messages.get()
+
+    async def chunk(self) -> bytes:
+        """The next bytes; none when the answer is over."""
+        message = await self._messages.get()
+        body: bytes = message["body"]
+        assert body or not message.get("more_body")
+        return body
+
+    async def task(self) -> dict[str, Any]:
+        """The task of the next event."""
+        event = (await self.chunk()).decode()
+        assert event.startswith("data: ")
+        assert event.endswith("\n\n")
+        told: dict[str, Any] = json.loads(event.removeprefix("data: "))
+        return told
+
+
+OpenStream = Callable[[UUID], Any]
+
+
+@pytest.fixture
+def add_job(
+    session_factory: async_sessionmaker[AsyncSession], user: User
+) -> Callable[..., Awaitable[UUID]]:
+    """Writes an import job of `user` and gives back its id."""
+
+    async def add(**values: Any) -> UUID:
+        job = ImportJob(**{"id": uuid4(), "user_id": user.id, **values})
+        async with session_factory.begin() as session:
+            session.add(job)
+        return job.id
+
+    return add
+
+
+@pytest.fixture
+def change(session_factory: async_sessionmaker[AsyncSession]) -> Callable[..., Awaitable[None]]:
+    """Changes an import job."""
+
+    async def change(job_id: UUID, **values: Any) -> None:
+        async with session_factory.begin() as session:
+            await session.execute(update(ImportJob).where(ImportJob.id == job_id).values(**values))
+
+    return change
+
+
+@pytest.fixture
+def stream(service: Any, user: User) -> OpenStream:
+    """Opens the events of a task as `user`."""
+    return lambda job_id: Stream(service, job_id, user).open()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row is looked at all the time."""
+    monkeypatch.setattr(task_events, "POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row is looked at once, and then not while the test lasts."""
+    monkeypatch.setattr(task_events, "POLL_SECONDS", 10 * PATIENCE)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_every_change_is_told_until_the_end(
+    user_client: httpx.AsyncClient, stream: OpenStream, add_job: Any, change: Any
+) -> None:
+    job_id = await add_job()
+    url = f"/v1/tasks/{job_id}"
+    async with stream(job_id) as events:
+        start = await events.start()
+        polled = [(await user_client.get(url)).json()]
+        told = [await events.task()]
+        for values in (
+            {"status": "STARTED", "stage": "writing", "done": 1, "total": 2, "message": "sessions"},
+            {"status": "FAILURE", "errors": [{"status": "422", "code": "c", "detail": "d"}]},
+        ):
+            await change(job_id, **values)
+            polled.append((await user_client.get(url)).json())
+            told.append(await events.task())
+        end = await events.chunk()
+
+    headers = dict(start["headers"])
+    assert start["status"] == 200
+    assert headers[b"content-type"].startswith(b"text/event-stream")
+    assert headers[b"cache-control"] == b"no-cache"
+    assert [task["state"] for task in told] == ["PENDING", "STARTED", "FAILURE"]
+    assert told == polled
+    assert end == b""
+
+
+async def test_a_task_that_is_over_is_told_once(
+    user_client: httpx.AsyncClient, add_job: Any
+) -> None:
+    job_id = await add_job(status="REVOKED")
+
+    events = await user_client.get(f"/v1/tasks/{job_id}/events")
+    task = await user_client.get(f"/v1/tasks/{job_id}")
+
+    assert events.text.count("data: ") == 1
+    assert json.loads(events.text.removeprefix("data: ")) == task.json()
+
+
+async def test_a_task_that_is_not_ones_own_is_refused_with_a_status(
+    service: Any, make_user: Any, add_job: Any
+) -> None:
+    job_id = await add_job()
+    stranger = await service.client(await make_user())
+
+    refusals = [
+        await stranger.get(f"/v1/tasks/{job_id}/events"),
+        await stranger.get(f"/v1/tasks/{uuid4()}/events"),
+        await (await service.client()).get(f"/v1/tasks/{job_id}/events"),
+    ]
+
+    assert [refusal.status_code for refusal in refusals] == [404, 404, 401]
+    assert {refusal.headers["content-type"] for refusal in refusals} == {"application/vnd.api+json"}
+
+
+@pytest.mark.usefixtures("slow")
+async def test_no_connection_to_the_database_is_held_meanwhile(
+    service: Any, stream: OpenStream, add_job: Any
+) -> None:
+    async with stream(await add_job()) as events:
+        await events.start()
+        await events.task()
+        held = service.resources.engine.pool.checkedout()
+
+    assert held == 0
+
+
+@pytest.mark.usefixtures("slow")
+async def test_a_client_that_goes_away_ends_it(stream: OpenStream, add_job: Any) -> None:
+    async with stream(await add_job()) as events:
+        await events.start()
+        await events.task()
+        events.go_away()
+        await events.answering
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_process_that_stops_ends_it(service: Any, stream: OpenStream, add_job: Any) -> None:
+    async with stream(await add_job()) as events:
+        await events.start()
+        await events.task()
+        service.resources.stopping.set()
+        assert await events.chunk() == b""
+        await events.answering
+
+
+@pytest.mark.usefixtures("quick")
+async def test_it_does_not_go_on_for_ever(
+    stream: OpenStream, add_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_events, "MAX_SECONDS", 0)
+    async with stream(await add_job()) as events:
+        await events.start()
+        assert (await events.task())["state"] == "PENDING"
+        assert await events.chunk() == b""
+        await events.answering
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_task_that_vanishes_ends_it(
+    stream: OpenStream,
+    add_job: Any,
+    session_factory: async_sessionmaker[AsyncSession],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job_id = await add_job()
+    async with stream(job_id) as events:
+        await events.start()
+        await events.task()
+        async with session_factory.begin() as session:
+            await session.execute(delete(ImportJob).where(ImportJob.id == job_id))
+        assert await events.chunk() == b""
+        await events.answering
+
+    assert f"The events of task {job_id} end early" in caplog.text
+
+
+@pytest.mark.usefixtures("slow")
+async def test_comments_keep_the_connection_alive(
+    stream: OpenStream, add_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.01)
+    async with stream(await add_job()) as events:
+        await events.start()
+        await events.task()
+        assert (await events.chunk()).startswith(b":")
