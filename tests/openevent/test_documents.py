@@ -296,7 +296,7 @@ def test_an_object_may_be_no_longer_than_a_record() -> None:
 
 
 def test_damage_is_told_besides_the_error_that_it_makes() -> None:
-    data = archive_bytes(("sessions", b'[{"id": 1}, {"id": 2}]'), method=0)
+    data = archive_bytes(("sessions", b'[{"id": 1}, {"id": 2}' + b" " * 600_000 + b"]"), method=0)
     broken = data.replace(b'"id": 2', b'"id"; 2')
     report = Report()
     with Archive.open(BytesIO(broken), ArchiveLimits(), report) as archive:
