@@ -33,7 +33,7 @@ class Zone:
         """The zone of an IANA name."""
         try:
             return cls(name, ZoneInfo(name))
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             return cls("UTC", UTC)
 
     def moment(self, time: datetime) -> Moment:
