@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from eventimport.auth import Passwords, Tokens
 from eventimport.database.engine import create_engine, session_factory
+from eventimport.media.fetch import Fetcher
 from eventimport.queue import ArqQueue, ImportQueue
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
@@ -28,6 +29,7 @@ class Resources:
     sessions: async_sessionmaker[AsyncSession]
     storages: StorageSet
     queue: ImportQueue
+    fetcher: Fetcher
     tokens: Tokens
     passwords: Passwords
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -44,6 +46,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.push_async_callback(storages.close)
         queue = ArqQueue(settings.queue)
         stack.push_async_callback(queue.close)
+        fetcher = Fetcher(settings.fetch_limits)
+        stack.push_async_callback(fetcher.aclose)
         yield Resources(
             settings=settings,
             engine=engine,
@@ -51,6 +55,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             sessions=session_factory(engine),
             storages=storages,
             queue=queue,
+            fetcher=fetcher,
             tokens=Tokens(settings.auth),
             passwords=Passwords(),
         )

@@ -82,7 +82,13 @@ async def test_the_report_counts_and_tells(imports: Imports) -> None:
     assert job.report is not None
     assert job.report["counts"]["sessions"] == 1
     assert job.report["counts"]["session_speakers"] == 1
-    assert job.report["media"]["archive"] == 1
+    assert (job.report["media"]["archive"], job.report["media"]["remote"]) == (1, 1)
+    outcomes = {item["source"]: item["outcome"] for item in job.report["media"]["items"]}
+    assert outcomes == {
+        "/images/s.png": "NOT_AN_IMAGE",
+        "https://example.org/ada.png": "REFUSED",
+    }
+    assert job.report["media"]["outcomes"] == {"NOT_AN_IMAGE": 1, "REFUSED": 1}
     assert job.report["totals"]["error"] == 0
     told = {(finding["code"], finding["entry"]) for finding in job.report["findings"]}
     assert told == {("no-offset", "event"), ("no-offset", "sessions")}

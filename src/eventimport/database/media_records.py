@@ -2,8 +2,21 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Table,
+    Text,
+    cast,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventimport.database.leases import Lease, StaleAttemptError
@@ -59,6 +72,27 @@ class ImportMediaRecords:
         )
         async with self._engine.connect() as connection:
             return {row[0]: row[1] for row in await connection.execute(statement)}
+
+    async def listed(self, limit: int) -> list[dict[str, str | None]]:
+        """The items as the report lists them, those that were not moved first."""
+        columns = (
+            MediaItem.table_name.label("table"),
+            MediaItem.row_id.cast(Text).label("row_id"),
+            MediaItem.field,
+            MediaItem.source,
+            MediaItem.origin,
+            MediaItem.outcome,
+            MediaItem.url,
+            MediaItem.detail,
+        )
+        statement = (
+            select(*columns)
+            .where(self._own())
+            .order_by(MediaItem.outcome == MediaOutcome.MOVED, MediaItem.id)
+            .limit(limit)
+        )
+        async with self._engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
     async def empty_fields(
         self, table: str, row_id: int, fields: Collection[str]
@@ -129,6 +163,11 @@ class ImportMediaRecords:
         )
         if (await connection.execute(statement)).one_or_none() is None:
             raise StaleAttemptError(f"attempt {lease.attempt} of import {lease.job_id} is over")
+
+
+def with_media(media: dict[str, Any]) -> ColumnElement[Any]:
+    """The job's report, saying this of the media beside what it said before."""
+    return func.jsonb_set(ImportJob.report, cast(["media"], ARRAY(Text)), ImportJob.report["media"].concat(cast(media, JSONB)))
 
 
 def _table(name: str) -> Table:

@@ -25,6 +25,7 @@ from eventimport.database.leases import (
     release,
     update_job,
 )
+from eventimport.database.media_records import with_media
 from eventimport.jobs.attempt import Attempt, paused_collection, running
 from eventimport.jobs.import_failure import (
     ARCHIVE_GONE,
@@ -34,6 +35,7 @@ from eventimport.jobs.import_failure import (
     problems_of,
 )
 from eventimport.jobs.import_rows import rows_of_import
+from eventimport.jobs.move_media import move_media
 from eventimport.jobs.telling import words_of
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference
@@ -220,8 +222,15 @@ async def _write(resources: Resources, attempt: Attempt, plan: Plan, told: dict[
 
 async def _finish(resources: Resources, attempt: Attempt) -> None:
     attempt.enter("media", "Moving the media")
+    media = await move_media(resources, attempt)
     async with resources.engine.begin() as connection:
-        await succeed(connection, attempt.lease, words_of(resources.settings), message="Imported")
+        await succeed(
+            connection,
+            attempt.lease,
+            words_of(resources.settings),
+            message="Imported",
+            report=with_media(media),
+        )
     attempt.enter("done", "Imported")
     told = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in attempt.seconds.items())
     logger.info(

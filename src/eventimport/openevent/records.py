@@ -94,7 +94,7 @@ class EventCopyright(TypedDict, total=False):
     licence: str
     licence_url: Link
     year: Integer
-    logo_url: Link
+    logo_url: Image
 
 
 class SpeakersCall(TypedDict, total=False):

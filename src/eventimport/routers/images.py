@@ -18,7 +18,6 @@ from eventimport.media.images import (
     ImageLimits,
     ImageRefusedError,
     ImageSize,
-    ImageSizes,
     ProcessedImage,
     make_sizes,
     process_image,
@@ -106,8 +105,8 @@ async def upload_image(
     asked = tuple(dict.fromkeys(size or ()))
     made = await _process(
         content,
-        ImageLimits(max_bytes=limits.max_image_bytes),
-        {str(kind): ImageSizes().upload[kind] for kind in asked},
+        resources.settings.image_limits,
+        {str(kind): resources.settings.image_sizes.upload[kind] for kind in asked},
     )
     keys: list[str] = []
     try:

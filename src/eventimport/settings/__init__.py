@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from pydantic_settings import SettingsConfigDict
 
-from eventimport.settings.files import FileSettings
 from eventimport.settings.mail import MailSettings
+from eventimport.settings.media import MediaSettings
 from eventimport.settings.work import WorkSettings
 
 
-class Settings(MailSettings, WorkSettings, FileSettings):
+class Settings(MailSettings, WorkSettings, MediaSettings):
     """All that can be set. Byte limits are in bytes, durations in seconds."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

@@ -1,0 +1,45 @@
+"""The second half of an import: its event is there, and now its media move to storage."""
+
+from typing import Any, Final
+
+from eventimport.database.media_records import ImportMediaRecords
+from eventimport.jobs.attempt import Attempt
+from eventimport.media.transfer import MediaTransfer
+from eventimport.openevent.archive import Archive
+from eventimport.openevent.report import Report
+from eventimport.resources import Resources
+from eventimport.storage.materialize import local_copy
+
+LISTED: Final = 1_000
+"""The report lists at most so many media, those that were not moved first; all are counted."""
+
+
+async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
+    """Move what is still planned of the import's media; return what the report says of all of them.
+
+    Raises StaleAttemptError, and StorageError once storage has failed for too long: what is moved
+    by then stays so, and the next attempt goes on with the rest.
+    """
+    lease = attempt.lease
+    records = ImportMediaRecords(resources.engine, lease)
+    if (await records.counts()).get("PLANNED"):
+        archived = resources.storages.get(lease.archive_storage)
+        limits = resources.settings.archive_limits
+        async with local_copy(archived, lease.archive_key) as path:
+            with path.open("rb") as file:
+                # Its findings were told when the archive was read for the first time.
+                opened = await attempt.in_thread(lambda: Archive.open(file, limits, Report()))
+                with opened as archive:
+                    await MediaTransfer(
+                        records,
+                        resources.storages.active,
+                        resources.fetcher,
+                        resources.settings.transfer,
+                        tell=attempt.tell,
+                    ).run(archive.read)
+    counts = await records.counts()
+    return {
+        "total": sum(counts.values()),
+        "outcomes": dict(sorted(counts.items())),
+        "items": await records.listed(LISTED),
+    }
