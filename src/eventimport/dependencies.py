@@ -112,6 +112,18 @@ async def get_account(
     return Account(row.id, row.email, row.is_admin)
 
 
+async def get_optional_account(
+    request: Request,
+    resources: Annotated[Resources, Depends(get_resources)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
+) -> Account | None:
+    """The signed-in user, or None where there is no Authorization header. Raises 401 for one that
+    is no good: a client that means to be signed in is not to take the public's view for its own."""
+    if "authorization" not in request.headers:
+        return None
+    return await get_account(resources, get_token_user_id(resources, credentials))
+
+
 def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:
     """The signed-in user, who is an admin. Raises 403."""
     if not account.is_admin:
@@ -124,4 +136,5 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 SessionDep = Annotated[AsyncSession, Depends(open_session, scope="function")]
 TokenUserIdDep = Annotated[int, Depends(get_token_user_id)]
 AccountDep = Annotated[Account, Depends(get_account)]
+OptionalAccountDep = Annotated[Account | None, Depends(get_optional_account)]
 AdminDep = Annotated[Account, Depends(get_admin)]

@@ -11,6 +11,7 @@ from eventimport.dependencies import State
 from eventimport.resources import open_resources
 from eventimport.routers import (
     api_docs,
+    events,
     health,
     images,
     import_jobs,
@@ -18,6 +19,7 @@ from eventimport.routers import (
     media,
     notifications,
     pages,
+    service_settings,
     sign_in,
     task_events,
     tasks,
@@ -48,6 +50,7 @@ TAGS = [
     {"name": "notifications", "description": "What one is told, besides by e-mail."},
     {"name": "events", "description": "What was imported."},
     {"name": "files", "description": "Uploads, and the files that are served."},
+    {"name": "settings", "description": "What an admin sets while the service runs."},
     {"name": "health", "description": "For those who run the service."},
 ]
 
@@ -83,9 +86,11 @@ def create_app(settings: Settings) -> FastAPI:
         task_events,
         import_jobs,
         notifications,
+        events,
         uploads,
         images,
         media,
+        service_settings,
         health,
         api_docs,
         pages,

@@ -25,7 +25,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_operations_have_short_names(document: dict[str, Any]) -> None:
-    assert all(re.fullmatch(r"[a-z]+(_[a-z]+){1,3}", name) for name in operations(document))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+){1,5}", name) for name in operations(document))
 
 
 def test_every_error_is_a_problem(document: dict[str, Any]) -> None:

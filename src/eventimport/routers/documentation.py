@@ -88,6 +88,11 @@ def _complete(operation: dict[str, Any]) -> None:
         responses.setdefault("404", _problem(404))
     if operation.get("security"):
         responses.setdefault("401", _problem(401))
+    for response in responses.values():
+        for content in response.get("content", {}).values():
+            # FastAPI describes each event of a stream with a keyword of OpenAPI 3.2.
+            if content.pop("itemSchema", None) is not None:
+                content["schema"] = {"type": "string"}
     responses.setdefault("503", _problem(503))
     operation["responses"] = dict(sorted(responses.items()))
 

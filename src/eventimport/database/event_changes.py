@@ -1,0 +1,80 @@
+"""Changing events and their parts; each function works in the caller's transaction."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventimport.database.event_graph import LINKS, NODES, Edge, Node
+from eventimport.database.event_queries import EDITABLE, Row, link_columns
+from eventimport.database.models import ImportJob
+from eventimport.database.models.import_job import OPEN_STATUSES
+from eventimport.openevent.order import Kind
+
+
+async def change(
+    connection: AsyncConnection, node: Node, row: Row, values: Mapping[str, Any]
+) -> Row | None:
+    """Write the values and count the version up. Gives back the row as it is then, or None where it
+    has another version by now than the one given, or is gone."""
+    columns = node.table.c
+    statement = (
+        update(node.table)
+        .where(columns.id == row["id"], columns.version == row["version"])
+        .values({**values, "version": columns.version + 1})
+        .returning(*columns)
+    )
+    changed = (await connection.execute(statement)).mappings().one_or_none()
+    return None if changed is None else {**changed, EDITABLE: row[EDITABLE]}
+
+
+async def strangers(
+    connection: AsyncConnection, edge: Edge, event_id: int, ids: Collection[int]
+) -> set[int]:
+    """Those of the ids that are no row of the edge's target in this event."""
+    table = NODES[edge.target].table
+    statement = select(table.c.id).where(table.c.id.in_(ids), table.c.event_id == event_id)
+    return set(ids) - set((await connection.scalars(statement)).all())
+
+
+async def add_links(
+    connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
+) -> None:
+    """Link the owner with these rows; a link that is there stays."""
+    own, other = link_columns(edge)
+    rows = [{own: owner_id, other: target} for target in set(ids)]
+    if rows:
+        await connection.execute(insert(LINKS).values(rows).on_conflict_do_nothing())
+
+
+async def remove_links(
+    connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
+) -> None:
+    """Part the owner from these rows."""
+    own, other = link_columns(edge)
+    await connection.execute(delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].in_(ids)))
+
+
+async def replace_links(
+    connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
+) -> None:
+    """Link the owner with these rows and no others."""
+    own, other = link_columns(edge)
+    await connection.execute(
+        delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].not_in(ids))
+    )
+    await add_links(connection, edge, owner_id, ids)
+
+
+async def is_being_imported(connection: AsyncConnection, event_id: int) -> bool:
+    """Whether an import of this event still runs, for example moves its media."""
+    running = exists().where(ImportJob.event_id == event_id, ImportJob.status.in_(OPEN_STATUSES))
+    return bool(await connection.scalar(select(running)))
+
+
+async def delete_event(connection: AsyncConnection, event_id: int) -> None:
+    """Delete the event and all that belongs to it."""
+    events = NODES[Kind.EVENT].table
+    await connection.execute(delete(events).where(events.c.id == event_id))

@@ -1,0 +1,12 @@
+"""The events API: what was imported, as JSON:API resources."""
+
+from fastapi import APIRouter
+
+from eventimport.routers.events.changing import create_changing_router
+from eventimport.routers.events.reading import create_reading_router
+
+__all__ = ["router"]
+
+router = APIRouter()
+router.include_router(create_reading_router())
+router.include_router(create_changing_router())

@@ -1,0 +1,210 @@
+"""Changing: attributes and relationships of single resources, and deleting events."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventimport.database.event_changes import change, delete_event, is_being_imported
+from eventimport.database.event_graph import Edge
+from eventimport.database.event_queries import Row
+from eventimport.dependencies import AccountDep, ResourcesDep
+from eventimport.errors import refuse
+from eventimport.openevent.order import Kind
+from eventimport.routers.documentation import problems
+from eventimport.routers.events.access import find_to_change
+from eventimport.routers.events.documents import DOCUMENTS
+from eventimport.routers.events.linking import Linking, relink
+from eventimport.routers.events.negotiation import (
+    CONTENT_TYPE,
+    IfMatchDep,
+    changed_meanwhile,
+    check_if_match,
+)
+from eventimport.routers.events.patches import PATCHES, changes_of, linkage_body
+from eventimport.routers.events.queries import ResourceQuery, query_of
+from eventimport.routers.events.reading import single_answer
+from eventimport.routers.events.removal import remove_objects
+from eventimport.routers.events.route_class import ETAG, Endpoint, annotate, create_router
+from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
+from eventimport.routers.events.serializer import Answer
+
+REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
+
+
+def create_changing_router() -> APIRouter:
+    """All routes that change something."""
+    router = create_router()
+    for resource in TYPES.values():
+        router.add_api_route(
+            f"{resource.path}/{{resource_id}}",
+            update_one(resource),
+            methods=["PATCH"],
+            name=f"update_{resource.words}",
+            response_model=DOCUMENTS[resource.kind],
+            responses={200: ETAG, **REFUSALS},
+            dependencies=[CONTENT_TYPE],
+        )
+    router.add_api_route(
+        f"{EVENT.path}/{{resource_id}}",
+        annotate(delete_one_event, EVENT),
+        methods=["DELETE"],
+        name="delete_event",
+        status_code=204,
+        response_class=Response,
+        responses=problems(403, 409, 412),
+    )
+    session = TYPES[Kind.SESSION]
+    for name, edge in session.edges.items():
+        if name != "event":
+            _add_linkage_routes(router, session, edge)
+    return router
+
+
+def _add_linkage_routes(router: APIRouter, resource: ResourceType, edge: Edge) -> None:
+    changes = {"PATCH": ("replace", Linking.REPLACE)}
+    if edge.many:
+        changes |= {"POST": ("add", Linking.ADD), "DELETE": ("remove", Linking.REMOVE)}
+    for method, (verb, linking) in changes.items():
+        router.add_api_route(
+            f"{resource.path}/{{resource_id}}/relationships/{kebab(edge.name)}",
+            change_linkage(resource, edge, linking),
+            methods=[method],
+            name=f"{verb}_{resource.words}_{edge.name}",
+            status_code=204,
+            response_class=Response,
+            responses=REFUSALS,
+            dependencies=[CONTENT_TYPE],
+        )
+
+
+def update_one(resource: ResourceType) -> Endpoint:
+    """The route that changes a single resource."""
+
+    async def patch(
+        resource_id: int | str,
+        account: AccountDep,
+        resources: ResourcesDep,
+        query: ResourceQuery,
+        body: Any,
+        *,
+        if_match: IfMatchDep = None,
+    ) -> Response:
+        async with resources.engine.begin() as connection:
+            row = await find_to_change(connection, resource, resource_id, account)
+            check_if_match(if_match, row)
+            row = await _apply(connection, resource, row, body.data)
+            answer = Answer(resource, [row], query)
+            await answer.load(connection)
+        return single_answer(resource, row, answer, query)
+
+    patch.__doc__ = f"Change attributes of one {resource.type}, and leave the others as they are."
+    if resource.kind is Kind.SESSION:
+        patch.__doc__ += " Relationships can be changed as well; what they name is of the event."
+    return annotate(
+        patch,
+        resource,
+        query=query_of(resource, ResourceQuery),
+        body=PATCHES[resource.kind],
+    )
+
+
+async def _apply(connection: AsyncConnection, resource: ResourceType, row: Row, data: Any) -> Row:
+    if data.id != str(row["id"]):
+        raise refuse(
+            409,
+            "id-mismatch",
+            "The id does not match",
+            f"This is the {resource.type} {row['id']}, not {data.id!r}.",
+            source={"pointer": "/data/id"},
+        )
+    values = changes_of(resource, data.attributes)
+    _check_order(row, values)
+    links_changed = False
+    relationships: Mapping[str, Any] = getattr(data, "relationships", {})
+    for name, given in relationships.items():
+        edge = resource.edges[name]
+        pointer = f"/data/relationships/{name}/data"
+        values |= await relink(
+            connection, edge, row, given.data, how=Linking.REPLACE, pointer=pointer
+        )
+        links_changed = links_changed or edge.linked
+    if not values and not links_changed:
+        return row
+    return await _write(connection, resource, row, values)
+
+
+async def _write(
+    connection: AsyncConnection, resource: ResourceType, row: Row, values: Mapping[str, Any]
+) -> Row:
+    changed = await change(connection, resource.node, row, values)
+    if changed is None:
+        raise changed_meanwhile()
+    return changed
+
+
+def _check_order(row: Row, values: Mapping[str, Any]) -> None:
+    times = {"starts_at", "ends_at"} & values.keys()
+    if not times:
+        return
+    merged = {**row, **values}
+    starts_at, ends_at = merged["starts_at"], merged["ends_at"]
+    if starts_at is not None and ends_at is not None and ends_at < starts_at:
+        raise refuse(
+            422,
+            "invalid-value",
+            "Invalid value",
+            "It cannot end before it starts.",
+            source={"pointer": f"/data/attributes/{kebab(min(times))}"},
+        )
+
+
+def change_linkage(resource: ResourceType, edge: Edge, linking: Linking) -> Endpoint:
+    """The route that changes a relationship."""
+
+    async def change_links(
+        resource_id: int | str,
+        account: AccountDep,
+        resources: ResourcesDep,
+        body: Any,
+        if_match: IfMatchDep = None,
+    ) -> Response:
+        async with resources.engine.begin() as connection:
+            row = await find_to_change(connection, resource, resource_id, account)
+            check_if_match(if_match, row)
+            values = await relink(connection, edge, row, body.data, how=linking, pointer="/data")
+            await _write(connection, resource, row, values)
+        return Response(status_code=204)
+
+    change_links.__doc__ = f"{_VERBS[linking]} {kebab(edge.name)} of one {resource.type}."
+    return annotate(change_links, resource, body=linkage_body(edge.target, many=edge.many))
+
+
+_VERBS: Final[Mapping[Linking, str]] = {
+    Linking.REPLACE: "Replace the",
+    Linking.ADD: "Add to the",
+    Linking.REMOVE: "Remove some of the",
+}
+
+
+async def delete_one_event(
+    resource_id: str,
+    account: AccountDep,
+    resources: ResourcesDep,
+    if_match: IfMatchDep = None,
+) -> Response:
+    """Delete an event, all that belongs to it, and its stored files."""
+    async with resources.engine.begin() as connection:
+        row = await find_to_change(connection, EVENT, resource_id, account, lock="delete")
+        check_if_match(if_match, row)
+        if await is_being_imported(connection, row["id"]):
+            raise refuse(
+                409,
+                "import-running",
+                "The event is still being imported",
+                "Its media are still being moved. Delete it when its import has ended.",
+            )
+        await delete_event(connection, row["id"])
+    await remove_objects(resources.storages, row["id"])
+    return Response(status_code=204)

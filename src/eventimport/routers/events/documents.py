@@ -1,0 +1,175 @@
+"""The documents of the events API as types, made from the schema, so that OpenAPI knows them.
+
+Answers are written by the serializer and are not validated; tests hold them to these types.
+"""
+
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Final, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from typing_extensions import TypedDict
+
+from eventimport.openevent.order import Kind
+from eventimport.routers.documentation import Version
+from eventimport.routers.events.schema import TYPES, ResourceType
+from eventimport.routers.jsonapi import PageLinks, PageMeta, SelfLink
+
+_FORBID: Final = ConfigDict(extra="forbid")
+
+
+class RelationshipLinks(BaseModel):
+    """`self` is the relationship, which has the ids; `related` the resources themselves."""
+
+    model_config = _FORBID
+
+    self: str
+    related: str
+
+
+def optional_members(name: str, doc: str, fields: Mapping[str, Any]) -> Any:
+    """A type of JSON objects that hold some of the fields, none of which has a default."""
+    made: Any = cast("Any", TypedDict)(name, dict(fields), total=False)
+    made.__doc__ = doc
+    made.__pydantic_config__ = _FORBID
+    return made
+
+
+def _model(name: str, doc: str, **fields: Any) -> type[BaseModel]:
+    made = create_model(name, __config__=_FORBID, __doc__=doc, **fields)
+    return cast("type[BaseModel]", made)
+
+
+def _identifier(kind: Kind) -> type[BaseModel]:
+    resource = TYPES[kind]
+    return _model(
+        f"{resource.title}Identifier",
+        f"Names one {resource.type}.",
+        type=(Literal[resource.type], ...),
+        id=(str, ...),
+    )
+
+
+IDENTIFIERS: Final = {kind: _identifier(kind) for kind in Kind}
+_TO_ONE_LINKAGE: Final = {
+    kind: _model(
+        f"{TYPES[kind].title}Linkage",
+        f"Which {TYPES[kind].type} the resource is linked with, if any.",
+        data=(IDENTIFIERS[kind] | None, ...),
+        links=(RelationshipLinks, ...),
+        jsonapi=(Version, Version()),
+    )
+    for kind in Kind
+}
+_TO_MANY_LINKAGE: Final = {
+    kind: _model(
+        f"{TYPES[kind].title}LinkageList",
+        f"One page of the ids of each {TYPES[kind].type} that the resource is linked with.",
+        data=(list[IDENTIFIERS[kind]], ...),  # type: ignore[valid-type]  # made from the schema
+        meta=(PageMeta, ...),
+        links=(
+            _model(
+                "LinkagePageLinks",
+                PageLinks.__doc__ or "",
+                related=(str, ...),
+                **{name: (field.annotation, ...) for name, field in PageLinks.model_fields.items()},
+            ),
+            ...,
+        ),
+        jsonapi=(Version, Version()),
+    )
+    for kind in Kind
+}
+
+
+def linkage(kind: Kind, *, many: bool) -> type[BaseModel]:
+    """The document of a relationship to resources of this kind."""
+    return (_TO_MANY_LINKAGE if many else _TO_ONE_LINKAGE)[kind]
+
+
+def _relationship(kind: Kind, *, many: bool) -> Any:
+    resource = TYPES[kind]
+    identifier: Any = IDENTIFIERS[kind]
+    name = f"{resource.title}Relationship{'List' if many else ''}"
+    data: Any = list[identifier] if many else identifier | None
+    return optional_members(
+        name,
+        "`data` is left out where it was not asked for.",
+        {
+            "data": data,
+            "links": RelationshipLinks,
+        },
+    )
+
+
+_RELATIONSHIPS: Final = {
+    (kind, many): _relationship(kind, many=many) for kind in Kind for many in (False, True)
+}
+
+
+def _resource(resource: ResourceType) -> type[BaseModel]:
+    attributes = optional_members(
+        f"{resource.title}Attributes",
+        "Those that were asked for, and that the client may see.",
+        {
+            name: attribute.plain_type | None if attribute.nullable else attribute.plain_type
+            for name, attribute in resource.attributes.items()
+        },
+    )
+    relationships = optional_members(
+        f"{resource.title}Relationships",
+        "Those that were asked for.",
+        {name: _RELATIONSHIPS[edge.target, edge.many] for name, edge in resource.edges.items()},
+    )
+    return _model(
+        f"{resource.title}Resource",
+        f"One {resource.type}.",
+        type=(Literal[resource.type], ...),
+        id=(str, ...),
+        attributes=(attributes, ...),
+        relationships=(relationships, ...),
+        links=(SelfLink, ...),
+    )
+
+
+RESOURCES: Final = {kind: _resource(TYPES[kind]) for kind in Kind}
+_Included: Any = Annotated[reduce(or_, RESOURCES.values()), Field(discriminator="type")]
+_INCLUDED: Final[tuple[Any, Any]] = (
+    list[_Included],
+    Field(default_factory=list, description="Only where `include` asked for something."),
+)
+
+
+def _document(kind: Kind, *, nullable: bool) -> type[BaseModel]:
+    resource = TYPES[kind]
+    data: Any = RESOURCES[kind]
+    return _model(
+        f"{resource.title}{'OrNull' if nullable else ''}Document",
+        f"One {resource.type}, or null where there is none."
+        if nullable
+        else f"One {resource.type}.",
+        data=(data | None if nullable else data, ...),
+        included=_INCLUDED,
+        links=(SelfLink, ...),
+        jsonapi=(Version, Version()),
+    )
+
+
+def _collection(kind: Kind) -> type[BaseModel]:
+    resource = TYPES[kind]
+    data: Any = RESOURCES[kind]
+    return _model(
+        f"{resource.title}Collection",
+        f"One page of resources of the type {resource.type}.",
+        data=(list[data], ...),
+        included=_INCLUDED,
+        meta=(PageMeta, ...),
+        links=(PageLinks, ...),
+        jsonapi=(Version, Version()),
+    )
+
+
+DOCUMENTS: Final = {kind: _document(kind, nullable=False) for kind in Kind}
+NULLABLE_DOCUMENTS: Final = {kind: _document(kind, nullable=True) for kind in Kind}
+COLLECTIONS: Final = {kind: _collection(kind) for kind in Kind}

@@ -1,0 +1,109 @@
+"""Media types and preconditions, as JSON:API and HTTP say."""
+
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Request
+
+from eventimport.database.event_queries import EDITABLE, Row
+from eventimport.errors import refuse
+from eventimport.routers.problems import MEDIA_TYPE
+
+MAX_HEADER: Final = 1000
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def check_accept(request: Request) -> None:
+    """Refuse with 406 a client that accepts JSON:API only in forms that we don't write: each time
+    with a parameter other than `profile`."""
+    asked = [
+        parameters
+        for media_type, parameters in map(_parse, _split(request.headers.get("accept", ""), ","))
+        if media_type == MEDIA_TYPE
+    ]
+    # What follows q is no parameter of the media type.
+    if asked and all(set(_before_q(names)) - {"profile"} for names in asked):
+        raise refuse(
+            406,
+            "not-acceptable",
+            "Not acceptable",
+            f"{MEDIA_TYPE} is written without parameters, but for profile; no extension is known.",
+            source={"header": "Accept"},
+        )
+
+
+def check_content_type(request: Request) -> None:
+    """Refuse with 415 a body that is not JSON:API, or in a form of it that we don't know."""
+    media_type, parameters = _parse(request.headers.get("content-type", ""))
+    if media_type != MEDIA_TYPE or set(parameters) - {"profile"}:
+        raise refuse(
+            415,
+            "unsupported-media-type",
+            "Unsupported media type",
+            f"The body has to come as {MEDIA_TYPE}, without parameters, but for profile.",
+            source={"header": "Content-Type"},
+        )
+
+
+def _split(text: str, separator: str) -> list[str]:
+    masked = _QUOTED.sub(lambda match: "_" * len(match[0]), text)
+    parts, start = [], 0
+    for match in re.finditer(re.escape(separator), masked):
+        parts.append(text[start : match.start()])
+        start = match.end()
+    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
+
+
+def _parse(text: str) -> tuple[str, list[str]]:
+    media_type, *parameters = _split(text, ";") or [""]
+    return media_type.lower(), [part.partition("=")[0].strip().lower() for part in parameters]
+
+
+def _before_q(names: list[str]) -> list[str]:
+    return names[: names.index("q")] if "q" in names else names
+
+
+def etag(row: Row) -> str:
+    """The resource's entity tag. Those who see what is private get another one."""
+    return f'"{row["version"]}{"" if row[EDITABLE] else "-public"}"'
+
+
+def matches(header: str, tag: str) -> bool:
+    """Whether the list of tags names this one; compared weakly, as `If-None-Match` wants it."""
+    return any(given in ("*", tag, f"W/{tag}") for given in _split(header, ","))
+
+
+def check_if_match(header: str | None, row: Row) -> None:
+    """Refuse with 412 a change of another version than the one that the client has seen. Compared
+    strongly, as `If-Match` wants it."""
+    if header is not None and not {"*", etag(row)} & set(_split(header, ",")):
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> Exception:
+    """The answer to a change of what has changed since the client read it."""
+    return refuse(
+        412,
+        "changed-meanwhile",
+        "It has changed since you read it",
+        "Somebody changed this in the meantime. Read it again, and repeat the change.",
+        source={"header": "If-Match"},
+    )
+
+
+IfMatchDep = Annotated[
+    str | None,
+    Header(
+        max_length=MAX_HEADER,
+        description="The `ETag` of the version that the change is meant for: another one is"
+        " answered with 412. Without it, the change is made to whatever version there is.",
+    ),
+]
+IfNoneMatchDep = Annotated[
+    str | None,
+    Header(
+        max_length=MAX_HEADER, description="The `ETag` that the client has: 304 if it is still it."
+    ),
+]
+ACCEPT = Depends(check_accept)
+CONTENT_TYPE = Depends(check_content_type)

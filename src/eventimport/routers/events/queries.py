@@ -1,0 +1,166 @@
+"""What a client may ask of the events API in the query: inclusion, fields, order, page, filters."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from sqlalchemy import ColumnElement
+
+from eventimport.database.event_graph import Edge
+from eventimport.errors import ProblemError, refuse
+from eventimport.openevent.order import Kind
+from eventimport.routers.events.schema import BY_NAME, TYPES, ResourceType
+from eventimport.routers.jsonapi import PageQuery
+
+MAX_PATHS: Final = 30
+MAX_DEPTH: Final = 2
+NO_NUL: Final = r"^[^\x00]*$"
+
+Includes = dict[str, tuple[Edge, "Includes"]]
+"""The relationships to be included, and from each of their targets again."""
+
+
+class ResourceQuery(BaseModel):
+    """What any answer with resources may be asked for. What no field names is refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    include: str | None = Field(None, max_length=1000)
+
+    def fieldsets(self) -> dict[Kind, frozenset[str]]:
+        """The fields that were asked for, of each type that was named. Raises 400."""
+        found = {}
+        for resource in TYPES.values():
+            given = getattr(self, f"fields_{resource.kind}", None)
+            if given is not None:
+                names = frozenset(_names(given))
+                unknown = names - resource.attributes.keys() - resource.edges.keys()
+                if unknown:
+                    what = f"{resource.type} has no {min(unknown)!r}."
+                    raise bad_parameter(f"fields[{resource.type}]", what)
+                found[resource.kind] = names
+        return found
+
+    def includes(self, resource: ResourceType) -> Includes:
+        """The tree of the relationships to be included. Raises 400."""
+        tree: Includes = {}
+        paths = list(_names(self.include or ""))
+        if len(paths) > MAX_PATHS:
+            raise bad_parameter("include", f"At most {MAX_PATHS} paths are taken.")
+        for path in paths:
+            steps = path.split(".")
+            if len(steps) > MAX_DEPTH:
+                raise bad_parameter("include", f"{path!r} has more than {MAX_DEPTH} steps.")
+            branch, here = tree, resource
+            for step in steps:
+                edge = here.edges.get(step)
+                if edge is None:
+                    raise bad_parameter("include", f"{here.type} has no relationship {step!r}.")
+                _, branch = branch.setdefault(step, (edge, {}))
+                here = TYPES[edge.target]
+        return tree
+
+
+class CollectionQuery(ResourceQuery, PageQuery):
+    """What a list may be asked for besides: a page, and an order."""
+
+    sort: str | None = Field(None, max_length=1000)
+
+    def order(self, resource: ResourceType) -> list[ColumnElement[Any]]:
+        """What to order by; the id decides where all else is the same. Raises 400."""
+        columns = resource.node.table.c
+        terms: list[ColumnElement[Any]] = []
+        for name in _names(self.sort or ""):
+            attribute = resource.attributes.get(name.removeprefix("-"))
+            if attribute is None or not attribute.sortable:
+                raise bad_parameter("sort", f"One cannot sort by {name.removeprefix('-')!r}.")
+            column = columns[attribute.column]
+            terms.append(column.desc().nulls_last() if name[0] == "-" else column.asc())
+        return [*terms, columns.id]
+
+
+class LinkageQuery(PageQuery):
+    """What a list of ids may be asked for: a page."""
+
+
+class EventFilter(CollectionQuery):
+    """Which events a client wants."""
+
+    name: str | None = Field(
+        None,
+        alias="filter[name]",
+        max_length=200,
+        pattern=NO_NUL,
+        description="Only those whose name contains this, in any case.",
+    )
+    state: str | None = Field(
+        None,
+        alias="filter[state]",
+        max_length=100,
+        pattern=NO_NUL,
+        description="Only those of this state, such as `published`.",
+    )
+
+    def chosen(self) -> Iterator[ColumnElement[bool]]:
+        """The conditions."""
+        events = TYPES[Kind.EVENT].node.table.c
+        if self.name:
+            yield events.name.icontains(self.name, autoescape=True)
+        if self.state:
+            yield events.state == self.state.lower()
+
+
+def bad_parameter(name: str, what: str) -> ProblemError:
+    """The answer to a parameter that says what cannot be."""
+    return refuse(400, "invalid-parameter", "Invalid parameter", what, source={"parameter": name})
+
+
+def _names(text: str) -> Iterator[str]:
+    return (name for name in text.split(",") if name)
+
+
+QueryT = TypeVar("QueryT", bound=ResourceQuery)
+
+
+def query_of(resource: ResourceType, base: type[QueryT]) -> type[QueryT]:
+    """The query of routes that answer with resources of this type: `base`, with the parameters that
+    depend on the type. A client may name the fields of each type that can be included."""
+    fields: dict[str, Any] = {"include": (str | None, _described_include(resource))}
+    if issubclass(base, CollectionQuery):
+        fields["sort"] = (str | None, _described_sort(resource))
+    for name in _reachable(resource):
+        fields[f"fields_{BY_NAME[name].kind}"] = (
+            str | None,
+            Field(
+                None,
+                alias=f"fields[{name}]",
+                max_length=2000,
+                description=f"The only attributes and relationships wanted of each {name}.",
+            ),
+        )
+    return create_model(f"{resource.title}{base.__name__}", __base__=base, **fields)
+
+
+def _described_include(resource: ResourceType) -> Any:
+    names = ", ".join(f"`{name}`" for name in resource.edges)
+    what = f"Comma-separated: {names}, and theirs, as in `{_example(resource)}`."
+    return Field(None, max_length=1000, description=what)
+
+
+def _example(resource: ResourceType) -> str:
+    name, edge = next(reversed(list(resource.edges.items())))
+    return f"{name}.{next(iter(TYPES[edge.target].edges))}"
+
+
+def _described_sort(resource: ResourceType) -> Any:
+    names: Sequence[str] = [name for name, a in resource.attributes.items() if a.sortable]
+    what = f"Comma-separated attributes, each with a `-` before it to turn it round: {names[0]}, …"
+    return Field(None, max_length=1000, description=what, examples=[f"-{names[0]}"])
+
+
+def _reachable(resource: ResourceType) -> Mapping[str, None]:
+    found = {resource.type: None}
+    for _ in range(MAX_DEPTH):
+        for name in list(found):
+            found |= {TYPES[edge.target].type: None for edge in BY_NAME[name].edges.values()}
+    return found

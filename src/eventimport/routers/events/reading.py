@@ -1,0 +1,236 @@
+"""Reading: single resources, what is related to them, and their relationships."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from eventimport.database.event_graph import Edge
+from eventimport.database.event_queries import Row, find_events, find_related, follow
+from eventimport.dependencies import OptionalAccountDep, ResourcesDep
+from eventimport.openevent.order import Kind
+from eventimport.routers.events.access import HEADERS, find_visible, viewer_of
+from eventimport.routers.events.documents import (
+    COLLECTIONS,
+    DOCUMENTS,
+    NULLABLE_DOCUMENTS,
+    linkage,
+)
+from eventimport.routers.events.negotiation import IfNoneMatchDep, etag, matches
+from eventimport.routers.events.queries import (
+    CollectionQuery,
+    EventFilter,
+    LinkageQuery,
+    ResourceQuery,
+    query_of,
+)
+from eventimport.routers.events.route_class import (
+    ETAG,
+    OPEN,
+    Endpoint,
+    annotate,
+    create_router,
+)
+from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
+from eventimport.routers.events.serializer import (
+    JSONAPI,
+    Answer,
+    identifier,
+    relationship_links,
+)
+from eventimport.routers.jsonapi import JSONAPIResponse
+
+
+def create_reading_router() -> APIRouter:
+    """All routes that only read."""
+    router = create_router()
+    _add(router, EVENT.path, "list_events", list_events, COLLECTIONS[Kind.EVENT])
+    for resource in TYPES.values():
+        single = f"{resource.path}/{{resource_id}}"
+        one = get_one(resource)
+        _add(router, single, f"get_{resource.words}", one, DOCUMENTS[resource.kind], etags=True)
+        for name, edge in resource.edges.items():
+            verb = "list" if edge.many else "get"
+            words = f"{resource.words}_{edge.name}"
+            documents = COLLECTIONS if edge.many else NULLABLE_DOCUMENTS
+            related = (list_related if edge.many else get_related)(resource, edge)
+            links = (list_linkage if edge.many else get_linkage)(resource, edge)
+            _add(router, f"{single}/{name}", f"{verb}_{words}", related, documents[edge.target])
+            path = f"{single}/relationships/{name}"
+            model = linkage(edge.target, many=edge.many)
+            _add(router, path, f"{verb}_{words}_relationship", links, model)
+    return router
+
+
+def _add(
+    router: APIRouter, path: str, name: str, endpoint: Endpoint, model: Any, *, etags: bool = False
+) -> None:
+    responses: dict[int | str, Any] = {}
+    if etags:
+        responses = {200: ETAG, 304: {"description": "Not Modified"}}
+    router.add_api_route(
+        path,
+        endpoint,
+        name=name,
+        response_model=model,
+        responses=responses,
+        openapi_extra=OPEN,
+    )
+
+
+async def list_events(
+    account: OptionalAccountDep,
+    resources: ResourcesDep,
+    query: EventFilter,
+) -> Response:
+    """The events that one may see: published ones, and one's own; all, for an admin."""
+    order, chosen = query.order(EVENT), list(query.chosen())
+    async with resources.reader.connect() as connection:
+        rows, total = await find_events(
+            connection,
+            viewer_of(account),
+            chosen,
+            order,
+            limit=query.size,
+            offset=query.offset,
+        )
+        answer = Answer(EVENT, rows, query)
+        await answer.load(connection)
+    return _page(answer, query, EVENT.path, total)
+
+
+annotate(list_events, query=query_of(EVENT, EventFilter))
+
+
+def get_one(resource: ResourceType) -> Endpoint:
+    """The route of a single resource."""
+
+    async def get(
+        resource_id: int | str,
+        account: OptionalAccountDep,
+        resources: ResourcesDep,
+        query: ResourceQuery,
+        if_none_match: IfNoneMatchDep = None,
+    ) -> Response:
+        async with resources.reader.connect() as connection:
+            row = await find_visible(connection, resource, resource_id, account)
+            answer = Answer(resource, [row], query)
+            await answer.load(connection)
+        if query.include is None and if_none_match and matches(if_none_match, etag(row)):
+            return Response(status_code=304, headers={**HEADERS, "ETag": etag(row)})
+        return single_answer(resource, row, answer, query)
+
+    get.__doc__ = f"One {resource.type}."
+    return annotate(get, resource, query=query_of(resource, ResourceQuery))
+
+
+def single_answer(
+    resource: ResourceType, row: Row, answer: Answer, query: ResourceQuery
+) -> Response:
+    """The answer with one resource. What is included may change without the resource's version,
+    so such an answer has no entity tag."""
+    headers = HEADERS if query.include is not None else {**HEADERS, "ETag": etag(row)}
+    return JSONAPIResponse(
+        answer.one({"self": resource.self_link(row["id"])}), headers=dict(headers)
+    )
+
+
+def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
+    """The route of the resources that a relationship to many leads to."""
+    target = TYPES[edge.target]
+
+    async def get(
+        resource_id: int | str,
+        account: OptionalAccountDep,
+        resources: ResourcesDep,
+        request: Request,
+        query: CollectionQuery,
+    ) -> Response:
+        order = query.order(target)
+        async with resources.reader.connect() as connection:
+            owner = await find_visible(connection, resource, resource_id, account)
+            rows, total = await find_related(
+                connection, edge, owner, order, limit=query.size, offset=query.offset
+            )
+            answer = Answer(target, rows, query)
+            await answer.load(connection)
+        return _page(answer, query, request.url.path, total)
+
+    get.__doc__ = f"The {kebab(edge.name)} of one {resource.type}."
+    return annotate(get, resource, query=query_of(target, CollectionQuery))
+
+
+def _page(answer: Answer, query: CollectionQuery, path: str, total: int) -> Response:
+    links = query.page_links(path, total).model_dump()
+    meta = query.page_meta(total).model_dump()
+    return JSONAPIResponse(answer.many(links, meta), headers=HEADERS)
+
+
+def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
+    """The route of the resource that a relationship to one leads to."""
+    target = TYPES[edge.target]
+
+    async def get(
+        resource_id: int | str,
+        account: OptionalAccountDep,
+        resources: ResourcesDep,
+        request: Request,
+        query: ResourceQuery,
+    ) -> Response:
+        async with resources.reader.connect() as connection:
+            owner = await find_visible(connection, resource, resource_id, account)
+            pairs = await follow(connection, edge, [owner], limit=1)
+            answer = Answer(target, [row for _, row in pairs], query)
+            await answer.load(connection)
+        return JSONAPIResponse(answer.one({"self": request.url.path}), headers=HEADERS)
+
+    get.__doc__ = f"The {kebab(edge.name)} of one {resource.type}; null where it has none."
+    return annotate(get, resource, query=query_of(target, ResourceQuery))
+
+
+def get_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
+    """The route of a relationship to one."""
+
+    async def get(
+        resource_id: int | str,
+        account: OptionalAccountDep,
+        resources: ResourcesDep,
+    ) -> Response:
+        async with resources.reader.connect() as connection:
+            owner = await find_visible(connection, resource, resource_id, account)
+            pairs = await follow(connection, edge, [owner], limit=1)
+        data = [identifier(edge.target, row["id"]) for _, row in pairs]
+        links = relationship_links(resource, owner["id"], kebab(edge.name))
+        document = {"data": data[0] if data else None, "links": links, "jsonapi": JSONAPI}
+        return JSONAPIResponse(document, headers=HEADERS)
+
+    get.__doc__ = f"Which {kebab(edge.name)} one {resource.type} is linked with."
+    return annotate(get, resource)
+
+
+def list_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
+    """The route of a relationship to many."""
+
+    async def get(
+        resource_id: int | str,
+        account: OptionalAccountDep,
+        resources: ResourcesDep,
+        query: Annotated[LinkageQuery, Query()],
+    ) -> Response:
+        by_id = [TYPES[edge.target].node.table.c.id]
+        async with resources.reader.connect() as connection:
+            owner = await find_visible(connection, resource, resource_id, account)
+            rows, total = await find_related(
+                connection, edge, owner, by_id, limit=query.size, offset=query.offset
+            )
+        links = relationship_links(resource, owner["id"], kebab(edge.name))
+        pages = query.page_links(links["self"], total).model_dump()
+        document = {
+            "data": [identifier(edge.target, row["id"]) for row in rows],
+            "meta": query.page_meta(total).model_dump(),
+            "links": {"related": links["related"], **pages},
+            "jsonapi": JSONAPI,
+        }
+        return JSONAPIResponse(document, headers=HEADERS)
+
+    get.__doc__ = f"The ids of the {kebab(edge.name)} of one {resource.type}."
+    return annotate(get, resource)

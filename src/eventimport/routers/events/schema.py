@@ -1,0 +1,129 @@
+"""The resource types as data: which path each has, and which attributes.
+
+The attributes are the fields of the archive's records (`openevent.records`), so that what a field
+is stands in one place; here stands only what the wire adds to them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, get_args
+
+from typing_extensions import get_type_hints
+
+from eventimport.database.event_graph import NODES, Edge, Node
+from eventimport.openevent.order import LEVELS, Kind
+
+PREFIX: Final = "/v1"
+PRIVATE: Final = {Kind.SPEAKER: frozenset({"email", "mobile"})}
+"""Columns that only the event's owner and admins see, besides `extra`."""
+
+EXTRA: Final = "extra"
+IRREGULAR: Final = {Kind.EVENT_COPYRIGHT: "event-copyright"}
+"""Paths that are not the type's plural, because existing clients know them so."""
+
+RENAMED: Final = {
+    (Kind.EVENT, "type"): "event-type",
+    (Kind.SPONSOR, "type"): "sponsor-type",
+    (Kind.CUSTOM_FORM, "type"): "field-type",
+}
+"""JSON:API lets no attribute have the name `type`."""
+
+
+def kebab(name: str) -> str:
+    """A column's, an edge's or a kind's name as it is on the wire."""
+    return name.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """`name` is the wire's, `column` the table's. One that is not `writable` cannot be patched; one
+    that is `private` is for the event's owner and admins alone."""
+
+    name: str
+    column: str
+    type: Any
+    nullable: bool
+    writable: bool
+    private: bool
+
+    @property
+    def plain_type(self) -> Any:
+        """The Python type, without what the core's annotations say besides."""
+        return (get_args(self.type) or (self.type,))[0] if self.column != EXTRA else self.type
+
+    @property
+    def sortable(self) -> bool:
+        """Whether a list may be sorted by it; by what is private it would tell its order."""
+        return not self.private
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """A kind of resource: `type` is its JSON:API type, `path` leads to single ones."""
+
+    kind: Kind
+
+    @property
+    def type(self) -> str:
+        """`session-type`, for example."""
+        return kebab(self.kind)
+
+    @property
+    def words(self) -> str:
+        """The type as a part of the names of operations."""
+        return str(self.kind)
+
+    @property
+    def title(self) -> str:
+        """The type as a part of the names of schemas."""
+        return "".join(word.capitalize() for word in self.kind.split("_"))
+
+    @property
+    def path(self) -> str:
+        """`/v1/session-types`, for example."""
+        return f"{PREFIX}/{IRREGULAR.get(self.kind, self.type + 's')}"
+
+    @property
+    def node(self) -> Node:
+        """The rows."""
+        return NODES[self.kind]
+
+    @property
+    def edges(self) -> Mapping[str, Edge]:
+        """The relationships, by their names on the wire."""
+        return {kebab(edge.name): edge for edge in self.node.edges}
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """The attributes, by their names on the wire."""
+        fields: dict[str, Any] = dict(get_type_hints(LEVELS[self.kind].record, include_extras=True))
+        writable = frozenset(fields)
+        fields["source_id"] = str
+        if self.kind is Kind.EVENT:
+            fields = {"identifier": str, **fields, "created_at": datetime, "updated_at": datetime}
+        fields[EXTRA] = dict[str, Any]
+        private = PRIVATE.get(self.kind, frozenset()) | {EXTRA}
+        columns = self.node.table.c
+        names = {column: RENAMED.get((self.kind, column), kebab(column)) for column in fields}
+        return {
+            names[name]: Attribute(
+                names[name],
+                name,
+                hint,
+                nullable=bool(columns[name].nullable),
+                writable=name in writable,
+                private=name in private,
+            )
+            for name, hint in fields.items()
+        }
+
+    def self_link(self, row_id: int) -> str:
+        """Where the resource of this id is."""
+        return f"{self.path}/{row_id}"
+
+
+TYPES: Final[Mapping[Kind, ResourceType]] = {kind: ResourceType(kind) for kind in Kind}
+EVENT: Final = TYPES[Kind.EVENT]
+BY_NAME: Final = {resource.type: resource for resource in TYPES.values()}
