@@ -110,7 +110,7 @@ def test_an_event_is_told_with_its_name_and_url() -> None:
     words = words_for_mail(told)
 
     assert headline(told) == words.subject == "“Lantern Open” was imported"
-    assert summary(told) == f"It is at {URL}. The report tells of 3 repairs and 1 warning."
+    assert summary(told) == f"It is at {URL}. The report has 3 repairs and 1 warning."
     assert f"Event: Lantern Open\nURL:   {URL}\n" in words.text
     assert "- sessions, record 3 (id 7), track:\n  There is no such track\n" in words.text
     assert Shown(words.html).links == [URL, "https://service.example/"]
@@ -180,7 +180,7 @@ def test_long_lists_are_cut_and_say_so() -> None:
 def test_an_import_without_findings() -> None:
     told = ending(totals={"repair": 0, "warning": 0, "error": 0}, warnings=[])
 
-    assert "The report tells of nothing." in words_for_mail(told).text
+    assert "The report has no findings." in words_for_mail(told).text
     assert "warnings" not in words_for_mail(told).text
 
 

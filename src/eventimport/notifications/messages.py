@@ -69,7 +69,7 @@ def headline(ending: Ending) -> str:
 def summary(ending: Ending) -> str:
     """The rest of it, in a few sentences: where the event is, or the first error and its place."""
     if ending.succeeded:
-        findings = f"The report tells of {counted(ending.totals)}."
+        findings = f"The report has {counted(ending.totals)}."
         if ending.dry_run:
             return f"It was checked alone; nothing was written. {findings}"
         return f"It is at {ending.event_url}. {findings}"
@@ -126,7 +126,7 @@ def _line(told: Mapping[str, Any], message: str) -> Line:
 def counted(totals: Mapping[str, int]) -> str:
     """ "3 repairs and 1 warning"."""
     parts = [plural(totals.get(kind, 0), kind) for kind in ("repair", "warning", "error")]
-    return " and ".join(part for part in parts if not part.startswith("0 ")) or "nothing"
+    return " and ".join(part for part in parts if not part.startswith("0 ")) or "no findings"
 
 
 def plural(count: int, noun: str) -> str:
