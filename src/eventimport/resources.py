@@ -1,5 +1,6 @@
 """What a process holds open for its whole life; the web server and the worker share it."""
 
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,10 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from eventimport.auth import Passwords, Tokens
 from eventimport.database.engine import create_engine, session_factory
+from eventimport.database.storage_choice import StorageChoice
 from eventimport.media.fetch import Fetcher
 from eventimport.queue import ArqQueue, ImportQueue
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
+from eventimport.storage.protocol import Storage
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +33,23 @@ class Resources:
     reader: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     storages: StorageSet
+    storage_choice: StorageChoice
     queue: ImportQueue
     fetcher: Fetcher
     tokens: Tokens
     passwords: Passwords
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    async def active_storage(self) -> Storage:
+        """The backend that takes new objects: the one that an admin has chosen, which all processes
+        know within a second or two, else the one of the settings."""
+        name = await self.storage_choice.current()
+        if name is None:
+            return self.storages.active
+        if name not in self.storages.names:
+            logger.error("the storage %r was chosen, but is not configured here", name)
+            return self.storages.active
+        return self.storages.get(name)
 
 
 @asynccontextmanager
@@ -44,6 +61,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.push_async_callback(engine.dispose)
         storages = StorageSet.create(settings.storages, active_name=settings.storage_place)
         stack.push_async_callback(storages.close)
+        reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         queue = ArqQueue(settings.queue)
         stack.push_async_callback(queue.close)
         fetcher = Fetcher(settings.fetch_limits)
@@ -51,9 +69,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         yield Resources(
             settings=settings,
             engine=engine,
-            reader=engine.execution_options(isolation_level="AUTOCOMMIT"),
+            reader=reader,
             sessions=session_factory(engine),
             storages=storages,
+            storage_choice=StorageChoice(reader),
             queue=queue,
             fetcher=fetcher,
             tokens=Tokens(settings.auth),

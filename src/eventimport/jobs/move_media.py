@@ -32,7 +32,7 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                 with opened as archive:
                     await MediaTransfer(
                         records,
-                        resources.storages.active,
+                        await resources.active_storage(),
                         resources.fetcher,
                         resources.settings.transfer,
                         tell=attempt.tell,

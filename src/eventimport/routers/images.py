@@ -101,7 +101,7 @@ async def upload_image(
     """Upload a picture, as JSON or as a form. It is stored without its metadata."""
     limits = resources.settings.upload_limits
     name, content = await _receive(request, limits)
-    storage = storage_for_upload(resources, force_local=force_local)
+    storage = await storage_for_upload(resources, force_local=force_local)
     asked = tuple(dict.fromkeys(size or ()))
     made = await _process(
         content,

@@ -95,7 +95,7 @@ async def import_event(
             "No such kind of import",
             f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
         )
-    storage = resources.storages.active
+    storage = await resources.active_storage()
     job = ImportJob(
         id=uuid4(),
         user_id=account.id,

@@ -66,7 +66,7 @@ async def upload_file(
     request: Request, account: AccountDep, resources: ResourcesDep, force_local: ForceLocal = False
 ) -> Uploaded:
     """Upload one file as `file`, or many as `files`. All of them are stored, or none."""
-    storage = storage_for_upload(resources, force_local=force_local)
+    storage = await storage_for_upload(resources, force_local=force_local)
     return await _receive(request, account.id, storage, resources.settings.upload_limits)
 
 
@@ -82,9 +82,9 @@ async def upload_files(
     return await upload_file(request, account, resources, force_local)
 
 
-def storage_for_upload(resources: Resources, *, force_local: bool) -> Storage:
+async def storage_for_upload(resources: Resources, *, force_local: bool) -> Storage:
     """The backend that takes a new upload."""
-    return resources.storages.get("local") if force_local else resources.storages.active
+    return resources.storages.get("local") if force_local else await resources.active_storage()
 
 
 async def _receive(

@@ -1,0 +1,128 @@
+"""The settings that an admin changes while the service runs."""
+
+from typing import Final, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from eventimport.database.service_settings import write_storage_place
+from eventimport.dependencies import AdminDep, ResourcesDep
+from eventimport.errors import ProblemError, refuse
+from eventimport.resources import Resources
+from eventimport.routers.documentation import problems
+from eventimport.routers.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
+from eventimport.routers.small_body import SmallBodyRoute
+from eventimport.storage.probe import probe
+from eventimport.storage.protocol import StorageError
+
+PATH = "/v1/settings"
+TYPE: Final = "setting"
+ID: Final = "1"
+"""There is one resource of this type."""
+
+router = APIRouter(
+    prefix=PATH,
+    tags=["settings"],
+    default_response_class=JSONAPIResponse,
+    route_class=SmallBodyRoute,
+)
+
+
+class SettingAttributes(Attributes):
+    """What is set, and what it may be set to."""
+
+    storage_place: str = Field(description="The storage that takes new files.")
+    storage_places: tuple[str, ...] = Field(
+        description="The storages that the environment configures."
+    )
+
+
+class SettingDocument(Document[SettingAttributes]):
+    """The settings."""
+
+
+class SettingChanges(Attributes):
+    """What may be changed. What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    storage_place: str | None = Field(None, description="One of `storage-places`.")
+
+
+class ChangedSetting(BaseModel):
+    """The settings as a client changes them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["setting"]
+    id: Literal["1"] = ID
+    attributes: SettingChanges
+
+
+class SettingPatch(BaseModel):
+    """The document of a change."""
+
+    data: ChangedSetting
+
+
+@router.get("")
+async def get_settings(_admin: AdminDep, resources: ResourcesDep) -> SettingDocument:
+    """What an admin may set. Admins alone see it."""
+    return await _document(resources)
+
+
+@router.patch("", responses=problems(400, 403, 413, 422))
+async def update_settings(
+    patch: SettingPatch, _admin: AdminDep, resources: ResourcesDep
+) -> SettingDocument:
+    """Change the settings. All processes hold to them within two seconds.
+
+    A storage is taken only if an object can be written to it, read and deleted. What is stored
+    already stays where it is, and its URLs stay valid.
+    """
+    place = patch.data.attributes.storage_place
+    if place is not None:
+        await _check(resources, place)
+        async with resources.engine.begin() as connection:
+            await write_storage_place(connection, place)
+        resources.storage_choice.set(place)
+    return await _document(resources)
+
+
+async def _check(resources: Resources, place: str) -> None:
+    names = resources.storages.names
+    if place not in names:
+        raise _refused(
+            "storage-not-configured",
+            f"The environment does not configure {place!r}, only {', '.join(names)}.",
+        )
+    try:
+        await probe(resources.storages.get(place))
+    except StorageError as error:
+        raise _refused(
+            "storage-unusable", f"The storage {place!r} failed its probe. {error}"
+        ) from error
+
+
+def _refused(code: str, detail: str) -> ProblemError:
+    return refuse(
+        422,
+        code,
+        "This storage cannot be used",
+        detail,
+        source={"pointer": "/data/attributes/storage-place"},
+    )
+
+
+async def _document(resources: Resources) -> SettingDocument:
+    active = await resources.active_storage()
+    return SettingDocument(
+        data=Resource(
+            type=TYPE,
+            id=ID,
+            attributes=SettingAttributes(
+                storage_place=active.name, storage_places=resources.storages.names
+            ),
+            links=SelfLink(self=PATH),
+        )
+    )

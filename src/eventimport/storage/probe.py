@@ -1,0 +1,56 @@
+"""Whether a backend does what is asked of it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from eventimport.storage.keys import PRIVATE_PREFIX
+from eventimport.storage.protocol import Storage, StorageError
+
+PROBE_PREFIX: Final = f"{PRIVATE_PREFIX}probes/"
+PROBE_SECONDS: Final = 20.0
+
+
+async def probe(storage: Storage, *, timeout: float = PROBE_SECONDS) -> None:
+    """Write an object, read it, and delete it. Raises StorageError, saying which of them failed.
+
+    Takes at most `timeout` seconds. An object that could not be deleted is left to the clean-up.
+    """
+    key = PROBE_PREFIX + secrets.token_hex(12)
+    content = secrets.token_bytes(64)
+    step = ""
+    try:
+        async with asyncio.timeout(timeout):
+            try:
+                step = "write"
+                await storage.put(key, _chunks(content), content_type="application/octet-stream")
+                step = "read"
+                await _check_content(storage, key, content)
+            finally:
+                with suppress(StorageError):
+                    await storage.delete(key)
+            step = "delete"
+            await storage.delete(key)
+            await _check_deleted(storage, key)
+    except StorageError as error:
+        raise StorageError(f"{step}: {error}", retryable=error.retryable) from error
+    except TimeoutError:
+        raise StorageError(f"{step}: no answer within {timeout:g} seconds") from None
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _check_content(storage: Storage, key: str, content: bytes) -> None:
+    async with storage.open(key) as stored:
+        found = b"".join([chunk async for chunk in stored])
+    if found != content:
+        raise StorageError("it holds something else than was written")
+
+
+async def _check_deleted(storage: Storage, key: str) -> None:
+    if await storage.stat(key) is not None:
+        raise StorageError("the object is still there")
