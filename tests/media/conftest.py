@@ -116,6 +116,7 @@ class Import:
     sponsor_id: int
     entries: dict[str, bytes] = field(default_factory=dict)
     storage: WatchedStorage = field(default_factory=WatchedStorage)
+    other_storages: list[MemoryStorage] = field(default_factory=list)
     pages: dict[str, tuple[str, bytes] | FetchError] = field(default_factory=dict)
     told: list[tuple[str, int, int]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -175,6 +176,7 @@ class Import:
                 self.storage,
                 fetcher,
                 config,
+                other_storages=self.other_storages,
                 tell=lambda *progress: self.told.append(progress),
             )
             return dict(await transfer.run(self.open_entry))

@@ -25,6 +25,7 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
     if (await records.counts()).get("PLANNED"):
         archived = resources.storages.get(lease.archive_storage)
         limits = resources.settings.archive_limits
+        storage = await resources.active_storage()
         async with local_copy(archived, lease.archive_key) as path:
             with path.open("rb") as file:
                 # Its findings were told when the archive was read for the first time.
@@ -32,9 +33,12 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                 with opened as archive:
                     await MediaTransfer(
                         records,
-                        await resources.active_storage(),
+                        storage,
                         resources.fetcher,
                         resources.settings.transfer,
+                        other_storages=[
+                            other for other in resources.storages if other is not storage
+                        ],
                         tell=attempt.tell,
                     ).run(archive.read)
     counts = await records.counts()

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, TypeVar
 
@@ -78,12 +79,18 @@ class MediaStorer:
     left behind."""
 
     def __init__(
-        self, records: MediaRecords, storage: Storage, sources: Sources, config: TransferConfig
+        self,
+        records: MediaRecords,
+        storage: Storage,
+        sources: Sources,
+        config: TransferConfig,
+        other_storages: Sequence[Storage] = (),
     ) -> None:
         self._records = records
         self._storage = storage
         self._sources = sources
         self._config = config
+        self._other_storages = other_storages
         # A decoded picture is large: one at a time, however many media are on their way.
         self._decoding = asyncio.Semaphore(1)
 
@@ -160,11 +167,17 @@ class MediaStorer:
     async def discard(self, key: str) -> None:
         """Remove an item's object and the sizes made of it. Raises StorageError."""
 
-        async def remove() -> None:
-            for found in [stored.key async for stored in self._storage.keys(_folder(key))]:
-                await self._storage.delete(found)
+        await self._with_retries(partial(_remove, self._storage, key))
 
-        await self._with_retries(remove)
+    async def discard_earlier(self, key: str) -> None:
+        """Remove what an earlier attempt has left, which may have stored it elsewhere. Raises
+        StorageError of the storage in use alone: without one of the others, the import goes on."""
+        await self.discard(key)
+        for storage in self._other_storages:
+            try:
+                await _remove(storage, key)
+            except StorageError:
+                logger.warning("could not look for %s in %s", key, storage.name, exc_info=True)
 
     async def give_up(self, key: str) -> None:
         """Remove what was stored in vain; an error is under way already, and is the one to tell."""
@@ -224,6 +237,11 @@ def _folder(key: str) -> str:
 
 def _key_of_size(key: str, size: str, image: ProcessedImage) -> str:
     return f"{_folder(key)}-{size}/{PurePosixPath(key).stem}{image.extension}"
+
+
+async def _remove(storage: Storage, key: str) -> None:
+    for found in [stored.key async for stored in storage.keys(_folder(key))]:
+        await storage.delete(found)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -41,12 +41,15 @@ class MediaTransfer:
         fetcher: Fetcher,
         config: TransferConfig,
         *,
+        other_storages: Sequence[Storage] = (),
         tell: Callable[[str, int, int], None] = lambda _message, _done, _total: None,
     ) -> None:
+        """`other_storages` are those that an earlier attempt may have stored to."""
         self._records = records
         self._storage = storage
         self._fetcher = fetcher
         self._config = config
+        self._other_storages = other_storages
         self._tell = tell
         self._done = 0
         self._total = 0
@@ -68,6 +71,7 @@ class MediaTransfer:
                 self._storage,
                 Sources(open_entry, self._fetcher, reader),
                 self._config,
+                self._other_storages,
             )
             while items := await self._records.planned(BATCH, last=PICTURES_WITH_SIZES):
                 # Which sizes the archive has brought is known once its own pictures are moved.
@@ -95,7 +99,7 @@ class MediaTransfer:
 
     async def _move(self, storer: MediaStorer, item: MediaToMove) -> None:
         if item.object_key is not None:
-            await storer.discard(item.object_key)
+            await storer.discard_earlier(item.object_key)
         try:
             moved = await storer.store(item)
         except NotMovedError as error:

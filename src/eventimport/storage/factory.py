@@ -1,6 +1,6 @@
 """From configurations to backends."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 from eventimport.storage.config import (
@@ -62,6 +62,9 @@ class StorageSet:
         return cls(
             {config.kind: create_storage(config) for config in configs}, active_name=active_name
         )
+
+    def __iter__(self) -> Iterator[Storage]:
+        return iter(self._backends.values())
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -25,10 +25,10 @@ from eventimport.routers.events.negotiation import (
 from eventimport.routers.events.patches import PATCHES, changes_of, linkage_body
 from eventimport.routers.events.queries import ResourceQuery, query_of
 from eventimport.routers.events.reading import single_answer
-from eventimport.routers.events.removal import remove_objects
 from eventimport.routers.events.route_class import ETAG, Endpoint, annotate, create_router
 from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.routers.events.serializer import Answer
+from eventimport.storage.event_objects import remove_event_objects
 
 REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
 
@@ -206,5 +206,5 @@ async def delete_one_event(
                 "Its media are still being moved. Delete it when its import has ended.",
             )
         await delete_event(connection, row["id"])
-    await remove_objects(resources.storages, row["id"])
+    await remove_event_objects(resources.storages, row["id"])
     return Response(status_code=204)
