@@ -134,12 +134,12 @@ def test_names_in_utf8_without_the_flag_are_read_as_utf8(report: Report) -> None
     assert not report.findings
 
 
-def test_a_medium_named_in_a_code_page_is_kept_with_a_warning(report: Report) -> None:
+def test_a_medium_named_in_a_code_page_is_an_error(report: Report) -> None:
     data = renamed(archive_bytes(("images/X.png", PICTURE)), b"images/X.png", b"images/\x81.png")
     with open_bytes(data, report) as archive:
         medium = archive.media["images/ü.png"]
         assert b"".join(archive.read(medium.name)) == PICTURE
-    assert [(f.severity, f.code) for f in report.findings] == [(Severity.WARNING, "name-not-utf8")]
+    assert [(f.severity, f.code) for f in report.findings] == [(Severity.ERROR, "name-not-utf8")]
 
 
 def test_media_are_found_by_composed_names(report: Report) -> None:

@@ -210,16 +210,16 @@ def test_of_many_errors_of_one_kind_a_hundred_are_told() -> None:
     assert report.errors[-1].message == "4899 more errors of this kind"
 
 
-def test_a_byte_order_mark_is_left_and_told() -> None:
+def test_a_byte_order_mark_is_an_error() -> None:
     found, report = read(b'\xef\xbb\xbf[{"id": 1}]')
     assert found == [(0, {"id": 1})]
     (finding,) = report.findings
-    assert (finding.severity, finding.code) == (Severity.REPAIR, "byte-order-mark")
+    assert (finding.severity, finding.code) == (Severity.ERROR, "byte-order-mark")
 
 
 def test_the_offset_of_bytes_that_are_not_utf8_counts_the_mark() -> None:
     _, report = read(b'\xef\xbb\xbf["\xe9"]')
-    assert "byte 0xe9 at offset 5" in report.errors[0].message
+    assert "byte 0xe9 at offset 5" in report.errors[1].message
 
 
 def test_characters_that_cannot_be_stored_are_repaired() -> None:

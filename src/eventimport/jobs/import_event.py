@@ -170,6 +170,8 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Readi
             Archive.open(file, resources.settings.archive_limits, report) as archive,
         ):
             conference = read_conference(archive, report, attempt.tell)
+            # A medium that cannot be read must be known of before there is an event.
+            archive.check_media(report)
             return Reading(conference, {p: entry.name for p, entry in archive.media.items()})
 
     try:

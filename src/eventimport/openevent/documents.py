@@ -118,8 +118,8 @@ class _DocumentReader:
         self._stream = stream = TextStream(self._chunks)
         self._reader = reader = JsonReader(stream, self._limits)
         if stream.has_bom:
-            message = "the document begins with a byte order mark, which JSON has not; it is left"
-            self._report.repair("byte-order-mark", message, Place(self._entry, line=1, column=1))
+            message = "the document begins with a byte order mark, which JSON does not allow"
+            self._report.error("byte-order-mark", message, Place(self._entry, line=1, column=1))
         found = reader.peek()
         if not found:
             raise self._syntax_error("the document is empty")

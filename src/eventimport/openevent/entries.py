@@ -71,8 +71,9 @@ def usable_entries(
             continue
         else:
             if guessed:
-                message = "the name is not in UTF-8; it was read as code page 437"
-                report.warning("name-not-utf8", message, entry.place)
+                # Whatever it is in: a record that names the entry does so in UTF-8.
+                message = "the name is not in UTF-8; it is shown as code page 437 reads it"
+                report.error("name-not-utf8", message, entry.place)
             yield entry
 
 

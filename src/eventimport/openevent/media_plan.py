@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from eventimport.openevent import values
@@ -84,12 +85,13 @@ class MediaPlanner:
                 self._report.warning("unused-entry", message, Place(name))
 
     def _find(self, source: str, place: Place) -> str | None:
-        path = source.replace("\\", "/").lstrip("/").removeprefix("./")
-        for candidate in (path, unquote(path)):
+        path = normalize("NFC", source.replace("\\", "/").lstrip("/").removeprefix("./"))
+        unquoted = normalize("NFC", unquote(path))
+        for candidate in (path, unquoted):
             if candidate in self._entries:
                 self._used.add(candidate)
                 return self._entries[candidate]
-        folded = self._folded.get(unquote(path).casefold())
+        folded = self._folded.get(unquoted.casefold())
         if folded is not None:
             self._used.add(folded)
             message = f"the archive spells this path {folded}"
