@@ -19,7 +19,7 @@ from eventimport.jobs import send_mail
 from eventimport.jobs.send_mail import delay_after, keep_sending, send_next
 from eventimport.notifications.config import SMTPConfig
 from eventimport.notifications.mailers import MailNotSentError, SMTPMailer
-from eventimport.resources import Resources
+from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 
 
@@ -401,6 +401,49 @@ async def test_a_worker_that_stops_takes_down_what_it_has_sent(
 
     assert len(recorder.mails) == 1
     assert (await outbox.mail()).status == "SENT"
+
+
+async def test_a_worker_that_stops_sends_what_has_just_ended(
+    settings: Settings, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, looked = Recorder(), asyncio.Event()
+
+    async def take(*arguments: Any, **named: Any) -> DueMail | None:
+        looked.set()
+        return await take_due_mail(*arguments, **named)
+
+    monkeypatch.setattr(send_mail, "take_due_mail", take)
+    monkeypatch.setattr(send_mail, "create_mailer", lambda _: recorder)
+    async with open_resources(settings.model_copy(update={"mail_interval": 3600.0})) as resources:
+        keeping = asyncio.create_task(keep_sending(resources))
+        await looked.wait()
+        for _ in range(3):
+            await outbox.add()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    assert len(recorder.mails) == 3
+
+
+async def test_a_worker_that_stops_begins_no_mail_for_long(
+    settings: Settings, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await outbox.add()
+    recorder = Recorder()
+    recorder.gate.clear()
+    monkeypatch.setattr(send_mail, "create_mailer", lambda _: recorder)
+    monkeypatch.setattr(send_mail, "LAST_ROUND_SECONDS", 0.0)
+    async with open_resources(settings) as resources:
+        keeping = asyncio.create_task(keep_sending(resources))
+        await recorder.sending.wait()
+        keeping.cancel()
+        await asyncio.sleep(0.01)
+        recorder.gate.set()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    assert len(recorder.mails) == 1
+    assert sorted(mail.status for mail in await outbox.mails()) == ["PENDING", "PENDING", "SENT"]
 
 
 async def test_a_worker_that_stops_does_not_wait_for_a_silent_server(

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
@@ -90,6 +91,7 @@ def _prepare(servers: ExitStack, data_dir: Path, port: int) -> dict[str, str]:
     defaults = {
         "PUBLIC_URL": f"http://{HOST}:{port}",
         "LOCAL_STORAGE_PATH": str((data_dir / "storage").resolve()),
+        "MAIL_FOLDER": str((data_dir / "mails").resolve()),
         "SHUTDOWN_GRACE": "5",
     }
     own = {
@@ -119,7 +121,7 @@ async def _serve(
             children = await stack.enter_async_context(Children.start([api, worker], environment))
             if await children.until(_answers(f"{url}/healthz"), stop) is None:
                 return 0
-            _welcome(url)
+            _welcome(url, environment)
             if archive:
                 status = await children.until(
                     children.run(_import(archive, url), environment | _credentials()), stop
@@ -143,9 +145,12 @@ def _credentials() -> dict[str, str]:
     return {PASSWORD_VARIABLE: DEMO_PASSWORD}
 
 
-def _welcome(url: str) -> None:
+def _welcome(url: str, environment: Mapping[str, str]) -> None:
     console.print(f"[bold]eventimport[/] serves at {url}; try it: {url}/docs")
     console.print(f"Demo account: {DEMO_EMAIL}, password {DEMO_PASSWORD}")
+    if not environment.get("SMTP_URL"):
+        folder = environment["MAIL_FOLDER"]
+        console.print(f"Mails are not sent, but written to {folder}", markup=False, soft_wrap=True)
 
 
 def _log(folder: Path | None, name: str) -> Path | None:

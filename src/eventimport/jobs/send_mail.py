@@ -5,6 +5,7 @@ with the same `Message-ID`. There is no third way: a mail is lost now and then, 
 """
 
 import asyncio
+import contextlib
 import logging
 from datetime import timedelta
 from typing import Final
@@ -28,6 +29,9 @@ least twice as long as sending may take."""
 
 MAX_DELAY: Final = timedelta(hours=1)
 MARK_SECONDS: Final = 60.0
+LAST_ROUND_SECONDS: Final = 2.0
+"""After so long no more mails are begun by a process that is told to stop."""
+
 STOP_SECONDS: Final = 5.0
 """How long a mail that is on its way may hold up the end of the process."""
 
@@ -37,8 +41,9 @@ logger = logging.getLogger(__name__)
 
 
 async def keep_sending(resources: Resources) -> None:
-    """Send the mails that are due, again and again, until cancelled; returns where the settings
-    know of no way to send any. A server that is away is waited for."""
+    """Send the mails that are due, again and again, until cancelled, and then those that are due by
+    then, for a few seconds. Returns where the settings know of no way to send any. A server that is
+    away is waited for."""
     config = resources.settings.mail
     if config is None:
         logger.info("no mail is sent: neither SMTP_URL nor MAIL_FOLDER is set")
@@ -46,27 +51,41 @@ async def keep_sending(resources: Resources) -> None:
     if isinstance(config.transport, FolderConfig):
         logger.info("mails are not sent, but written to %s", config.transport.path)
     mailer = create_mailer(config.transport)
-    while True:
+    stopping, enough = asyncio.Event(), asyncio.Event()
+    sending = asyncio.create_task(_send_until(stopping, enough, resources, mailer, config.interval))
+    try:
+        await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        stopping.set()
+        asyncio.get_running_loop().call_later(LAST_ROUND_SECONDS, enough.set)
+        await asyncio.wait([sending], timeout=STOP_SECONDS)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        raise
+
+
+async def _send_until(
+    stopping: asyncio.Event,
+    enough: asyncio.Event,
+    resources: Resources,
+    mailer: Mailer,
+    interval: float,
+) -> None:
+    """Rounds until `stopping`, and one more: what has just ended is told before the process ends.
+    None is cut off in the midst of a mail, but by `enough` between two."""
+    last_round = False
+    while not last_round:
+        last_round = stopping.is_set()
         try:
-            while await _undisturbed(resources, mailer):
+            while not enough.is_set() and await send_next(resources, mailer):
                 pass
         except DATABASE_AWAY:
             logger.warning("the mails have to wait", exc_info=True)
         except Exception:
             logger.exception("a mail has to wait for a reason that is ours")
-        await asyncio.sleep(config.interval)
-
-
-async def _undisturbed(resources: Resources, mailer: Mailer) -> bool:
-    """`send_next`, and, when cancelled, its end: a mail that was accepted is to be marked so."""
-    sending = asyncio.create_task(send_next(resources, mailer))
-    try:
-        return await asyncio.shield(sending)
-    except asyncio.CancelledError:
-        await asyncio.wait([sending], timeout=STOP_SECONDS)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        raise
+        if not last_round:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), interval)
 
 
 async def send_next(resources: Resources, mailer: Mailer) -> bool:
