@@ -186,6 +186,8 @@ def upgrade() -> None:
         sa.Column("event_name", sa.Text(), nullable=True),
         sa.Column("report", postgresql.JSONB(), nullable=True),
         sa.Column("errors", postgresql.JSONB(), nullable=True),
+        sa.Column("stage_seconds", postgresql.JSONB(), nullable=True),
+        sa.Column("trace_parent", sa.Text(), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
+from eventimport import logs
 from eventimport.auth import InvalidTokenError
 from eventimport.database.models import User
 from eventimport.errors import ProblemError, refuse
+from eventimport.limits import Limit
 from eventimport.resources import Resources
 from eventimport.settings import Settings
 
@@ -66,13 +68,27 @@ def unauthorized() -> ProblemError:
     )
 
 
-def get_resources(request: Request) -> Resources:
+async def count(resources: Resources, limit: Limit, who: str) -> None:
+    """Count something that may be done only so often. Raises 429 once it is done too often; `who`
+    must be no personal data."""
+    wait = await resources.limiter.hit(limit, who)
+    if wait is not None:
+        raise refuse(
+            429,
+            "too-many-requests",
+            "Too many requests",
+            f"This may be done {limit.count} times in {limit.seconds} seconds.",
+            headers={"Retry-After": str(wait)},
+        )
+
+
+async def get_resources(request: Request) -> Resources:
     """The resources that the lifespan opened."""
     resources: Resources = request.state.resources
     return resources
 
 
-def get_settings(resources: Annotated[Resources, Depends(get_resources)]) -> Settings:
+async def get_settings(resources: Annotated[Resources, Depends(get_resources)]) -> Settings:
     """The settings of this process."""
     return resources.settings
 
@@ -86,17 +102,21 @@ async def open_session(
         yield session
 
 
-def get_token_user_id(
+async def get_token_user_id(
     resources: Annotated[Resources, Depends(get_resources)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
 ) -> int:
-    """Whom the token names. That the user still exists is not checked. Raises 401."""
+    """Whom the token names. That the user still exists is not checked. Raises 401, and 429 where
+    the user asks too often."""
     if credentials is None:
         raise unauthorized()
     try:
-        return resources.tokens.verify(credentials.credentials)
+        user_id = resources.tokens.verify(credentials.credentials)
     except InvalidTokenError:
         raise unauthorized() from None
+    logs.bind(user_id=user_id)
+    await count(resources, resources.settings.request_limit, str(user_id))
+    return user_id
 
 
 async def get_account(
@@ -121,10 +141,10 @@ async def get_optional_account(
     is no good: a client that means to be signed in is not to take the public's view for its own."""
     if "authorization" not in request.headers:
         return None
-    return await get_account(resources, get_token_user_id(resources, credentials))
+    return await get_account(resources, await get_token_user_id(resources, credentials))
 
 
-def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:
+async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:
     """The signed-in user, who is an admin. Raises 403."""
     if not account.is_admin:
         raise refuse(403, "forbidden", "Not allowed", "Only an admin may do this.")

@@ -5,17 +5,27 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
+from arq.connections import ArqRedis
+from opentelemetry.trace import TracerProvider
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from eventimport.auth import Passwords, Tokens
 from eventimport.database.engine import create_engine, session_factory
+from eventimport.database.statistics import StatisticsReader
 from eventimport.database.storage_choice import StorageChoice
+from eventimport.limits import Limiter
 from eventimport.media.fetch import Fetcher
-from eventimport.queue import ArqQueue, ImportQueue
+from eventimport.metrics import RequestMetrics
+from eventimport.queue import ArqQueue, ImportQueue, create_redis
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage
+from eventimport.tracing import NO_TRACES
+
+LIMITER_TIMEOUT: Final = 0.25
+"""How long a request waits for Redis to count it, in seconds; then it passes uncounted."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +45,11 @@ class Resources:
     storages: StorageSet
     storage_choice: StorageChoice
     queue: ImportQueue
+    redis: ArqRedis
+    limiter: Limiter
+    metrics: RequestMetrics
+    statistics: StatisticsReader
+    tracer_provider: TracerProvider
     fetcher: Fetcher
     tokens: Tokens
     passwords: Passwords
@@ -53,7 +68,9 @@ class Resources:
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+async def open_resources(
+    settings: Settings, tracer_provider: TracerProvider = NO_TRACES
+) -> AsyncIterator[Resources]:
     """Open everything, and close it in reverse order. No server is contacted yet: each connects
     when it is first needed, so that a process starts while one of them is away."""
     async with AsyncExitStack() as stack:
@@ -64,6 +81,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         queue = ArqQueue(settings.queue)
         stack.push_async_callback(queue.close)
+        redis = create_redis(settings.queue, timeout=LIMITER_TIMEOUT)
+        stack.push_async_callback(redis.aclose)
         fetcher = Fetcher(settings.fetch_limits)
         stack.push_async_callback(fetcher.aclose)
         yield Resources(
@@ -74,6 +93,11 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             storages=storages,
             storage_choice=StorageChoice(reader),
             queue=queue,
+            redis=redis,
+            limiter=Limiter(redis, settings.queue_name),
+            metrics=RequestMetrics(),
+            statistics=StatisticsReader(engine),
+            tracer_provider=tracer_provider,
             fetcher=fetcher,
             tokens=Tokens(settings.auth),
             passwords=Passwords(),

@@ -9,12 +9,14 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from pydantic_settings import SettingsConfigDict
 
+from eventimport.settings.access import AccessSettings
 from eventimport.settings.mail import MailSettings
 from eventimport.settings.media import MediaSettings
+from eventimport.settings.observation import ObservationSettings
 from eventimport.settings.work import WorkSettings
 
 
-class Settings(MailSettings, WorkSettings, MediaSettings):
+class Settings(ObservationSettings, MailSettings, WorkSettings, MediaSettings, AccessSettings):
     """All that can be set. Byte limits are in bytes, durations in seconds."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
@@ -33,10 +35,16 @@ def describe_settings() -> Iterator[SettingDescription]:
     """All settings in the order of their declaration."""
     for name, field in Settings.model_fields.items():
         required = field.default is PydanticUndefined
-        default = "" if field.default is None else str(field.default)
         yield SettingDescription(
-            name.upper(), None if required else default, field.description or ""
+            name.upper(), None if required else written(field.default), field.description or ""
         )
+
+
+def written(default: Any) -> str:
+    """A default as one would set it, but for the case of `True` and `False`."""
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return "" if default is None else str(default)
 
 
 def problems_of(error: ValidationError) -> list[str]:

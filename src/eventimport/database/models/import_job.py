@@ -29,7 +29,9 @@ class ImportJob(Base):
 
     `attempt` is a fencing token: each claim by a worker adds 1, and who holds an older number may
     commit nothing. `stage`, `done`, `total` and `message` are its progress; `report` is what
-    `Report.as_dict` gives, `errors` a list of JSON:API error objects.
+    `Report.as_dict` gives, `errors` a list of JSON:API error objects. `stage_seconds` says how long
+    each stage of the last attempt took; `trace_parent` is the `traceparent` of the request that
+    brought the archive.
     """
 
     __tablename__ = "import_jobs"
@@ -67,6 +69,8 @@ class ImportJob(Base):
     event_name: Mapped[str | None]
     report: Mapped[JsonObject | None]
     errors: Mapped[list[JsonObject] | None]
+    stage_seconds: Mapped[JsonObject | None]
+    trace_parent: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     enqueued_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]

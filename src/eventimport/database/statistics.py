@@ -1,0 +1,120 @@
+"""What the database knows of all imports: the source of their metrics."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from sqlalchemy import BigInteger, ColumnElement, Numeric, cast, func, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.orm import InstrumentedAttribute
+
+from eventimport.database.models import ImportJob, ImportStatus, MediaItem
+from eventimport.database.models.media import MediaOutcome
+
+MAX_AGE_SECONDS = 5.0
+STATEMENT_TIMEOUT = "SET LOCAL statement_timeout = '5s'"
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long a stage took in all the imports that told it, and how many they are."""
+
+    seconds: float
+    imports: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportStatistics:
+    """A snapshot. `imports` counts by status and stage, `media` by outcome and origin; sizes are in
+    bytes, ages in seconds; `waiting` are the imports that no worker has taken yet."""
+
+    imports: dict[tuple[str, str], int]
+    waiting: int
+    oldest_waiting: float
+    stages: dict[str, StageTime]
+    media: dict[tuple[str, str], int]
+    archive_bytes: int
+    media_bytes: int
+
+
+@dataclass(slots=True)
+class StatisticsReader:
+    """Reads snapshots, one at a time and no more often than every few seconds, however many ask."""
+
+    engine: AsyncEngine
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _last: ImportStatistics | None = None
+    _read_at: float = 0.0
+
+    async def read(self) -> ImportStatistics:
+        """A snapshot that is at most a few seconds old. Raises what the database's absence raises,
+        and DBAPIError where it takes too long."""
+        async with self._lock:
+            if self._last is None or time.monotonic() - self._read_at > MAX_AGE_SECONDS:
+                async with self.engine.begin() as connection:
+                    await connection.execute(text(STATEMENT_TIMEOUT))
+                    self._last = await read_statistics(connection)
+                self._read_at = time.monotonic()
+            return self._last
+
+
+async def read_statistics(connection: AsyncConnection) -> ImportStatistics:
+    """One snapshot."""
+    stage = func.coalesce(ImportJob.stage, "waiting")
+    jobs = await connection.execute(
+        select(
+            ImportJob.status,
+            stage,
+            func.count(),
+            _total(ImportJob.archive_size),
+        ).group_by(ImportJob.status, stage)
+    )
+    imports: dict[tuple[str, str], int] = {}
+    archive_bytes = 0
+    for status, name, count, size in jobs:
+        imports[status, name] = count
+        archive_bytes += size
+    age = func.extract("epoch", func.now() - func.min(ImportJob.created_at))
+    waiting = (
+        await connection.execute(
+            select(func.count(), func.coalesce(age, 0)).where(
+                ImportJob.status == ImportStatus.PENDING
+            )
+        )
+    ).one()
+    media = (
+        await connection.execute(
+            select(
+                MediaItem.outcome,
+                MediaItem.origin,
+                func.count(),
+                _total(MediaItem.size),
+            ).group_by(MediaItem.outcome, MediaItem.origin)
+        )
+    ).all()
+    return ImportStatistics(
+        imports=imports,
+        waiting=waiting[0],
+        oldest_waiting=max(0.0, float(waiting[1])),
+        stages=await _read_stages(connection),
+        media={(row[0], row[1]): row[2] for row in media},
+        archive_bytes=archive_bytes,
+        media_bytes=sum(row[3] for row in media if row[0] == MediaOutcome.MOVED),
+    )
+
+
+def _total(sizes: InstrumentedAttribute[int | None]) -> ColumnElement[int]:
+    return func.coalesce(cast(func.sum(sizes), BigInteger), literal(0))
+
+
+async def _read_stages(connection: AsyncConnection) -> dict[str, StageTime]:
+    told = func.jsonb_each_text(ImportJob.stage_seconds).table_valued("key", "value")
+    name, seconds = told.c.key, cast(told.c.value, Numeric)
+    rows = await connection.execute(
+        select(name, func.sum(seconds), func.count())
+        .select_from(ImportJob)
+        .join(told, text("true"))
+        .where(ImportJob.stage_seconds.is_not(None))
+        .group_by(name)
+    )
+    return {row[0]: StageTime(float(row[1]), row[2]) for row in rows}

@@ -1,0 +1,90 @@
+"""Structured logs, with neither secrets nor personal data in them.
+
+Modules log through the standard library; what they say is rendered here. `configure` is for the
+roots alone: the web application's factory, the command line, the worker.
+"""
+
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Final, Literal, TextIO
+
+import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from eventimport.redaction import redact, traceback_of
+
+FIELDS: Final = {"method", "route", "status", "seconds", "bytes", "stages"}
+"""What a record's `extra` may add; what other libraries put there is left out."""
+
+QUIET: Final = ("httpx", "httpcore", "botocore", "aiobotocore", "boto3", "asyncpg", "multipart")
+"""They tell of every request they make, URLs and all."""
+
+bind = bind_contextvars
+"""Names (`request_id`, `task_id`, `user_id`) that every line of this request or job bears."""
+bound = bound_contextvars
+forget = clear_contextvars
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """How much is logged, and how; `auto` is for people where the stream is a terminal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+def configure(config: LogConfig, stream: TextIO | None = None) -> None:
+    """Send the log records of this process to `stream`, by default the standard error."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(allow=FIELDS),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _tell_exception,
+                _keep_secrets,
+                _renderer(config, stream),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(config.level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _renderer(config: LogConfig, stream: TextIO) -> Processor:
+    if config.format == "console" or (config.format == "auto" and stream.isatty()):
+        return structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    return structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+def _tell_exception(_logger: WrappedLogger, _method: str, record: EventDict) -> EventDict:
+    raised = record.pop("exc_info", None)
+    record.pop("stack_info", None)
+    error = raised[1] if isinstance(raised, tuple) else raised
+    if isinstance(error, BaseException):
+        record["exception"] = traceback_of(error)
+    return record
+
+
+def _keep_secrets(_logger: WrappedLogger, _method: str, record: EventDict) -> EventDict:
+    for name, value in record.items():
+        if isinstance(value, str) and name != "exception":
+            record[name] = redact(value)
+    if record.get("logger") == "asyncio":
+        # Below its first line asyncio shows the task, and with it what was raised.
+        record["event"] = record["event"].partition("\n")[0]
+    return record

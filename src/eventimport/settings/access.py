@@ -1,0 +1,94 @@
+"""Who gets in, from where, and how often."""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic_settings import NoDecode
+
+from eventimport.limits import Limit
+from eventimport.settings.service import ServiceSettings
+
+HOST_NAME = re.compile(r"\*|[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+MINUTE = 60
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(word for word in re.split(r"[,\s]+", value) if word)
+    return value
+
+
+def _host_names(value: Any) -> Any:
+    names = tuple(name.lower() for name in _words(value))
+    if not all(HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("must be host names without scheme and port, separated by commas")
+    return names
+
+
+def _origins(value: Any) -> Any:
+    origins: tuple[str, ...] = _words(value)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError("must be origins such as https://example.org, separated by commas")
+    return origins
+
+
+class AccessSettings(ServiceSettings):
+    """Hosts, origins, and limits per user."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)] = Field(
+        (),
+        description="The host names that requests may be for, separated by commas; `*` for any."
+        " Default: PUBLIC_URL's, and this machine's.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        (),
+        description="The origins whose pages may call the API from a browser, separated by commas."
+        " Default: none.",
+    )
+    requests_per_minute: NonNegativeInt = Field(
+        600, description="Requests that a user may make in a minute; 0 for any number."
+    )
+    sign_ins_per_minute: NonNegativeInt = Field(
+        10,
+        description="How often signing in with one e-mail address may be tried in a minute;"
+        " 0 for any number.",
+    )
+    sign_ins_per_client: NonNegativeInt = Field(
+        60,
+        description="How often one client address may try to sign in or up in a minute;"
+        " 0 for any number.",
+    )
+    max_imports_per_user: PositiveInt = Field(
+        20, description="Imports of one user that may wait or run at once."
+    )
+    max_waiting_imports: PositiveInt = Field(
+        1000, description="Imports that may wait for a worker; further ones are refused."
+    )
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The host names that requests may be for, in lower case; `*` stands for any."""
+        if self.allowed_hosts:
+            return frozenset(self.allowed_hosts)
+        own = urlsplit(self.public_url).hostname or "localhost"
+        return LOOPBACK_NAMES | {f"[{own}]" if ":" in own else own}
+
+    @property
+    def request_limit(self) -> Limit:
+        """How many requests a user may make."""
+        return Limit("requests", self.requests_per_minute, MINUTE)
+
+    @property
+    def sign_in_limit(self) -> Limit:
+        """How often signing in to one account may be tried."""
+        return Limit("sign-ins", self.sign_ins_per_minute, MINUTE)
+
+    @property
+    def client_limit(self) -> Limit:
+        """How often one client address may try to sign in or up."""
+        return Limit("client", self.sign_ins_per_client, MINUTE)
