@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 from uuid import UUID
 
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
@@ -25,6 +28,14 @@ class ImportQueue(Protocol):
 
     async def enqueue_import(self, job_id: UUID, attempt: int) -> None:
         """Have a worker run this attempt of the import; that it is enqueued already is no error.
+
+        Raises QueueUnavailableError, within a few seconds.
+        """
+        ...
+
+    async def renew_import(self, job_id: UUID, attempt: int) -> None:
+        """Have a worker run this attempt although it was enqueued before, and perhaps taken by a
+        worker that has died since; where it still waits for one, nothing changes.
 
         Raises QueueUnavailableError, within a few seconds.
         """
@@ -73,20 +84,55 @@ def create_redis(config: QueueConfig, *, timeout: float | None = None) -> ArqRed
     return redis
 
 
+def _arq_id(job_id: UUID, attempt: int) -> str:
+    return f"import:{job_id}:{attempt}"
+
+
 class ArqQueue:
     """The queue that arq's workers read."""
 
     def __init__(self, config: QueueConfig) -> None:
         self._redis = create_redis(config)
+        self._name = config.name
         self._timeout = config.timeout * 2
 
     async def enqueue_import(self, job_id: UUID, attempt: int) -> None:
         """See `ImportQueue`. arq ignores a second job of one id, so the id holds the attempt."""
+        async with self._answering():
+            await self._enqueue(job_id, attempt)
+
+    async def renew_import(self, job_id: UUID, attempt: int) -> None:
+        """See `ImportQueue`. What a dead worker has taken, arq holds to be in progress for as long
+        as a job may take, and does not enqueue again until then; and it goes on looking at such
+        jobs, the oldest first, at only so many of them."""
+        async with self._answering():
+            if attempt:
+                await self._forget(_arq_id(job_id, attempt - 1))
+            taken = await self._redis.exists(in_progress_key_prefix + _arq_id(job_id, attempt))
+            waiting = await self._redis.zscore(self._name, _arq_id(job_id, attempt))
+            if taken or waiting is None:
+                await self._forget(_arq_id(job_id, attempt))
+                await self._enqueue(job_id, attempt)
+
+    async def _enqueue(self, job_id: UUID, attempt: int) -> None:
+        await self._redis.enqueue_job(
+            IMPORT_EVENT, str(job_id), attempt, _job_id=_arq_id(job_id, attempt)
+        )
+
+    async def _forget(self, arq_id: str) -> None:
+        """Whoever may run it all the same finds that the row is taken."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(self._name, arq_id)
+            pipe.delete(
+                job_key_prefix + arq_id, in_progress_key_prefix + arq_id, retry_key_prefix + arq_id
+            )
+            await pipe.execute()
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._timeout):
-                await self._redis.enqueue_job(
-                    IMPORT_EVENT, str(job_id), attempt, _job_id=f"import:{job_id}:{attempt}"
-                )
+                yield
         except (RedisError, OSError, TimeoutError) as error:
             raise QueueUnavailableError(f"the queue is away: {error}") from error
 

@@ -155,6 +155,7 @@ async def test_a_stale_attempt_commits_nothing(
     imports: Imports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = await imports.accept(ARCHIVE)
+    others: list[asyncio.Task[None]] = []
 
     async def slow_write(*arguments: Any) -> None:
         await write_plan(*arguments)
@@ -164,10 +165,12 @@ async def test_a_stale_attempt_commits_nothing(
             await connection.execute(
                 text("UPDATE import_jobs SET heartbeat_at = now() - interval '1 hour'")
             )
-        await run_import(imports.resources, job_id)
+        others.append(asyncio.create_task(run_import(imports.resources, job_id)))
+        await asyncio.wait(others)
 
     monkeypatch.setattr(WRITE_PLAN, slow_write)
     await run_import(imports.resources, job_id)
+    await asyncio.gather(*others)
     job = await imports.job(job_id)
     assert (job.status, job.attempt) == ("SUCCESS", 2)
     (event,) = await imports.rows("events")

@@ -32,6 +32,14 @@ class EndedImport:
     error_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A job that was ended, and the event that was removed with it, whose objects are left."""
+
+    job_id: UUID
+    event_id: int | None
+
+
 FIRST_ERRORS = 1
 
 Tell = Callable[[EndedImport], Told]
@@ -54,13 +62,15 @@ async def fail(
     tell: Tell,
     errors: list[dict[str, Any]],
     **values: Any,
-) -> None:
+) -> EndedJob:
     """End the job as FAILURE, and remove the event that one of its attempts may have committed.
 
     Raises StaleAttemptError where the attempt does not count any more.
     """
-    if not await _end(connection, held(lease), {**_failure(errors), **values}, tell):
+    endings = await _end(connection, held(lease), {**_failure(errors), **values}, tell)
+    if not endings:
         raise StaleAttemptError(f"attempt {lease.attempt} of import {lease.job_id} is over")
+    return endings[0]
 
 
 async def fail_exhausted(
@@ -70,9 +80,9 @@ async def fail_exhausted(
     stale_after: timedelta,
     max_attempts: int,
     errors: list[dict[str, Any]],
-) -> list[UUID]:
+) -> list[EndedJob]:
     """End, as FAILURE, the jobs whose last permitted attempt died, and remove the events that they
-    have committed. Returns the jobs' ids."""
+    have committed."""
     chosen = (
         select(ImportJob.id)
         .where(ImportJob.attempt >= max_attempts, stale(stale_after))
@@ -93,7 +103,7 @@ def _failure(errors: list[dict[str, Any]]) -> dict[str, Any]:
 
 async def _end(
     connection: AsyncConnection, which: ColumnElement[bool], values: dict[str, Any], tell: Tell
-) -> list[UUID]:
+) -> list[EndedJob]:
     statement = (
         update(ImportJob)
         .where(which)
@@ -124,4 +134,4 @@ async def _end(
         await add_notification(
             connection, job_id=ended.job_id, user_id=ended.user_id, told=tell(ended)
         )
-    return [row["job_id"] for row in rows]
+    return [EndedJob(row["job_id"], row["event_id"]) for row in rows]

@@ -1,8 +1,12 @@
 """The engine: how the service reaches PostgreSQL."""
 
 from dataclasses import dataclass
+from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -11,6 +15,13 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from eventimport.errors import EventImportError
+
+_AWAY: Final = frozenset({"08", "28", "3D", "40", "53", "57"})
+"""Classes of SQLSTATE that tell of the server, not of what it was asked: the connection, who may
+connect and to what, a transaction to be tried again, resources, an operator's intervention."""
+
+_READ_ONLY: Final = "25006"
+"""A server that has become, or is still, the copy of another."""
 
 
 class DatabaseConfigError(EventImportError):
@@ -68,6 +79,7 @@ def create_engine(config: DatabaseConfig) -> AsyncEngine:
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
+            "async_creator_fn": _connect,
             "timeout": config.connect_timeout,
             "server_settings": {
                 "application_name": config.application_name,
@@ -75,6 +87,25 @@ def create_engine(config: DatabaseConfig) -> AsyncEngine:
             },
         },
     )
+
+
+async def _connect(*args: Any, **kwargs: Any) -> Any:
+    """The driver's own, but what the network says becomes an error of the database, too."""
+    try:
+        return await asyncpg.connect(*args, **kwargs)
+    except (OSError, asyncpg.InterfaceError) as error:
+        raise asyncpg.CannotConnectNowError(f"no connection: {error!r}") from error
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database could not be reached, was lost, or is short of something, so that the
+    same may be tried later: nothing is wrong with what it was asked."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state[:2] in _AWAY or state == _READ_ONLY
 
 
 def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

@@ -22,7 +22,8 @@ class StaleAttemptError(EventImportError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """An attempt at a job. `event_id` is that of an event which an earlier attempt committed."""
+    """An attempt at a job. `event_id` is that of an event which an earlier attempt committed, and
+    `event_identifier` its name in URLs, which stays when the event is deleted."""
 
     job_id: UUID
     attempt: int
@@ -32,6 +33,7 @@ class Lease:
     archive_storage: str
     archive_key: str
     event_id: int | None
+    event_identifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ async def claim(
             ImportJob.archive_storage,
             ImportJob.archive_key,
             ImportJob.event_id,
+            ImportJob.event_identifier,
         )
     )
     row = (await connection.execute(statement)).mappings().one_or_none()
@@ -92,21 +95,28 @@ async def release(connection: AsyncConnection, lease: Lease) -> None:
 
 
 async def take_unqueued(
-    connection: AsyncConnection, *, stale_after: timedelta, limit: int = 100
+    connection: AsyncConnection,
+    *,
+    stale_after: timedelta,
+    waiting_for: timedelta,
+    max_attempts: int,
+    limit: int = 100,
 ) -> list[Waiting]:
-    """The jobs that no worker will come to by itself: accepted but never enqueued, enqueued so long
-    ago that the queue may have lost them, or begun by a worker that is silent since. Each is marked
-    as enqueued now, and PENDING: the caller tells the queue."""
+    """The jobs that no worker may come to by itself: accepted but never enqueued, still not begun
+    `waiting_for` after they were, so that the queue may have lost them, or begun by a worker that
+    is silent since, for less than the last time. Each is marked as enqueued now, and PENDING: the
+    caller tells the queue."""
     lost = and_(
         ImportJob.status == ImportStatus.PENDING,
         or_(
             ImportJob.enqueued_at.is_(None),
-            ImportJob.enqueued_at < func.now() - stale_after,
+            ImportJob.enqueued_at < func.now() - waiting_for,
         ),
     )
+    silent = and_(stale(stale_after), ImportJob.attempt < max_attempts)
     chosen = (
         select(ImportJob.id)
-        .where(or_(lost, stale(stale_after)))
+        .where(or_(lost, silent))
         .order_by(ImportJob.created_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from asyncpg import UniqueViolationError
 from tenacity import (
     AsyncRetrying,
     retry_if_exception,
@@ -17,6 +19,7 @@ from tenacity import (
 )
 
 from eventimport.database.endings import fail, succeed
+from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError, draw_ids, write_plan
 from eventimport.database.leases import (
     Lease,
@@ -26,24 +29,32 @@ from eventimport.database.leases import (
     update_job,
 )
 from eventimport.database.media_records import with_media
+from eventimport.errors import Problem
 from eventimport.jobs.attempt import Attempt, paused_collection, running
 from eventimport.jobs.import_failure import (
     ARCHIVE_GONE,
+    DATABASE_LOST,
     OUR_FAULT,
     STORAGE_AWAY,
+    TOO_LONG,
     ImportFailedError,
     problems_of,
 )
 from eventimport.jobs.import_rows import rows_of_import
 from eventimport.jobs.move_media import move_media
+from eventimport.jobs.patience import LONGEST_PAUSE, patiently
 from eventimport.jobs.telling import words_of
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference
 from eventimport.openevent.plan import Plan, make_plan, provisional_ids
 from eventimport.openevent.report import Report
 from eventimport.resources import Resources
+from eventimport.storage.event_objects import remove_event_objects
 from eventimport.storage.materialize import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
+
+FIRST_PAUSE: Final = 0.25
+"""Seconds until the second attempt of one that lost the database; then twice that, …"""
 
 logger = logging.getLogger(__name__)
 
@@ -65,30 +76,53 @@ async def import_event(ctx: dict[str, Any], job_id: str, attempt: int) -> None: 
 
 async def run_import(resources: Resources, job_id: UUID) -> None:
     """Claim the import and bring it to its end. Nothing happens where it has ended, or runs
-    elsewhere. Cancelled, it hands the job back. Raises what the database's absence raises: the job
-    is then found by its stale heartbeat."""
-    settings = resources.settings
+    elsewhere. Cancelled, it hands the job back. A database that is away is waited for, and an
+    attempt that it interrupted begun anew."""
+    while True:
+        lease = await patiently(lambda: _claim(resources, job_id))
+        if lease is None:
+            logger.info("import %s has ended or runs elsewhere", job_id)
+            return
+        if await _attempt(resources, lease):
+            return
+        await asyncio.sleep(min(FIRST_PAUSE * 2**lease.attempt, LONGEST_PAUSE))
+
+
+async def _claim(resources: Resources, job_id: UUID) -> Lease | None:
     async with resources.engine.begin() as connection:
-        lease = await claim(connection, job_id, stale_after=settings.heartbeat_stale_after)
-    if lease is None:
-        logger.info("import %s has ended or runs elsewhere", job_id)
-        return
+        return await claim(connection, job_id, stale_after=resources.settings.heartbeat_stale_after)
+
+
+async def _attempt(resources: Resources, lease: Lease) -> bool:
+    """Whether this is all that there is to do here: not where the database was lost."""
+    settings = resources.settings
     try:
-        async with running(
-            resources.engine, lease, heartbeat_seconds=settings.heartbeat_interval
-        ) as attempt:
+        async with (
+            asyncio.timeout(settings.import_timeout) as limit,
+            running(
+                resources.engine, lease, heartbeat_seconds=settings.heartbeat_interval
+            ) as attempt,
+        ):
             await _run(resources, attempt)
     except StaleAttemptError:
-        logger.warning("import %s: attempt %d is over", job_id, lease.attempt)
+        logger.warning("import %s: attempt %d is over", lease.job_id, lease.attempt)
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(resources, lease))
         raise
+    except Exception as error:
+        if not (_passes(error) or limit.expired()):
+            raise
+        logger.warning("import %s was interrupted", lease.job_id, exc_info=True)
+        reason = TOO_LONG if limit.expired() else DATABASE_LOST
+        await patiently(lambda: _put_off(resources, lease, reason))
+        return limit.expired()
+    return True
 
 
 async def _run(resources: Resources, attempt: Attempt) -> None:
     lease = attempt.lease
     try:
-        if lease.event_id is None:
+        if lease.event_identifier is None:
             with paused_collection():
                 await _import(resources, attempt)
     except ImportFailedError as failure:
@@ -108,17 +142,21 @@ async def _run(resources: Resources, attempt: Attempt) -> None:
         if _passes(error):
             raise
         logger.exception("import %s: its event is there, but not all is done", lease.job_id)
-        await _put_off(resources, lease)
+        await _put_off(resources, lease, _reason_of(error))
 
 
 def _passes(error: Exception) -> bool:
-    """Whether the reason will pass by itself: the attempt is over, or the database is away. The row
-    stays as it is then, and its heartbeat gets stale."""
+    """Whether the reason is none to fail for: the attempt is over, or the database is away."""
     if isinstance(error, EventWriteError):
-        return error.retryable
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    return isinstance(error, (StaleAttemptError, SQLAlchemyError, OSError))
+        # The identifier may be taken; another attempt draws another one.
+        return error.retryable or isinstance(error.__cause__, UniqueViolationError)
+    return isinstance(error, StaleAttemptError) or is_away(error)
+
+
+def _reason_of(error: Exception) -> Problem:
+    if isinstance(error, ObjectNotFoundError):
+        return ARCHIVE_GONE
+    return STORAGE_AWAY if isinstance(error, StorageError) else OUR_FAULT
 
 
 async def _import(resources: Resources, attempt: Attempt) -> None:
@@ -181,7 +219,7 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Readi
             stop=stop_after_delay(resources.settings.storage_patience),
             reraise=True,
         ):
-            with trial:
+            with trial, _disk_as_storage():
                 async with local_copy(storage, lease.archive_key) as path:
                     return await attempt.in_thread(lambda: read(path))
     except ArchiveError:
@@ -192,6 +230,15 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Readi
         logger.warning("import %s: %s", lease.job_id, error)
         raise ImportFailedError([STORAGE_AWAY]) from None
     raise AssertionError("the retry either returns or raises")
+
+
+@contextmanager
+def _disk_as_storage() -> Iterator[None]:
+    """The disk that an archive is read from, or copied to, may be full or ill for a while, too."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"local disk: {error}") from error
 
 
 def _check(report: Report, lease: Lease) -> None:
@@ -244,16 +291,21 @@ async def _fail(resources: Resources, lease: Lease, failure: ImportFailedError) 
     errors = [problem.as_dict() for problem in failure.problems]
     report = {} if failure.report is None else {"report": failure.report.as_dict()}
     async with resources.engine.begin() as connection:
-        await fail(connection, lease, words_of(resources.settings), errors, **report)
+        ended = await fail(connection, lease, words_of(resources.settings), errors, **report)
+    if ended.event_id is not None:
+        await remove_event_objects(resources.storages, ended.event_id)
 
 
-async def _put_off(resources: Resources, lease: Lease) -> None:
+async def _put_off(resources: Resources, lease: Lease, reason: Problem) -> None:
     """Have the recovery run the rest again, or, after the last attempt, undo the import."""
-    if lease.attempt >= resources.settings.max_attempts:
-        await _fail(resources, lease, ImportFailedError([OUR_FAULT]))
-        return
-    async with resources.engine.begin() as connection:
-        await release(connection, lease)
+    try:
+        if lease.attempt >= resources.settings.max_attempts:
+            await _fail(resources, lease, ImportFailedError([reason]))
+            return
+        async with resources.engine.begin() as connection:
+            await release(connection, lease)
+    except StaleAttemptError:
+        logger.warning("import %s: attempt %d is over", lease.job_id, lease.attempt)
 
 
 async def _hand_back(resources: Resources, lease: Lease) -> None:

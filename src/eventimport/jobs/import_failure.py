@@ -17,6 +17,18 @@ STORAGE_AWAY: Final = Problem(
     "The storage does not answer",
     "The storage of files did not answer in time; nothing was imported. Try again later.",
 )
+DATABASE_LOST: Final = Problem(
+    503,
+    "database-unavailable",
+    "The database was lost",
+    "Each attempt at the import lost its database; nothing was imported. Try again later.",
+)
+TOO_LONG: Final = Problem(
+    500,
+    "import-too-long",
+    "The import took too long",
+    "Each attempt took longer than an attempt may; nothing was imported.",
+)
 OUR_FAULT: Final = Problem(
     500,
     "internal-error",

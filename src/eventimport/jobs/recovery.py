@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,6 +12,7 @@ from eventimport.errors import Problem
 from eventimport.jobs.telling import words_of
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
+from eventimport.storage.event_objects import remove_event_objects
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +22,23 @@ async def recover(resources: Resources) -> int:
     whose worker is silent; end those that have had all their attempts. Returns how many imports
     were enqueued. Raises QueueUnavailableError, and what the database's absence raises: what was
     not enqueued is found again."""
+    await _fail_exhausted(resources)
     settings = resources.settings
-    stale_after = settings.heartbeat_stale_after
+    async with resources.engine.begin() as connection:
+        # The commit comes after the enqueueing: should the queue be away, nothing has happened.
+        waiting = await take_unqueued(
+            connection,
+            stale_after=settings.heartbeat_stale_after,
+            waiting_for=timedelta(seconds=settings.recovery_interval),
+            max_attempts=settings.max_attempts,
+        )
+        for job in waiting:
+            await resources.queue.renew_import(job.job_id, job.attempt)
+    return len(waiting)
+
+
+async def _fail_exhausted(resources: Resources) -> None:
+    settings = resources.settings
     problem = Problem(
         500,
         "worker-lost",
@@ -29,20 +46,17 @@ async def recover(resources: Resources) -> int:
         f"The workers that ran it died, {settings.max_attempts} times.",
     )
     async with resources.engine.begin() as connection:
-        failed = await fail_exhausted(
+        ended = await fail_exhausted(
             connection,
             words_of(settings),
-            stale_after=stale_after,
+            stale_after=settings.heartbeat_stale_after,
             max_attempts=settings.max_attempts,
             errors=[problem.as_dict()],
         )
-        # The commit comes after the enqueueing: should the queue be away, nothing has happened.
-        waiting = await take_unqueued(connection, stale_after=stale_after)
-        for job in waiting:
-            await resources.queue.enqueue_import(job.job_id, job.attempt)
-    for job_id in failed:
-        logger.error("import %s has had its last attempt", job_id)
-    return len(waiting)
+    for job in ended:
+        logger.error("import %s has had its last attempt", job.job_id)
+        if job.event_id is not None:
+            await remove_event_objects(resources.storages, job.event_id)
 
 
 async def keep_recovering(resources: Resources) -> None:

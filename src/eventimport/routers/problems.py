@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from eventimport.database.engine import is_away
 from eventimport.errors import Problem, ProblemError, document, refuse
 from eventimport.routers.security_headers import SECURITY_HEADERS
 from eventimport.storage.protocol import StorageError
@@ -131,7 +132,7 @@ async def _database(_request: Request, error: Exception) -> Response:
 
 
 def _is_away(error: DBAPIError) -> bool:
-    return error.connection_invalidated or isinstance(error, (InterfaceError, OperationalError))
+    return is_away(error) or isinstance(error, (InterfaceError, OperationalError))
 
 
 async def _disconnect(_request: Request, _error: ClientDisconnect) -> Response:
