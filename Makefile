@@ -22,7 +22,7 @@ ARGS ?=
 .PHONY: help
 help: ## List the targets
 	@echo 'make <target> [PYTHON=python3.12] [PORT=8000] [DATA_DIR=.eventimport]'; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with the pinned dependencies and the project itself
@@ -50,6 +50,11 @@ dev: $(STAMP) ## Start PostgreSQL, Valkey, API and worker, with a demo account
 .PHONY: test
 test: $(STAMP) ## Run the tests (ARGS="-k word" for some of them)
 	@$(BIN)/pytest -n auto $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(STAMP) ## Run the tests in Chromium; as root, install it from Debian if it's missing
+	@sh scripts/install-chromium
+	@$(BIN)/pytest -n auto tests/browser $(ARGS)
 
 .PHONY: check
 check: $(STAMP) ## Check format, lint, types, import rules and migrations

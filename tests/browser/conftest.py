@@ -1,0 +1,157 @@
+"""A running service, and a browser. `make test-browser` runs these tests; `make test` does not."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from eventimport.cli.example_archive import write_archive
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-open-2027"
+START_SECONDS = 60
+STOP_SECONDS = 30
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# No sandbox, because CI runs as root; nothing that would ask hosts outside of this machine.
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+VIEWPORTS = {"phone": (390, 844), "desktop": (1280, 900)}
+
+OpenPage = Callable[..., Page]
+
+
+@dataclass
+class Processes:
+    """The service as it runs in production: an API, and a worker once somebody wants one."""
+
+    url: str
+    _environment: dict[str, str]
+    _folder: Path
+    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *arguments: str) -> None:
+        """Start `eventimport <arguments>`; what it says goes into a file."""
+        with (self._folder / f"{arguments[0]}.log").open("wb") as log:
+            command = [sys.executable, "-m", "eventimport.cli", *arguments]
+            process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        self._running.append(process)
+
+    def start_worker(self) -> None:
+        """Start a worker."""
+        self.start("worker")
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for the API."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200:
+                    return
+            time.sleep(0.05)
+        pytest.fail((self._folder / "serve.log").read_text())
+
+    def stop(self) -> None:
+        """Stop all, as a process manager does."""
+        for process in self._running:
+            process.terminate()
+        for process in self._running:
+            process.wait(STOP_SECONDS)
+
+
+@pytest.fixture
+def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Processes]:
+    """A running API; no worker yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}},
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": "a key for tests, which guards nothing; long enough for every HMAC",
+        "PUBLIC_URL": url,
+        "LOCAL_STORAGE_PATH": str(tmp_path / "storage"),
+        "SHUTDOWN_GRACE": "5",
+    }
+    processes = Processes(url, environment, tmp_path)
+    try:
+        processes.start("serve", "--port", str(port))
+        processes.wait_until_it_answers()
+        yield processes
+    finally:
+        processes.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium: the system's own, or that of CHROMIUM."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    assert found, "no Chromium: install it (Debian: apt-get install chromium), or set CHROMIUM"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=VIEWPORTS)
+def viewport(request: pytest.FixtureRequest) -> str:
+    """Each size of screen."""
+    return str(request.param)
+
+
+@pytest.fixture
+def open_page(service: Processes, browser: Browser) -> Iterator[OpenPage]:
+    """Opens a path in a browser of its own, which knows nothing of the others.
+
+    A test fails where a page says anything in its console: what a policy of ours forbids, a file
+    that isn't there, an exception.
+    """
+    complaints: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(
+            path: str = "/", *, viewport: str = "desktop", javascript: bool = True
+        ) -> Page:
+            width, height = VIEWPORTS[viewport]
+            context = browser.new_context(
+                base_url=service.url,
+                viewport={"width": width, "height": height},
+                java_script_enabled=javascript,
+            )
+            stack.callback(context.close)
+            context.on("console", lambda told: complaints.append(told.text))
+            context.on("weberror", lambda told: complaints.append(str(told.error)))
+            page = context.new_page()
+            page.goto(path)
+            return page
+
+        yield open_page
+    expected = "the server responded with a status of 4"
+    assert [told for told in complaints if expected not in told] == []
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example conference, as a zip."""
+    path = tmp_path_factory.mktemp("example") / "lantern.zip"
+    write_archive(EXAMPLE, path)
+    return path

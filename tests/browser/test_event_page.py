@@ -1,0 +1,85 @@
+"""The page of an event in a browser that runs no scripts."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+ACCOUNT = {"email": "ada@example.org", "password": "tea and cables"}
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def event_path(service: Any, example: Path) -> str:
+    """The path of the example conference, imported over the API."""
+    service.start_worker()
+    with httpx.Client(base_url=service.url, trust_env=False, timeout=PATIENCE) as client:
+        client.post("/v1/users", json=ACCOUNT).raise_for_status()
+        token = client.post("/v1/auth/session", json=ACCOUNT).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        with example.open("rb") as file:
+            accepted = client.post("/v1/events/import/json", files={"file": file}).json()
+        # The stream ends with the final state: what waits for it needs no loop.
+        client.get(f"{accepted['task_url']}/events").raise_for_status()
+        task = client.get(accepted["task_url"]).json()
+    url: str = task["result"]["url"]
+    assert url.startswith(f"{service.url}/events/"), "without FRONTEND_URL it leads here"
+    return url.removeprefix(service.url)
+
+
+def test_it_needs_no_scripts(open_page: Any, event_path: str, viewport: str) -> None:
+    page = open_page(event_path, viewport=viewport, javascript=False)
+    width = page.viewport_size["width"]
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Lantern Open 2027")
+    schedule = page.get_by_role("region", name="Schedule")
+    expect(schedule.get_by_role("heading", level=3)).to_have_text(
+        ["Thursday, 20 May 2027", "Friday, 21 May 2027", "Saturday, 22 May 2027"]
+    )
+    first = schedule.get_by_role("article", name="Forty small servers, one large kettle")
+    expect(first).to_contain_text("09:30")
+    expect(first.get_by_role("link", name="Ilse Vantroyen-Okafor")).to_be_visible()
+    boxes = [box.bounding_box() for box in page.get_by_role("article").all()]
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+
+
+def test_rooms_lie_side_by_side_where_there_is_space(open_page: Any, event_path: str) -> None:
+    columns = {}
+    for viewport in ("phone", "desktop"):
+        page = open_page(event_path, viewport=viewport)
+        rooms = page.locator(".day").first.locator(".room").all()
+        columns[viewport] = len({(room.bounding_box() or {})["x"] for room in rooms})
+
+    assert columns["phone"] == 1
+    assert columns["desktop"] >= 3
+
+
+def test_a_session_leads_to_its_speaker_and_back(open_page: Any, event_path: str) -> None:
+    page = open_page(event_path)
+
+    page.get_by_role("article").get_by_role("link", name="Ilse Vantroyen-Okafor").first.click()
+    speaker = page.locator(".speaker:target")
+    expect(speaker.get_by_role("heading", level=3)).to_have_text("Ilse Vantroyen-Okafor")
+    expect(speaker).to_be_in_viewport()
+    speaker.get_by_role("link", name="Forty small servers, one large kettle").click()
+
+    expect(page.locator(".session:target")).to_contain_text("Opening keynote")
+
+
+def test_the_keyboard_reaches_the_content_first(open_page: Any, event_path: str) -> None:
+    page = open_page(event_path)
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+
+
+def test_pictures_are_there(open_page: Any, event_path: str) -> None:
+    page = open_page(event_path)
+    photos = page.locator(".speaker img")
+
+    assert photos.count() > 10
+    photos.first.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('.speaker img').naturalWidth > 0")
