@@ -23,6 +23,7 @@ from eventimport.notifications.messages import (
     Ending,
     Words,
     headline,
+    media_told,
     summary,
     words_for_mail,
 )
@@ -60,6 +61,7 @@ def ending(**changes: Any) -> Ending:
             "event_url": URL,
             "service_url": "https://service.example/",
             "totals": {"repair": 3, "warning": 1, "error": 0},
+            "media": {"MISSING": 2, "MOVED": 34},
             "errors": [],
             "error_count": 0,
             "warnings": [WARNING],
@@ -77,6 +79,7 @@ def failure(*errors: dict[str, Any], **changes: Any) -> Ending:
         errors=errors,
         error_count=len(errors),
         warnings=[],
+        media={},
         **changes,
     )
 
@@ -110,13 +113,17 @@ def test_an_event_is_told_with_its_name_and_url() -> None:
     words = words_for_mail(told)
 
     assert headline(told) == words.subject == "“Lantern Open” was imported"
-    assert summary(told) == f"It is at {URL}. The report has 3 repairs and 1 warning."
+    assert summary(told) == (
+        f"It is at {URL}. The report has 3 repairs and 1 warning."
+        " 34 of 36 media were moved: 2 missing."
+    )
     assert f"Event: Lantern Open\nURL:   {URL}\n" in words.text
     assert "- sessions, record 3 (id 7), track:\n  There is no such track\n" in words.text
     assert Shown(words.html).links == [URL, "https://service.example/"]
     assert "sessions, record 3 (id 7), track" in shown(words.html)
     for body in (words.text, words.html):
         assert "3 repairs and 1 warning" in body
+        assert "34 of 36 media were moved: 2 missing." in body
         assert "There is no such track" in body
         assert str(JOB_ID) in body
         assert "lantern.zip" in body
@@ -182,6 +189,18 @@ def test_an_import_without_findings() -> None:
 
     assert "The report has no findings." in words_for_mail(told).text
     assert "warnings" not in words_for_mail(told).text
+
+
+@pytest.mark.parametrize(
+    ("media", "told"),
+    [
+        ({}, ""),
+        ({"MOVED": 1_036}, "All 1,036 media were moved."),
+        ({"NOT_AN_IMAGE": 1, "MISSING": 2}, "0 of 3 media were moved: 2 missing, 1 not an image."),
+    ],
+)
+def test_what_became_of_the_media(media: dict[str, int], told: str) -> None:
+    assert media_told(media) == told
 
 
 HOSTILE = '<script>alert(1)</script>"\'><a href="https://evil.example">&amp;'
@@ -253,6 +272,7 @@ endings = st.builds(
     event_url=st.just(URL),
     service_url=st.just("https://service.example/"),
     totals=st.dictionaries(st.sampled_from(["repair", "warning", "error"]), st.integers(0)),
+    media=st.dictionaries(st.sampled_from(["MOVED", "MISSING", "TOO_LARGE"]), st.integers(0)),
     errors=st.lists(
         st.fixed_dictionaries({"detail": texts, "title": texts}, optional={"meta": places}),
         max_size=3,

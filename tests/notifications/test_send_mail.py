@@ -62,7 +62,11 @@ async def test_the_mail_is_of_the_import(
 ) -> None:
     warning = {"severity": "warning", "message": "No such room", "entry": "sessions", "record": 2}
     findings = [{"severity": "repair", "message": "No offset"}, warning]
-    report = {"totals": {"repair": 1, "warning": 1, "error": 0}, "findings": findings}
+    report = {
+        "totals": {"repair": 1, "warning": 1, "error": 0},
+        "media": {"total": 2, "outcomes": {"MOVED": 1, "TOO_LARGE": 1}},
+        "findings": findings,
+    }
     job_id = await outbox.add(report=report, file_name="lantern.zip")
     server = await start_mail_server()
 
@@ -79,6 +83,7 @@ async def test_the_mail_is_of_the_import(
         assert "https://events.example/events/abc" in body
         assert "1 repair and 1 warning" in body
         assert "No such room" in body
+        assert "1 of 2 media were moved: 1 too large." in body
         assert "No offset" not in body
     row = await outbox.mail()
     assert (row.status, row.attempts, row.last_error) == ("SENT", 1, None)

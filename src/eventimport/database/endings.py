@@ -17,8 +17,9 @@ from eventimport.database.outbox import Told, add_notification, first_of, length
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedImport:
-    """An import that has just ended, as SUCCESS or FAILURE. `totals` counts its findings, and
-    `error_count` its errors; `errors` are the first ones."""
+    """An import that has just ended, as SUCCESS or FAILURE. `totals` counts its findings,
+    `media` its media by what became of them, and `error_count` its errors; `errors` are the first
+    ones."""
 
     job_id: UUID
     user_id: int
@@ -28,6 +29,7 @@ class EndedImport:
     event_name: str | None
     event_identifier: str | None
     totals: dict[str, int] | None
+    media: dict[str, int] | None
     errors: list[dict[str, Any]]
     error_count: int
 
@@ -117,6 +119,7 @@ async def _end(
             ImportJob.event_name,
             ImportJob.event_identifier,
             ImportJob.report["totals"].label("totals"),
+            ImportJob.report["media"]["outcomes"].label("media"),
             first_of(ImportJob.errors, "$[*]", FIRST_ERRORS).label("errors"),
             length_of(ImportJob.errors).label("error_count"),
             ImportJob.event_id,

@@ -56,6 +56,7 @@ class DueMail:
     event_name: str | None
     event_identifier: str | None
     totals: Mapping[str, int] | None
+    media: Mapping[str, int] | None
     errors: list[dict[str, Any]]
     error_count: int
     warnings: list[dict[str, Any]]
@@ -117,6 +118,7 @@ async def take_due_mail(
             ImportJob.event_name,
             ImportJob.event_identifier,
             ImportJob.report["totals"].label("totals"),
+            ImportJob.report["media"]["outcomes"].label("media"),
             first_of(ImportJob.errors, "$[*]", max_listed).label("errors"),
             length_of(ImportJob.errors).label("error_count"),
             first_of(ImportJob.report, WARNINGS, max_listed).label("warnings"),

@@ -36,6 +36,7 @@ def ending_of(job: EndedImport | DueMail, settings: Settings) -> Ending:
         event_url=f"{settings.event_base_url}/events/{identifier}" if identifier else None,
         service_url=f"{settings.public_url}/",
         totals=job.totals or {},
+        media=job.media or {},
         errors=job.errors,
         error_count=job.error_count,
         warnings=job.warnings if isinstance(job, DueMail) else (),

@@ -21,7 +21,8 @@ MAX_LINE: Final = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How an import ended. `errors` are JSON:API error objects, `warnings` findings of its report;
-    both may be the first ones alone. `error_count` and `totals` count all."""
+    both may be the first ones alone. `error_count` and `totals` count all; `media` counts
+    media by what became of them, `MOVED` or why not."""
 
     job_id: UUID
     succeeded: bool
@@ -31,6 +32,7 @@ class Ending:
     event_url: str | None
     service_url: str
     totals: Mapping[str, int]
+    media: Mapping[str, int]
     errors: Sequence[Mapping[str, Any]]
     error_count: int
     warnings: Sequence[Mapping[str, Any]] = ()
@@ -72,7 +74,8 @@ def summary(ending: Ending) -> str:
         findings = f"The report has {counted(ending.totals)}."
         if ending.dry_run:
             return f"It was checked alone; nothing was written. {findings}"
-        return f"It is at {ending.event_url}. {findings}"
+        media = media_told(ending.media)
+        return f"It is at {ending.event_url}. {findings}{f' {media}' if media else ''}"
     lines = error_lines(ending)
     first = f"{lines[0].place}: {lines[0].message}" if lines[0].place else lines[0].message
     if ending.error_count <= 1:
@@ -91,6 +94,7 @@ def words_for_mail(ending: Ending) -> Words:
         "event_name": one_line(ending.event_name or "", MAX_NAME),
         "file_name": one_line(ending.file_name or "", MAX_NAME),
         "findings": counted(ending.totals),
+        "media": media_told(ending.media),
         "errors": error_lines(ending) if not ending.succeeded else [],
         "more_errors": max(ending.error_count - MAX_LISTED, 0),
         "warnings": warning_lines(ending) if ending.succeeded else [],
@@ -127,6 +131,19 @@ def counted(totals: Mapping[str, int]) -> str:
     """ "3 repairs and 1 warning"."""
     parts = [plural(totals.get(kind, 0), kind) for kind in ("repair", "warning", "error")]
     return " and ".join(part for part in parts if not part.startswith("0 ")) or "no findings"
+
+
+def media_told(outcomes: Mapping[str, int]) -> str:
+    """ "34 of 36 media were moved: 2 missing.", "" where there were none."""
+    total, moved = sum(outcomes.values()), outcomes.get("MOVED", 0)
+    if moved == total:
+        return f"All {total:,} media were moved." if total else ""
+    others = (
+        f"{count:,} {outcome.lower().replace('_', ' ')}"
+        for outcome, count in sorted(outcomes.items())
+        if count and outcome != "MOVED"
+    )
+    return f"{moved:,} of {total:,} media were moved: {', '.join(others)}."
 
 
 def plural(count: int, noun: str) -> str:
