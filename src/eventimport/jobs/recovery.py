@@ -68,4 +68,7 @@ async def keep_recovering(resources: Resources) -> None:
                 logger.info("%d imports were enqueued again", count)
         except (QueueUnavailableError, SQLAlchemyError, OSError, TimeoutError):
             logger.warning("the recovery of imports has to wait", exc_info=True)
+        except Exception:
+            # Without it nothing that is lost would ever be found again.
+            logger.exception("the recovery of imports failed for a reason that is ours")
         await asyncio.sleep(resources.settings.recovery_interval)

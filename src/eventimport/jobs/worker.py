@@ -82,11 +82,23 @@ async def work(resources: Resources, stopping: asyncio.Event) -> None:
             if not isinstance(error, (RedisError, OSError, TimeoutError)):
                 await main
             logger.warning("the queue is away: %s", error)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), RECONNECT_SECONDS)
-            if worker.tasks:
-                await asyncio.wait(worker.tasks.values())
+            await _finish_without_queue(worker, stopping, resources.settings.shutdown_grace)
         await _close(worker, main)
+
+
+async def _finish_without_queue(worker: Worker, stopping: asyncio.Event, grace: float) -> None:
+    """Wait for the end of what runs, and a second at least; told to stop, for the grace period at
+    most."""
+    stop = asyncio.create_task(stopping.wait())
+    running = [asyncio.create_task(asyncio.sleep(RECONNECT_SECONDS)), *worker.tasks.values()]
+    done = asyncio.create_task(asyncio.wait(running))
+    try:
+        await asyncio.wait((stop, done), return_when=asyncio.FIRST_COMPLETED)
+        if stop.done():
+            await asyncio.wait((done,), timeout=grace if worker.tasks else 0)
+    finally:
+        for task in (stop, done, running[0]):
+            task.cancel()
 
 
 async def _close(worker: Worker, main: asyncio.Task[None]) -> None:
@@ -108,7 +120,8 @@ def create_worker(resources: Resources) -> Worker:
             func(
                 import_event,
                 name=IMPORT_EVENT,
-                timeout=settings.import_timeout,
+                # Attempts have a limit of their own; this one is for whoever waits for the database.
+                timeout=2 * settings.import_timeout,
                 keep_result=0,
             )
         ],
