@@ -1,0 +1,194 @@
+"""References → links: which record each of them means, and what it says beyond that."""
+
+from typing import Any
+
+from eventimport.openevent import values
+from eventimport.openevent.conference import Conference
+from eventimport.openevent.dialect import Dialect, dialects
+from eventimport.openevent.id_map import IdMap
+from eventimport.openevent.order import LEVELS, Kind, Reference
+from eventimport.openevent.record_reader import SourceRecord, place_of, same
+from eventimport.openevent.report import Report
+
+
+class Linker:
+    """Resolves the references of all records; what they nest and nobody else says is kept."""
+
+    def __init__(self, conference: Conference, report: Report) -> None:
+        self._conference = conference
+        self._report = report
+        self._dialects: dict[Kind, Dialect] = dialects()
+        self._maps: dict[Kind, IdMap] = {}
+        self._plain: dict[tuple[Any, ...], SourceRecord] = {}
+
+    def link(self) -> set[tuple[int, int]]:
+        """Set the foreign keys of all sessions; return the links (session id, speaker id)."""
+        by_session = self._links_of(Kind.SESSION, "speakers")
+        by_speaker = {(one, other) for other, one in self._links_of(Kind.SPEAKER, "sessions")}
+        self._compare(by_session, by_speaker)
+        for reference in LEVELS[Kind.SESSION].references:
+            if not reference.many:
+                self._set_foreign_keys(reference)
+        self._link_tracks()
+        return by_session | by_speaker
+
+    def _set_foreign_keys(self, reference: Reference) -> None:
+        entry = self._conference.entries[Kind.SESSION]
+        for session in self._conference.records[Kind.SESSION]:
+            raw = session.references.get(reference.field)
+            if raw is not None:
+                target, rest = self._resolve(reference, raw, session, entry)
+                if target is not None:
+                    session.foreign_keys[reference.column] = target.new_id
+                if rest:
+                    session.keep(reference.field, rest)
+
+    def _links_of(self, kind: Kind, name: str) -> set[tuple[int, int]]:
+        links: set[tuple[int, int]] = set()
+        for record, target in self._many(kind, name):
+            links.add((record.new_id, target.new_id))
+        return links
+
+    def _many(self, kind: Kind, name: str) -> list[tuple[SourceRecord, SourceRecord]]:
+        reference = next(ref for ref in LEVELS[kind].references if ref.field == name)
+        entry = self._conference.entries[kind]
+        pairs = []
+        for record in self._conference.records[kind]:
+            raw = record.references.get(name)
+            if raw is None:
+                continue
+            if not isinstance(raw, list):
+                message = "a list of references belongs here; the one that stands here is taken"
+                self._report.repair("no-list", message, place_of(record, entry, name), raw)
+                raw = [raw]
+            kept = []
+            for item in raw:
+                target, rest = self._resolve(reference, item, record, entry)
+                if target is not None:
+                    pairs.append((record, target))
+                if rest:
+                    kept.append(rest)
+            if kept:
+                record.keep(name, kept)
+        return pairs
+
+    def _resolve(
+        self, reference: Reference, raw: Any, record: SourceRecord, entry: str
+    ) -> tuple[SourceRecord | None, Any]:
+        """The record that is meant, and what the reference says but that record does not."""
+        # Thousands of sessions refer to the same few records, in the same words.
+        words = _words(reference.kind, raw)
+        known = self._plain.get(words) if words is not None else None
+        if known is not None:
+            return known, None
+        target, rest, told = self._look_up(reference, raw, record, entry)
+        if words is not None and target is not None and not rest and not told:
+            self._plain[words] = target
+        return target, rest
+
+    def _look_up(
+        self, reference: Reference, raw: Any, record: SourceRecord, entry: str
+    ) -> tuple[SourceRecord | None, Any, bool]:
+        """As `_resolve`, and whether there was a finding."""
+        kind = reference.kind
+        nested: dict[str, Any] = {}
+        left_over: dict[str, Any] = {}
+        if isinstance(raw, dict):
+            nested, left_over = self._dialects[kind].translate(raw)
+            key = values.source_key(nested.pop("id", None))
+        else:
+            key = values.source_key(raw)
+        if key is None and not nested and not left_over and isinstance(raw, dict):
+            return None, None, False
+        label_name = LEVELS[kind].label
+        label = nested.get(label_name)
+        match = self._map(kind).find(key, label)
+        target = match.record
+        if match.code is not None and match.message is not None:
+            place = place_of(record, entry, reference.field)
+            tell = self._report.warning if target is None else self._report.repair
+            tell(match.code, match.message, place, raw)
+        rest = raw if target is None else self._rest(kind, nested, left_over, target)
+        if target is not None and rest:
+            said = target.values.get(label_name, "")
+            if label_name in rest and values.label_key(label) != values.label_key(said):
+                message = f"the {kind} of this id has another {label_name}; the id counts"
+                place = place_of(record, entry, reference.field)
+                self._report.warning("other-name", message, place, label)
+        if target is not None and (rest or (key is not None and key != target.key)):
+            rest = {"id": key, **rest}
+        return target, rest, match.code is not None
+
+    def _rest(
+        self,
+        kind: Kind,
+        nested: dict[str, Any],
+        left_over: dict[str, Any],
+        target: SourceRecord,
+    ) -> dict[str, Any]:
+        said, zone = target.values, self._conference.zone
+        rest = {
+            name: value
+            for name, value in nested.items()
+            if value != said.get(name)
+            and not same(kind, name, value, said.get(name, target.extra.get(name)), zone)
+            and value not in ([], {})
+        }
+        rest.update(
+            (name, value)
+            for name, value in left_over.items()
+            if target.extra.get(name) != value and value not in ([], {})
+        )
+        return rest
+
+    def _compare(self, by_session: set[tuple[int, int]], by_speaker: set[tuple[int, int]]) -> None:
+        """The union of both holds. That they differ is told where both sides tell links."""
+        if not by_session or not by_speaker:
+            return
+        sides = (
+            (Kind.SPEAKER, 1, by_speaker - by_session, "the session does not name this speaker"),
+            (Kind.SESSION, 0, by_session - by_speaker, "the speaker does not name this session"),
+        )
+        for kind, side, links, message in sides:
+            if not links:
+                continue
+            other = Kind.SESSION if kind is Kind.SPEAKER else Kind.SPEAKER
+            here = {record.new_id: record for record in self._conference.records[kind]}
+            there = {record.new_id: record for record in self._conference.records[other]}
+            for link in sorted(links):
+                record = here[link[side]]
+                place = place_of(record, self._conference.entries[kind], f"{other}s")
+                partner = there[link[1 - side]]
+                value = partner.values.get(LEVELS[other].label)
+                self._report.repair("link-told-once", f"{message}; linked", place, value)
+
+    def _link_tracks(self) -> None:
+        entry = self._conference.entries[Kind.TRACK]
+        for track, session in self._many(Kind.TRACK, "sessions"):
+            linked = session.foreign_keys.get("track_id")
+            place = place_of(track, entry, "sessions")
+            title = session.values.get("title")
+            if linked is None:
+                session.foreign_keys["track_id"] = track.new_id
+                message = f"session {session.key} names no track; it is linked with this one"
+                self._report.repair("link-told-once", message, place, title)
+            elif linked != track.new_id:
+                message = f"session {session.key} names another track; that one holds"
+                self._report.warning("track-differs", message, place, title)
+
+    def _map(self, kind: Kind) -> IdMap:
+        if kind not in self._maps:
+            self._maps[kind] = IdMap(kind, self._conference.records[kind])
+        return self._maps[kind]
+
+
+def _words(kind: Kind, raw: Any) -> tuple[Any, ...] | None:
+    """A short reference as a key, None for any other. Types count: true is not 1."""
+    if not isinstance(raw, dict) or len(raw) > 2:
+        return None
+    words: list[Any] = [kind]
+    for key, value in raw.items():
+        if not isinstance(value, (str, int)):
+            return None
+        words += (key, type(value), value)
+    return tuple(words)
