@@ -176,6 +176,7 @@ async def _import(resources: Resources, attempt: Attempt) -> None:
             )
         return
     await _write(resources, attempt, plan, told)
+    await attempt.in_thread(plan.clear)
 
 
 async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
