@@ -1,12 +1,15 @@
 """The web application."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from opentelemetry.trace import TracerProvider
+from starlette.middleware.cors import CORSMiddleware
 
-from eventimport import __version__
+from eventimport import __version__, logs
 from eventimport.dependencies import State
 from eventimport.resources import open_resources
 from eventimport.routers import (
@@ -17,6 +20,7 @@ from eventimport.routers import (
     import_jobs,
     imports,
     media,
+    metrics,
     notifications,
     pages,
     service_settings,
@@ -28,9 +32,13 @@ from eventimport.routers import (
 )
 from eventimport.routers.documentation import describe, operation_id
 from eventimport.routers.early_answer import EarlyAnswer
+from eventimport.routers.host_check import HostCheck
+from eventimport.routers.last_resort import LastResort
 from eventimport.routers.problems import add_problem_handlers
+from eventimport.routers.request_log import HEADER, RequestLog
 from eventimport.routers.security_headers import SecurityHeaders
 from eventimport.settings import Settings, load_settings
+from eventimport.tracing import NO_TRACES, TracingConfigError, create_tracer_provider
 
 DESCRIPTION = """\
 Imports whole conferences from Open Event archives: a zip goes in, a complete event comes out.
@@ -55,7 +63,7 @@ TAGS = [
 ]
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) -> FastAPI:
     """The application, not yet started: its lifespan opens the resources.
 
     Nothing is shared between two applications, so that tests may have many.
@@ -63,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        async with open_resources(settings) as resources:
+        async with open_resources(settings, tracer_provider) as resources:
             yield {"resources": resources}
 
     app = FastAPI(
@@ -77,6 +85,15 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={
+            "tracing": tracer_provider is not NO_TRACES,
+            "tracer_provider": tracer_provider,
+            # What FastAPI would log holds the values that were refused; metrics are Prometheus's.
+            "logs": False,
+            "metrics": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     for module in (
         sign_in,
@@ -92,17 +109,44 @@ def create_app(settings: Settings) -> FastAPI:
         media,
         service_settings,
         health,
+        metrics,
         api_docs,
         pages,
     ):
         app.include_router(module.router)
-    app.add_middleware(EarlyAnswer)
-    app.add_middleware(SecurityHeaders)
+    _add_middleware(app, settings)
     add_problem_handlers(app)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
 
 
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the innermost to the outermost."""
+    app.add_middleware(HostCheck, names=settings.host_names)
+    app.add_middleware(LastResort)
+    app.add_middleware(EarlyAnswer)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PATCH", "PUT", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-Match", HEADER),
+            expose_headers=("Location", "Retry-After", "ETag", HEADER),
+        )
+    app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
+    app.add_middleware(RequestLog)
+
+
 def app_from_environment() -> FastAPI:
-    """For uvicorn's `--factory`: the application of the environment's settings."""
-    return create_app(load_settings())
+    """For uvicorn's `--factory`: the application of the environment's settings, and their logs.
+
+    Exits with status 2 where traces are wanted, but cannot be sent.
+    """
+    settings = load_settings()
+    logs.configure(settings.logging)
+    try:
+        provider = create_tracer_provider(settings.tracing, service="eventimport")
+    except TracingConfigError as error:
+        sys.stderr.write(f"The service cannot start:\n  {error}\n")
+        raise SystemExit(2) from None
+    return create_app(settings, provider)

@@ -19,6 +19,11 @@ IMPORT_EVENT = "import_event"
 """The name of the function that the worker registers for imports: `(ctx, job_id, attempt)`."""
 
 
+def worker_key(queue_name: str, worker: str) -> str:
+    """The key in Redis that a living worker renews every few seconds."""
+    return f"{queue_name}:worker:{worker}"
+
+
 class QueueUnavailableError(EventImportError):
     """Redis does not answer; what was to be enqueued is not, as far as one knows."""
 

@@ -36,21 +36,13 @@ def create_tracer_provider(config: TracingConfig | None, *, service: str) -> Tra
     if config is None:
         return NO_TRACES
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
-            OTLPSpanExporter,
-        )
-        from opentelemetry.sdk import trace as sdk  # noqa: PLC0415
-        from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+        from eventimport.tracing_export import create_exporting_provider  # noqa: PLC0415
     except ImportError:
         raise TracingConfigError(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed:"
             " pip install 'eventimport[otel]'"
         ) from None
-    provider = sdk.TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
-    exporter = OTLPSpanExporter(endpoint=f"{config.endpoint}/v1/traces")
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    return provider
+    return create_exporting_provider(config.endpoint, service)
 
 
 def current_parent() -> str | None:

@@ -27,6 +27,7 @@ OPEN: set[Place] = {
     ("GET", "/docs/{name}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("POST", "/v1/users"),
     ("POST", "/auth/session"),
     ("POST", "/v1/auth/session"),

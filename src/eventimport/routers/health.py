@@ -1,14 +1,26 @@
 """Whether the service is alive and ready."""
 
-from typing import Literal
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from eventimport.dependencies import ResourcesDep
+from eventimport.queue import worker_key
+from eventimport.resources import Resources
+
+PROBE_KEY = "private/readiness-probe"
+"""There is no such object: that a storage says so shows that it answers."""
 
 router = APIRouter(tags=["health"])
+logger = logging.getLogger(__name__)
+
+CheckResult = Literal["ok", "failed", "timeout"]
 
 
 class Health(BaseModel):
@@ -17,18 +29,77 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Readiness(BaseModel):
+    """Whether all that the service needs is there, and each by its name."""
+
+    status: Literal["ok", "unavailable"]
+    checks: Annotated[
+        dict[str, CheckResult], Field(examples=[{"database": "ok", "worker": "failed"}])
+    ]
+
+
+class NoWorkerError(Exception):
+    """No worker has told the queue lately that it is alive."""
+
+
 @router.get("/healthz")
 async def check_alive() -> Health:
     """The process answers. Asks nothing of anyone else."""
     return Health()
 
 
-@router.get("/readyz")
-async def check_ready(resources: ResourcesDep) -> Health:
-    """The service can do its work: it reaches its database. 503 otherwise.
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
+async def check_ready(resources: ResourcesDep) -> JSONResponse:
+    """Everything is there that an import needs: the database, the queue, the storage, a worker that
+    is alive. 503 where one is not; each is waited for READINESS_TIMEOUT seconds at most."""
+    results = await asyncio.gather(
+        *(_result_of(name, check, resources) for name, check in CHECKS.items())
+    )
+    ready = all(result == "ok" for result in results)
+    readiness = Readiness(
+        status="ok" if ready else "unavailable", checks=dict(zip(CHECKS, results, strict=True))
+    )
+    headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": "5"})
+    return JSONResponse(readiness.model_dump(), 200 if ready else 503, headers)
 
-    The queue is not asked: imports are accepted while it is away.
-    """
+
+async def _result_of(
+    name: str, check: Callable[[Resources], Awaitable[None]], resources: Resources
+) -> CheckResult:
+    try:
+        async with asyncio.timeout(resources.settings.readiness_timeout):
+            await check(resources)
+    except TimeoutError:
+        return "timeout"
+    except Exception as error:  # noqa: BLE001 - whatever it is, that part is not ready
+        logger.warning("not ready: %s (%s)", name, type(error).__name__)
+        return "failed"
+    return "ok"
+
+
+async def _database(resources: Resources) -> None:
     async with resources.reader.connect() as connection:
         await connection.execute(text("SELECT 1"))
-    return Health()
+
+
+async def _queue(resources: Resources) -> None:
+    await resources.redis.ping()
+
+
+async def _storage(resources: Resources) -> None:
+    await (await resources.active_storage()).stat(PROBE_KEY)
+
+
+async def _worker(resources: Resources) -> None:
+    pattern = worker_key(resources.settings.queue_name, "*")
+    async for _ in resources.redis.scan_iter(match=pattern, count=1000):
+        return
+    raise NoWorkerError
+
+
+CHECKS: dict[str, Callable[[Resources], Awaitable[None]]] = {
+    "database": _database,
+    "queue": _queue,
+    "storage": _storage,
+    "worker": _worker,
+}

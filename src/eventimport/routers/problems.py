@@ -141,13 +141,20 @@ async def _disconnect(_request: Request, _error: ClientDisconnect) -> Response:
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
-    # Starlette calls this outside all other middleware, so the headers are added here.
+    # Starlette calls this outside all other middleware, so the headers are added here. It is for
+    # what goes wrong in the middleware itself: all else is answered by `LastResort`.
+    answer = internal_error()
+    answer.headers.update(SECURITY_HEADERS)
+    return answer
+
+
+def internal_error() -> ProblemResponse:
+    """The answer to what nobody expected."""
     return ProblemResponse(
         refuse(
             500,
             "internal-error",
             "Internal error",
             "Something went wrong in the service. It has been logged.",
-        ),
-        SECURITY_HEADERS,
+        )
     )

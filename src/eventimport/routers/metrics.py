@@ -1,0 +1,128 @@
+"""Metrics for Prometheus: this process's requests, and what the database knows of all imports."""
+
+import hmac
+import logging
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from eventimport.database.statistics import ImportStatistics
+from eventimport.dependencies import ResourcesDep, unauthorized
+from eventimport.errors import refuse
+from eventimport.settings import Settings
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+router = APIRouter(tags=["health"])
+logger = logging.getLogger(__name__)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def get_metrics(request: Request, resources: ResourcesDep) -> Response:
+    """What Prometheus scrapes. While the database is away, the requests alone are told."""
+    _check_access(request, resources.settings)
+    statistics = None
+    try:
+        statistics = await resources.statistics.read()
+    except (SQLAlchemyError, OSError) as error:
+        logger.warning("metrics without imports: %s", type(error).__name__)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(StatisticsCollector(statistics))
+    content = generate_latest(resources.metrics.registry) + generate_latest(registry)
+    return Response(content, media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def _check_access(request: Request, settings: Settings) -> None:
+    if not settings.metrics_enabled:
+        raise refuse(404, "not-found", "Not Found", "There is nothing at /metrics.")
+    if settings.metrics_token is None:
+        if not _is_local(request):
+            raise refuse(
+                403,
+                "forbidden",
+                "Not allowed",
+                "Without METRICS_TOKEN, metrics are told to this machine alone.",
+            )
+        return
+    given = request.headers.get("authorization", "").encode()
+    wanted = f"Bearer {settings.metrics_token.get_secret_value()}".encode()
+    if not hmac.compare_digest(given, wanted):
+        raise unauthorized()
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from this machine; over a Unix socket it has no address."""
+    if request.client is None:
+        return True
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+class StatisticsCollector(Collector):
+    """A snapshot in Prometheus's terms. All of a service's processes tell the same of imports: take
+    the `max` over them, not the `sum`."""
+
+    def __init__(self, statistics: ImportStatistics | None) -> None:
+        self._statistics = statistics
+
+    def collect(self) -> Iterator[Metric]:
+        """All that the snapshot holds."""
+        told = self._statistics
+        yield _gauge(
+            "eventimport_database_up", "Whether the database told of imports.", told is not None
+        )
+        if told is None:
+            return
+        yield _gauges(
+            "eventimport_imports",
+            "Imports that the database knows of.",
+            ("status", "stage"),
+            told.imports.items(),
+        )
+        yield _gauge("eventimport_waiting_imports", "Imports that wait for a worker.", told.waiting)
+        yield _gauge(
+            "eventimport_oldest_waiting_import_seconds",
+            "Since when the oldest of them waits; 0 where none does.",
+            told.oldest_waiting,
+        )
+        stages = SummaryMetricFamily(
+            "eventimport_stage_seconds", "How long the stages of imports took.", labels=("stage",)
+        )
+        for stage, time in told.stages.items():
+            stages.add_metric((stage,), count_value=time.imports, sum_value=time.seconds)
+        yield stages
+        yield _gauges(
+            "eventimport_media",
+            "Media of imports, by what became of them.",
+            ("outcome", "origin"),
+            told.media.items(),
+        )
+        sizes = {("archive",): told.archive_bytes, ("media",): told.media_bytes}
+        yield _gauges(
+            "eventimport_stored_bytes", "Bytes that were stored.", ("kind",), sizes.items()
+        )
+
+
+def _gauge(name: str, help_: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, help_, value=value)
+
+
+def _gauges(
+    name: str,
+    help_: str,
+    labels: tuple[str, ...],
+    values: Iterable[tuple[tuple[str, ...], float]],
+) -> Metric:
+    family = GaugeMetricFamily(name, help_, labels=labels)
+    for named, value in values:
+        family.add_metric(named, value)
+    return family
