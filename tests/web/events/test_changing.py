@@ -1,0 +1,446 @@
+"""PATCH and DELETE."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.web.events.conftest import MEDIA_TYPE
+from tests.web.events.routes import LISTS, SINGLE
+
+from eventimport.database.models import Base, ImportJob, User
+from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
+from eventimport.storage.fault_injection import FaultyStorage
+
+PATHS = ["events", *LISTS, *SINGLE.values()]
+READ_ONLY = {
+    "identifier": "x",
+    "source-id": "1",
+    "created-at": "2027-03-19T12:00:00Z",
+    "updated-at": "2027-03-19T12:00:00Z",
+    "extra": {},
+    "version": 7,
+    "id": 3,
+    "nonsense": 1,
+}
+
+
+def attribute_of(path: str) -> str:
+    return {
+        "sessions": "title",
+        "custom-forms": "field-identifier",
+        "event-copyright": "holder",
+        "speakers-calls": "announcement",
+    }.get(path, "name")
+
+
+def error_of(response: httpx.Response) -> tuple[int, str, str | None]:
+    (error,) = response.json()["errors"]
+    return response.status_code, error["code"], (error.get("source") or {}).get("pointer")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_each_kind_can_be_changed(editor: Any, conference: Any, path: str) -> None:
+    url, attribute = conference.url(path), attribute_of(path)
+    before = (await editor.client.get(url)).json()["data"]
+
+    response = await editor.patch(url, {attribute: "New"})
+
+    assert response.status_code == 200
+    changed = response.json()["data"]
+    assert changed == (await editor.client.get(url)).json()["data"]
+    before["attributes"][attribute] = "New"
+    for document in (before, changed):
+        document["attributes"].pop("updated-at", None)
+    assert changed == before
+
+
+async def test_an_event_can_be_changed_by_its_identifier(editor: Any, conference: Any) -> None:
+    before = (await editor.client.get("/v1/events/ab3de6f0")).json()["data"]["attributes"]
+    response = await editor.patch("/v1/events/ab3de6f0", {"name": "New"}, id=str(conference.id))
+
+    attributes = response.json()["data"]["attributes"]
+    assert attributes["name"] == "New"
+    assert attributes["updated-at"] > before["updated-at"]
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes", "stored"),
+    [
+        ("events", {"starts-at": "2027-03-19T20:00:00+08:00"}, "2027-03-19T12:00:00Z"),
+        ("events", {"starts-at": None}, None),
+        ("events", {"timezone": "asia / tokyo"}, "Asia/Tokyo"),
+        ("events", {"privacy": "Private"}, "private"),
+        ("events", {"state": " Published "}, "published"),
+        ("events", {"latitude": 1}, 1.0),
+        ("events", {"description": "<p onclick='x()'>a</p><script>b</script>"}, "<p>a</p>"),
+        ("events", {"external-event-url": "https://a.example"}, "https://a.example"),
+        ("events", {"event-type": "Conference"}, "Conference"),
+        ("sessions", {"short-abstract": "a < b"}, "a &lt; b"),
+        ("session-types", {"length": "01:30"}, "01:30"),
+        ("sponsors", {"level": 3}, 3),
+        ("sponsors", {"sponsor-type": None}, None),
+        ("custom-forms", {"is-required": True}, True),
+        ("speakers", {"email": "ada@example.org"}, "ada@example.org"),
+        ("speakers", {"twitter": "mailto:ada@example.org"}, "mailto:ada@example.org"),
+        ("speakers", {"photo-url": "https://a.example/a.png"}, "https://a.example/a.png"),
+    ],
+)
+async def test_what_is_taken(
+    editor: Any, conference: Any, path: str, attributes: dict[str, Any], stored: Any
+) -> None:
+    response = await editor.patch(conference.url(path), attributes)
+
+    assert response.status_code == 200, response.text
+    (name,) = attributes
+    assert response.json()["data"]["attributes"][name] == stored
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes"),
+    [
+        ("events", {"name": None}),
+        ("events", {"name": 3}),
+        ("events", {"name": " "}),
+        ("events", {"name": "a\x00b"}),
+        ("events", {"starts-at": "2027-03-19T20:00:00"}),
+        ("events", {"starts-at": "2027-03-19"}),
+        ("events", {"starts-at": "tomorrow"}),
+        ("events", {"starts-at": 1234567890}),
+        ("events", {"starts-at": "0001-01-01T00:00:00+14:00"}),
+        ("events", {"timezone": "Mars/Olympus"}),
+        ("events", {"timezone": None}),
+        ("events", {"privacy": "secret"}),
+        ("events", {"state": ""}),
+        ("events", {"latitude": 91}),
+        ("events", {"longitude": "1.5"}),
+        ("events", {"external-event-url": "javascript:alert(1)"}),
+        ("events", {"external-event-url": "java\nscript:alert(1)"}),
+        ("events", {"is-sessions-speakers-enabled": "yes"}),
+        ("events", {"logo-url": "images/logo.png"}),
+        ("sponsors", {"level": 2**31}),
+        ("sponsors", {"level": 1.5}),
+        ("sponsors", {"level": True}),
+        ("sponsors", {"url": "data:text/html,x"}),
+        ("session-types", {"length": "90"}),
+        ("session-types", {"length": "01:60"}),
+        ("speakers", {"email": "nobody"}),
+        ("speakers", {"is-featured": None}),
+        ("speakers", {"photo-url": "javascript:x"}),
+        ("sessions", {"title": None}),
+        ("sessions", {"short_abstract": "x"}),
+        *(("events", {name: value}) for name, value in READ_ONLY.items()),
+    ],
+    ids=repr,
+)
+async def test_what_is_not_taken(
+    editor: Any, conference: Any, path: str, attributes: dict[str, Any]
+) -> None:
+    url = conference.url(path)
+    before = (await editor.client.get(url)).json()
+    response = await editor.patch(url, {**attributes, attribute_of(path): "x", **attributes})
+
+    (name,) = attributes
+    assert error_of(response) == (422, "invalid-value", f"/data/attributes/{name}")
+    assert (await editor.client.get(url)).json() == before
+
+
+async def test_all_errors_at_once(editor: Any, conference: Any) -> None:
+    response = await editor.patch(
+        conference.url("events"), {"timezone": "x", "latitude": 100, "extra": {}}
+    )
+
+    assert response.status_code == 422
+    assert {error["source"]["pointer"] for error in response.json()["errors"]} == {
+        f"/data/attributes/{name}" for name in ("timezone", "latitude", "extra")
+    }
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"starts-at": "2027-03-19T15:00:00Z", "ends-at": "2027-03-19T14:59:59Z"},
+        {"ends-at": "2020-01-01T00:00:00Z"},
+        {"starts-at": "2030-01-01T00:00:00Z"},
+    ],
+)
+async def test_a_session_ends_after_it_starts(
+    editor: Any, conference: Any, attributes: dict[str, str]
+) -> None:
+    response = await editor.patch(conference.url("sessions"), attributes)
+
+    assert error_of(response) == (422, "invalid-value", f"/data/attributes/{min(attributes)}")
+
+
+async def test_another_type_or_id(editor: Any, conference: Any) -> None:
+    url = conference.url("sessions")
+    other = str(conference.ids["sessions"][1])
+
+    assert error_of(await editor.patch(url, {"name": "x"}, type="speaker")) == (
+        409,
+        "type-mismatch",
+        "/data/type",
+    )
+    assert error_of(await editor.patch(url, {"title": "x"}, id=other)) == (
+        409,
+        "id-mismatch",
+        "/data/id",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/data"),
+        ({"data": None}, "/data"),
+        ({"data": []}, "/data"),
+        ({"data": {"id": "1"}}, "/data/type"),
+        ({"data": {"type": "session"}}, "/data/id"),
+        ({"data": {"type": "session", "id": 1}}, "/data/id"),
+        ({"data": {"type": 1, "id": "1"}}, "/data/type"),
+        ({"data": {"type": "session", "id": "1", "attributes": []}}, "/data/attributes"),
+        ({"data": {"type": "session", "id": "1", "colour": 1}}, "/data/colour"),
+        ([], ""),
+        (None, ""),
+    ],
+)
+async def test_what_is_no_document(editor: Any, conference: Any, body: Any, pointer: str) -> None:
+    response = await editor.send("PATCH", conference.url("sessions"), body)
+
+    assert error_of(response) == (422, "invalid-value", pointer)
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("", 400), ('"a\\ud800b"', 422), ("NaN", 422), ("1e999", 422), ("1" * 400, 422)],
+)
+async def test_what_json_can_hardly_say(
+    editor: Any, conference: Any, value: str, status: int
+) -> None:
+    for name in ("name", "latitude"):
+        body = '{"data": {"type": "event", "id": "%d", "attributes": {"%s": %s}}}'
+        response = await editor.client.patch(
+            conference.url("events"),
+            content=(body % (conference.id, name, value)).encode(),
+            headers={"Content-Type": MEDIA_TYPE},
+        )
+        assert response.status_code == status
+
+
+async def test_a_document_that_is_too_large(editor: Any, conference: Any) -> None:
+    response = await editor.patch(conference.url("sessions"), {"long-abstract": "x" * 2**20})
+
+    assert response.status_code == 413
+
+
+async def test_a_document_that_was_read_can_be_sent_back(editor: Any, conference: Any) -> None:
+    """Clients send the whole resource, but for what is read-only."""
+    url = conference.url("sessions")
+    data = (await editor.client.get(url, params={"include": "speakers"})).json()["data"]
+    for name in READ_ONLY:
+        data["attributes"].pop(name, None)
+
+    response = await editor.send("PATCH", url, {"data": data, "jsonapi": {"version": "1.1"}})
+
+    assert response.status_code == 200
+
+
+async def test_nothing_to_change_is_no_change(editor: Any, conference: Any) -> None:
+    url = conference.url("tracks")
+    before = await editor.client.get(url)
+
+    response = await editor.patch(url)
+
+    assert (response.status_code, response.json()) == (200, before.json())
+    assert response.headers["etag"] == before.headers["etag"]
+
+
+async def test_two_editors(editor: Any, conference: Any) -> None:
+    """The one who comes second is told, and nothing of the first one's is lost."""
+    url = conference.url("sessions")
+    tag = (await editor.client.get(url)).headers["etag"]
+
+    first = await editor.patch(url, {"title": "First"}, {"If-Match": tag})
+    second = await editor.patch(url, {"title": "Second"}, {"If-Match": tag})
+    again = await editor.patch(url, {"title": "Second"}, {"If-Match": first.headers["etag"]})
+
+    assert [answer.status_code for answer in (first, second, again)] == [200, 412, 200]
+    assert error_of(second)[1] == "changed-meanwhile"
+    assert first.headers["etag"] != tag
+
+
+async def test_many_editors_at_once(editor: Any, conference: Any) -> None:
+    url = conference.url("events")
+    tag = (await editor.client.get(url)).headers["etag"]
+    answers = await asyncio.gather(
+        *(editor.patch(url, {"name": f"{n}"}, {"If-Match": tag}) for n in range(8))
+    )
+
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [200, *[412] * 7]
+    (winner,) = (answer for answer in answers if answer.status_code == 200)
+    assert (await editor.client.get(url)).json()["data"] == winner.json()["data"]
+
+
+async def test_many_changes_at_once_are_all_made(editor: Any, conference: Any) -> None:
+    url = conference.url("speakers")
+    names = ("city", "country", "gender", "organisation", "position", "heard-from")
+    await asyncio.gather(*(editor.patch(url, {name: name}) for name in names))
+
+    response = await editor.client.get(url)
+    attributes = response.json()["data"]["attributes"]
+    assert [attributes[name] for name in names] == list(names)
+    assert response.headers["etag"] == f'"{1 + len(names)}"'
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("{tag}", 200),
+        ("*", 200),
+        ('"0", {tag}', 200),
+        ('"0,{tag}"', 412),
+        ("W/{tag}", 412),
+        ('"0"', 412),
+        ("nonsense", 412),
+        ("", 412),
+    ],
+)
+async def test_if_match(editor: Any, conference: Any, header: str, status: int) -> None:
+    url = conference.url("sessions")
+    tag = (await editor.client.get(url)).headers["etag"]
+
+    response = await editor.patch(url, {"title": "x"}, {"If-Match": header.format(tag=tag)})
+
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [("{tag}", 304), ("W/{tag}", 304), ("*", 304), ('"0", {tag}', 304), ('"0"', 200), ("", 200)],
+)
+async def test_if_none_match(editor: Any, conference: Any, header: str, status: int) -> None:
+    url = conference.url("sessions")
+    tag = (await editor.client.get(url)).headers["etag"]
+    headers = {"If-None-Match": header.format(tag=tag)}
+
+    response = await editor.client.get(url, headers=headers)
+    with_inclusion = await editor.client.get(url, params={"include": "track"}, headers=headers)
+
+    assert (response.status_code, response.headers["etag"]) == (status, tag)
+    assert (response.content == b"") == (status == 304)
+    # What is included may have changed although the session has not.
+    assert with_inclusion.status_code == 200
+    assert "etag" not in with_inclusion.headers
+
+
+async def test_the_publics_tag_is_another(
+    client: httpx.AsyncClient, editor: Any, conference: Any
+) -> None:
+    url = conference.url("speakers")
+    tags = [(await who.get(url)).headers["etag"] for who in (client, editor.client)]
+
+    assert len(set(tags)) == 2
+
+
+async def rows_left(session_factory: async_sessionmaker[AsyncSession]) -> set[str]:
+    """The tables that have rows, but for the users'."""
+    async with session_factory() as session:
+        counts = {
+            table.name: await session.scalar(select(func.count()).select_from(table))
+            for table in Base.metadata.sorted_tables
+        }
+    return {name for name, count in counts.items() if count} - {"users"}
+
+
+@pytest.mark.parametrize("key", ["id", "identifier"])
+async def test_deleting_an_event(
+    editor: Any,
+    conference: Any,
+    session_factory: async_sessionmaker[AsyncSession],
+    key: str,
+) -> None:
+    url = f"/v1/events/{getattr(conference, key)}"
+    assert "sessions" in await rows_left(session_factory)
+
+    response = await editor.client.delete(url)
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert await rows_left(session_factory) == set()
+    assert (await editor.client.get(url)).status_code == 404
+    assert (await editor.client.delete(url)).status_code == 404
+
+
+async def test_only_the_version_that_was_seen_is_deleted(editor: Any, conference: Any) -> None:
+    url = conference.url("events")
+    tag = (await editor.client.get(url)).headers["etag"]
+    await editor.patch(url, {"name": "Changed"})
+
+    refused = await editor.client.delete(url, headers={"If-Match": tag})
+
+    assert (refused.status_code, error_of(refused)[1]) == (412, "changed-meanwhile")
+    assert (await editor.client.get(url)).status_code == 200
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    yield b"content"
+
+
+@pytest.fixture
+async def storages(service: Any, user: User, edit_as: Any) -> Any:
+    """A service with two backends in memory, the second of which can be made to fail."""
+    backends = {
+        "local": create_storage(MemoryConfig(base_url="https://one.example")),
+        "memory": FaultyStorage(create_storage(MemoryConfig(base_url="https://two.example"))),
+    }
+    changed = StorageSet(backends, active_name="local")
+    replaced = replace(service, resources=replace(service.resources, storages=changed))
+    return await replaced.client(user), changed
+
+
+async def keys(storages: StorageSet) -> set[str]:
+    return {
+        f"{name}:{stored.key}"
+        for name in storages.names
+        async for stored in storages.get(name).keys("")
+    }
+
+
+async def test_its_files_are_deleted_with_it(storages: Any, conference: Any) -> None:
+    client, backends = storages
+    for name in backends.names:
+        for key in (
+            f"events/{conference.id}/speakers/1/photo_url/x/a.png",
+            f"events/{conference.id}0/speakers/1/photo_url/x/a.png",
+            "uploads/1/x/a.png",
+        ):
+            await backends.get(name).put(key, chunks(), content_type="image/png")
+
+    assert (await client.delete(conference.url("events"))).status_code == 204
+
+    assert await keys(backends) == {
+        f"{name}:{key}"
+        for name in backends.names
+        for key in (
+            f"events/{conference.id}0/speakers/1/photo_url/x/a.png",
+            "uploads/1/x/a.png",
+        )
+    }
+
+
+async def test_what_is_being_imported_is_not_deleted(
+    editor: Any, conference: Any, user: User, session_factory: async_sessionmaker[AsyncSession]
+) -> None:
+    job = ImportJob(id=uuid4(), user_id=user.id, status="STARTED", event_id=conference.id)
+    async with session_factory.begin() as session:
+        session.add(job)
+
+    refused = await editor.client.delete(conference.url("events"))
+
+    assert (refused.status_code, error_of(refused)[1]) == (409, "import-running")
+    assert (await editor.client.get(conference.url("events"))).status_code == 200

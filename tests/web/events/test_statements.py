@@ -1,0 +1,137 @@
+"""How many SQL statements each route costs: a fixed number, whatever the number of rows.
+
+Each number is made up of one statement for the account, where one is signed in, one for the row
+that the path names, one for the rows that are asked for, one to count them, and one for each step
+of a path of `include`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
+
+ALL = ",".join(RELATIONSHIPS["events"])
+
+READING = {
+    "/v1/events": 2,
+    "/v1/events?include=sessions": 3,
+    f"/v1/events?include={ALL}": 12,
+    "/v1/events?filter[name]=conf&filter[state]=published&sort=-name&fields[event]=name": 2,
+    "/v1/events/{events}": 1,
+    f"/v1/events/{{events}}?include={ALL}": 11,
+    "/v1/events/{events}?include=sessions.speakers": 3,
+    **{f"/v1/events/{{events}}/{name}": 3 for name in LISTS},
+    **{f"/v1/events/{{events}}/{name}": 2 for name in SINGLE},
+    **{f"/v1/events/{{events}}/relationships/{name}": 3 for name in LISTS},
+    **{f"/v1/events/{{events}}/relationships/{name}": 2 for name in SINGLE},
+    "/v1/events/{events}/sessions?page[size]=100&include=speakers,track,microlocation": 6,
+    "/v1/events/{events}/sessions?page[size]=100&include=track.sessions,speakers.sessions": 7,
+    **{f"/v1/{path}/{{{path}}}": 1 for path in (*LISTS, *SINGLE.values())},
+    **{f"/v1/{path}/{{{path}}}/event": 2 for path in (*LISTS, *SINGLE.values())},
+    **{f"/v1/{path}/{{{path}}}/relationships/event": 2 for path in (*LISTS, *SINGLE.values())},
+    **{f"/v1/sessions/{{sessions}}/{name}": 2 for name in ("track", "microlocation")},
+    "/v1/sessions/{sessions}/session-type": 2,
+    "/v1/sessions/{sessions}/speakers": 3,
+    "/v1/sessions/{sessions}/relationships/track": 2,
+    "/v1/sessions/{sessions}/relationships/microlocation": 2,
+    "/v1/sessions/{sessions}/relationships/session-type": 2,
+    "/v1/sessions/{sessions}/relationships/speakers": 3,
+    "/v1/sessions/{sessions}?include=speakers,track,event": 4,
+    **{
+        f"/v1/{path}/{{{path}}}/{rest}sessions": 3
+        for path in ("speakers", "tracks", "microlocations", "session-types")
+        for rest in ("", "relationships/")
+    },
+}
+"""The number for one who is not signed in; for others it is one more."""
+
+
+@contextmanager
+def counted(engine: AsyncEngine) -> Iterator[list[str]]:
+    """The statements that are run meanwhile."""
+    statements: list[str] = []
+
+    def note(*told: Any) -> None:
+        statements.append(told[2])
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("size", [3, 60])
+async def test_reading(
+    service: Any,
+    client: httpx.AsyncClient,
+    user_client: httpx.AsyncClient,
+    write_conference: Any,
+    size: int,
+) -> None:
+    conference = await write_conference(size)
+    ids = {path: ids[0] for path, ids in conference.ids.items()} | {"events": conference.id}
+    numbers: dict[str, tuple[int, int]] = {}
+    for path in READING:
+        url = path.format(**ids)
+        await client.get(url)
+        with counted(service.resources.reader) as statements:
+            assert (await client.get(url)).status_code == 200
+        with counted(service.resources.reader) as signed_in:
+            assert (await user_client.get(url)).status_code == 200
+        numbers[path] = (len(statements), len(signed_in))
+
+    assert numbers == {path: (number, number + 1) for path, number in READING.items()}
+
+
+def test_the_table_has_every_route() -> None:
+    paths = {path.partition("?")[0] for path in READING}
+
+    assert len(paths) == 1 + len(RELATIONSHIPS) + 2 * sum(map(len, RELATIONSHIPS.values()))
+
+
+CHANGING: dict[str, tuple[str, str, Any, int]] = {
+    # Account, row, UPDATE; for links the check of what is named, and the links themselves.
+    "attributes": ("PATCH", "/v1/sessions/{}", {"attributes": {"title": "New"}}, 3),
+    "to one": ("PATCH", "/v1/sessions/{}/relationships/track", "tracks", 4),
+    "to none": ("PATCH", "/v1/sessions/{}/relationships/track", None, 3),
+    "to many": ("PATCH", "/v1/sessions/{}/relationships/speakers", "speakers", 6),
+    "more": ("POST", "/v1/sessions/{}/relationships/speakers", "speakers", 5),
+    "fewer": ("DELETE", "/v1/sessions/{}/relationships/speakers", "speakers", 4),
+}
+
+
+@pytest.mark.parametrize("size", [3, 60])
+@pytest.mark.parametrize("what", CHANGING)
+async def test_changing(
+    service: Any, editor: Any, write_conference: Any, what: str, size: int
+) -> None:
+    conference = await write_conference(size)
+    method, path, content, number = CHANGING[what]
+    session = conference.ids["sessions"][0]
+    data: Any = content
+    if isinstance(content, dict):
+        data = {"type": "session", "id": str(session), **content}
+    elif content is not None:
+        named = [{"type": content.removesuffix("s"), "id": str(n)} for n in conference.ids[content]]
+        data = named if content == "speakers" else named[1]
+    with counted(service.resources.engine) as statements:
+        response = await editor.send(method, path.format(session), {"data": data})
+
+    assert response.is_success, response.text
+    assert len(statements) == number, statements
+
+
+@pytest.mark.parametrize("size", [3, 60])
+async def test_deleting(service: Any, editor: Any, write_conference: Any, size: int) -> None:
+    conference = await write_conference(size)
+    with counted(service.resources.engine) as statements:
+        response = await editor.client.delete(conference.url("events"))
+
+    # Account, row, whether it is being imported, DELETE; the database deletes the parts.
+    assert (response.status_code, len(statements)) == (204, 4)
