@@ -1,6 +1,5 @@
 """The web application."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -38,7 +37,7 @@ from eventimport.routers.problems import add_problem_handlers
 from eventimport.routers.request_log import HEADER, RequestLog
 from eventimport.routers.security_headers import SecurityHeaders
 from eventimport.settings import Settings, load_settings
-from eventimport.tracing import NO_TRACES, TracingConfigError, create_tracer_provider
+from eventimport.tracing import NO_TRACES, create_tracer_provider
 
 DESCRIPTION = """\
 Imports whole conferences from Open Event archives: a zip goes in, a complete event comes out.
@@ -138,15 +137,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def app_from_environment() -> FastAPI:
-    """For uvicorn's `--factory`: the application of the environment's settings, and their logs.
-
-    Exits with status 2 where traces are wanted, but cannot be sent.
-    """
+    """For uvicorn's `--factory`: the application of the environment's settings, and their logs."""
     settings = load_settings()
     logs.configure(settings.logging)
-    try:
-        provider = create_tracer_provider(settings.tracing, service="eventimport")
-    except TracingConfigError as error:
-        sys.stderr.write(f"The service cannot start:\n  {error}\n")
-        raise SystemExit(2) from None
-    return create_app(settings, provider)
+    return create_app(settings, create_tracer_provider(settings.tracing, service="eventimport-api"))

@@ -1,24 +1,20 @@
 """Traces, by OpenTelemetry's API; its SDK is there where the extra `otel` is installed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from eventimport.errors import EventImportError
-
 NO_TRACES: Final = NoOpTracerProvider()
 HEADER: Final = "traceparent"
+EXPORTER_MODULES: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 _propagator = TraceContextTextMapPropagator()
-
-
-class TracingConfigError(EventImportError):
-    """Traces are wanted, but cannot be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +24,29 @@ class TracingConfig:
     endpoint: str
 
 
+def can_export() -> bool:
+    """Whether the extra `otel` is installed."""
+    try:
+        return all(find_spec(name) for name in EXPORTER_MODULES)
+    except ModuleNotFoundError:
+        return False
+
+
 def create_tracer_provider(config: TracingConfig | None, *, service: str) -> TracerProvider:
     """What makes spans and sends them in the background, under this service's name.
 
-    Without a configuration it does nothing, at no cost. Raises TracingConfigError.
+    Without a configuration it does nothing, at no cost. Raises ImportError unless `can_export`.
     """
     if config is None:
         return NO_TRACES
-    try:
-        from eventimport.tracing_export import create_exporting_provider  # noqa: PLC0415
-    except ImportError:
-        raise TracingConfigError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed:"
-            " pip install 'eventimport[otel]'"
-        ) from None
+    from eventimport.tracing_export import create_exporting_provider  # noqa: PLC0415
+
     return create_exporting_provider(config.endpoint, service)
+
+
+def annotate(attributes: Mapping[str, float]) -> None:
+    """Add numbers to the current span; nothing happens where nothing is traced."""
+    trace.get_current_span().set_attributes(attributes)
 
 
 def current_parent() -> str | None:

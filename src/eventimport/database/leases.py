@@ -23,7 +23,8 @@ class StaleAttemptError(EventImportError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """An attempt at a job. `event_id` is that of an event which an earlier attempt committed, and
-    `event_identifier` its name in URLs, which stays when the event is deleted."""
+    `event_identifier` its name in URLs, which stays when the event is deleted;
+    `trace_parent` is the span of the request that brought the archive."""
 
     job_id: UUID
     attempt: int
@@ -34,6 +35,7 @@ class Lease:
     archive_key: str
     event_id: int | None
     event_identifier: str | None = None
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ async def claim(
             ImportJob.archive_key,
             ImportJob.event_id,
             ImportJob.event_identifier,
+            ImportJob.trace_parent,
         )
     )
     row = (await connection.execute(statement)).mappings().one_or_none()

@@ -18,6 +18,9 @@ from eventimport.database.leases import Lease, StaleAttemptError, update_job
 PROGRESS_SECONDS: Final = 0.25
 """Progress is written to the database at most once in this time."""
 
+ENDED: Final = "done"
+"""The stage in which nothing happens any more."""
+
 _Result = TypeVar("_Result")
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,15 @@ class Attempt:
         self.stage = stage
         self.message = message
         self.done = self.total = 0
+
+    def times(self) -> dict[str, float]:
+        """How long each stage took, the current one until now, in seconds to the millisecond."""
+        running = self.seconds.get(self.stage, 0.0) + time.monotonic() - self._entered
+        return {
+            stage: round(seconds, 3)
+            for stage, seconds in {**self.seconds, self.stage: running}.items()
+            if stage != ENDED
+        }
 
     async def in_thread(self, function: Callable[[], _Result]) -> _Result:
         """Run a function that reads or computes for long. Cancelled, it ends at its next `tell`."""

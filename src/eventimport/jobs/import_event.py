@@ -18,6 +18,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from eventimport import logs
 from eventimport.database.endings import fail, succeed
 from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError, draw_ids, write_plan
@@ -52,6 +53,7 @@ from eventimport.resources import Resources
 from eventimport.storage.event_objects import remove_event_objects
 from eventimport.storage.materialize import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
+from eventimport.tracing import annotate, job_span
 
 FIRST_PAUSE: Final = 0.25
 """Seconds until the second attempt of one that lost the database; then twice that, …"""
@@ -83,7 +85,7 @@ async def run_import(resources: Resources, job_id: UUID) -> None:
         if lease is None:
             logger.info("import %s has ended or runs elsewhere", job_id)
             return
-        if await _attempt(resources, lease):
+        if await _observed(resources, lease):
             return
         await asyncio.sleep(min(FIRST_PAUSE * 2**lease.attempt, LONGEST_PAUSE))
 
@@ -91,6 +93,16 @@ async def run_import(resources: Resources, job_id: UUID) -> None:
 async def _claim(resources: Resources, job_id: UUID) -> Lease | None:
     async with resources.engine.begin() as connection:
         return await claim(connection, job_id, stale_after=resources.settings.heartbeat_stale_after)
+
+
+async def _observed(resources: Resources, lease: Lease) -> bool:
+    """An attempt whose log and trace tell which import it is, and whose."""
+    task_id = str(lease.job_id)
+    with (
+        logs.bound(task_id=task_id, user_id=lease.user_id, attempt=lease.attempt),
+        job_span(resources.tracer_provider, "import", parent=lease.trace_parent, task_id=task_id),
+    ):
+        return await _attempt(resources, lease)
 
 
 async def _attempt(resources: Resources, lease: Lease) -> bool:
@@ -280,12 +292,12 @@ async def _finish(resources: Resources, attempt: Attempt) -> None:
             words_of(resources.settings),
             message="Imported",
             report=with_media(media),
+            stage_seconds=attempt.times(),
         )
     attempt.enter("done", "Imported")
-    told = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in attempt.seconds.items())
-    logger.info(
-        "import %s is done: %s", attempt.lease.job_id, told, extra={"seconds": attempt.seconds}
-    )
+    times = attempt.times()
+    annotate({f"stage.{stage}.seconds": seconds for stage, seconds in times.items()})
+    logger.info("import %s is done", attempt.lease.job_id, extra={"stages": times})
 
 
 async def _fail(resources: Resources, lease: Lease, failure: ImportFailedError) -> None:

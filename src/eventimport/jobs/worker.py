@@ -12,6 +12,7 @@ from typing import Final
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
+from eventimport import logs
 from eventimport.jobs.import_event import import_event
 from eventimport.jobs.recovery import keep_recovering
 from eventimport.jobs.send_mail import keep_sending
@@ -20,9 +21,11 @@ from eventimport.queue import (
     create_redis,
     deserialize_job,
     serialize_job,
+    worker_key,
 )
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
+from eventimport.tracing import create_tracer_provider
 
 POLL_SECONDS: Final = 0.1
 RECONNECT_SECONDS: Final = 1.0
@@ -35,6 +38,7 @@ logger = logging.getLogger(__name__)
 def run_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; then take no more jobs, finish what is running within the grace
     period, and hand back what is not finished."""
+    logs.configure(settings.logging)
     prepare_process()
     asyncio.run(_work(settings))
 
@@ -50,7 +54,8 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with open_resources(settings) as resources:
+    tracer_provider = create_tracer_provider(settings.tracing, service="eventimport-worker")
+    async with open_resources(settings, tracer_provider) as resources:
         beside = [
             asyncio.create_task(keep_recovering(resources)),
             asyncio.create_task(keep_sending(resources)),
@@ -131,7 +136,7 @@ def create_worker(resources: Resources) -> Worker:
         max_jobs=settings.worker_jobs,
         poll_delay=POLL_SECONDS,
         health_check_interval=HEALTH_SECONDS,
-        health_check_key=f"{settings.queue_name}:worker:{socket.gethostname()}:{os.getpid()}",
+        health_check_key=worker_key(settings.queue_name, f"{socket.gethostname()}:{os.getpid()}"),
         ctx={"resources": resources},
         job_serializer=serialize_job,
         job_deserializer=deserialize_job,

@@ -1,13 +1,13 @@
 """How the service is watched: logs, metrics, traces."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 from eventimport.logs import LogConfig
 from eventimport.settings.values import WebAddress
-from eventimport.tracing import TracingConfig
+from eventimport.tracing import TracingConfig, can_export
 
 
 class ObservationSettings(BaseSettings):
@@ -35,6 +35,14 @@ class ObservationSettings(BaseSettings):
         description="Where traces go, as OTLP over HTTP: `http://collector:4318`. Needs the extra"
         " `otel`. Without it, nothing is traced.",
     )
+
+    @model_validator(mode="after")
+    def _traces_can_be_sent(self) -> Self:
+        if self.otel_exporter_otlp_endpoint and not can_export():
+            raise ValueError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `otel`: pip install eventimport[otel]"
+            )
+        return self
 
     @property
     def logging(self) -> LogConfig:
