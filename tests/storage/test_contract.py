@@ -199,7 +199,7 @@ async def test_cancelling_in_the_middle_leaves_nothing(backend: Any, sent: int) 
     assert backend.left() == []
 
 
-@pytest.mark.parametrize("steps", range(0, 60, 3))
+@pytest.mark.parametrize("steps", range(0, 60, 5))
 async def test_cancelling_at_any_await_leaves_all_or_nothing(backend: Any, steps: int) -> None:
     data = content(2 * PART_SIZE + 1)
     putting = asyncio.create_task(backend.storage.put(KEY, stream(data), content_type="image/png"))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from eventimport.allocator import keep_freed_memory
 from eventimport.cli.console import fail, out
 from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_archive
 from eventimport.database import migrations
@@ -40,6 +41,7 @@ def serve(
 ) -> None:
     """Serve the HTTP API. Settings come from the environment."""
     load_settings()
+    keep_freed_memory()
     config = uvicorn.Config(
         WEB_APPLICATION,
         factory=True,
@@ -49,6 +51,9 @@ def serve(
         http="httptools",
         ws="none",
         lifespan="on",
+        # The application logs its requests itself, and configures all logs.
+        log_config=None,
+        access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

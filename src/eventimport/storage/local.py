@@ -113,6 +113,7 @@ class LocalStorage:
         if not self._ready:
             await _run(make_directories, self._incoming)
             self._ready = True
+            await self.remove_stale()
 
     def _open(self, key: str) -> FileIO:
         if self._stat(key) is None:

@@ -1,12 +1,22 @@
 """A file that comes into being whole or not at all: written beside, fsynced, renamed."""
 
+import itertools
 import os
 import secrets
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from eventimport.storage.writeback import begin_writeback, finish_writeback
+
+WINDOW_BYTES = 8 * 1024 * 1024
+"""While one window of a file is gathered, the disk has the one before it, and no more."""
+
 _DIRECTORY_ATTEMPTS = 10
+
+# Unique among all machines that share a folder, without asking for random bytes each time.
+_PROCESS = secrets.token_hex(8)
+_numbers = itertools.count(1)
 
 
 class PartialFile:
@@ -18,12 +28,14 @@ class PartialFile:
     """
 
     def __init__(self, directory: Path, destination: Path) -> None:
-        self._temporary = directory / secrets.token_hex(16)
+        self._temporary = directory / f"{_PROCESS}-{os.getpid()}-{next(_numbers)}"
         self._destination = destination
         self._descriptor: int | None = None
         self._lock = threading.Lock()
         self._discarded = False
         self._committed = False
+        self._window_start = 0
+        self._last_window: tuple[int, int] | None = None
         self.size = 0
 
     def write(self, chunks: Sequence[bytes]) -> None:
@@ -37,10 +49,9 @@ class PartialFile:
             self._append(chunks)
             descriptor = self._opened()
             os.fsync(descriptor)
-            os.close(descriptor)
             self._descriptor = None
+            os.close(descriptor)
             self._give_name()
-            self._committed = True
 
     def discard(self) -> None:
         """Remove whatever there is; harmless when there is nothing."""
@@ -64,6 +75,13 @@ class PartialFile:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
         self.size += total
+        length = self.size - self._window_start
+        if length >= WINDOW_BYTES:
+            begin_writeback(descriptor, self._window_start, length)
+            if self._last_window is not None:
+                finish_writeback(descriptor, *self._last_window)
+            self._last_window = (self._window_start, length)
+            self._window_start = self.size
 
     def _opened(self) -> int:
         if self._discarded:
@@ -79,6 +97,7 @@ class PartialFile:
             make_directories(folder)
             try:
                 self._temporary.rename(self._destination)
+                self._committed = True
                 break
             except FileNotFoundError:
                 # A deletion pruned the still empty folder in between.

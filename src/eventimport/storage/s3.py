@@ -182,7 +182,7 @@ class S3Storage:
                     # TLS protects the body already; plain HTTP is signed whatever this says.
                     "payload_signing_enabled": False,
                 },
-                retries={"mode": "standard", "max_attempts": 4},
+                retries={"mode": "standard", "total_max_attempts": config.attempts},
                 connect_timeout=10,
                 read_timeout=60,
                 max_pool_connections=50,

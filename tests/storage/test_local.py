@@ -1,0 +1,175 @@
+"""Local disk: what is on it when something fails, and after a crash."""
+
+import errno
+import os
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventimport.storage.config import LocalConfig
+from eventimport.storage.local import LocalStorage
+from eventimport.storage.partial_file import PartialFile
+from eventimport.storage.protocol import StorageError
+
+KEY = "uploads/1/abc/a.bin"
+SIZE = 20_000_000
+FILE_FSYNC, LAST_FSYNC = 1, 3
+"""Of the file, of the folder that got a new one, and of the new folder that got the file."""
+
+
+async def stream(size: int = SIZE) -> AsyncIterator[bytes]:
+    """So many bytes, in chunks."""
+    for start in range(0, size, 250_000):
+        yield b"x" * min(250_000, size - start)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> LocalStorage:
+    """A storage whose root does not exist yet."""
+    return LocalStorage(LocalConfig(root=tmp_path / "deep" / "root"))
+
+
+def files(tmp_path: Path) -> list[str]:
+    """All files of the storage."""
+    return [path.name for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> list[int]:
+    """Let the n-th call of a function of `os` fail as a full disk does."""
+    real = getattr(os, name)
+    calls: list[int] = []
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        calls.append(len(calls) + 1)
+        if len(calls) == number:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(os, name, function)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("writev", 1), ("writev", 2), ("writev", 15), ("rename", 1)]
+    + [("fsync", number) for number in (FILE_FSYNC, 2, LAST_FSYNC)],
+)
+async def test_a_failing_disk_leaves_nothing(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    await storage.put("uploads/1/other/b.bin", stream(1), content_type="x/y")
+    calls = fail_at(monkeypatch, name, number)
+    with pytest.raises(StorageError, match="No space left"):
+        await storage.put(KEY, stream(), content_type="x/y")
+    assert len(calls) == number
+    assert files(tmp_path) == ["b.bin"]
+    monkeypatch.undo()
+    await storage.put(KEY, stream(), content_type="x/y")
+    assert (await storage.path(KEY)).stat().st_size == SIZE
+
+
+async def test_short_writes_are_made_good(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.writev
+
+    def short(descriptor: int, chunks: Any) -> int:
+        return real(descriptor, [b"".join(chunks)[:1000]])
+
+    monkeypatch.setattr(os, "writev", short)
+    content = os.urandom(3_000_000)
+
+    async def source() -> AsyncIterator[bytes]:
+        yield content[:1_500_000]
+        yield content[1_500_000:]
+
+    await storage.put(KEY, source(), content_type="x/y")
+    assert (await storage.path(KEY)).read_bytes() == content
+
+
+async def test_nothing_is_seen_before_it_is_whole(storage: LocalStorage, tmp_path: Path) -> None:
+    seen: list[object] = []
+
+    async def source() -> AsyncIterator[bytes]:
+        async for chunk in stream():
+            seen.append(await storage.stat(KEY))
+            seen.extend([found async for found in storage.keys("")])
+            yield chunk
+
+    await storage.put(KEY, source(), content_type="x/y")
+    assert set(seen) == {None}
+    assert await storage.stat(KEY) is not None
+
+
+async def test_the_files_of_a_crash_are_removed_when_they_are_old(
+    storage: LocalStorage, tmp_path: Path
+) -> None:
+    await storage.put(KEY, stream(1), content_type="x/y")
+    incoming = tmp_path / "deep" / "root" / ".incoming"
+    (incoming / "old").write_bytes(b"x")
+    os.utime(incoming / "old", (0, 0))
+    (incoming / "new").write_bytes(b"x")
+    again = LocalStorage(LocalConfig(root=tmp_path / "deep" / "root"))
+    await again.put("uploads/1/abd/b.bin", stream(1), content_type="x/y")
+    assert sorted(files(tmp_path)) == ["a.bin", "b.bin", "new"]
+
+
+async def test_deleting_prunes_empty_folders_alone(storage: LocalStorage, tmp_path: Path) -> None:
+    await storage.put("uploads/1/abc/a.bin", stream(1), content_type="x/y")
+    await storage.put("uploads/1/abd/b.bin", stream(1), content_type="x/y")
+    root = tmp_path / "deep" / "root"
+    await storage.delete("uploads/1/abc/a.bin")
+    assert sorted(path.name for path in (root / "uploads" / "1").iterdir()) == ["abd"]
+    await storage.delete("uploads/1/abd/b.bin")
+    assert [path.name for path in root.iterdir()] == [".incoming"]
+
+
+async def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    storage = LocalStorage(LocalConfig(root=tmp_path / "file" / "root"))
+    with pytest.raises(StorageError):
+        await storage.put(KEY, stream(), content_type="x/y")
+
+
+def test_discarding_waits_for_a_commit_and_undoes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = PartialFile(tmp_path, tmp_path / "a" / "b")
+    file.write([b"x"])
+    begun, go_on = threading.Event(), threading.Event()
+    real = os.fsync
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        go_on.wait()
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    committing = threading.Thread(target=file.commit, args=([b"y"],))
+    committing.start()
+    begun.wait()
+    discarding = threading.Thread(target=file.discard)
+    discarding.start()
+    go_on.set()
+    committing.join()
+    discarding.join()
+    assert files(tmp_path) == []
+
+
+def test_nothing_is_written_after_discarding(tmp_path: Path) -> None:
+    file = PartialFile(tmp_path, tmp_path / "a")
+    file.discard()
+    with pytest.raises(FileNotFoundError):
+        file.write([b"x"])
+    with pytest.raises(FileNotFoundError):
+        file.commit([])
+    assert files(tmp_path) == []
+
+
+def test_urls_begin_with_the_given_host(tmp_path: Path) -> None:
+    storage = LocalStorage(LocalConfig(root=tmp_path, base_url="https://static.example/"))
+    assert storage.public_url("a/b c.png") == "https://static.example/media/a/b%20c.png"
+    assert LocalStorage(LocalConfig(root=tmp_path)).public_url("a") == "/media/a"
