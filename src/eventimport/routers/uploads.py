@@ -34,10 +34,10 @@ REQUEST_BODY: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "title": "FileUpload",
-                "description": "Either `file`, or any number of `files`.",
+                "description": "Either `file`, or any number of `files` (or `files[]`).",
                 "properties": {
                     ONE: FILE_SCHEMA,
-                    **{key: {"type": "array", "items": FILE_SCHEMA} for key in MANY},
+                    MANY[0]: {"type": "array", "items": FILE_SCHEMA},
                 },
             }
         }
