@@ -82,4 +82,4 @@ def test_pictures_are_there(open_page: Any, event_path: str) -> None:
 
     assert photos.count() > 10
     photos.first.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.speaker img').naturalWidth > 0")
+    expect(photos.first).not_to_have_js_property("naturalWidth", 0)

@@ -120,6 +120,7 @@ async function run(work) {
     const task = await work(current.signal);
     if (running !== current) return;
     byId("result-content").replaceChildren(...resultOf(task).filter(Boolean));
+    show("progress", false);
     show("result");
     byId("result").focus({ preventScroll: true });
     byId("result").scrollIntoView({ block: "start" });

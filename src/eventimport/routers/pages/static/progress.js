@@ -9,8 +9,10 @@ let spoken = "";
 
 export function startProgress() {
   spoken = "";
+  draw(1, 0, 0, "", "");
   show("progress");
-  byId("progress").focus();
+  byId("progress").focus({ preventScroll: true });
+  byId("progress").scrollIntoView({ block: "nearest" });
 }
 
 export function tellUpload(done, total) {
