@@ -1,7 +1,9 @@
 """What routes ask FastAPI for, as annotated aliases."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request, Security
@@ -86,6 +88,24 @@ async def get_resources(request: Request) -> Resources:
     """The resources that the lifespan opened."""
     resources: Resources = request.state.resources
     return resources
+
+
+async def count_stranger(
+    request: Request, resources: Annotated[Resources, Depends(get_resources)]
+) -> None:
+    """Count what one client does without being signed in. Raises 429.
+
+    Of an IPv6 address its network counts: whoever has one has 2**64 of them.
+    """
+    client = request.client.host if request.client else "local"
+    try:
+        address = ip_address(client)
+    except ValueError:
+        network = client
+    else:
+        network = str(ip_network((address, 64 if address.version == 6 else 32), strict=False))
+    digest = hashlib.sha256(network.encode()).hexdigest()
+    await count(resources, resources.settings.client_limit, digest)
 
 
 async def get_settings(resources: Annotated[Resources, Depends(get_resources)]) -> Settings:

@@ -88,6 +88,7 @@ def _complete(operation: dict[str, Any]) -> None:
         responses.setdefault("404", _problem(404))
     if operation.get("security"):
         responses.setdefault("401", _problem(401))
+        responses.setdefault("429", _problem(429))
     for response in responses.values():
         for content in response.get("content", {}).values():
             # FastAPI describes each event of a stream with a keyword of OpenAPI 3.2.

@@ -11,17 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from eventimport import logs
 from eventimport.database.models import ImportJob
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
+from eventimport.routers.import_room import claim_room, require_room
 from eventimport.routers.multipart import Part, parts
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.keys import archive_key
 from eventimport.storage.protocol import Storage
 from eventimport.storage.removal import take_back
+from eventimport.tracing import current_parent
 
 FIELD = "file"
 SOURCE_TYPE = "json"
@@ -74,7 +77,7 @@ class AcceptedImport(BaseModel):
     "/{source_type}",
     status_code=202,
     response_model=AcceptedImport,
-    responses=problems(400, 401, 404, 408, 413, 415),
+    responses=problems(400, 401, 404, 408, 413, 415, 429),
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def import_event(
@@ -95,6 +98,7 @@ async def import_event(
             "No such kind of import",
             f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
         )
+    await require_room(resources, account.id)
     storage = await resources.active_storage()
     job = ImportJob(
         id=uuid4(),
@@ -102,10 +106,13 @@ async def import_event(
         strict=options.strict,
         dry_run=options.dry_run,
         archive_storage=storage.name,
+        trace_parent=current_parent(),
     )
+    logs.bind(task_id=str(job.id))
     await _receive(request, job, resources, storage)
     try:
         async with resources.sessions.begin() as session:
+            await claim_room(session, account.id, resources.settings.import_quota)
             session.add(job)
     except BaseException:
         await take_back(storage, [archive_key(job.id)])

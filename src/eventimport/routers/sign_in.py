@@ -1,19 +1,23 @@
 """Access tokens."""
 
-from fastapi import APIRouter, Response
+import hashlib
+
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import update
 
 from eventimport.database.accounts import find_user
 from eventimport.database.models import User
-from eventimport.dependencies import ResourcesDep
+from eventimport.dependencies import ResourcesDep, count, count_stranger
 from eventimport.errors import refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
 from eventimport.routers.small_body import SmallBodyRoute
 from eventimport.routers.users import MAX_PASSWORD_LENGTH
 
-router = APIRouter(tags=["accounts"], route_class=SmallBodyRoute)
+router = APIRouter(
+    tags=["accounts"], route_class=SmallBodyRoute, dependencies=[Depends(count_stranger)]
+)
 
 
 class Credentials(BaseModel):
@@ -29,12 +33,15 @@ class Session(BaseModel):
     access_token: str
 
 
-@router.post("/v1/auth/session", responses=problems(400, 401, 413, 422))
-@router.post("/auth/session", responses=problems(400, 401, 413, 422), include_in_schema=False)
+@router.post("/v1/auth/session", responses=problems(400, 401, 413, 422, 429))
+@router.post("/auth/session", responses=problems(400, 401, 413, 422, 429), include_in_schema=False)
 async def create_session(
     credentials: Credentials, resources: ResourcesDep, response: Response
 ) -> Session:
     """Sign in. Also at `/auth/session`, where existing clients look for it."""
+    # Counted for addresses that nobody has, too: the limit tells as little as the answer.
+    account = hashlib.sha256(credentials.email.strip().lower().encode(errors="replace"))
+    await count(resources, resources.settings.sign_in_limit, account.hexdigest())
     async with resources.sessions() as session:
         user = await find_user(session, credentials.email)
     password_hash = user.password_hash if user else None

@@ -3,13 +3,19 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
 from eventimport.auth import MAX_USER_ID
 from eventimport.database.accounts import EmailTakenError, add_user
 from eventimport.database.models import User
-from eventimport.dependencies import AccountDep, ResourcesDep, SessionDep, SettingsDep
+from eventimport.dependencies import (
+    AccountDep,
+    ResourcesDep,
+    SessionDep,
+    SettingsDep,
+    count_stranger,
+)
 from eventimport.errors import refuse
 from eventimport.routers.documentation import problems
 from eventimport.routers.jsonapi import (
@@ -54,7 +60,12 @@ class UserDocument(Document[UserAttributes]):
     """One account."""
 
 
-@router.post("", status_code=201, responses=problems(400, 403, 409, 413, 422))
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(count_stranger)],
+    responses=problems(400, 403, 409, 413, 422, 429),
+)
 async def create_user(
     new: NewUser,
     response: Response,

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import NoDecode
 
+from eventimport.database.import_quota import ImportQuota
 from eventimport.limits import Limit
 from eventimport.settings.service import ServiceSettings
 
@@ -77,6 +78,11 @@ class AccessSettings(ServiceSettings):
             return frozenset(self.allowed_hosts)
         own = urlsplit(self.public_url).hostname or "localhost"
         return LOOPBACK_NAMES | {f"[{own}]" if ":" in own else own}
+
+    @property
+    def import_quota(self) -> ImportQuota:
+        """How many imports there may be at once."""
+        return ImportQuota(self.max_imports_per_user, self.max_waiting_imports)
 
     @property
     def request_limit(self) -> Limit:

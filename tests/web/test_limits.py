@@ -1,0 +1,198 @@
+"""How often, how many at once, and what is said to those who want more."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import func, select, update
+
+from eventimport.database.models import ImportJob, User
+from eventimport.limits import Limit, Limiter
+from eventimport.settings import Settings
+
+CREDENTIALS = {"email": "nobody@example.org", "password": "not the password"}
+
+
+async def post_archive(client: httpx.AsyncClient, archive: bytes) -> httpx.Response:
+    return await client.post("/v1/events/import/json", files={"file": ("a.zip", archive)})
+
+
+async def stored_objects(service: Any) -> list[str]:
+    return [found.key async for found in service.resources.storages.active.keys("private/")]
+
+
+def code_of(response: httpx.Response) -> str:
+    code: str = response.json()["errors"][0]["code"]
+    return code
+
+
+async def test_requests_of_a_user_are_limited(
+    start_service: Any, user: User, make_user: Any
+) -> None:
+    service = await start_service(requests_per_minute=3)
+    client, other = await service.client(user), await service.client(await make_user())
+
+    answers = [await client.get("/v1/import-jobs") for _ in range(4)]
+    answer_to_other = await other.get("/v1/import-jobs")
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert code_of(answers[-1]) == "too-many-requests"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert answer_to_other.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/auth/session", "/auth/session"])
+async def test_guessing_the_password_of_one_account_is_limited(
+    start_service: Any, path: str
+) -> None:
+    client = await (await start_service(sign_ins_per_minute=2)).client()
+    spellings = ["nobody@example.org", "Nobody@Example.org ", "NOBODY@example.org"]
+
+    answers = [await client.post(path, json={**CREDENTIALS, "email": email}) for email in spellings]
+    other = await client.post(path, json={**CREDENTIALS, "email": "else@example.org"})
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert "retry-after" in answers[-1].headers
+    assert other.status_code == 401
+
+
+async def test_one_client_may_try_only_so_many_accounts(start_service: Any) -> None:
+    client = await (await start_service(sign_ins_per_client=2)).client()
+
+    answers = [
+        await client.post("/v1/auth/session", json={**CREDENTIALS, "email": f"{n}@example.org"})
+        for n in range(3)
+    ]
+    sign_up = await client.post(
+        "/v1/users", json={"email": "new@example.org", "password": "long enough"}
+    )
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert sign_up.status_code == 429
+
+
+async def test_no_personal_data_goes_to_redis(start_service: Any, redis_url: str) -> None:
+    client = await (await start_service()).client()
+
+    await client.post("/v1/auth/session", json=CREDENTIALS)
+
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        keys = await redis.keys()
+    assert len(keys) == 2
+    assert not any("nobody" in key or "127.0.0.1" in key for key in keys)
+
+
+async def test_signing_in_is_possible_and_limited_without_redis(
+    start_service: Any, settings: Settings, unused_tcp_port: int
+) -> None:
+    service = await start_service(
+        redis_url=type(settings.redis_url)(f"redis://127.0.0.1:{unused_tcp_port}/0"),
+        sign_ins_per_minute=2,
+    )
+    client = await service.client()
+
+    answers = [await client.post("/v1/auth/session", json=CREDENTIALS) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+
+
+async def test_imports_of_a_user_at_once_are_limited(
+    start_service: Any, user: User, make_user: Any, archive: bytes
+) -> None:
+    service = await start_service(max_imports_per_user=1)
+    client, other = await service.client(user), await service.client(await make_user())
+
+    first = await post_archive(client, archive)
+    second = await post_archive(client, archive)
+    answer_to_other = await post_archive(other, archive)
+
+    assert first.status_code == 202
+    assert second.status_code == 429
+    assert code_of(second) == "too-many-imports"
+    assert "retry-after" in second.headers
+    assert answer_to_other.status_code == 202
+    assert len(await stored_objects(service)) == 2
+
+    async with service.resources.engine.begin() as connection:
+        await connection.execute(update(ImportJob).values(status="SUCCESS"))
+    assert (await post_archive(client, archive)).status_code == 202
+
+
+async def test_imports_that_come_at_the_same_time_keep_to_the_limit(
+    start_service: Any, user: User, archive: bytes
+) -> None:
+    service = await start_service(max_imports_per_user=2)
+    client = await service.client(user)
+
+    answers = await asyncio.gather(*(post_archive(client, archive) for _ in range(6)))
+
+    assert sorted(answer.status_code for answer in answers) == [202, 202, 429, 429, 429, 429]
+    async with service.resources.reader.connect() as connection:
+        count = await connection.scalar(select(func.count()).select_from(ImportJob))
+    assert count == 2
+    assert len(await stored_objects(service)) == 2
+
+
+async def test_a_full_queue_takes_nothing(
+    start_service: Any, user: User, make_user: Any, archive: bytes
+) -> None:
+    service = await start_service(max_waiting_imports=1)
+    await post_archive(await service.client(user), archive)
+    client = await service.client(await make_user())
+    received = 0
+
+    async def body() -> Any:
+        nonlocal received
+        received += 1
+        yield archive
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Expect": "100-continue"}
+    answer = await client.post("/v1/events/import/json", content=body(), headers=headers)
+
+    assert answer.status_code == 503
+    assert code_of(answer) == "queue-full"
+    assert "retry-after" in answer.headers
+    assert received == 0
+    assert len(await stored_objects(service)) == 1
+
+
+class Clock:
+    """Seconds, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.now = 6000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_window_ends(redis_url: str) -> None:
+    clock = Clock()
+    async with Redis.from_url(redis_url) as redis:
+        limiter = Limiter(redis, "test", clock)
+        limit = Limit("knocks", 2, 60)
+
+        hits = [await limiter.hit(limit, "ada") for _ in range(3)]
+        clock.now += hits[-1] or 0
+
+        assert hits == [None, None, 60]
+        assert await limiter.hit(limit, "ada") is None
+
+
+async def test_processes_count_together(redis_url: str) -> None:
+    clock = Clock()
+    async with Redis.from_url(redis_url) as redis:
+        limiters = [Limiter(redis, "test", clock) for _ in range(2)]
+        limit = Limit("knocks", 200, 60)
+
+        hits = [await limiters[n % 2].hit(limit, "ada") for n in range(300)]
+
+    assert hits.count(None) == limit.count
+
+
+async def test_no_limit_is_no_limit_and_asks_nobody() -> None:
+    limiter = Limiter(Redis.from_url("redis://127.0.0.1:1"), "test")
+
+    assert [await limiter.hit(Limit("knocks", 0, 60), "ada") for _ in range(9)] == [None] * 9
