@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Iterable
 from typing import Final
 
 from arq.worker import Worker, func
@@ -31,6 +32,8 @@ POLL_SECONDS: Final = 0.1
 RECONNECT_SECONDS: Final = 1.0
 HEALTH_SECONDS: Final = 10
 REDIS_TIMEOUT: Final = 10.0
+LAST_WORDS_SECONDS: Final = 10.0
+"""Longer than an import takes to hand itself back, and a mail to be marked as sent."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +66,7 @@ async def _work(settings: Settings) -> None:
         try:
             await work(resources, stopping)
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await _cancelled(beside, again_after=LAST_WORDS_SECONDS)
 
 
 async def work(resources: Resources, stopping: asyncio.Event) -> None:
@@ -108,13 +109,25 @@ async def _finish_without_queue(worker: Worker, stopping: asyncio.Event, grace: 
 
 async def _close(worker: Worker, main: asyncio.Task[None]) -> None:
     """End what still runs; imports hand themselves back when they are cancelled."""
-    main.cancel()
-    tasks = [*worker.job_tasks.values(), *worker.tasks.values()]
-    for task in worker.job_tasks.values():
-        task.cancel()
-    await asyncio.gather(main, *tasks, return_exceptions=True)
+    runs = list(worker.tasks.values())
+    await _cancelled([main], again_after=RECONNECT_SECONDS)
+    await _cancelled(worker.job_tasks.values(), again_after=LAST_WORDS_SECONDS)
+    await asyncio.gather(*runs, return_exceptions=True)
     with contextlib.suppress(RedisError, OSError, TimeoutError):
         await worker.close()
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]], *, again_after: float) -> None:
+    """Cancel tasks until they have ended. Once is not always enough: before Python 3.12,
+    `asyncio.wait_for` forgets a cancellation that comes just when what it waits for is done, and
+    the client of Redis sends its commands within it."""
+    waiting = set(tasks)
+    ended = list(waiting)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=again_after)
+    await asyncio.gather(*ended, return_exceptions=True)
 
 
 def create_worker(resources: Resources) -> Worker:
@@ -125,7 +138,7 @@ def create_worker(resources: Resources) -> Worker:
             func(
                 import_event,
                 name=IMPORT_EVENT,
-                # Attempts have a limit of their own; this one is for whoever waits for the database.
+                # Attempts have a limit of their own; this is for one that waits for the database.
                 timeout=2 * settings.import_timeout,
                 keep_result=0,
             )

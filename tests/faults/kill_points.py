@@ -1,0 +1,117 @@
+"""The points at which a worker is killed, and how a function becomes one of them."""
+
+import inspect
+import os
+import signal
+from dataclasses import dataclass
+from functools import wraps
+from pkgutil import resolve_name
+from typing import Any, Literal
+
+JOB = "eventimport.jobs.import_event:"
+RECORDS = "eventimport.database.media_records:ImportMediaRecords."
+STORING = "eventimport.media.storing:"
+DISK = "eventimport.storage.local:LocalStorage."
+FILE = "eventimport.storage.partial_file:PartialFile."
+MAIL = "eventimport.jobs.send_mail:"
+
+
+@dataclass(frozen=True)
+class KillPoint:
+    """Just before, or just after, the `nth` call of a function in a process."""
+
+    target: str
+    when: Literal["before", "after"]
+    nth: int = 1
+
+    def __str__(self) -> str:
+        name = self.target.partition(":")[2]
+        return f"{self.when} {name}" + (f" {self.nth}" if self.nth > 1 else "")
+
+    def arm(self) -> None:
+        """Have this process killed at the point."""
+        module, _, path = self.target.partition(":")
+        parents, _, name = path.rpartition(".")
+        holder = resolve_name(f"{module}:{parents}" if parents else module)
+        setattr(holder, name, self._deadly(getattr(holder, name)))
+
+    def _deadly(self, function: Any) -> Any:
+        reached = 0
+
+        def reach(moment: str) -> None:
+            nonlocal reached
+            reached += moment == self.when
+            if reached == self.nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def waiting(*args: Any, **kwargs: Any) -> Any:
+                reach("before")
+                result = await function(*args, **kwargs)
+                reach("after")
+                return result
+
+            return waiting
+
+        @wraps(function)
+        def calling(*args: Any, **kwargs: Any) -> Any:
+            reach("before")
+            result = function(*args, **kwargs)
+            reach("after")
+            return result
+
+        return calling
+
+
+COPY = "asyncpg.connection:Connection.copy_records_to_table"
+
+KILL_POINTS = [
+    # Taking it: arq has given it to the worker, and the row does not know yet.
+    KillPoint(JOB + "claim", "before"),
+    KillPoint(JOB + "claim", "after"),
+    KillPoint(JOB + "_claim", "after"),
+    # Reading.
+    KillPoint(JOB + "local_copy", "before"),
+    KillPoint(JOB + "read_conference", "before"),
+    KillPoint("eventimport.openevent.conference:read_list", "before", 4),
+    KillPoint(JOB + "read_conference", "after"),
+    # Planning.
+    KillPoint(JOB + "draw_ids", "before"),
+    KillPoint(JOB + "draw_ids", "after"),
+    KillPoint(JOB + "make_plan", "before"),
+    KillPoint(JOB + "make_plan", "after"),
+    # Writing and committing: the first table, one of many, all, the job's step forward, the COMMIT.
+    KillPoint(COPY, "before"),
+    KillPoint(COPY, "after", 7),
+    KillPoint(JOB + "write_plan", "after"),
+    KillPoint(JOB + "update_job", "after"),
+    KillPoint(JOB + "_write", "after"),
+    # Media: each step of the first medium, and of later ones.
+    KillPoint(JOB + "move_media", "before"),
+    KillPoint(RECORDS + "reserve", "before"),
+    KillPoint(RECORDS + "reserve", "after"),
+    KillPoint(RECORDS + "reserve", "after", 4),
+    KillPoint(STORING + "make_sizes", "after"),
+    KillPoint(DISK + "put", "before", 2),
+    KillPoint(FILE + "commit", "before"),
+    KillPoint(FILE + "commit", "after"),
+    KillPoint(DISK + "put", "after", 5),
+    KillPoint(RECORDS + "settle", "before"),
+    KillPoint(RECORDS + "settle", "after"),
+    KillPoint(RECORDS + "settle", "after", 4),
+    KillPoint(JOB + "move_media", "after"),
+    # The end, and what is told of it.
+    KillPoint(JOB + "succeed", "before"),
+    KillPoint("eventimport.database.endings:add_notification", "before"),
+    KillPoint("eventimport.database.endings:add_notification", "after"),
+    KillPoint(JOB + "succeed", "after"),
+    KillPoint(JOB + "_finish", "after"),
+    # The mail.
+    KillPoint(MAIL + "take_due_mail", "after"),
+    KillPoint(MAIL + "write_mail", "before"),
+    KillPoint("eventimport.notifications.mailers:FolderMailer.send", "after"),
+    KillPoint(MAIL + "mark_sent", "before"),
+    KillPoint(MAIL + "_mark", "after"),
+]
