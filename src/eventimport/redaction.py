@@ -13,7 +13,7 @@ _REPLACEMENTS: Final = (
     (re.compile(r"\b(Bearer|JWT|Basic)\s+[^\s'\",]+", re.IGNORECASE), r"\1 [token]"),
     (re.compile(r"(?<=://)[^\s/@'\"]*@"), "[credentials]@"),
     (re.compile(r"(?<=\S)\?[^\s'\")]*=[^\s'\")]*"), "?[query]"),
-    (re.compile(r"[^\s@<>'\"(),:=]+@[^\s@<>'\"(),]+\.[^\s@<>'\"(),]+"), "[e-mail]"),
+    (re.compile(r"[^\s@<>'\"(),:=/\[\]]+@[^\s@<>'\"(),]+\.[^\s@<>'\"(),]+"), "[e-mail]"),
     # An object's key ends with the name of the file that was uploaded.
     (
         re.compile(r"\b((?:events/\d+/\w+/\d+/\w+|uploads/\d+)/[\w-]+/)[^\s'\"]+"),

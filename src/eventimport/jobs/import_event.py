@@ -138,13 +138,13 @@ async def _run(resources: Resources, attempt: Attempt) -> None:
             with paused_collection():
                 await _import(resources, attempt)
     except ImportFailedError as failure:
-        await _fail(resources, lease, failure)
+        await _fail(resources, lease, failure, attempt)
         return
     except Exception as error:
         if _passes(error):
             raise
         logger.exception("import %s failed for a reason that is ours", lease.job_id)
-        await _fail(resources, lease, ImportFailedError([OUR_FAULT]))
+        await _fail(resources, lease, ImportFailedError([OUR_FAULT]), attempt)
         return
     if lease.dry_run:
         return
@@ -300,11 +300,20 @@ async def _finish(resources: Resources, attempt: Attempt) -> None:
     logger.info("import %s is done", attempt.lease.job_id, extra={"stages": times})
 
 
-async def _fail(resources: Resources, lease: Lease, failure: ImportFailedError) -> None:
+async def _fail(
+    resources: Resources,
+    lease: Lease,
+    failure: ImportFailedError,
+    attempt: Attempt | None = None,
+) -> None:
     errors = [problem.as_dict() for problem in failure.problems]
-    report = {} if failure.report is None else {"report": failure.report.as_dict()}
+    values: dict[str, Any] = {}
+    if failure.report is not None:
+        values["report"] = failure.report.as_dict()
+    if attempt is not None:
+        values.update(stage=attempt.stage, stage_seconds=attempt.times())
     async with resources.engine.begin() as connection:
-        ended = await fail(connection, lease, words_of(resources.settings), errors, **report)
+        ended = await fail(connection, lease, words_of(resources.settings), errors, **values)
     if ended.event_id is not None:
         await remove_event_objects(resources.storages, ended.event_id)
 
