@@ -92,8 +92,7 @@ def _complete(operation: dict[str, Any]) -> None:
     for response in responses.values():
         for content in response.get("content", {}).values():
             # FastAPI describes each event of a stream with a keyword of OpenAPI 3.2.
-            if content.pop("itemSchema", None) is not None:
-                content["schema"] = {"type": "string"}
+            content.pop("itemSchema", None)
     responses.setdefault("503", _problem(503))
     operation["responses"] = dict(sorted(responses.items()))
 

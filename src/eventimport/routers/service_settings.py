@@ -65,7 +65,7 @@ class SettingPatch(BaseModel):
     data: ChangedSetting
 
 
-@router.get("")
+@router.get("", responses=problems(403))
 async def get_settings(_admin: AdminDep, resources: ResourcesDep) -> SettingDocument:
     """What an admin may set. Admins alone see it."""
     return await _document(resources)
