@@ -19,7 +19,7 @@ from eventimport.cli.example_archive import write_archive
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-open-2027"
 START_SECONDS = 60
-STOP_SECONDS = 30
+STOP_SECONDS = 60
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox, because CI runs as root; nothing that would ask hosts outside of this machine.
 CHROMIUM_OPTIONS = [
@@ -69,11 +69,18 @@ class Processes:
         pytest.fail((self._folder / "serve.log").read_text())
 
     def stop(self) -> None:
-        """Stop all, as a process manager does."""
+        """Stop all, as a process manager does; what does not stop is killed, and fails the test."""
         for process in self._running:
             process.terminate()
+        stuck = []
         for process in self._running:
-            process.wait(STOP_SECONDS)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                stuck.append(process.args)
+        assert not stuck, [log.read_text()[-4000:] for log in self._folder.glob("*.log")]
 
 
 @pytest.fixture

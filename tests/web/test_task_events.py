@@ -36,7 +36,10 @@ class Stream:
             "raw_path": path.encode(),
             "query_string": b"",
             "root_path": "",
-            "headers": [(b"host", b"service"), (b"authorization", f"Bearer {token}".encode())],
+            "headers": [
+                (b"host", b"service.example"),
+                (b"authorization", f"Bearer {token}".encode()),
+            ],
             "server": ("service", 80),
             "client": ("client", 1),
         }
