@@ -75,7 +75,7 @@ async def import_once(database_url: str, archive: Path) -> dict[str, float]:
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            seconds.update(getattr(record, "seconds", {}))
+            seconds.update(getattr(record, "stages", {}))
 
     logging.getLogger("eventimport").addHandler(Listener())
     logging.getLogger("eventimport").setLevel(logging.INFO)

@@ -58,7 +58,7 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         secret_key=SECRET_KEY,
         local_storage_path=tmp_path / "storage",
         frontend_url="https://events.example/",
-        allowed_hosts=("service.example",),
+        allowed_hosts=("service.example", "127.0.0.1", "localhost"),
     )
 
 

@@ -57,8 +57,9 @@ async def test_without_a_worker_it_is_not_ready(client: httpx.AsyncClient) -> No
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
-    assert answer.json()["status"] == "unavailable"
-    assert answer.json()["checks"] == {
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "not-ready"
+    assert error["meta"]["checks"] == {
         "database": "ok",
         "queue": "ok",
         "storage": "ok",
@@ -78,7 +79,7 @@ async def test_whatever_is_away_is_named_and_nothing_else(
     answer = await (await service.client()).get("/readyz")
 
     assert answer.status_code == 503
-    checks = answer.json()["checks"]
+    checks = answer.json()["errors"][0]["meta"]["checks"]
     assert (checks["database"], checks["queue"]) == ("failed", "failed")
     assert "hunter2" not in answer.text
     assert "127.0.0.1" not in answer.text

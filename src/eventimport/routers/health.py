@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
 from sqlalchemy import text
 
 from eventimport.dependencies import ResourcesDep
+from eventimport.errors import refuse
 from eventimport.queue import worker_key
 from eventimport.resources import Resources
 
@@ -30,12 +30,10 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether all that the service needs is there, and each by its name."""
+    """All that the service needs is there, each by its name."""
 
-    status: Literal["ok", "unavailable"]
-    checks: Annotated[
-        dict[str, CheckResult], Field(examples=[{"database": "ok", "worker": "failed"}])
-    ]
+    status: Literal["ok"] = "ok"
+    checks: dict[str, CheckResult]
 
 
 class NoWorkerError(Exception):
@@ -48,19 +46,27 @@ async def check_alive() -> Health:
     return Health()
 
 
-@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
-async def check_ready(resources: ResourcesDep) -> JSONResponse:
+@router.get("/readyz")
+async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
     """Everything is there that an import needs: the database, the queue, the storage, a worker that
-    is alive. 503 where one is not; each is waited for READINESS_TIMEOUT seconds at most."""
+    is alive. 503 where one is not, with what was found in the error's `meta`; each is waited for
+    READINESS_TIMEOUT seconds at most."""
     results = await asyncio.gather(
         *(_result_of(name, check, resources) for name, check in CHECKS.items())
     )
-    ready = all(result == "ok" for result in results)
-    readiness = Readiness(
-        status="ok" if ready else "unavailable", checks=dict(zip(CHECKS, results, strict=True))
-    )
-    headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": "5"})
-    return JSONResponse(readiness.model_dump(), 200 if ready else 503, headers)
+    checks = dict(zip(CHECKS, results, strict=True))
+    missing = [name for name, result in checks.items() if result != "ok"]
+    if missing:
+        raise refuse(
+            503,
+            "not-ready",
+            "The service is not ready",
+            f"Not available: {', '.join(missing)}.",
+            headers={"Retry-After": "5"},
+            meta={"checks": checks},
+        )
+    response.headers["Cache-Control"] = "no-store"
+    return Readiness(checks=checks)
 
 
 async def _result_of(
