@@ -167,7 +167,11 @@ class ImportMediaRecords:
 
 def with_media(media: dict[str, Any]) -> ColumnElement[Any]:
     """The job's report, saying this of the media beside what it said before."""
-    return func.jsonb_set(ImportJob.report, cast(["media"], ARRAY(Text)), ImportJob.report["media"].concat(cast(media, JSONB)))
+    return func.jsonb_set(
+        ImportJob.report,
+        cast(["media"], ARRAY(Text)),
+        ImportJob.report["media"].concat(cast(media, JSONB)),
+    )
 
 
 def _table(name: str) -> Table:
