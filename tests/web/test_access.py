@@ -160,3 +160,20 @@ async def test_who_stays_out(
         'Bearer realm="eventimport"'
     }
     assert len({answer.content for answer in answers}) == 1, "the answer tells what was wrong"
+
+
+@pytest.mark.parametrize("place", sorted(OPEN))
+async def test_a_bad_token_changes_nothing_where_none_is_asked_for(
+    service: Any, settings: Settings, user: User, ids: dict[str, str], place: Place
+) -> None:
+    method, path = place
+    client = await service.client()
+    url = path.replace("{key:path}", "x").format(**ids, name="x")
+
+    without, *others = [
+        (await client.request(method, url, headers={"Authorization": value} if value else {}))
+        for value in bad_authorizations(user, settings.secret_key.get_secret_value())
+    ]
+
+    assert without.status_code not in {401, 403}
+    assert {answer.status_code for answer in others} == {without.status_code}

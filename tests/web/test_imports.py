@@ -195,6 +195,7 @@ def scope_of_upload(token: str) -> dict[str, Any]:
         "path": URL,
         "query_string": b"",
         "headers": [
+            (b"host", b"service.example"),
             (b"authorization", f"JWT {token}".encode()),
             (b"content-type", FORM["Content-Type"].encode()),
             (b"transfer-encoding", b"chunked"),
