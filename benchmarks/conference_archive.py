@@ -33,7 +33,7 @@ def write_archive(path: Path, scale: int) -> dict[str, int]:
         "sponsors": SPONSORS * scale,
         "sessions": SESSIONS * scale,
     }
-    links = set()
+    links: set[tuple[int, int]] = set()
     while len(links) < LINKS * scale:
         links.add((source.randrange(counts["sessions"]), source.randrange(counts["speakers"])))
     speakers_of: dict[int, list[int]] = {}
