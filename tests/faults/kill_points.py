@@ -18,11 +18,13 @@ MAIL = "eventimport.jobs.send_mail:"
 
 @dataclass(frozen=True)
 class KillPoint:
-    """Just before, or just after, the `nth` call of a function in a process."""
+    """Just before, or just after, the `nth` call of a function in a process. The process sends the
+    signal to itself: it ends there, or stops, or learns that it is to end."""
 
     target: str
     when: Literal["before", "after"]
     nth: int = 1
+    number: int = signal.SIGKILL
 
     def __str__(self) -> str:
         name = self.target.partition(":")[2]
@@ -40,9 +42,10 @@ class KillPoint:
 
         def reach(moment: str) -> None:
             nonlocal reached
-            reached += moment == self.when
-            if reached == self.nth:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if moment == self.when:
+                reached += 1
+                if reached == self.nth:
+                    os.kill(os.getpid(), self.number)
 
         if inspect.iscoroutinefunction(function):
 

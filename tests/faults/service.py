@@ -31,6 +31,7 @@ QUICK: Final = {
     "HEARTBEAT_INTERVAL": "0.2",
     "HEARTBEAT_TIMEOUT": "1.0",
     "RECOVERY_INTERVAL": "0.2",
+    "DATABASE_IDLE_TIMEOUT": "1.0",
     "MAIL_INTERVAL": "0.1",
     "SHUTDOWN_GRACE": "5",
     # A machine at its limit makes living workers look dead, too; tests that mean it set fewer.

@@ -6,6 +6,7 @@ standard input.
 """
 
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -43,6 +44,7 @@ def work(order: dict[str, Any]) -> None:
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     os.environ.update(order["environment"])
     if order["kill_point"] is not None:
         KillPoint(**order["kill_point"]).arm()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,9 +45,23 @@ class WorkerProcess:
     async def wait(self) -> int:
         """Wait for its end; how it ended."""
         if not await asyncio.to_thread(self.ended.wait, PATIENCE):
-            raise TimeoutError(f"worker {self.pid} goes on:\n{self.told()}")
+            self.send(signal.SIGUSR1)
+            await asyncio.sleep(0.5)
+            raise TimeoutError(f"worker {self.pid} goes on ({self.state()}):\n{self.told()}")
         assert self.code is not None
         return self.code
+
+    async def stopped(self) -> None:
+        """Wait until a signal has stopped it."""
+        deadline = time.monotonic() + PATIENCE
+        while self.state() != "T":
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"worker {self.pid} was not stopped:\n{self.told()}")
+            await asyncio.sleep(0.02)
+
+    def state(self) -> str:
+        """What the kernel says that it does."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2][:2].strip()
 
     def told(self) -> str:
         """What it has logged."""

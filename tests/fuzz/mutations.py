@@ -206,8 +206,13 @@ def altered_values(chance: Random) -> bytes:
                 other, other_key = chance.choice(_places(documents))
                 container[key] = json.loads(_dumps(other[other_key]))
     return zip_of(
-        {name or "event": _encoded(content) for name, content in documents.items()}, FILES
+        {_printable(name) or "event": _encoded(content) for name, content in documents.items()},
+        FILES,
     )
+
+
+def _printable(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())
 
 
 def _dumps(value: Any) -> str:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -15,6 +16,14 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from eventimport.errors import EventImportError
+
+KEEPALIVE: Final = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""In seconds: how the server notices that a client's machine is gone. Until then it keeps locked
+what that client has locked: for hours, by its own defaults."""
 
 _AWAY: Final = frozenset({"08", "28", "3D", "40", "53", "57"})
 """Classes of SQLSTATE that tell of the server, not of what it was asked: the connection, who may
@@ -33,7 +42,9 @@ class DatabaseConfig:
     """Where the database is, and how many connections a process may hold.
 
     At most `pool_size` + `max_overflow` connections; who waits longer than `pool_timeout` seconds
-    for one gets SQLAlchemy's `TimeoutError`. `connect_timeout` is in seconds, too.
+    for one gets SQLAlchemy's `TimeoutError`. `connect_timeout` is in seconds, too, and so is
+    `idle_timeout`: after so long without a statement, a transaction's connection is ended, for a
+    client that has stopped must not keep rows locked.
     """
 
     url: str
@@ -41,6 +52,7 @@ class DatabaseConfig:
     max_overflow: int = 5
     pool_timeout: float = 10.0
     connect_timeout: float = 5.0
+    idle_timeout: float = 20.0
     application_name: str = "eventimport"
 
 
@@ -65,18 +77,34 @@ def driver_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+asyncpg", query=query)
 
 
-def create_engine(config: DatabaseConfig) -> AsyncEngine:
+def create_reader(config: DatabaseConfig) -> AsyncEngine:
+    """An engine without transactions, for single SELECTs, with a pool of its own: its connections
+    never change their mode, and are not asked whether they live before each use, which would both
+    take longer than the SELECT. One that the server has closed, the driver knows of.
+    """
+    engine = create_engine(config, isolation_level="AUTOCOMMIT", pool_pre_ping=False)
+    event.listen(engine.sync_engine, "checkout", _renew_closed)
+    return engine
+
+
+def _renew_closed(connection: DBAPIConnection, *_record: object) -> None:
+    """Have the pool connect anew, if need be all of it, since a server rarely closes just one."""
+    if connection.driver_connection.is_closed():  # type: ignore[attr-defined]  # asyncpg's
+        raise InvalidatePoolError
+
+
+def create_engine(config: DatabaseConfig, **options: Any) -> AsyncEngine:
     """An engine with a pool. It connects on first use; `await engine.dispose()` closes it.
 
     Raises DatabaseConfigError. Errors of statements come without their parameters, which may be
     personal data.
     """
+    options.setdefault("pool_pre_ping", True)
     return create_async_engine(
         driver_url(config.url),
         pool_size=config.pool_size,
         max_overflow=config.max_overflow,
         pool_timeout=config.pool_timeout,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "async_creator_fn": _connect,
@@ -84,8 +112,11 @@ def create_engine(config: DatabaseConfig) -> AsyncEngine:
             "server_settings": {
                 "application_name": config.application_name,
                 "timezone": "UTC",
+                "idle_in_transaction_session_timeout": f"{config.idle_timeout * 1000:.0f}",
+                **KEEPALIVE,
             },
         },
+        **options,
     )
 
 

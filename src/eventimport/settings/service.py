@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings
 
 from eventimport.auth import AuthConfig
@@ -27,6 +27,11 @@ class ServiceSettings(BaseSettings):
     )
     database_pool_size: PositiveInt = Field(
         10, description="Connections to PostgreSQL that a process keeps open."
+    )
+    database_idle_timeout: PositiveFloat = Field(
+        20.0,
+        description="After how long without a statement PostgreSQL ends a transaction, so that"
+        " nobody who has stopped keeps rows locked, in seconds.",
     )
     queue_name: str = Field("eventimport", description="The name of the job queue in Redis.")
 
@@ -63,7 +68,9 @@ class ServiceSettings(BaseSettings):
     def database(self) -> DatabaseConfig:
         """What the engine needs."""
         return DatabaseConfig(
-            url=self.database_url.get_secret_value(), pool_size=self.database_pool_size
+            url=self.database_url.get_secret_value(),
+            pool_size=self.database_pool_size,
+            idle_timeout=self.database_idle_timeout,
         )
 
     @property
