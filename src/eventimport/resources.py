@@ -12,7 +12,7 @@ from opentelemetry.trace import TracerProvider
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from eventimport.auth import Passwords, Tokens
-from eventimport.database.engine import create_engine, session_factory
+from eventimport.database.engine import create_engine, create_reader, session_factory
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.storage_choice import StorageChoice
 from eventimport.limits import Limiter
@@ -78,7 +78,8 @@ async def open_resources(
         stack.push_async_callback(engine.dispose)
         storages = StorageSet.create(settings.storages, active_name=settings.storage_place)
         stack.push_async_callback(storages.close)
-        reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        reader = create_reader(settings.database)
+        stack.push_async_callback(reader.dispose)
         queue = ArqQueue(settings.queue)
         stack.push_async_callback(queue.close)
         redis = create_redis(settings.queue, timeout=LIMITER_TIMEOUT)

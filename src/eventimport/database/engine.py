@@ -89,7 +89,7 @@ def create_reader(config: DatabaseConfig) -> AsyncEngine:
 
 def _renew_closed(connection: DBAPIConnection, *_record: object) -> None:
     """Have the pool connect anew, if need be all of it, since a server rarely closes just one."""
-    if connection.driver_connection.is_closed():  # type: ignore[attr-defined]  # asyncpg's
+    if connection.driver_connection.is_closed():
         raise InvalidatePoolError
 
 
