@@ -7,6 +7,7 @@ import pytest
 from fastapi import HTTPException
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 
+from eventimport.database.models import User
 from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.storage.protocol import StorageError
 
@@ -133,3 +134,24 @@ async def test_without_its_database_the_service_is_alive_and_not_ready(
     assert ready.status_code == 503
     assert ready.headers["retry-after"]
     assert errors_of(ready)[0]["meta"]["checks"]["database"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://nobody@/nothing?host=/no/such/folder",
+        "postgresql://nobody@no-such-host.invalid/nothing",
+    ],
+)
+async def test_a_database_whose_address_leads_nowhere_is_away(
+    start_service: Any, settings: Any, user: User, url: str
+) -> None:
+    service = await start_service(database_url=type(settings.database_url)(url))
+    client = await service.client(user)
+
+    for path in ("/v1/import-jobs", f"/v1/users/{user.id}"):
+        answer = await client.get(path)
+
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        assert errors_of(answer)[0]["code"] == "database-unavailable"
