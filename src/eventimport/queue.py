@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -89,8 +90,8 @@ def create_redis(config: QueueConfig, *, timeout: float | None = None) -> ArqRed
     return redis
 
 
-def _arq_id(job_id: UUID, attempt: int) -> str:
-    return f"import:{job_id}:{attempt}"
+def _arq_id(job_id: UUID, attempt: int, number: int = 0) -> str:
+    return f"import:{job_id}:{attempt}" + (f":{number}" if number else "")
 
 
 class ArqQueue:
@@ -104,34 +105,32 @@ class ArqQueue:
     async def enqueue_import(self, job_id: UUID, attempt: int) -> None:
         """See `ImportQueue`. arq ignores a second job of one id, so the id holds the attempt."""
         async with self._answering():
-            await self._enqueue(job_id, attempt)
+            await self._enqueue(job_id, attempt, _arq_id(job_id, attempt))
 
     async def renew_import(self, job_id: UUID, attempt: int) -> None:
         """See `ImportQueue`. What a dead worker has taken, arq holds to be in progress for as long
         as a job may take, and does not enqueue again until then; and it goes on looking at such
-        jobs, the oldest first, at only so many of them."""
+        jobs, the oldest first, at only so many of them. So they leave the queue, and what takes
+        their place has another id: a living worker must not have two jobs of one."""
         async with self._answering():
             if attempt:
-                await self._forget(_arq_id(job_id, attempt - 1))
-            taken = await self._redis.exists(in_progress_key_prefix + _arq_id(job_id, attempt))
-            waiting = await self._redis.zscore(self._name, _arq_id(job_id, attempt))
-            if taken or waiting is None:
-                await self._forget(_arq_id(job_id, attempt))
-                await self._enqueue(job_id, attempt)
+                await self._first_not_taken(job_id, attempt - 1)
+            arq_id = await self._first_not_taken(job_id, attempt)
+            if await self._redis.zscore(self._name, arq_id) is None:
+                await self._redis.delete(job_key_prefix + arq_id)
+                await self._enqueue(job_id, attempt, arq_id)
 
-    async def _enqueue(self, job_id: UUID, attempt: int) -> None:
-        await self._redis.enqueue_job(
-            IMPORT_EVENT, str(job_id), attempt, _job_id=_arq_id(job_id, attempt)
-        )
+    async def _first_not_taken(self, job_id: UUID, attempt: int) -> str:
+        for number in count():
+            arq_id = _arq_id(job_id, attempt, number)
+            if not await self._redis.exists(in_progress_key_prefix + arq_id):
+                return arq_id
+            await self._redis.zrem(self._name, arq_id)
+            await self._redis.delete(job_key_prefix + arq_id, retry_key_prefix + arq_id)
+        raise AssertionError("numbers do not end")
 
-    async def _forget(self, arq_id: str) -> None:
-        """Whoever may run it all the same finds that the row is taken."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(self._name, arq_id)
-            pipe.delete(
-                job_key_prefix + arq_id, in_progress_key_prefix + arq_id, retry_key_prefix + arq_id
-            )
-            await pipe.execute()
+    async def _enqueue(self, job_id: UUID, attempt: int, arq_id: str) -> None:
+        await self._redis.enqueue_job(IMPORT_EVENT, str(job_id), attempt, _job_id=arq_id)
 
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:

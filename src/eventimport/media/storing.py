@@ -117,7 +117,12 @@ class MediaStorer:
                         stored = await self._storage.put(key, chunks, content_type=content_type)
             return Moved(key, stored.size)
 
-        return await self._with_retries(store)
+        try:
+            return await self._with_retries(store)
+        except BaseException:
+            if reserved:
+                await self.give_up(reserved[0])
+            raise
 
     async def _store_image(self, item: MediaToMove) -> Moved:
         """In whole, once it is known to be a picture; its sizes along with it."""

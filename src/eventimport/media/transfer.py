@@ -110,14 +110,17 @@ class MediaTransfer:
         self._tell("Moving media", self._done, self._total)
 
     async def _record(self, storer: MediaStorer, item: MediaToMove, moved: Moved) -> None:
+        settling = asyncio.create_task(self._settle_moved(item, moved))
         try:
-            recorded = await self._records.settle(
-                item.id,
-                "MOVED",
-                url=self._storage.public_url(moved.key),
-                size=moved.size,
-                made={name: self._storage.public_url(key) for name, key in moved.made.items()},
-            )
+            recorded = await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            # Cut off, nobody would know whether the object is in use: it might lie there for ever.
+            await asyncio.wait([settling])
+            if not settling.cancelled():
+                error = settling.exception()
+                if isinstance(error, EventImportError) or (error is None and not settling.result()):
+                    await storer.give_up(moved.key)
+            raise
         except EventImportError:
             # Nothing was recorded, for certain; of other errors that is not known, and whoever
             # goes on with this import looks at the item again.
@@ -127,3 +130,12 @@ class MediaTransfer:
             await storer.discard(moved.key)
             detail = "the field was changed meanwhile, and keeps what it holds"
             await self._records.settle(item.id, "REFUSED", detail=detail)
+
+    async def _settle_moved(self, item: MediaToMove, moved: Moved) -> bool:
+        return await self._records.settle(
+            item.id,
+            "MOVED",
+            url=self._storage.public_url(moved.key),
+            size=moved.size,
+            made={name: self._storage.public_url(key) for name, key in moved.made.items()},
+        )
