@@ -1,6 +1,7 @@
 """Redis, PostgreSQL and S3 going away while imports are accepted and run."""
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -57,12 +58,15 @@ async def valkey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 
 @pytest.fixture
-async def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Restarted]:
+async def postgres(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Restarted]:
     port = free_port()
     monkeypatch.setattr("eventimport.embedded.postgres.free_port", lambda: port)
-    async with own_server(lambda: start_postgres(tmp_path / "postgres", durable=False)) as server:
-        await asyncio.to_thread(migrations.upgrade, server.url)
-        yield server
+    # Not in tmp_path: as root the server runs as nobody, whom pytest keeps out of its folders.
+    with tempfile.TemporaryDirectory(prefix="eventimport-faults-") as name:
+        folder = Path(name)
+        async with own_server(lambda: start_postgres(folder, durable=False)) as server:
+            await asyncio.to_thread(migrations.upgrade, server.url)
+            yield server
 
 
 async def all_succeed(service: Service, jobs: dict[UUID, int]) -> None:
@@ -200,9 +204,9 @@ async def test_media_that_cannot_be_stored_take_the_event_along(
 ) -> None:
     job_id = await bucket_service.accept()
     s3.away = frozenset({"PUT", "POST"})
-    await bucket_service.worker(MAX_ATTEMPTS="2")
+    await bucket_service.worker(MAX_ATTEMPTS="1")
     job = await bucket_service.ended(job_id)
     s3.away = frozenset()
-    assert (job.status, job.attempt, job.event_id) == (ImportStatus.FAILURE, 2, None)
+    assert (job.status, job.attempt, job.event_id) == (ImportStatus.FAILURE, 1, None)
     assert [error["code"] for error in job.errors or []] == ["storage-unavailable"]
     assert await bucket_service.violations({}) == []
