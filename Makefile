@@ -18,6 +18,9 @@ DATA_DIR ?= .eventimport
 ONCE ?=
 # More arguments for pytest: make test ARGS="-k import -x"
 ARGS ?=
+# How long `make soak` accepts imports, and how many at most.
+MINUTES ?= 30
+IMPORTS ?= 500
 
 .PHONY: help
 help: ## List the targets
@@ -84,6 +87,10 @@ example: $(STAMP) ## Zip the example conference, beside its folder
 .PHONY: benchmark
 benchmark: $(STAMP) ## Measure the speed of imports beside COPY and beside INSERT
 	@$(BIN)/python benchmarks/import_speed.py $(ARGS)
+
+.PHONY: soak
+soak: $(STAMP) ## Import for long while workers are killed (MINUTES=30 IMPORTS=500)
+	@PYTHONPATH=. $(BIN)/python scripts/soak.py --minutes $(MINUTES) --imports $(IMPORTS) $(ARGS)
 
 .PHONY: clean
 clean: ## Remove .venv, caches, built files and the data of demo and dev
