@@ -101,9 +101,9 @@ async def test_targets_of_another_event(
         ]
     many: Any = [own, target("speaker", other.ids["speakers"][0]), target("speaker", 10**30)]
     answers = [
-        await editor.patch(url, relationships={"speakers": {"data": data}}),
-        await editor.send("PATCH", f"{url}/relationships/speakers", {"data": data}),
-        await editor.send("POST", f"{url}/relationships/speakers", {"data": data}),
+        await editor.patch(url, relationships={"speakers": {"data": many}}),
+        await editor.send("PATCH", f"{url}/relationships/speakers", {"data": many}),
+        await editor.send("POST", f"{url}/relationships/speakers", {"data": many}),
     ]
     assert [errors_of(answer) for answer in answers] == [
         (404, [f"/data/relationships/speakers/data/{n}" for n in (1, 2)]),

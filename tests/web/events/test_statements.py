@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
+
+from eventimport.resources import Resources
 
 ALL = ",".join(RELATIONSHIPS["events"])
 
@@ -52,18 +53,21 @@ READING = {
 
 
 @contextmanager
-def counted(engine: AsyncEngine) -> Iterator[list[str]]:
-    """The statements that are run meanwhile."""
+def counted(resources: Resources) -> Iterator[list[str]]:
+    """The statements that are run meanwhile, over either engine."""
     statements: list[str] = []
 
     def note(*told: Any) -> None:
         statements.append(told[2])
 
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    engines = [engine.sync_engine for engine in (resources.engine, resources.reader)]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements
     finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("size", [3, 60])
@@ -80,9 +84,9 @@ async def test_reading(
     for path in READING:
         url = path.format(**ids)
         await client.get(url)
-        with counted(service.resources.reader) as statements:
+        with counted(service.resources) as statements:
             assert (await client.get(url)).status_code == 200
-        with counted(service.resources.reader) as signed_in:
+        with counted(service.resources) as signed_in:
             assert (await user_client.get(url)).status_code == 200
         numbers[path] = (len(statements), len(signed_in))
 
@@ -120,7 +124,7 @@ async def test_changing(
     elif content is not None:
         named = [{"type": content.removesuffix("s"), "id": str(n)} for n in conference.ids[content]]
         data = named if content == "speakers" else named[1]
-    with counted(service.resources.engine) as statements:
+    with counted(service.resources) as statements:
         response = await editor.send(method, path.format(session), {"data": data})
 
     assert response.is_success, response.text
@@ -130,7 +134,7 @@ async def test_changing(
 @pytest.mark.parametrize("size", [3, 60])
 async def test_deleting(service: Any, editor: Any, write_conference: Any, size: int) -> None:
     conference = await write_conference(size)
-    with counted(service.resources.engine) as statements:
+    with counted(service.resources) as statements:
         response = await editor.client.delete(conference.url("events"))
 
     # Account, row, whether it is being imported, DELETE; the database deletes the parts.

@@ -53,7 +53,7 @@ def create_changing_router() -> APIRouter:
         name="delete_event",
         status_code=204,
         response_class=Response,
-        responses=problems(403, 409, 412),
+        responses=problems(400, 403, 409, 412),
     )
     session = TYPES[Kind.SESSION]
     for name, edge in session.edges.items():
