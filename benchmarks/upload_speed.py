@@ -11,10 +11,11 @@ One file of 1 GiB, and 200 files of 100 kB at once, go to
 - (b) the service, draining the body and throwing it away;
 - (c) Flask under gunicorn, saving the file.
 
-The servers run on one core, the client (and moto, and PostgreSQL) on another. The rounds are
+The servers run on one core, the client (and moto, PostgreSQL and Valkey) on another. The rounds are
 interleaved, the figures are medians, the memory is the growth of the server's peak over what it
-held before the upload. What was saved is removed after each upload, which isn't counted. It needs
-the packages of the groups `test` and `benchmark`, two cores and as much disk as one file takes.
+held before the upload. What was saved is removed after each upload, which isn't counted. The
+service alone has what it saves on disk (fsync) when it answers, and looks up who uploads. It needs
+the packages of the groups `test` and `benchmark`, two cores and as much disk as two files take.
 """
 
 import argparse
@@ -37,7 +38,7 @@ import botocore.session
 import httpx
 
 from eventimport.database import migrations
-from eventimport.embedded import start_postgres
+from eventimport.embedded import start_postgres, start_valkey
 
 MIB = 1024 * 1024
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -220,14 +221,16 @@ def start_all(stack: ExitStack, folder: Path) -> list[Variant]:
     """Start all servers and sign in."""
     database = stack.enter_context(start_postgres(folder / "postgres", durable=False))
     migrations.upgrade(database.url)
+    limits = stack.enter_context(start_valkey(folder / "valkey", durable=False))
     saved = folder / "saved"
     saved.mkdir()
     s3_port = free_port()
     endpoint = f"http://127.0.0.1:{s3_port}"
     environment = {
         "DATABASE_URL": database.url,
-        "REDIS_URL": "redis://127.0.0.1:1/0",  # uploads need no queue
+        "REDIS_URL": limits.url,
         "SECRET_KEY": "a key for a benchmark, which guards nothing",
+        "REQUESTS_PER_MINUTE": "0",
         "LOCAL_STORAGE_PATH": str(saved),
         "S3_BUCKET": BUCKET,
         "S3_ENDPOINT_URL": endpoint,

@@ -15,7 +15,7 @@ from eventimport.storage.partial_file import PartialFile
 from eventimport.storage.protocol import StorageError
 
 KEY = "uploads/1/abc/a.bin"
-SIZE = 20_000_000
+SIZE = 40_000_000
 FILE_FSYNC, LAST_FSYNC = 1, 3
 """Of the file, of the folder that got a new one, and of the new folder that got the file."""
 

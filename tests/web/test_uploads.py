@@ -288,29 +288,25 @@ async def _listening(uploads: Uploads) -> AsyncIterator[Live]:
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
-        yield Live(uploads, server, listener.getsockname()[1])
+        # A server that answers otherwise than a test expects must fail it, not hang it.
+        async with asyncio.timeout(60):
+            yield Live(uploads, server, listener.getsockname()[1])
         server.should_exit = True
         await serving
-
-
-@pytest.fixture
-async def live(uploads: Uploads) -> AsyncIterator[Live]:
-    """The service on a port."""
-    async with _listening(uploads) as live:
-        yield live
 
 
 PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.bin"\r\n\r\n'
 
 
-async def test_a_truncated_body_leaves_nothing(live: Live) -> None:
+async def test_a_truncated_body_leaves_nothing(uploads: Uploads) -> None:
     body = PART + b"first\r\n" + PART + b"second"
-    reader, writer = await live.connect(f"Content-Length: {len(body)}\r\n")
-    writer.write(body)
-    assert (await reader.readline()).split()[1] == b"400"
-    writer.close()
-    await live.handled()
-    assert live.uploads.on_disk() == []
+    async with _listening(uploads) as live:
+        reader, writer = await live.connect(f"Content-Length: {len(body)}\r\n")
+        writer.write(body)
+        assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
+        await live.handled()
+    assert uploads.on_disk() == []
 
 
 class WatchedStorage(FaultyStorage):

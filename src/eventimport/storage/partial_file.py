@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eventimport.storage.writeback import begin_writeback, finish_writeback
 
-WINDOW_BYTES = 8 * 1024 * 1024
+WINDOW_BYTES = 16 * 1024 * 1024
 """While one window of a file is gathered, the disk has the one before it, and no more."""
 
 _DIRECTORY_ATTEMPTS = 10
