@@ -23,7 +23,7 @@ from eventimport.openevent.plan import TableRows
 
 CASES: Final = int(os.environ.get("FUZZ_CASES", "2000"))
 BATCH: Final = 100
-WRITTEN: Final = 150
+WRITTEN: Final = CASES // 13
 MEMORY: Final = 512 * 1024
 """KiB by which a batch may raise the most that the process ever held."""
 
