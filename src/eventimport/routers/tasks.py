@@ -8,12 +8,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 
-from eventimport.database.models import ImportJob, ImportStatus, User
-from eventimport.database.models.import_job import OPEN_STATUSES
+from eventimport import logs
+from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus, User
+from eventimport.database.revocation import RevokedImport, forget_archive, revoke
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import ErrorDocument, Version, problems
+from eventimport.storage.archives import remove_archive
+from eventimport.storage.event_objects import remove_event_objects
 
 router = APIRouter(prefix="/v1/tasks", tags=["imports"])
 
@@ -96,11 +99,46 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
     return JSONResponse(task, headers=headers)
 
 
+@router.delete("/{task_id}", response_model=Task, responses=problems(401, 404, 409))
+async def cancel_task(
+    task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep
+) -> JSONResponse:
+    """Cancel an import that has not ended. The answer is the task, whose state is `REVOKED` then.
+
+    No event comes out of it, and none of its files stay: a worker that has begun it stops within
+    seconds. Only the one who started the import, and admins, may cancel it.
+    """
+    await read_task(resources, task_id, user_id)
+    async with resources.engine.begin() as connection:
+        revoked = await revoke(connection, task_id)
+    if revoked is None:
+        raise refuse(
+            409,
+            "task-ended",
+            "The import has ended",
+            f"Task {task_id} has ended already; it cannot be cancelled.",
+        )
+    await _remove_objects(resources, task_id, revoked)
+    task = await read_task(resources, task_id, user_id)
+    return JSONResponse(task, headers={"Cache-Control": "no-store"})
+
+
+async def _remove_objects(resources: Resources, job_id: UUID, revoked: RevokedImport) -> None:
+    """Delete what the import has stored; what cannot be deleted now, the clean-up deletes."""
+    if revoked.event_id is not None:
+        await remove_event_objects(resources.storages, revoked.event_id)
+    place, key = revoked.archive_storage, revoked.archive_key
+    if place and key and await remove_archive(resources.storages, place, key):
+        async with resources.engine.begin() as connection:
+            await forget_archive(connection, job_id)
+
+
 async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[str, Any]:
     """The task as `Task` describes it, read over a connection that is given back at once.
 
     Raises ProblemError: 401 where the user is gone, 404 where the task is not theirs to see.
     """
+    logs.bind(task_id=str(task_id))
     async with resources.reader.connect() as connection:
         found = await connection.execute(STATEMENT, {"job_id": task_id, "user_id": user_id})
         row = found.one_or_none()
