@@ -1,6 +1,7 @@
 """A real SMTP server on loopback, and imports whose ends are to be told."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -146,7 +147,9 @@ async def start_mail_server() -> AsyncIterator[StartMailServer]:
         server.close()
     for protocol in protocols:
         if isinstance(protocol.transport, asyncio.WriteTransport):
-            protocol.transport.abort()
+            # A TLS transport that is closed already has nothing to abort, and older Pythons fail.
+            with contextlib.suppress(AttributeError):
+                protocol.transport.abort()
     for server in servers:
         await server.wait_closed()
 

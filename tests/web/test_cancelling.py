@@ -198,7 +198,7 @@ async def test_an_import_whose_media_are_moved_already(
     assert await leftovers.all() == ([], [])
 
 
-async def test_a_storage_that_is_away_is_left_to_the_clean_up(
+async def test_a_storage_that_is_away_does_not_keep_an_import_from_being_cancelled(
     service: Any,
     user_client: httpx.AsyncClient,
     post: Any,

@@ -35,7 +35,7 @@ def serve() -> Iterator[Callable[[ASGIApp], int]]:
 
     def start(app: ASGIApp) -> int:
         listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(app, lifespan="off", log_level="critical", ws="none")
+        config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

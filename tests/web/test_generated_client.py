@@ -88,7 +88,7 @@ async def address(settings: Settings) -> AsyncIterator[str]:
     stopping = asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     settings = settings.model_copy(update={"allowed_hosts": ("127.0.0.1",)})
-    config = uvicorn.Config(create_app(settings), log_level="critical", ws="none")
+    config = uvicorn.Config(create_app(settings), log_config=None, ws="none")
     server = uvicorn.Server(config)
     async with open_resources(settings) as resources:
         tasks = [

@@ -50,7 +50,7 @@ def address(settings: Settings) -> Iterator[str]:
     """A server in a thread and loop of its own: schemathesis waits for its answers."""
     listener = socket.create_server(("127.0.0.1", 0))
     app = create_app(settings.model_copy(update={"allowed_hosts": ("127.0.0.1",)}))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"

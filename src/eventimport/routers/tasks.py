@@ -124,7 +124,7 @@ async def cancel_task(
 
 
 async def _remove_objects(resources: Resources, job_id: UUID, revoked: RevokedImport) -> None:
-    """Delete what the import has stored; what cannot be deleted now, the clean-up deletes."""
+    """Delete what the import has stored; what cannot be deleted is logged and stays."""
     if revoked.event_id is not None:
         await remove_event_objects(resources.storages, revoked.event_id)
     place, key = revoked.archive_storage, revoked.archive_key

@@ -12,7 +12,7 @@ _logger = logging.getLogger(__name__)
 async def remove_event_objects(storages: Iterable[Storage], event_id: int) -> None:
     """Delete an event's objects in every backend, once the event is gone.
 
-    What cannot be deleted is logged, and left to the clean-up: nothing is raised for it.
+    What cannot be deleted is logged, and stays: nothing is raised for it.
     """
     for storage in storages:
         try:
