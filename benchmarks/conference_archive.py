@@ -1,8 +1,9 @@
 """Archives of made-up conferences of any size, as the Open Event server exports them.
 
 A scale of 1 is a large conference: 500 sessions, 190 speakers, 300 links between them, 12 tracks,
-20 rooms, 8 session types, 30 sponsors; about 720 kB of JSON. All text is made of a fixed list of
-words by a fixed seed: the same scale is the same archive, on every machine.
+20 rooms, 8 session types, 30 sponsors; about 720 kB of JSON. One in six of the long texts holds
+markup, as in the real archives. All text is made of a fixed list of words by a fixed seed: the same
+scale is the same archive, on every machine.
 """
 
 import json
@@ -117,7 +118,7 @@ def _speaker(source: random.Random, index: int) -> dict[str, Any]:
         "website": "https://example.org/s",
         "twitter": None,
         "short_biography": _text(source, 40),
-        "long_biography": _rich(source, 60),
+        "long_biography": (_rich if index % 6 == 0 else _text)(source, 50),
         "is_featured": index % 10 == 0,
         "sessions": None,
     }
@@ -131,8 +132,8 @@ def _session(
         "id": index + 1,
         "title": f"{_text(source, 5)} {index}",
         "subtitle": None,
-        "short_abstract": _text(source, 30),
-        "long_abstract": (_rich if index % 3 == 0 else _text)(source, 60),
+        "short_abstract": _text(source, 25),
+        "long_abstract": (_rich if index % 6 == 0 else _text)(source, 50),
         "comments": "",
         "language": "en",
         "level": "1",

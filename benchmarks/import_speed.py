@@ -110,8 +110,8 @@ async def import_once(database_url: str, archive: Path) -> dict[str, float]:
             nonlocal held
             while True:
                 before = time.monotonic()
-                await asyncio.sleep(0.002)
-                held = max(held, time.monotonic() - before - 0.002)
+                await asyncio.sleep(0.005)
+                held = max(held, time.monotonic() - before - 0.005)
 
         watcher = asyncio.create_task(watch())
         await run_import(resources, job_id)

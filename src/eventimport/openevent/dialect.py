@@ -87,6 +87,7 @@ class Dialect:
             self._canonical[reference.field] = reference.field
         self._canonical.update(OLDER_SPELLINGS[kind])
         self._known: dict[str, str] = {}
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def translate(self, raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Split a raw record into canonical values, and what the canonical vocabulary does not
@@ -95,13 +96,16 @@ class Dialect:
         """
         values: dict[str, Any] = {}
         left_over: dict[str, Any] = {}
-        known = self._known
-        for key, value in raw.items():
+        # The records of one document mostly have the same keys, in the same order.
+        keys = tuple(raw)
+        names = self._names.get(keys)
+        if names is None:
+            names = tuple(self._known.get(key) or self._learn(key) for key in keys)
+            if len(self._names) < MAX_KNOWN_KEYS:
+                self._names[keys] = names
+        for name, (key, value) in zip(names, raw.items(), strict=True):
             if value is None or value == "":
                 continue
-            name = known.get(key)
-            if name is None:
-                name = self._learn(key)
             if not name:
                 left_over[key] = value
             elif name not in values:

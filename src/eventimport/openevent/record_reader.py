@@ -12,6 +12,7 @@ from eventimport.openevent.dialect import BESIDES_FIELDS, dialects
 from eventimport.openevent.order import LEVELS, SHAPES, Kind
 from eventimport.openevent.report import Place, Report
 
+MAX_KNOWN_TIMES: Final = 10_000
 WITHOUT_LABEL: Final = frozenset({Kind.EVENT_COPYRIGHT, Kind.SPEAKERS_CALL})
 
 
@@ -44,6 +45,7 @@ class RecordReader:
         self.zone: tzinfo = UTC
         self.without_offset: Counter[str] = Counter()
         self._report = report
+        self._times: dict[str, datetime] = {}
         self._dialects = dialects()
         self._reference_fields = {
             kind: (*(ref.field for ref in level.references), *BESIDES_FIELDS.get(kind, ()))
@@ -100,13 +102,21 @@ class RecordReader:
             self._report.repair("length", f"the length was read as {length}", place, given)
 
     def _read_time(self, record: SourceRecord, name: str, entry: str) -> None:
-        time = values.parse_time(record.values[name])
+        given = record.values[name]
+        # A programme has few slots, and many sessions in each.
+        known = self._times.get(given) if isinstance(given, str) else None
+        if known is not None:
+            record.values[name] = known
+            return
+        time = values.parse_time(given)
         if time is None:
             self._set_aside(record, name, entry, "this is no date and time")
             return
+        record.values[name] = values.in_zone(time, self.zone)
         if time.tzinfo is None:
             self.without_offset[entry] += 1
-        record.values[name] = values.in_zone(time, self.zone)
+        elif len(self._times) < MAX_KNOWN_TIMES:
+            self._times[given] = record.values[name]
 
     def _clean(self, record: SourceRecord, name: str, entry: str) -> None:
         text = record.values[name]
