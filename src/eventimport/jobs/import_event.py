@@ -188,6 +188,7 @@ async def _import(resources: Resources, attempt: Attempt) -> None:
             )
         return
     await _write(resources, attempt, plan, told)
+    attempt.enter("media", "Moving the media")
     await attempt.in_thread(plan.clear)
 
 
