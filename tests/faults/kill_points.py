@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 from typing import Any, Literal
 
 JOB = "eventimport.jobs.import_event:"
+STAGES = "eventimport.jobs.import_stages:"
 RECORDS = "eventimport.database.media_records:ImportMediaRecords."
 STORING = "eventimport.media.storing:"
 DISK = "eventimport.storage.local:LocalStorage."
@@ -76,23 +77,23 @@ KILL_POINTS = [
     KillPoint(JOB + "claim", "after"),
     KillPoint(JOB + "_claim", "after"),
     # Reading.
-    KillPoint(JOB + "local_copy", "before"),
-    KillPoint(JOB + "read_conference", "before"),
+    KillPoint(STAGES + "local_copy", "before"),
+    KillPoint(STAGES + "read_conference", "before"),
     KillPoint("eventimport.openevent.conference:read_list", "before", 4),
-    KillPoint(JOB + "read_conference", "after"),
+    KillPoint(STAGES + "read_conference", "after"),
     # Planning.
-    KillPoint(JOB + "draw_ids", "before"),
-    KillPoint(JOB + "draw_ids", "after"),
-    KillPoint(JOB + "make_plan", "before"),
-    KillPoint(JOB + "make_plan", "after"),
+    KillPoint(STAGES + "draw_ids", "before"),
+    KillPoint(STAGES + "draw_ids", "after"),
+    KillPoint(STAGES + "make_plan", "before"),
+    KillPoint(STAGES + "make_plan", "after"),
     # Writing and committing: the first table, one of many, all, the job's step forward, the COMMIT.
     KillPoint(COPY, "before"),
     KillPoint(COPY, "after", 7),
-    KillPoint(JOB + "write_plan", "after"),
-    KillPoint(JOB + "update_job", "after"),
-    KillPoint(JOB + "_write", "after"),
+    KillPoint(STAGES + "write_plan", "after"),
+    KillPoint(STAGES + "update_job", "after"),
+    KillPoint(STAGES + "_write", "after"),
     # Media: each step of the first medium, and of later ones.
-    KillPoint(JOB + "move_media", "before"),
+    KillPoint(STAGES + "move_media", "before"),
     KillPoint(RECORDS + "reserve", "before"),
     KillPoint(RECORDS + "reserve", "after"),
     KillPoint(RECORDS + "reserve", "after", 4),
@@ -104,13 +105,13 @@ KILL_POINTS = [
     KillPoint(RECORDS + "settle", "before"),
     KillPoint(RECORDS + "settle", "after"),
     KillPoint(RECORDS + "settle", "after", 4),
-    KillPoint(JOB + "move_media", "after"),
+    KillPoint(STAGES + "move_media", "after"),
     # The end, and what is told of it.
-    KillPoint(JOB + "succeed", "before"),
+    KillPoint(STAGES + "succeed", "before"),
     KillPoint("eventimport.database.endings:add_notification", "before"),
     KillPoint("eventimport.database.endings:add_notification", "after"),
-    KillPoint(JOB + "succeed", "after"),
-    KillPoint(JOB + "_finish", "after"),
+    KillPoint(STAGES + "succeed", "after"),
+    KillPoint(JOB + "finish", "after"),
     # The mail.
     KillPoint(MAIL + "take_due_mail", "after"),
     KillPoint(MAIL + "write_mail", "before"),

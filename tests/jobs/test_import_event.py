@@ -13,7 +13,8 @@ from tests.openevent.planning import zip_of
 
 from eventimport.database.event_writer import write_plan
 from eventimport.database.leases import StaleAttemptError, claim, update_job
-from eventimport.jobs.import_event import new_identifier, run_import
+from eventimport.jobs.import_event import run_import
+from eventimport.jobs.import_stages import new_identifier
 
 CONFERENCE: dict[str, Any] = {
     "event": {
@@ -44,8 +45,8 @@ CONFERENCE: dict[str, Any] = {
         }
     ],
 }
-WRITE_PLAN = "eventimport.jobs.import_event.write_plan"
-FINISH = "eventimport.jobs.import_event._finish"
+WRITE_PLAN = "eventimport.jobs.import_stages.write_plan"
+FINISH = "eventimport.jobs.import_event.finish"
 ARCHIVE = zip_of(CONFERENCE, {"images/s.png": b"not looked at yet"})
 
 

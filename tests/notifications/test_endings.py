@@ -17,7 +17,7 @@ from eventimport.database.endings import fail, fail_exhausted, succeed
 from eventimport.database.leases import Lease, StaleAttemptError, claim
 from eventimport.database.models import ImportJob, User
 from eventimport.database.outbox import Told
-from eventimport.jobs import import_event
+from eventimport.jobs import import_event, import_stages
 from eventimport.jobs.import_event import run_import
 from eventimport.jobs.recovery import recover
 from eventimport.jobs.send_mail import send_next
@@ -101,7 +101,7 @@ async def test_a_job_that_was_handed_back_is_told_at_its_end(
 
     job_id = await imports.accept(ARCHIVE)
     with monkeypatch.context() as patch:
-        patch.setattr(import_event, "_finish", wait)
+        patch.setattr(import_event, "finish", wait)
         running = asyncio.create_task(run_import(imports.resources, job_id))
         await started.wait()
         running.cancel()
@@ -128,7 +128,7 @@ async def test_a_worker_that_dies_at_the_end_tells_nothing_until_another_has_end
 
     job_id = await imports.accept(ARCHIVE)
     with monkeypatch.context() as patch:
-        patch.setattr(import_event, "succeed", die)
+        patch.setattr(import_stages, "succeed", die)
         with pytest.raises(KilledError):
             await run_import(imports.resources, job_id)
     assert (await imports.job(job_id)).status == "STARTED"
@@ -146,7 +146,7 @@ async def test_the_last_attempt_to_fail_is_told(
     async def crash(*_: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(import_event, "_finish", crash)
+    monkeypatch.setattr(import_event, "finish", crash)
     job_id = await imports.accept(ARCHIVE)
     for _ in range(imports.resources.settings.max_attempts):
         assert await outbox.notifications() == []

@@ -21,7 +21,7 @@ from eventimport.storage.keys import archive_key
 from eventimport.storage.protocol import Storage, StorageError
 
 URL = "/v1/events/import/json"
-RUN = "eventimport.jobs.import_event"
+STAGES = "eventimport.jobs.import_stages"
 DOCUMENTS = {
     "event": {"id": 1, "name": "Conference"},
     "sessions": [{"id": 1, "title": "T", "audio": "/audio/a.wav"}],
@@ -89,7 +89,9 @@ async def test_a_waiting_import_never_begins(
     assert job.finished_at is not None
 
 
-@pytest.mark.parametrize("step", ["_read", "write_plan", "_finish"])
+@pytest.mark.parametrize(
+    "step", [f"{STAGES}._read", f"{STAGES}.write_plan", "eventimport.jobs.import_event.finish"]
+)
 async def test_a_running_import_stops(
     start_service: Any,
     user: User,
@@ -108,7 +110,7 @@ async def test_a_running_import_stops(
         arrived.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(f"{RUN}.{step}", wait)
+    monkeypatch.setattr(step, wait)
     running = asyncio.create_task(run_import(service.resources, job_id))
     async with asyncio.timeout(30):
         await arrived.wait()
@@ -186,7 +188,7 @@ async def test_an_import_whose_media_are_moved_already(
     async def die(*_arguments: Any, **_values: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(f"{RUN}.succeed", die)
+    monkeypatch.setattr(f"{STAGES}.succeed", die)
     await run_import(service.resources, job_id)
     tables, files = await leftovers.all()
     assert "events" in tables

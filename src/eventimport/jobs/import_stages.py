@@ -1,0 +1,196 @@
+"""The stages of an import: read, plan, write in one transaction, and, once there is the event, move
+its media and end."""
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
+
+from eventimport.database.endings import succeed
+from eventimport.database.event_writer import draw_ids, write_plan
+from eventimport.database.leases import Lease, update_job
+from eventimport.database.media_records import with_media
+from eventimport.jobs.attempt import Attempt
+from eventimport.jobs.import_failure import (
+    ARCHIVE_GONE,
+    STORAGE_AWAY,
+    ImportFailedError,
+    problems_of,
+)
+from eventimport.jobs.import_rows import rows_of_import
+from eventimport.jobs.move_media import move_media
+from eventimport.jobs.telling import words_of
+from eventimport.openevent.archive import Archive, ArchiveError
+from eventimport.openevent.conference import Conference, read_conference
+from eventimport.openevent.plan import Plan, make_plan, provisional_ids
+from eventimport.openevent.report import Report
+from eventimport.resources import Resources
+from eventimport.storage.materialize import local_copy
+from eventimport.storage.protocol import ObjectNotFoundError, StorageError
+from eventimport.tracing import annotate
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of an archive: its conference, and the paths of its media."""
+
+    conference: Conference
+    media: dict[str, str]
+
+
+async def import_archive(resources: Resources, attempt: Attempt) -> None:
+    """Have the event committed, with the media still to move; or, in a dry run, end the job with
+    the report of what would be.
+
+    Raises ImportFailedError for what lies with the archive or its storage, StaleAttemptError, and
+    what the database raises: nothing is written then.
+    """
+    lease = attempt.lease
+    report = Report(limit=resources.settings.max_findings)
+    plan = await _plan(resources, attempt, report)
+    told = {"counts": plan.counts, "media": plan.media_report(), **report.as_dict()}
+    if lease.dry_run:
+        async with resources.engine.begin() as connection:
+            await succeed(
+                connection,
+                lease,
+                words_of(resources.settings),
+                message="Checked; nothing was written",
+                event_name=plan.event_name,
+                report=told,
+            )
+        return
+    await _write(resources, attempt, plan, told)
+    attempt.enter("media", "Moving the media")
+    await attempt.in_thread(plan.clear)
+
+
+async def finish(resources: Resources, attempt: Attempt) -> None:
+    """Move the media that are still to be moved, and end the job as SUCCESS.
+
+    Raises what `move_media` does, and what the database raises: the next attempt goes on.
+    """
+    attempt.enter("media", "Moving the media")
+    media = await move_media(resources, attempt)
+    async with resources.engine.begin() as connection:
+        await succeed(
+            connection,
+            attempt.lease,
+            words_of(resources.settings),
+            message="Imported",
+            report=with_media(media),
+            stage_seconds=attempt.times(),
+        )
+    attempt.enter("done", "Imported")
+    times = attempt.times()
+    annotate({f"stage.{stage}.seconds": seconds for stage, seconds in times.items()})
+    logger.info("import %s is done", attempt.lease.job_id, extra={"stages": times})
+
+
+async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
+    """Read the archive, draw the ids, and plan every row. Raises ImportFailedError."""
+    lease = attempt.lease
+    reading = await _read(resources, attempt, report)
+    attempt.enter("planning", "Planning the event")
+    _check(report, lease)
+    counts = reading.conference.counts()
+    if lease.dry_run:
+        ids = provisional_ids(counts)
+    else:
+        async with resources.engine.begin() as connection:
+            ids = await draw_ids(connection, counts)
+    identifier = new_identifier()
+    plan = await attempt.in_thread(
+        lambda: make_plan(reading.conference, ids, identifier, reading.media, report)
+    )
+    _check(report, lease)
+    return plan
+
+
+async def _read(resources: Resources, attempt: Attempt, report: Report) -> Reading:
+    lease = attempt.lease
+    storage = resources.storages.get(lease.archive_storage)
+
+    def read(path: Path) -> Reading:
+        with (
+            path.open("rb") as file,
+            Archive.open(file, resources.settings.archive_limits, report) as archive,
+        ):
+            conference = read_conference(archive, report, attempt.tell)
+            # A medium that cannot be read must be known of before there is an event.
+            archive.check_media(report)
+            return Reading(conference, {p: entry.name for p, entry in archive.media.items()})
+
+    try:
+        async for trial in AsyncRetrying(
+            retry=retry_if_exception(lambda e: isinstance(e, StorageError) and e.retryable),
+            wait=wait_exponential_jitter(multiplier=0.5, max=30),
+            stop=stop_after_delay(resources.settings.storage_patience),
+            reraise=True,
+        ):
+            with trial, _disk_as_storage():
+                async with local_copy(storage, lease.archive_key) as path:
+                    return await attempt.in_thread(lambda: read(path))
+    except ArchiveError:
+        raise ImportFailedError(problems_of(report), report) from None
+    except ObjectNotFoundError:
+        raise ImportFailedError([ARCHIVE_GONE]) from None
+    except StorageError as error:
+        logger.warning("import %s: %s", lease.job_id, error)
+        raise ImportFailedError([STORAGE_AWAY]) from None
+    raise AssertionError("the retry either returns or raises")
+
+
+@contextmanager
+def _disk_as_storage() -> Iterator[None]:
+    """The disk that an archive is read from, or copied to, may be full or ill for a while, too."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"local disk: {error}") from error
+
+
+def _check(report: Report, lease: Lease) -> None:
+    if report.failed(strict=lease.strict):
+        raise ImportFailedError(problems_of(report, strict=lease.strict), report)
+
+
+async def _write(resources: Resources, attempt: Attempt, plan: Plan, told: dict[str, Any]) -> None:
+    """The event, its rows, the owner's role, the media still to move, and the job's step forward:
+    all of them, or none."""
+    lease = attempt.lease
+    attempt.enter("writing", "Importing the event")
+    tables = [*plan.tables, *rows_of_import(plan, lease)]
+
+    def tell(table: str, done: int, total: int) -> None:
+        attempt.tell(f"Importing {table.replace('_', ' ')}", done, total)
+
+    async with resources.engine.connect() as connection, connection.begin():
+        await write_plan(connection, tables, tell)
+        await update_job(
+            connection,
+            lease,
+            stage="media",
+            event_id=plan.event_id,
+            event_identifier=plan.identifier,
+            event_name=plan.event_name,
+            report=told,
+        )
+
+
+def new_identifier() -> str:
+    """A new event's name in URLs: eight hexadecimal digits, the first a letter, so that it is never
+    taken for an id. Unique as far as the database's constraint says so."""
+    return secrets.choice("abcdef") + secrets.token_hex(4)[:7]
