@@ -62,8 +62,15 @@ class QueueConfig:
 
 
 def serialize_job(job: dict[str, Any]) -> bytes:
-    """arq's job as JSON. Raises TypeError for what JSON does not know."""
-    return json.dumps(job, separators=(",", ":")).encode()
+    """arq's job, or what came of it, as JSON; of an exception only its type, since its words may
+    hold personal data. Raises TypeError for what else JSON does not know."""
+    return json.dumps(job, separators=(",", ":"), default=_type_of_exception).encode()
+
+
+def _type_of_exception(value: object) -> str:
+    if isinstance(value, BaseException):
+        return type(value).__qualname__
+    raise TypeError(f"a job holds no {type(value).__qualname__}")
 
 
 def deserialize_job(data: bytes) -> dict[str, Any]:

@@ -131,7 +131,9 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]], *, again_after: float)
 
 
 def create_worker(resources: Resources) -> Worker:
-    """arq's worker for our queue. Results are not kept: the row in `import_jobs` is the truth."""
+    """arq's worker for our queue. Results are not kept, nor those of jobs that arq could not begin:
+    the row in `import_jobs` is the truth, and for as long as arq has a result of an id, it enqueues
+    nothing under it."""
     settings = resources.settings
     return Worker(
         functions=[
@@ -140,9 +142,9 @@ def create_worker(resources: Resources) -> Worker:
                 name=IMPORT_EVENT,
                 # Attempts have a limit of their own; this is for one that waits for the database.
                 timeout=2 * settings.import_timeout,
-                keep_result=0,
             )
         ],
+        keep_result=0,
         queue_name=settings.queue_name,
         redis_pool=create_redis(settings.queue, timeout=REDIS_TIMEOUT),
         handle_signals=False,
