@@ -188,6 +188,7 @@ def upgrade() -> None:
         sa.Column("errors", postgresql.JSONB(), nullable=True),
         sa.Column("stage_seconds", postgresql.JSONB(), nullable=True),
         sa.Column("trace_parent", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),

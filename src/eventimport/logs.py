@@ -6,11 +6,17 @@ roots alone: the web application's factory, the command line, the worker.
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import structlog
-from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
+from structlog.contextvars import (
+    bind_contextvars,
+    bound_contextvars,
+    clear_contextvars,
+    get_contextvars,
+)
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from eventimport.redaction import redact, traceback_of
@@ -23,8 +29,18 @@ QUIET: Final = ("httpx", "httpcore", "botocore", "aiobotocore", "boto3", "asyncp
 
 bind = bind_contextvars
 """Names (`request_id`, `task_id`, `user_id`) that every line of this request or job bears."""
-bound = bound_contextvars
 forget = clear_contextvars
+
+
+def bound(**names: object) -> AbstractContextManager[None]:
+    """Have every line bear these names meanwhile, those that are None left out."""
+    return bound_contextvars(**{name: value for name, value in names.items() if value is not None})
+
+
+def request_id() -> str | None:
+    """What the lines of this request bear as `request_id`; None outside of requests."""
+    found: Any = get_contextvars().get("request_id")
+    return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ class StaleAttemptError(EventImportError):
 class Lease:
     """An attempt at a job. `event_id` is that of an event which an earlier attempt committed, and
     `event_identifier` its name in URLs, which stays when the event is deleted;
-    `trace_parent` is the span of the request that brought the archive."""
+    `trace_parent` is the span of the request that brought the archive, `request_id` its name in the
+    logs."""
 
     job_id: UUID
     attempt: int
@@ -36,6 +37,7 @@ class Lease:
     event_id: int | None
     event_identifier: str | None = None
     trace_parent: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ async def claim(
             ImportJob.event_id,
             ImportJob.event_identifier,
             ImportJob.trace_parent,
+            ImportJob.request_id,
         )
     )
     row = (await connection.execute(statement)).mappings().one_or_none()

@@ -63,10 +63,15 @@ async def _claim(resources: Resources, job_id: UUID) -> Lease | None:
 
 
 async def _observed(resources: Resources, lease: Lease) -> bool:
-    """An attempt whose log and trace tell which import it is, and whose."""
+    """An attempt whose log and trace tell which import it is, whose, and of which request."""
     task_id = str(lease.job_id)
     with (
-        logs.bound(task_id=task_id, user_id=lease.user_id, attempt=lease.attempt),
+        logs.bound(
+            request_id=lease.request_id,
+            task_id=task_id,
+            user_id=lease.user_id,
+            attempt=lease.attempt,
+        ),
         job_span(resources.tracer_provider, "import", parent=lease.trace_parent, task_id=task_id),
     ):
         return await _attempt(resources, lease)

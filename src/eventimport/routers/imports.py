@@ -107,6 +107,7 @@ async def import_event(
         dry_run=options.dry_run,
         archive_storage=storage.name,
         trace_parent=current_parent(),
+        request_id=logs.request_id(),
     )
     logs.bind(task_id=str(job.id))
     await _receive(request, job, resources, storage)

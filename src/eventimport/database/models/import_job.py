@@ -31,7 +31,7 @@ class ImportJob(Base):
     commit nothing. `stage`, `done`, `total` and `message` are its progress; `report` is what
     `Report.as_dict` gives, `errors` a list of JSON:API error objects. `stage_seconds` says how long
     each stage of the last attempt took; `trace_parent` is the `traceparent` of the request that
-    brought the archive.
+    brought the archive, and `request_id` its name in the logs.
     """
 
     __tablename__ = "import_jobs"
@@ -71,6 +71,7 @@ class ImportJob(Base):
     errors: Mapped[list[JsonObject] | None]
     stage_seconds: Mapped[JsonObject | None]
     trace_parent: Mapped[str | None]
+    request_id: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     enqueued_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
