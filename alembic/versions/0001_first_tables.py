@@ -73,6 +73,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("identifier", name="uq_events_identifier"),
     )
     op.create_table(
+        "periodic_jobs",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("next_round_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "counts", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("name", name="pk_periodic_jobs"),
+    )
+    op.create_table(
         "service_settings",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", postgresql.JSONB(), nullable=False),
@@ -165,6 +174,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", "user_id", name="pk_event_roles"),
     )
     op.create_index("ix_event_roles_user_id", "event_roles", ["user_id"], unique=False)
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("token", sa.Uuid(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("headers", postgresql.JSONB(), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(fingerprint, status, body, headers)"
+            " = CASE WHEN lease_until IS NULL THEN 4 ELSE 0 END",
+            name="ck_idempotency_keys_answered",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name="fk_idempotency_keys_user_id_users", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", "key", name="pk_idempotency_keys"),
+    )
+    op.create_index(
+        "ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"], unique=False
+    )
     op.create_table(
         "import_jobs",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -577,9 +616,11 @@ def downgrade() -> None:
     op.drop_table("session_types")
     op.drop_table("microlocations")
     op.drop_table("import_jobs")
+    op.drop_table("idempotency_keys")
     op.drop_table("event_roles")
     op.drop_table("event_copyrights")
     op.drop_table("custom_forms")
     op.drop_table("users")
     op.drop_table("service_settings")
+    op.drop_table("periodic_jobs")
     op.drop_table("events")

@@ -1,6 +1,7 @@
 """Who gets in, from where, and how often."""
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -70,6 +71,9 @@ class AccessSettings(ServiceSettings):
     max_waiting_imports: PositiveInt = Field(
         1000, description="Imports that may wait for a worker; further ones are refused."
     )
+    idempotency_key_hours: PositiveInt = Field(
+        24, description="How long the answer to an `Idempotency-Key` is remembered, in hours."
+    )
 
     @property
     def host_names(self) -> frozenset[str]:
@@ -83,6 +87,11 @@ class AccessSettings(ServiceSettings):
     def import_quota(self) -> ImportQuota:
         """How many imports there may be at once."""
         return ImportQuota(self.max_imports_per_user, self.max_waiting_imports)
+
+    @property
+    def idempotency_key_lifetime(self) -> timedelta:
+        """How long the answer to an `Idempotency-Key` is remembered."""
+        return timedelta(hours=self.idempotency_key_hours)
 
     @property
     def request_limit(self) -> Limit:

@@ -9,11 +9,13 @@ from eventimport.database.models.event import (
     SocialLink,
     SpeakersCall,
 )
+from eventimport.database.models.idempotency_key import IdempotencyKey
 from eventimport.database.models.import_job import OPEN_STATUSES, ImportJob, ImportStatus
 from eventimport.database.models.media import MediaItem, MediaOutcome
 from eventimport.database.models.notification import Notification
 from eventimport.database.models.outgoing_mail import MailStatus, OutgoingMail
 from eventimport.database.models.people import Speaker, Sponsor
+from eventimport.database.models.periodic_job import PeriodicJob
 from eventimport.database.models.program import (
     EventSession,
     Microlocation,
@@ -32,6 +34,7 @@ __all__ = [
     "EventCopyright",
     "EventRole",
     "EventSession",
+    "IdempotencyKey",
     "ImportJob",
     "ImportStatus",
     "MailStatus",
@@ -40,6 +43,7 @@ __all__ = [
     "Microlocation",
     "Notification",
     "OutgoingMail",
+    "PeriodicJob",
     "ServiceSetting",
     "SessionSpeaker",
     "SessionType",
