@@ -1,0 +1,19 @@
+"""Jobs that come round again and again, whichever worker runs them."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from eventimport.database.models.base import Base, JsonObject
+
+
+class PeriodicJob(Base):
+    """When a job may next be run, by whoever comes first and moves that on; `counts` is what all
+    its rounds have done so far."""
+
+    __tablename__ = "periodic_jobs"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    next_round_at: Mapped[datetime]
+    counts: Mapped[JsonObject] = mapped_column(server_default=text("'{}'::jsonb"))
