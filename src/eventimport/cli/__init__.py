@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from eventimport import __version__
-from eventimport.cli import accounts, client_command, dev, operations
+from eventimport.cli import accounts, clean_up, client_command, dev, operations
 from eventimport.cli.console import out
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("demo")(dev.run_demo)
 app.command("serve")(operations.serve)
 app.command("worker")(operations.work)
 app.command("migrate")(operations.migrate)
+app.command("clean-up")(clean_up.clean_up)
 app.add_typer(accounts.app, name="user")
 app.command("import")(client_command.import_archive)
 app.command("archive")(operations.make_archive)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import CursorResult, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -176,3 +176,15 @@ async def put_off(
         )
         .values(**values)
     )
+
+
+async def delete_old_mails(connection: AsyncConnection, older_than: timedelta) -> int:
+    """Forget the mails that were sent, or given up, so long ago; how many there were. That they
+    were to be sent stands in their notifications, so that none of them comes again."""
+    ended_at = func.coalesce(OutgoingMail.sent_at, OutgoingMail.next_attempt_at)
+    statement = delete(OutgoingMail).where(
+        OutgoingMail.status != MailStatus.PENDING, ended_at < func.now() - older_than
+    )
+    result = await connection.execute(statement)
+    assert isinstance(result, CursorResult)  # noqa: S101 - what a DELETE gives; for the types
+    return result.rowcount

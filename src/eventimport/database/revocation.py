@@ -1,4 +1,4 @@
-"""Cancelling imports, and forgetting their archives."""
+"""Cancelling imports."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -43,10 +43,3 @@ async def revoke(connection: AsyncConnection, job_id: UUID) -> RevokedImport | N
     if row.event_id is not None:
         await connection.execute(delete(Event).where(Event.id == row.event_id))
     return RevokedImport(row.event_id, row.archive_storage, row.archive_key)
-
-
-async def forget_archive(connection: AsyncConnection, job_id: UUID) -> None:
-    """Take down that the job's archive is no longer in storage."""
-    await connection.execute(
-        update(ImportJob).where(ImportJob.id == job_id).values(archive_key=None)
-    )

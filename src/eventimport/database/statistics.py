@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from eventimport.database.models import ImportJob, ImportStatus, MediaItem
 from eventimport.database.models.media import MediaOutcome
+from eventimport.database.rounds import CLEAN_UP, read_counts
 
 MAX_AGE_SECONDS = 5.0
 STATEMENT_TIMEOUT = "SET LOCAL statement_timeout = '5s'"
@@ -26,7 +27,8 @@ class StageTime:
 @dataclass(frozen=True, slots=True)
 class ImportStatistics:
     """A snapshot. `imports` counts by status and stage, `media` by outcome and origin; sizes are in
-    bytes, ages in seconds; `waiting` are the imports that no worker has taken yet."""
+    bytes, ages in seconds; `waiting` are the imports that no worker has taken yet. `cleaned_up` is
+    what was removed so far, by why."""
 
     imports: dict[tuple[str, str], int]
     waiting: int
@@ -35,6 +37,7 @@ class ImportStatistics:
     media: dict[tuple[str, str], int]
     archive_bytes: int
     media_bytes: int
+    cleaned_up: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -100,6 +103,7 @@ async def read_statistics(connection: AsyncConnection) -> ImportStatistics:
         media={(row[0], row[1]): row[2] for row in media},
         archive_bytes=archive_bytes,
         media_bytes=sum(row[3] for row in media if row[0] == MediaOutcome.MOVED),
+        cleaned_up=await read_counts(connection, CLEAN_UP),
     )
 
 

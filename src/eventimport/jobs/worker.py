@@ -14,6 +14,7 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from eventimport import logs
+from eventimport.jobs.clean_up import keep_cleaning_up
 from eventimport.jobs.import_event import import_event
 from eventimport.jobs.recovery import keep_recovering
 from eventimport.jobs.send_mail import keep_sending
@@ -62,6 +63,7 @@ async def _work(settings: Settings) -> None:
         beside = [
             asyncio.create_task(keep_recovering(resources)),
             asyncio.create_task(keep_sending(resources)),
+            asyncio.create_task(keep_cleaning_up(resources)),
         ]
         try:
             await work(resources, stopping)

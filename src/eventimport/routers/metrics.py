@@ -8,7 +8,11 @@ from ipaddress import ip_address
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    SummaryMetricFamily,
+)
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
@@ -110,6 +114,14 @@ class StatisticsCollector(Collector):
         yield _gauges(
             "eventimport_stored_bytes", "Bytes that were stored.", ("kind",), sizes.items()
         )
+        removed = CounterMetricFamily(
+            "eventimport_cleaned_up",
+            "Objects and rows that the clean-up has removed, by why; `failed`: could not.",
+            labels=("reason",),
+        )
+        for reason, count in told.cleaned_up.items():
+            removed.add_metric((reason,), count)
+        yield removed
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 
 from eventimport import logs
+from eventimport.database.kept_archives import forget_archives
 from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus, User
-from eventimport.database.revocation import RevokedImport, forget_archive, revoke
+from eventimport.database.revocation import RevokedImport, revoke
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
 from eventimport.resources import Resources
@@ -124,13 +125,14 @@ async def cancel_task(
 
 
 async def _remove_objects(resources: Resources, job_id: UUID, revoked: RevokedImport) -> None:
-    """Delete what the import has stored; what cannot be deleted is logged and stays."""
+    """Delete what the import has stored; what cannot be deleted is logged, and left to the
+    clean-up."""
     if revoked.event_id is not None:
         await remove_event_objects(resources.storages, revoked.event_id)
     place, key = revoked.archive_storage, revoked.archive_key
     if place and key and await remove_archive(resources.storages, place, key):
         async with resources.engine.begin() as connection:
-            await forget_archive(connection, job_id)
+            await forget_archives(connection, [job_id])
 
 
 async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import SettingsConfigDict
 
 from eventimport.settings.access import AccessSettings
+from eventimport.settings.clean_up import CleanUpSettings
 from eventimport.settings.mail import MailSettings
 from eventimport.settings.media import MediaSettings
 from eventimport.settings.observation import ObservationSettings
-from eventimport.settings.work import WorkSettings
 
 
-class Settings(ObservationSettings, MailSettings, WorkSettings, MediaSettings, AccessSettings):
+class Settings(ObservationSettings, MailSettings, CleanUpSettings, MediaSettings, AccessSettings):
     """All that can be set. Byte limits are in bytes, durations in seconds."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

@@ -45,6 +45,10 @@ class FaultyStorage:
         """The inner backend's."""
         return self._inner.keys(prefix)
 
+    async def remove_stale(self, older_than: float) -> int:
+        """The inner backend's."""
+        return await self._inner.remove_stale(older_than)
+
     def public_url(self, key: str) -> str:
         """The inner backend's."""
         return self._inner.public_url(key)

@@ -8,6 +8,10 @@ from uuid import UUID
 from eventimport.storage.protocol import Visibility
 
 PRIVATE_PREFIX = "private/"
+ARCHIVE_PREFIX = f"{PRIVATE_PREFIX}imports/"
+EVENT_PREFIX = "events/"
+UPLOAD_PREFIXES = (ARCHIVE_PREFIX, EVENT_PREFIX, "uploads/")
+"""What the keys of all objects begin with that may be large."""
 MAX_KEY_BYTES = 1024
 """S3's own limit; the other backends keep to it too."""
 MAX_NAME_BYTES = 100
@@ -24,7 +28,7 @@ class InvalidKeyError(ValueError):
 
 def archive_key(job_id: UUID) -> str:
     """The private key of an import job's archive."""
-    return f"{PRIVATE_PREFIX}imports/{job_id}/archive.zip"
+    return f"{ARCHIVE_PREFIX}{job_id}/archive.zip"
 
 
 def media_key(event_id: int, table: str, row_id: int, field: str, filename: str) -> str:

@@ -56,6 +56,10 @@ class MemoryStorage:
             if key.startswith(prefix) and key in self._objects:
                 yield self._objects[key][0]
 
+    async def remove_stale(self, older_than: float) -> int:  # noqa: ARG002 - the port has it
+        """Nothing outlives the process."""
+        return 0
+
     def public_url(self, key: str) -> str:
         """A URL like a local backend's; nothing serves it."""
         return f"{self._base_url}/media/{quote(check_public(key))}"

@@ -76,6 +76,11 @@ class Storage(Protocol):
         """All objects whose key begins with the prefix."""
         ...
 
+    async def remove_stale(self, older_than: float) -> int:
+        """Remove what the uploads of killed processes have left, temporary files or parts, once it
+        is that many seconds old; how many there were. Raises StorageError, OSError."""
+        ...
+
     def public_url(self, key: str) -> str:
         """The URL of a public object. Raises ValueError for a private key."""
         ...

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,7 +12,7 @@ from aiobotocore.config import AioConfig
 
 from eventimport.storage.config import MIB, S3Config
 from eventimport.storage.content_types import content_type_of, shown_in_place
-from eventimport.storage.keys import check_key, check_public, visibility_of
+from eventimport.storage.keys import UPLOAD_PREFIXES, check_key, check_public, visibility_of
 from eventimport.storage.protocol import (
     ObjectNotFoundError,
     StorageError,
@@ -20,6 +20,7 @@ from eventimport.storage.protocol import (
     Visibility,
 )
 from eventimport.storage.s3_errors import is_not_found, storage_errors
+from eventimport.storage.s3_stale import abort_stale_uploads
 from eventimport.storage.s3_upload import S3Upload
 
 _FOREVER = "public, max-age=31536000, immutable"
@@ -126,6 +127,13 @@ class S3Storage:
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def remove_stale(self, older_than: float) -> int:
+        """Abort our multipart uploads that began so long ago: their parts cost, and nobody sees
+        them."""
+        before = datetime.now(UTC) - timedelta(seconds=older_than)
+        client = await self._connected()
+        return await abort_stale_uploads(client, self._config.bucket, UPLOAD_PREFIXES, before)
 
     def public_url(self, key: str) -> str:
         """The URL below `public_base_url`, else the bucket's own at the endpoint."""

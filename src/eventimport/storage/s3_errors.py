@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from eventimport.storage.protocol import StorageError
 
-_NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
 _RETRYABLE = frozenset(
     {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "TooManyRequests"}
 )
@@ -30,7 +30,7 @@ def storage_errors(what: str) -> Iterator[None]:
 
 
 def is_not_found(error: BaseException | None) -> bool:
-    """Whether the SDK said that there is no such object."""
+    """Whether the SDK said that there is no such object, or no such upload."""
     return isinstance(error, ClientError) and _code(error) in _NOT_FOUND
 
 

@@ -1,0 +1,55 @@
+"""`eventimport clean-up`: removes now what the workers remove from time to time."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pkgutil import resolve_name
+from typing import Annotated, Final
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from eventimport import logs
+from eventimport.cli.console import fail, out
+from eventimport.settings import load_settings
+
+CLEAN_UP_ONCE: Final = "eventimport.jobs.clean_up:clean_up_once"
+FAILED: Final = "failed"
+INCOMPLETE: Final = 1
+
+WORDS: Final = {
+    "expired_archive": "archives of imports that ended long ago",
+    "orphaned_archive": "archives of imports that do not exist",
+    "event_gone": "files of events that are gone",
+    "never_used": "files that imports have left behind",
+    "probe": "probes of storages",
+    "unfinished_upload": "uploads that never ended",
+    "old_mail": "records of old mails",
+    "expired_idempotency_key": "idempotency keys",
+    FAILED: "not removed, but tried again in the next round",
+}
+
+
+def clean_up(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Remove, now, what is not needed any more, as the workers do every CLEAN_UP_INTERVAL.
+
+    Tells how much of it there was. Exit status: 0 all of it is gone, 1 a storage could not remove
+    some, 2 the database couldn't be used.
+    """
+    settings = load_settings()
+    logs.configure(replace(settings.logging, level="warning"))
+    try:
+        removed: dict[str, int] = asyncio.run(resolve_name(CLEAN_UP_ONCE)(settings))
+    except (SQLAlchemyError, OSError) as error:
+        fail(f"the database can't be used: {type(error).__name__}")
+    if as_json:
+        out.print(json.dumps(removed), markup=False)
+    else:
+        for reason, count in removed.items():
+            out.print(f"{count:>8,}  {WORDS[reason]}", markup=False)
+        if not removed:
+            out.print("There was nothing to remove.")
+    if removed.get(FAILED):
+        raise typer.Exit(INCOMPLETE)

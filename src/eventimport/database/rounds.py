@@ -1,0 +1,57 @@
+"""The rounds of jobs that come again and again: each is run by one worker.
+
+Taking a round moves the next one on, in a transaction that ends at once. Whoever dies in the midst
+of it leaves nothing locked: the next round simply comes when it is due.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventimport.database.models import PeriodicJob
+
+CLEAN_UP: Final = "clean-up"
+
+
+async def take_round(connection: AsyncConnection, name: str, interval: timedelta) -> float:
+    """Take the round that is due. Returns 0 where it is the caller's, else in how many seconds the
+    next one is due. The first of all is due an interval after the first asking."""
+    first = insert(PeriodicJob).values(name=name, next_round_at=func.now() + interval)
+    await connection.execute(first.on_conflict_do_nothing())
+    next_round = PeriodicJob.next_round_at
+    # Further away than an interval it was put by a setting, or a clock, that is no more.
+    due = or_(next_round <= func.now(), next_round > func.now() + interval)
+    taken = await connection.scalar(
+        update(PeriodicJob)
+        .where(PeriodicJob.name == name, due)
+        .values(next_round_at=func.now() + interval)
+        .returning(PeriodicJob.name)
+    )
+    if taken is not None:
+        return 0.0
+    left = select(func.extract("epoch", next_round - func.now())).where(PeriodicJob.name == name)
+    return max(0.001, float(await connection.scalar(left) or 0))
+
+
+async def add_counts(
+    connection: AsyncConnection, name: str, counts: Mapping[str, int], interval: timedelta
+) -> None:
+    """Add what a round has done to what all have; `interval` is for a job that nobody has asked
+    for yet."""
+    first = insert(PeriodicJob).values(name=name, next_round_at=func.now() + interval)
+    await connection.execute(first.on_conflict_do_nothing())
+    own = PeriodicJob.name == name
+    held = select(PeriodicJob.counts).where(own).with_for_update()
+    before = await connection.scalar(held) or {}
+    after = {key: before.get(key, 0) + counts.get(key, 0) for key in {**before, **counts}}
+    await connection.execute(update(PeriodicJob).where(own).values(counts=after))
+
+
+async def read_counts(connection: AsyncConnection, name: str) -> dict[str, int]:
+    """What all rounds have done so far."""
+    counts = select(PeriodicJob.counts).where(PeriodicJob.name == name)
+    return await connection.scalar(counts) or {}

@@ -1,0 +1,56 @@
+"""What is kept of finished imports, and for how long."""
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
+
+from eventimport.settings.work import WorkSettings
+
+
+class CleanUpSettings(WorkSettings):
+    """The clean-up, and what it leaves alone."""
+
+    clean_up_interval: PositiveFloat = Field(
+        3600.0,
+        description="How often what is not needed any more is removed, by one of the workers, in"
+        " seconds.",
+    )
+    archive_retention_days: NonNegativeInt = Field(
+        30, description="How long the archive of an import is kept once that has ended, in days."
+    )
+    orphan_age_hours: PositiveFloat = Field(
+        24.0,
+        description="How old a stored object that nothing refers to must be to be removed, in"
+        " hours. An upload to `s3` or `gcs` may take no longer.",
+    )
+    mail_retention_days: NonNegativeInt = Field(
+        30,
+        description="How long it is remembered that a mail was sent, or given up, in days.",
+    )
+
+    @model_validator(mode="after")
+    def _orphans_are_nobodys(self) -> Self:
+        # What waits for the database goes on for twice that long.
+        hours = 2 * self.import_timeout / 3600
+        if self.orphan_age_hours <= hours:
+            raise ValueError(
+                f"ORPHAN_AGE_HOURS must be more than {hours:g}, twice the IMPORT_TIMEOUT: what an"
+                " import is just storing is no orphan"
+            )
+        return self
+
+    @property
+    def archive_retention(self) -> timedelta:
+        """How long the archive of an import that has ended is kept."""
+        return timedelta(days=self.archive_retention_days)
+
+    @property
+    def orphan_age(self) -> timedelta:
+        """How old an object must be to be nobody's."""
+        return timedelta(hours=self.orphan_age_hours)
+
+    @property
+    def mail_retention(self) -> timedelta:
+        """How long what became of a mail is remembered."""
+        return timedelta(days=self.mail_retention_days)
