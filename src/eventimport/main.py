@@ -15,6 +15,7 @@ from eventimport.routers import (
     api_docs,
     events,
     health,
+    idempotency_key,
     images,
     import_jobs,
     imports,
@@ -129,8 +130,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PATCH", "PUT", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "If-Match", HEADER),
-            expose_headers=("Location", "Retry-After", "ETag", HEADER),
+            allow_headers=(
+                "Authorization",
+                "Content-Type",
+                "If-Match",
+                idempotency_key.HEADER,
+                HEADER,
+            ),
+            expose_headers=("Location", "Retry-After", "ETag", idempotency_key.REPLAYED, HEADER),
         )
     app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(RequestLog)

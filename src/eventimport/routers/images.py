@@ -4,32 +4,32 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
 from eventimport.media.images import (
-    ImageLimits,
     ImageRefusedError,
-    ImageSize,
     ProcessedImage,
     make_sizes,
     process_image,
 )
 from eventimport.routers.body import Body, too_large
 from eventimport.routers.documentation import problems
+from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
+from eventimport.routers.intake import Intake, open_intake
 from eventimport.routers.multipart import parts
 from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
+from eventimport.settings import Settings
 from eventimport.storage.keys import upload_key
 from eventimport.storage.limits import UploadLimits
-from eventimport.storage.protocol import Storage
-from eventimport.storage.removal import take_back
 
 _STATUSES = {"too-large": 413, "too-many-pixels": 413, "damaged": 422}
 _JSON_OVERHEAD = 1024
@@ -83,44 +83,47 @@ class UploadedImage(BaseModel):
     sizes: dict[Size, str] | None = Field(None, description="The URL of each size.")
 
 
+RESPONSES = {200: REPLAYED_HEADER, **problems(400, 401, 408, 413, 415), **REFUSALS}
+
+
 @router.post(
     "/image",
-    response_model_exclude_none=True,
-    responses=problems(400, 401, 408, 413, 415, 422),
+    response_model=UploadedImage,
+    responses=RESPONSES,
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def upload_image(
     request: Request,
+    *,
     account: AccountDep,
     resources: ResourcesDep,
+    key: IdempotencyKeyDep,
     force_local: ForceLocal = False,
     size: Annotated[
         list[Size] | None, Query(description="Smaller versions to make; may be repeated.")
     ] = None,
-) -> UploadedImage:
+) -> Response:
     """Upload a picture, as JSON or as a form. It is stored without its metadata."""
-    limits = resources.settings.upload_limits
-    name, content = await _receive(request, limits)
     storage = await storage_for_upload(resources, force_local=force_local)
     asked = tuple(dict.fromkeys(size or ()))
-    made = await _process(
-        content,
-        resources.settings.image_limits,
-        {str(kind): resources.settings.image_sizes.upload[kind] for kind in asked},
-    )
-    keys: list[str] = []
-    try:
-        for image in made:
-            keys.append(key := upload_key(account.id, f"{name}{image.extension}"))
-            await _store(storage, key, image)
-    except BaseException:
-        await take_back(storage, keys)
-        raise
-    url, *urls = (storage.public_url(key) for key in keys)
-    return UploadedImage(url=url, sizes=dict(zip(asked, urls, strict=True)) or None)
+    options = {"force_local": force_local, "size": asked}
+    async with open_intake(
+        request, resources, storage, user_id=account.id, key=key, options=options
+    ) as intake:
+        name, content = await _receive(request, resources.settings.upload_limits, intake)
+        if intake.is_repetition:
+            return intake.earlier_response()
+        urls = []
+        for image in await _process(content, resources.settings, asked):
+            object_key = upload_key(account.id, f"{name}{image.extension}")
+            await intake.put(object_key, _whole(image.data), content_type=image.content_type)
+            urls.append(storage.public_url(object_key))
+        url, *others = urls
+        uploaded = UploadedImage(url=url, sizes=dict(zip(asked, others, strict=True)) or None)
+        return await intake.answer(JSONResponse(uploaded.model_dump(exclude_none=True)))
 
 
-async def _receive(request: Request, limits: UploadLimits) -> tuple[str, bytes]:
+async def _receive(request: Request, limits: UploadLimits, intake: Intake) -> tuple[str, bytes]:
     """The picture's name, without an extension, and its bytes."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.endswith("+json"):
@@ -131,13 +134,16 @@ async def _receive(request: Request, limits: UploadLimits) -> tuple[str, bytes]:
             refusal=too_large("bytes in the picture", "max_image_bytes", allowed),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
-        return "image", await asyncio.to_thread(_decode, await body.read())
+        content = await asyncio.to_thread(_decode, await body.read())
+        await intake.add("data", None, content)
+        return "image", content
     found: tuple[str, bytes] | None = None
     async for part in parts(request, limits):
         if part.name == ONE and part.filename is not None:
             if found is not None:
                 raise _bad_request("many-files", f"The form has more than one {ONE!r}.")
             content = await part.read(limits.max_image_bytes, limit="max_image_bytes")
+            await intake.add(part.name, part.filename, content)
             found = part.filename.rpartition(".")[0] or part.filename, content
     if found is None:
         raise _bad_request("no-file", f"The form has no file as {ONE!r}.")
@@ -163,11 +169,15 @@ def _decode(body: bytes) -> bytes:
 
 
 async def _process(
-    content: bytes, limits: ImageLimits, sizes: Mapping[str, ImageSize]
+    content: bytes, settings: Settings, sizes: Sequence[Size]
 ) -> list[ProcessedImage]:
+    """The picture, and it once more in each of the sizes."""
+    limits = settings.image_limits
+    wanted = {str(kind): settings.image_sizes.upload[kind] for kind in sizes}
+
     def process() -> list[ProcessedImage]:
         image = process_image(content, limits)
-        return [image, *make_sizes(image, sizes, limits).values()]
+        return [image, *make_sizes(image, wanted, limits).values()]
 
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads, process)
@@ -176,11 +186,8 @@ async def _process(
         raise refuse(status, error.code, "The picture is not taken", str(error)) from error
 
 
-async def _store(storage: Storage, key: str, image: ProcessedImage) -> None:
-    async def whole() -> AsyncIterator[bytes]:
-        yield image.data
-
-    await storage.put(key, whole(), content_type=image.content_type)
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def _invalid(detail: str) -> ProblemError:

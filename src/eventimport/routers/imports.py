@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,12 +18,13 @@ from eventimport.errors import ProblemError, refuse
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
+from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
 from eventimport.routers.import_room import claim_room, require_room
+from eventimport.routers.intake import Intake, open_intake
 from eventimport.routers.multipart import Part, parts
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.keys import archive_key
-from eventimport.storage.protocol import Storage
-from eventimport.storage.removal import take_back
+from eventimport.storage.limits import UploadLimits
 from eventimport.tracing import current_parent
 
 FIELD = "file"
@@ -77,16 +78,22 @@ class AcceptedImport(BaseModel):
     "/{source_type}",
     status_code=202,
     response_model=AcceptedImport,
-    responses=problems(400, 401, 404, 408, 413, 415, 429),
+    responses={
+        202: REPLAYED_HEADER,
+        **problems(400, 401, 404, 408, 413, 415, 429),
+        **REFUSALS,
+    },
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def import_event(
     source_type: Annotated[str, Path(json_schema_extra={"enum": [SOURCE_TYPE]})],
     request: Request,
+    *,
     account: AccountDep,
     resources: ResourcesDep,
+    key: IdempotencyKeyDep,
     options: Annotated[ImportOptions, Query()],
-) -> JSONResponse:
+) -> Response:
     """Import an Open Event archive.
 
     The answer comes as soon as the archive is stored; the task tells the rest.
@@ -98,56 +105,57 @@ async def import_event(
             "No such kind of import",
             f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
         )
-    await require_room(resources, account.id)
     storage = await resources.active_storage()
-    job = ImportJob(
-        id=uuid4(),
-        user_id=account.id,
-        strict=options.strict,
-        dry_run=options.dry_run,
-        archive_storage=storage.name,
-        trace_parent=current_parent(),
-        request_id=logs.request_id(),
-    )
-    logs.bind(task_id=str(job.id))
-    await _receive(request, job, resources, storage)
-    try:
+    asked = options.model_dump()
+    async with open_intake(
+        request, resources, storage, user_id=account.id, key=key, options=asked
+    ) as intake:
+        job = ImportJob(
+            id=uuid4(),
+            user_id=account.id,
+            strict=options.strict,
+            dry_run=options.dry_run,
+            archive_storage=storage.name,
+            trace_parent=current_parent(),
+        )
+        if not intake.is_repetition:
+            await require_room(resources, account.id)
+            logs.bind(task_id=str(job.id))
+        await _receive(request, job, resources.settings.archive_upload_limits, intake)
+        if intake.is_repetition:
+            return intake.earlier_response()
+        accepted = _accepted(job.id)
         async with resources.sessions.begin() as session:
             await claim_room(session, account.id, resources.settings.import_quota)
             session.add(job)
-    except BaseException:
-        await take_back(storage, [archive_key(job.id)])
-        raise
+            await session.flush()
+            await intake.record(await session.connection(), accepted)
     await _enqueue(job.id, resources)
-    task_url = f"/v1/tasks/{job.id}"
-    accepted = AcceptedImport(task_url=task_url)
+    return accepted
+
+
+def _accepted(job_id: UUID) -> JSONResponse:
+    task_url = f"/v1/tasks/{job_id}"
     headers = {"Location": task_url, "Retry-After": POLL_INTERVAL}
-    return JSONResponse(accepted.model_dump(), status_code=202, headers=headers)
+    content = AcceptedImport(task_url=task_url).model_dump()
+    return JSONResponse(content, status_code=202, headers=headers)
 
 
-async def _receive(
-    request: Request, job: ImportJob, resources: Resources, storage: Storage
-) -> None:
-    """Store the archive and say so in the job. Leaves no object behind when it raises."""
+async def _receive(request: Request, job: ImportJob, limits: UploadLimits, intake: Intake) -> None:
+    """Store the archive and say so in the job."""
     job.archive_key = archive_key(job.id)
-    try:
-        async for part in parts(request, resources.settings.archive_upload_limits):
-            if part.name == FIELD and part.filename is not None:
-                await _store(part, part.filename, job, storage)
-    except BaseException:
-        if job.archive_size is not None:
-            await take_back(storage, [job.archive_key])
-        raise
+    async for part in parts(request, limits):
+        if part.name == FIELD and part.filename is not None:
+            await _store(part, part.filename, job, intake)
     if job.archive_size is None:
         raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
 
 
-async def _store(part: Part, file_name: str, job: ImportJob, storage: Storage) -> None:
+async def _store(part: Part, file_name: str, job: ImportJob, intake: Intake) -> None:
     if job.archive_size is not None:
         raise _bad_request("many-files", f"The form has more than one part named {FIELD!r}.")
-    key = archive_key(job.id)
-    stored = await storage.put(key, _zip_chunks(part), content_type=ZIP_TYPE)
-    job.archive_size = stored.size
+    chunks = intake.reading(part.name, file_name, _zip_chunks(part))
+    job.archive_size = await intake.put(archive_key(job.id), chunks, content_type=ZIP_TYPE)
     job.file_name = _printable(file_name)
 
 

@@ -4,18 +4,20 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
+from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
+from eventimport.routers.intake import Intake, open_intake
 from eventimport.routers.multipart import Part, parts
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import upload_key
 from eventimport.storage.limits import UploadLimits
 from eventimport.storage.protocol import Storage
-from eventimport.storage.removal import take_back
 
 ONE = "file"
 MANY = ("files", "files[]")
@@ -57,29 +59,53 @@ class Uploaded(BaseModel):
     url: str | list[str]
 
 
+RESPONSES = {200: REPLAYED_HEADER, **problems(400, 401, 408, 413, 415), **REFUSALS}
+
+
 @router.post(
     "/file",
-    responses=problems(400, 401, 408, 413, 415),
+    response_model=Uploaded,
+    responses=RESPONSES,
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def upload_file(
-    request: Request, account: AccountDep, resources: ResourcesDep, force_local: ForceLocal = False
-) -> Uploaded:
+    request: Request,
+    *,
+    account: AccountDep,
+    resources: ResourcesDep,
+    key: IdempotencyKeyDep,
+    force_local: ForceLocal = False,
+) -> Response:
     """Upload one file as `file`, or many as `files`. All of them are stored, or none."""
     storage = await storage_for_upload(resources, force_local=force_local)
-    return await _receive(request, account.id, storage, resources.settings.upload_limits)
+    options = {"force_local": force_local}
+    async with open_intake(
+        request, resources, storage, user_id=account.id, key=key, options=options
+    ) as intake:
+        names, keys = await _receive(request, account.id, resources.settings.upload_limits, intake)
+        urls = [storage.public_url(key) for key in keys]
+        uploaded = Uploaded(url=urls[0] if names == [ONE] else urls)
+        return await intake.answer(JSONResponse(uploaded.model_dump()))
 
 
 @router.post(
     "/files",
-    responses=problems(400, 401, 408, 413, 415),
+    response_model=Uploaded,
+    responses=RESPONSES,
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def upload_files(
-    request: Request, account: AccountDep, resources: ResourcesDep, force_local: ForceLocal = False
-) -> Uploaded:
+    request: Request,
+    *,
+    account: AccountDep,
+    resources: ResourcesDep,
+    key: IdempotencyKeyDep,
+    force_local: ForceLocal = False,
+) -> Response:
     """The same as `/v1/upload/file`."""
-    return await upload_file(request, account, resources, force_local)
+    return await upload_file(
+        request, account=account, resources=resources, key=key, force_local=force_local
+    )
 
 
 async def storage_for_upload(resources: Resources, *, force_local: bool) -> Storage:
@@ -88,23 +114,19 @@ async def storage_for_upload(resources: Resources, *, force_local: bool) -> Stor
 
 
 async def _receive(
-    request: Request, user_id: int, storage: Storage, limits: UploadLimits
-) -> Uploaded:
+    request: Request, user_id: int, limits: UploadLimits, intake: Intake
+) -> tuple[list[str], list[str]]:
+    """The name of each part that brought a file, and the key under which that is stored."""
     names: list[str] = []
     keys: list[str] = []
-    try:
-        async for part in parts(request, limits):
-            await _store(part, user_id, storage, names, keys)
-        _check_names(names)
-    except BaseException:
-        await take_back(storage, keys)
-        raise
-    urls = [storage.public_url(key) for key in keys]
-    return Uploaded(url=urls[0] if names == [ONE] else urls)
+    async for part in parts(request, limits):
+        await _store(part, user_id, intake, names, keys)
+    _check_names(names)
+    return names, keys
 
 
 async def _store(
-    part: Part, user_id: int, storage: Storage, names: list[str], keys: list[str]
+    part: Part, user_id: int, intake: Intake, names: list[str], keys: list[str]
 ) -> None:
     if part.filename is None or part.name not in (ONE, *MANY):
         return
@@ -118,7 +140,8 @@ async def _store(
     names.append(part.name)
     _check_names(names)
     key = upload_key(user_id, part.filename)
-    await storage.put(key, chunks, content_type=content_type_of(key))
+    chunks = intake.reading(part.name, part.filename, chunks)
+    await intake.put(key, chunks, content_type=content_type_of(key))
     keys.append(key)
 
 

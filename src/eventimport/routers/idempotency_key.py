@@ -1,0 +1,83 @@
+"""The header `Idempotency-Key`, as a client writes it and as OpenAPI tells of it.
+
+After the IETF's draft "The Idempotency-Key HTTP Header Field", which wants a quoted string of
+RFC 9651; most clients write the key without quotes, which is taken, too.
+"""
+
+import re
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Header, Request
+
+from eventimport.errors import ProblemError, refuse
+from eventimport.routers.documentation import RETRY_AFTER_HEADER, problems
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+MAX_LENGTH: Final = 255
+
+_PRINTABLE: Final = re.compile(rf"[\x20-\x7e]{{1,{MAX_LENGTH}}}")
+_QUOTED: Final = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
+_ESCAPED: Final = re.compile(r"\\(.)")
+
+_DESCRIPTION: Final = (
+    "A new random word for each request that is not a repetition. Who gets no answer may send the"
+    " same request again under the same key: it is carried out once, and answered the same."
+    f" 1 to {MAX_LENGTH} printable ASCII characters, in double quotes or not."
+)
+
+REPLAYED_HEADER: Final[dict[str, Any]] = {
+    "headers": {
+        REPLAYED: {
+            "description": "`true` where this is the answer to an earlier request of the same key.",
+            "schema": {"type": "string", "enum": ["true"]},
+        }
+    }
+}
+"""For a route's `responses`: what its success may bear."""
+
+REFUSALS: Final = problems(409, 422)
+"""For a route's `responses`: a key that another request has, or has had."""
+REFUSALS[409]["headers"] = RETRY_AFTER_HEADER
+
+
+def parse_key(text: str) -> str:
+    """The key that a header's value says. Raises ValueError for what says none."""
+    key = text.strip(" \t")
+    if key.startswith('"'):
+        quoted = _QUOTED.fullmatch(key)
+        if quoted is None:
+            raise ValueError("a key that begins with a double quote must be a quoted string")
+        key = _ESCAPED.sub(r"\1", quoted[1])
+    if not _PRINTABLE.fullmatch(key):
+        raise ValueError(f"a key has 1 to {MAX_LENGTH} printable ASCII characters")
+    return key
+
+
+async def get_key(
+    request: Request,
+    _documented: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            description=_DESCRIPTION,
+            json_schema_extra={"minLength": 1, "maxLength": MAX_LENGTH},
+        ),
+    ] = None,
+) -> str | None:
+    """The request's key, or None where it has none. Raises 400."""
+    given = request.headers.getlist(HEADER)
+    if len(given) > 1:
+        raise _refuse("The header is given more than once.")
+    try:
+        return parse_key(given[0]) if given else None
+    except ValueError as error:
+        raise _refuse(f"The header is not as it should be: {error}.") from None
+
+
+IdempotencyKeyDep = Annotated[str | None, Depends(get_key)]
+
+
+def _refuse(detail: str) -> ProblemError:
+    source = {"header": HEADER}
+    return refuse(400, "invalid-idempotency-key", "Invalid idempotency key", detail, source=source)
