@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -269,7 +270,9 @@ def show(scales: dict[int, Figures]) -> bool:
     print(f" {'peak MiB':>9} {'idle':>6} {'held ms':>8}")
     for scale, f in scales.items():
         whole, copying = median(f.whole), median(f.copying)
-        inserting = median(f.inserting) if f.inserting else median(scales[10].inserting) * 10
+        inserting = median(f.inserting) if f.inserting else math.nan
+        if scale == 100 and 10 in scales:
+            inserting = median(scales[10].inserting) * 10
         print(
             f"{scale:>5}x {f.rows:>8} {median(f.reading):>7.3f} {median(f.planning):>7.3f}", end=""
         )

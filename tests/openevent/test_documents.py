@@ -232,6 +232,13 @@ def test_characters_that_cannot_be_stored_are_repaired() -> None:
     ]
 
 
+@pytest.mark.parametrize("chunk_size", range(1, 12))
+def test_an_escape_may_be_cut_anywhere(chunk_size: int) -> None:
+    found, report = read_chunked(rb'[{"a": "x\u0000y"}]', chunk_size)
+    assert found == [(0, {"a": "xy"})]
+    assert [finding.code for finding in report.findings] == ["unstorable-character"]
+
+
 def test_an_escaped_backslash_before_u0000_is_no_escape() -> None:
     found, report = read(rb'[{"a": "\\u0000"}]')
     assert found == [(0, {"a": "\\u0000"})]

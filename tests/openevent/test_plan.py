@@ -85,6 +85,21 @@ def test_a_dangling_reference_is_told_and_kept() -> None:
     assert "session_type of the id 4" in finding.message
 
 
+def test_references_that_are_equal_to_python_alone_are_not_the_same() -> None:
+    references: list[Any] = [{"id": 1}, {"id": True}, {"id": 1.0}, {"id": "1"}, {"id": 1}]
+    planned = plan_documents(
+        tracks=[{"id": 1, "name": "One"}],
+        sessions=[
+            {"id": index, "title": "T", "track": reference}
+            for index, reference in enumerate(references)
+        ],
+    )
+    rows = planned.rows("sessions")
+    track = planned.rows("tracks")[0]["id"]
+    assert [row["track_id"] for row in rows] == [track, None, track, track, track]
+    assert rows[1]["extra"]["track"] == {"id": True}
+
+
 def test_a_reference_without_an_id_is_found_by_name() -> None:
     planned = plan_documents(
         tracks=[{"id": 1, "name": "Web"}, {"id": 2, "name": "Data"}],

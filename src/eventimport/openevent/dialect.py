@@ -4,6 +4,7 @@ Sources: the public samples of the Open Event format, and the exports of its ser
 kebab-case, snake_case or of an older vocabulary; case and spaces do not count.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from eventimport.openevent.order import IMPORT_ORDER, LEVELS, SHAPES, Kind
@@ -75,6 +76,16 @@ def canonical_key(key: str) -> str:
     return key.strip().lower().replace("-", "_").replace(" ", "_")
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What the keys of a record mean: which of them name a field, and which nothing known;
+    `repeats` says that two of them name the same."""
+
+    named: tuple[tuple[str, str], ...]
+    unnamed: tuple[str, ...]
+    repeats: bool
+
+
 class Dialect:
     """Reads the records of one kind, however they spell their keys."""
 
@@ -87,32 +98,52 @@ class Dialect:
             self._canonical[reference.field] = reference.field
         self._canonical.update(OLDER_SPELLINGS[kind])
         self._known: dict[str, str] = {}
-        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._layouts: dict[tuple[str, ...], _Layout] = {}
 
     def translate(self, raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Split a raw record into canonical values, and what the canonical vocabulary does not
         name, under the archive's own keys. Null and the empty string mean that there is no value.
         Where two spellings of one field disagree, the first is taken and the other left over.
         """
-        values: dict[str, Any] = {}
-        left_over: dict[str, Any] = {}
         # The records of one document mostly have the same keys, in the same order.
         keys = tuple(raw)
-        names = self._names.get(keys)
-        if names is None:
-            names = tuple(self._known.get(key) or self._learn(key) for key in keys)
-            if len(self._names) < MAX_KNOWN_KEYS:
-                self._names[keys] = names
-        for name, (key, value) in zip(names, raw.items(), strict=True):
+        layout = self._layouts.get(keys) or self._lay_out(keys)
+        left_over = {
+            key: value
+            for key in layout.unnamed
+            if (value := raw[key]) or (value is not None and value != "")
+        }
+        if layout.repeats:
+            return self._first_of_each(raw, layout, left_over), left_over
+        values = {
+            name: value
+            for key, name in layout.named
+            if (value := raw[key]) or (value is not None and value != "")
+        }
+        return values, left_over
+
+    def _first_of_each(
+        self, raw: dict[str, Any], layout: "_Layout", left_over: dict[str, Any]
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, name in layout.named:
+            value = raw[key]
             if value is None or value == "":
                 continue
-            if not name:
-                left_over[key] = value
-            elif name not in values:
+            if name not in values:
                 values[name] = value
             elif values[name] != value or type(values[name]) is not type(value):
                 left_over[key] = value
-        return values, left_over
+        return values
+
+    def _lay_out(self, keys: tuple[str, ...]) -> "_Layout":
+        names = [self._known.get(key) or self._learn(key) for key in keys]
+        named = tuple((key, name) for key, name in zip(keys, names, strict=True) if name)
+        unnamed = tuple(key for key, name in zip(keys, names, strict=True) if not name)
+        layout = _Layout(named, unnamed, len(set(filter(None, names))) < len(named))
+        if len(self._layouts) < MAX_KNOWN_KEYS:
+            self._layouts[keys] = layout
+        return layout
 
     def _learn(self, key: str) -> str:
         name = self._canonical.get(canonical_key(key), "")

@@ -158,7 +158,7 @@ class _DocumentReader:
         if end - start > self._limits.max_record_bytes:
             self._report_error(reader.too_long(start))
             return None
-        brackets = text.count("{", start, end) + text.count("[", start, end)
+        brackets = reader.objects + text.count("[", start, end)
         if brackets > self._limits.max_depth and is_deeper(value, self._limits.max_depth):
             if self._may_tell("json-nesting"):
                 self._report_error(reader.too_deep(start, end))
@@ -169,7 +169,7 @@ class _DocumentReader:
             message = "the object has this key twice; this is the value that was not taken"
             place = self._place(storable_text(duplicate.key))
             self._report.warning("duplicate-key", message, place, quotable(duplicate.lost))
-        if UNSTORABLE_ESCAPE.search(text, start, end):
+        if self._stream.has_escapes and UNSTORABLE_ESCAPE.search(text, start, end):
             return cast("dict[str, Any]", storable(value, self._tell_unstorable))
         return value
 

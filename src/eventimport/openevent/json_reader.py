@@ -78,7 +78,8 @@ def _integer_or_none(text: str) -> int | None:
 
 class JsonReader:
     """Reads values from a stream. After `value`, `start` and `end` say where in the stream's window
-    it was read from, until the next call; `duplicates` and `bad_numbers` what was odd in it."""
+    it was read from, until the next call; `objects` how many objects it is made of; `duplicates`
+    and `bad_numbers` what was odd in it."""
 
     def __init__(self, stream: TextStream, limits: ArchiveLimits) -> None:
         self._stream = stream
@@ -96,6 +97,7 @@ class JsonReader:
         ).raw_decode
         self.start = 0
         self.end = 0
+        self.objects = 0
         self.duplicates: list[Duplicate] = []
         self.bad_numbers: list[BadNumber] = []
 
@@ -121,6 +123,7 @@ class JsonReader:
         decode = self._strict
         while True:
             self.duplicates.clear()
+            self.objects = 0
             try:
                 value, end = decode(stream.text, stream.position)
             except JSONDecodeError as error:
@@ -185,6 +188,7 @@ class JsonReader:
         return _STRING.sub("", text).count(",") > _MAX_VALUES
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self.objects += 1
         record = dict(pairs)
         if len(record) != len(pairs):
             self._note_duplicates(pairs)

@@ -19,27 +19,29 @@ class Linker:
         self._report = report
         self._dialects: dict[Kind, Dialect] = dialects()
         self._maps: dict[Kind, IdMap] = {}
-        self._plain: dict[tuple[Any, ...], SourceRecord] = {}
+        self._plain: dict[Kind, dict[int, SourceRecord]] = {kind: {} for kind in Kind}
 
     def link(self) -> set[tuple[int, int]]:
         """Set the foreign keys of all sessions; return the links (session id, speaker id)."""
         by_session = self._links_of(Kind.SESSION, "speakers")
         by_speaker = {(one, other) for other, one in self._links_of(Kind.SPEAKER, "sessions")}
         self._compare(by_session, by_speaker)
-        for reference in LEVELS[Kind.SESSION].references:
-            if not reference.many:
-                self._set_foreign_keys(reference)
+        self._set_foreign_keys()
         self._link_tracks()
         return by_session | by_speaker
 
-    def _set_foreign_keys(self, reference: Reference) -> None:
+    def _set_foreign_keys(self) -> None:
         entry = self._conference.entries[Kind.SESSION]
+        single = [(ref, ref.column) for ref in LEVELS[Kind.SESSION].references if not ref.many]
         for session in self._conference.records[Kind.SESSION]:
-            raw = session.references.get(reference.field)
-            if raw is not None:
+            given = session.references
+            for reference, column in single:
+                raw = given.get(reference.field)
+                if raw is None:
+                    continue
                 target, rest = self._resolve(reference, raw, session, entry)
                 if target is not None:
-                    session.foreign_keys[reference.column] = target.new_id
+                    session.foreign_keys[column] = target.new_id
                 if rest:
                     session.keep(reference.field, rest)
 
@@ -76,14 +78,14 @@ class Linker:
         self, reference: Reference, raw: Any, record: SourceRecord, entry: str
     ) -> tuple[SourceRecord | None, Any]:
         """The record that is meant, and what the reference says but that record does not."""
-        # Thousands of sessions refer to the same few records, in the same words.
-        words = _words(reference.kind, raw)
-        known = self._plain.get(words) if words is not None else None
+        # References that say the same are one object, which lives as long as its records do.
+        plain = self._plain[reference.kind]
+        known = plain.get(id(raw))
         if known is not None:
             return known, None
         target, rest, told = self._look_up(reference, raw, record, entry)
-        if words is not None and target is not None and not rest and not told:
-            self._plain[words] = target
+        if target is not None and not rest and not told and isinstance(raw, dict):
+            plain[id(raw)] = target
         return target, rest
 
     def _look_up(
@@ -95,11 +97,12 @@ class Linker:
         left_over: dict[str, Any] = {}
         if isinstance(raw, dict):
             nested, left_over = self._dialects[kind].translate(raw)
-            key = values.source_key(nested.pop("id", None))
+            source_id = nested.pop("id", None)
+            if source_id is None and not nested and not left_over:
+                return None, None, False
+            key = values.source_key(source_id)
         else:
             key = values.source_key(raw)
-        if key is None and not nested and not left_over and isinstance(raw, dict):
-            return None, None, False
         label_name = LEVELS[kind].label
         label = nested.get(label_name)
         match = self._map(kind).find(key, label)
@@ -180,15 +183,3 @@ class Linker:
         if kind not in self._maps:
             self._maps[kind] = IdMap(kind, self._conference.records[kind])
         return self._maps[kind]
-
-
-def _words(kind: Kind, raw: Any) -> tuple[Any, ...] | None:
-    """A short reference as a key, None for any other. Types count: true is not 1."""
-    if not isinstance(raw, dict) or len(raw) > 2:
-        return None
-    words: list[Any] = [kind]
-    for key, value in raw.items():
-        if not isinstance(value, (str, int)):
-            return None
-        words += (key, type(value), value)
-    return tuple(words)

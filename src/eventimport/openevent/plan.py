@@ -16,6 +16,8 @@ from eventimport.openevent.report import Report
 LISTED_MEDIA: Final = 1_000
 """The report lists at most so many media; all are counted."""
 
+_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
@@ -108,7 +110,7 @@ def _rows(kind: Kind, records: list[SourceRecord], event_id: int, identifier: st
         given = record.values
         for name, default in defaults.items():
             given.setdefault(name, default)
-        extra = json.dumps(record.extra, ensure_ascii=False) if record.extra else "{}"
+        extra = _to_json(record.extra) if record.extra else "{}"
         rows.append(
             (
                 record.new_id,

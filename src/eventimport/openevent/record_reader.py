@@ -13,6 +13,10 @@ from eventimport.openevent.order import LEVELS, SHAPES, Kind
 from eventimport.openevent.report import Place, Report
 
 MAX_KNOWN_TIMES: Final = 10_000
+MAX_KNOWN_REFERENCES: Final = 100_000
+SHORT: Final = 2
+"""A reference of so many keys, an id and a name, is likely to stand in many records."""
+
 WITHOUT_LABEL: Final = frozenset({Kind.EVENT_COPYRIGHT, Kind.SPEAKERS_CALL})
 
 
@@ -46,6 +50,7 @@ class RecordReader:
         self.without_offset: Counter[str] = Counter()
         self._report = report
         self._times: dict[str, datetime] = {}
+        self._references: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._dialects = dialects()
         self._reference_fields = {
             kind: (*(ref.field for ref in level.references), *BESIDES_FIELDS.get(kind, ()))
@@ -63,7 +68,7 @@ class RecordReader:
         record = SourceRecord(index, values.source_key(source_id), fields, extra, {})
         for name in self._reference_fields[kind]:
             if name in fields:
-                record.references[name] = fields.pop(name)
+                record.references[name] = self._shared(fields.pop(name))
         if source_id is not None and record.key is None:
             record.keep("id", source_id)
             self._warn("bad-id", "this is no id; the record has none now", record, entry, "id")
@@ -90,6 +95,25 @@ class RecordReader:
         label = LEVELS[kind].label
         if kind not in WITHOUT_LABEL and not record.values.get(label):
             self._warn("no-name", f"the {kind} has no {label}", record, entry, label)
+
+    def _shared(self, raw: Any) -> Any:
+        """The reference, or the one object of which all that say the same are made: thousands of
+        sessions refer to the same few records. Types count: true is not 1."""
+        if isinstance(raw, list):
+            return [self._shared(item) if isinstance(item, dict) else item for item in raw]
+        if not isinstance(raw, dict) or len(raw) > SHORT:
+            return raw
+        words = (*raw.items(), *map(type, raw.values()))
+        try:
+            known = self._references.get(words)
+        except TypeError:
+            # It holds a list or an object.
+            return raw
+        if known is None:
+            known = raw
+            if len(self._references) < MAX_KNOWN_REFERENCES:
+                self._references[words] = raw
+        return known
 
     def _read_length(self, record: SourceRecord, entry: str) -> None:
         given = record.values["length"]

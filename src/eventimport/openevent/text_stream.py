@@ -8,6 +8,7 @@ from eventimport.errors import EventImportError
 from eventimport.openevent.zip_directory import ZIP_MAGIC
 
 _UTF8_BOM: Final = codecs.BOM_UTF8
+_ESCAPE: Final = rb"\u"
 _WIDE_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
@@ -25,7 +26,8 @@ class DocumentError(EventImportError):
 
 class TextStream:
     """The text of a document in UTF-8. `text` is the part of it in memory, `position` how much of
-    that is consumed; `ended` says that no more will come."""
+    that is consumed; `ended` says that no more will come, `has_escapes` that a character of what
+    has come may be written as `\\u…`."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -38,6 +40,7 @@ class TextStream:
         self.position = 0
         self.ended = False
         self.has_bom = False
+        self.has_escapes = False
         self._begin()
 
     def location(self, position: int) -> tuple[int, int]:
@@ -86,6 +89,9 @@ class TextStream:
 
     def _decode(self, chunk: bytes) -> str:
         self._bytes += len(chunk)
+        if not self.has_escapes:
+            # Bytes are searched many times faster than text is. A chunk may end within an escape.
+            self.has_escapes = _ESCAPE in chunk or chunk.endswith(_ESCAPE[:1])
         try:
             if chunk:
                 return self._decoder.decode(chunk)
