@@ -20,6 +20,8 @@ from eventimport.cli.example_archive import write_archive
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-open-2027"
 START_SECONDS = 60
 STOP_SECONDS = 60
+ACCOUNT = {"email": "ada@example.org", "password": "tea and cables"}
+API_SECONDS = 30.0
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox, because CI runs as root; nothing that would ask hosts outside of this machine.
 CHROMIUM_OPTIONS = [
@@ -108,6 +110,16 @@ def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Proce
         processes.stop()
 
 
+@pytest.fixture
+def api(service: Processes) -> Iterator[httpx.Client]:
+    """A client of the API, signed in to a new account."""
+    with httpx.Client(base_url=service.url, trust_env=False, timeout=API_SECONDS) as client:
+        client.post("/v1/users", json=ACCOUNT).raise_for_status()
+        token = client.post("/v1/auth/session", json=ACCOUNT).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium: the system's own, or that of CHROMIUM."""
@@ -162,3 +174,10 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("example") / "lantern.zip"
     write_archive(EXAMPLE, path)
     return path
+
+
+@pytest.fixture
+def task_url(api: httpx.Client, example: Path) -> str:
+    """Where the import of the example conference is told of, posted over the API."""
+    with example.open("rb") as file:
+        return str(api.post("/v1/events/import/json", files={"file": file}).json()["task_url"])

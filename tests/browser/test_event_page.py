@@ -1,29 +1,19 @@
 """The page of an event in a browser that runs no scripts."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
-ACCOUNT = {"email": "ada@example.org", "password": "tea and cables"}
-PATIENCE = 30.0
-
 
 @pytest.fixture
-def event_path(service: Any, example: Path) -> str:
+def event_path(service: Any, api: httpx.Client, task_url: str) -> str:
     """The path of the example conference, imported over the API."""
     service.start_worker()
-    with httpx.Client(base_url=service.url, trust_env=False, timeout=PATIENCE) as client:
-        client.post("/v1/users", json=ACCOUNT).raise_for_status()
-        token = client.post("/v1/auth/session", json=ACCOUNT).json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        with example.open("rb") as file:
-            accepted = client.post("/v1/events/import/json", files={"file": file}).json()
-        # The stream ends with the final state: what waits for it needs no loop.
-        client.get(f"{accepted['task_url']}/events").raise_for_status()
-        task = client.get(accepted["task_url"]).json()
+    # The stream ends with the final state: what waits for it needs no loop.
+    api.get(f"{task_url}/events").raise_for_status()
+    task = api.get(task_url).json()
     url: str = task["result"]["url"]
     assert url.startswith(f"{service.url}/events/"), "without FRONTEND_URL it leads here"
     return url.removeprefix(service.url)

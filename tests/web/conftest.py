@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,18 @@ async def user(make_user: MakeUser) -> User:
 async def user_client(service: Service, user: User) -> httpx.AsyncClient:
     """A client that is signed in as `user`."""
     return await service.client(user)
+
+
+def claims_of(user: User) -> dict[str, Any]:
+    """What an access token of the user says, as long as it is valid."""
+    now = datetime.now(UTC)
+    return {
+        "sub": str(user.id),
+        "iat": now,
+        "exp": now + timedelta(hours=1),
+        "iss": "eventimport",
+        "aud": "eventimport",
+    }
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import jwt
 import pytest
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.web.conftest import claims_of
 from tests.web.events.routes import ROUTES as EVENT_ROUTES
 
 from eventimport.database.models import Event, EventRole, ImportJob, Notification, User
@@ -63,14 +64,7 @@ OTHER_KEY = "a key that is as long as ours and another"
 
 def token(user: User, key: str, algorithm: str = "HS256", **changes: Any) -> str:
     """A token like ours, but for the changes."""
-    claims = {
-        "sub": str(user.id),
-        "iat": NOW,
-        "exp": NOW + timedelta(hours=1),
-        "iss": "eventimport",
-        "aud": "eventimport",
-    }
-    return jwt.encode({**claims, **changes}, key, algorithm)
+    return jwt.encode(claims_of(user) | changes, key, algorithm)
 
 
 def bad_authorizations(user: User, key: str) -> Iterator[str | None]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.web.conftest import claims_of
 
 from eventimport.auth import Passwords
 from eventimport.database.models import User
@@ -215,14 +215,7 @@ async def test_a_token_has_all_claims(service: Any, user: User) -> None:
 async def test_a_token_without_a_claim_opens_nothing(
     service: Any, user: User, settings: Any, claim: str
 ) -> None:
-    now = datetime.now(UTC)
-    claims = {
-        "sub": str(user.id),
-        "iat": now,
-        "exp": now + timedelta(hours=1),
-        "iss": "eventimport",
-        "aud": "eventimport",
-    }
+    claims = claims_of(user)
     key = settings.secret_key.get_secret_value()
     client = await service.client()
 
@@ -238,15 +231,7 @@ async def test_a_token_without_a_claim_opens_nothing(
 async def test_a_token_for_someone_else_opens_nothing(
     service: Any, user: User, settings: Any, claim: str, value: str
 ) -> None:
-    now = datetime.now(UTC)
-    claims = {
-        "sub": str(user.id),
-        "iat": now,
-        "exp": now + timedelta(hours=1),
-        "iss": "eventimport",
-        "aud": "eventimport",
-        claim: value,
-    }
+    claims = claims_of(user) | {claim: value}
     token = jwt.encode(claims, settings.secret_key.get_secret_value(), "HS256")
     client = await service.client()
 

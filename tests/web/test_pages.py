@@ -13,25 +13,10 @@ from sqlalchemy import event as sql_event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from eventimport.auth import PreviewTokens
-from eventimport.database.models import (
-    Base,
-    Event,
-    EventCopyright,
-    EventRole,
-    EventSession,
-    Microlocation,
-    SessionSpeaker,
-    SessionType,
-    SocialLink,
-    Speaker,
-    SpeakersCall,
-    Sponsor,
-    Track,
-    User,
-)
+from eventimport.database import models
 from eventimport.settings import Settings
 
-AddEvent = Callable[..., Awaitable[Event]]
+AddEvent = Callable[..., Awaitable[models.Event]]
 PUBLISHED = {"state": "published", "privacy": "public"}
 MEDIA = "http://localhost:8000/media/events"
 
@@ -69,7 +54,7 @@ class Outline(HTMLParser):
 def add(session_factory: async_sessionmaker[AsyncSession]) -> Callable[..., Awaitable[None]]:
     """Writes rows, one after the other."""
 
-    async def add(*rows: Base) -> None:
+    async def add(*rows: models.Base) -> None:
         async with session_factory.begin() as session:
             for row in rows:
                 session.add(row)
@@ -82,8 +67,8 @@ def add(session_factory: async_sessionmaker[AsyncSession]) -> Callable[..., Awai
 def add_event(add: Any) -> AddEvent:
     """Writes a conference with a bit of everything; keywords change the event."""
 
-    async def add_event(**values: Any) -> Event:
-        conference = Event(
+    async def add_event(**values: Any) -> models.Event:
+        conference = models.Event(
             **{
                 "identifier": "ab3de6f0",
                 "name": "Tea & Cables",
@@ -97,10 +82,12 @@ def add_event(add: Any) -> AddEvent:
             }
         )
         await add(conference)
-        track = Track(event_id=conference.id, name="Brewing", color="#ff8700", font_color="#OOOOOO")
-        room = Microlocation(event_id=conference.id, name="Spout")
-        kind = SessionType(event_id=conference.id, name="Workshop")
-        speaker = Speaker(
+        track = models.Track(
+            event_id=conference.id, name="Brewing", color="#ff8700", font_color="#OOOOOO"
+        )
+        room = models.Microlocation(event_id=conference.id, name="Spout")
+        kind = models.SessionType(event_id=conference.id, name="Workshop")
+        speaker = models.Speaker(
             event_id=conference.id,
             name="Ada Quill",
             email="ada@secret.example",
@@ -109,7 +96,7 @@ def add_event(add: Any) -> AddEvent:
             short_biography="Pours.",
         )
         await add(track, room, kind, speaker)
-        session = EventSession(
+        session = models.EventSession(
             event_id=conference.id,
             title="Steeping at night",
             state="accepted",
@@ -122,17 +109,19 @@ def add_event(add: Any) -> AddEvent:
         )
         await add(session)
         await add(
-            SessionSpeaker(session_id=session.id, speaker_id=speaker.id),
-            Sponsor(event_id=conference.id, name="Pot & Co", level=1, type="Gold"),
-            SocialLink(event_id=conference.id, name="Forum", link="https://forum.example/tea"),
-            EventCopyright(
+            models.SessionSpeaker(session_id=session.id, speaker_id=speaker.id),
+            models.Sponsor(event_id=conference.id, name="Pot & Co", level=1, type="Gold"),
+            models.SocialLink(
+                event_id=conference.id, name="Forum", link="https://forum.example/tea"
+            ),
+            models.EventCopyright(
                 event_id=conference.id,
                 holder="Tea Guild",
                 licence="CC BY 4.0",
                 licence_url="https://licences.example/by",
                 year=2027,
             ),
-            SpeakersCall(event_id=conference.id, announcement="Tell us about tea."),
+            models.SpeakersCall(event_id=conference.id, announcement="Tell us about tea."),
         )
         return conference
 
@@ -226,11 +215,11 @@ async def test_a_track_has_its_colour_and_text_that_can_be_read(
 
 @pytest.mark.parametrize("hidden", [{"state": "draft"}, {"privacy": "private"}])
 async def test_a_draft_is_seen_by_who_has_a_preview_of_it(
-    service: Any, user: User, add: Any, add_event: AddEvent, hidden: Any
+    service: Any, user: models.User, add: Any, add_event: AddEvent, hidden: Any
 ) -> None:
     conference = await add_event(**{**PUBLISHED, **hidden})
-    await add(EventRole(event_id=conference.id, user_id=user.id))
-    other = Event(identifier="other", name="Other")
+    await add(models.EventRole(event_id=conference.id, user_id=user.id))
+    other = models.Event(identifier="other", name="Other")
     await add(other)
     client, owner = await service.client(), await service.client(user)
 
@@ -256,10 +245,10 @@ async def test_a_draft_is_seen_by_who_has_a_preview_of_it(
 
 
 async def test_previews_are_for_owners_and_admins(
-    service: Any, user: User, make_user: Any, add: Any, add_event: AddEvent
+    service: Any, user: models.User, make_user: Any, add: Any, add_event: AddEvent
 ) -> None:
     conference = await add_event()
-    await add(EventRole(event_id=conference.id, user_id=user.id))
+    await add(models.EventRole(event_id=conference.id, user_id=user.id))
     statuses = [
         (await (await service.client(who)).post("/v1/events/ab3de6f0/preview")).status_code
         for who in (user, await make_user(is_admin=True), await make_user(), None)
@@ -269,7 +258,11 @@ async def test_previews_are_for_owners_and_admins(
 
 
 async def test_neither_token_passes_for_the_other(
-    service: Any, settings: Settings, user: User, client: httpx.AsyncClient, add_event: AddEvent
+    service: Any,
+    settings: Settings,
+    user: models.User,
+    client: httpx.AsyncClient,
+    add_event: AddEvent,
 ) -> None:
     conference = await add_event()
     access = service.resources.tokens.issue(conference.id)
@@ -312,7 +305,7 @@ async def test_a_browser_that_has_it_gets_it_once(
     known = {"If-None-Match": page.headers["etag"]}
 
     again = await client.get("/events/ab3de6f0", headers=known)
-    await add(Sponsor(event_id=conference.id, name="A new one"))
+    await add(models.Sponsor(event_id=conference.id, name="A new one"))
     changed = await client.get("/events/ab3de6f0", headers=known)
 
     assert (again.status_code, again.content) == (304, b"")
@@ -331,14 +324,18 @@ async def test_nothing_of_an_archive_becomes_a_program(
         **PUBLISHED, name=HOSTILE, location_name=HOSTILE, owner_name=HOSTILE, description=rich
     )
     script = "javascript:alert(1)"
-    speaker = Speaker(event_id=conference.id, name=HOSTILE, website=script, photo_url=script)
+    speaker = models.Speaker(event_id=conference.id, name=HOSTILE, website=script, photo_url=script)
     await add(
         speaker,
-        Track(event_id=conference.id, name=HOSTILE, color="red}*{color:red", font_color=HOSTILE),
-        Microlocation(event_id=conference.id, name=HOSTILE),
-        SocialLink(event_id=conference.id, name=HOSTILE, link=script),
-        Sponsor(event_id=conference.id, name=HOSTILE, type=HOSTILE, url=script, logo_url=script),
-        EventSession(
+        models.Track(
+            event_id=conference.id, name=HOSTILE, color="red}*{color:red", font_color=HOSTILE
+        ),
+        models.Microlocation(event_id=conference.id, name=HOSTILE),
+        models.SocialLink(event_id=conference.id, name=HOSTILE, link=script),
+        models.Sponsor(
+            event_id=conference.id, name=HOSTILE, type=HOSTILE, url=script, logo_url=script
+        ),
+        models.EventSession(
             event_id=conference.id,
             title=HOSTILE,
             short_abstract=rich,
@@ -376,9 +373,13 @@ async def test_stored_pictures_are_shown_and_others_are_not(
         large_image_url="https://elsewhere.example/large.jpg",
     )
     await add(
-        Speaker(event_id=conference.id, name="Stored", photo_url=f"{MEDIA}/1/photo.jpg"),
-        Speaker(event_id=conference.id, name="Far away", photo_url="https://elsewhere.example/p"),
-        Speaker(event_id=conference.id, name="Not moved", photo_url="/images/speakers/a.jpg"),
+        models.Speaker(event_id=conference.id, name="Stored", photo_url=f"{MEDIA}/1/photo.jpg"),
+        models.Speaker(
+            event_id=conference.id, name="Far away", photo_url="https://elsewhere.example/p"
+        ),
+        models.Speaker(
+            event_id=conference.id, name="Not moved", photo_url="/images/speakers/a.jpg"
+        ),
     )
 
     page = await client.get("/events/ab3de6f0")
@@ -397,11 +398,11 @@ async def test_proposals_that_were_not_accepted_are_not_shown(
     client: httpx.AsyncClient, add_event: AddEvent, add: Any
 ) -> None:
     conference = await add_event(**PUBLISHED)
-    refused = EventSession(event_id=conference.id, title="Refused", state="rejected")
-    stateless = EventSession(event_id=conference.id, title="Of no state")
-    author = Speaker(event_id=conference.id, name="Hopeful Author")
+    refused = models.EventSession(event_id=conference.id, title="Refused", state="rejected")
+    stateless = models.EventSession(event_id=conference.id, title="Of no state")
+    author = models.Speaker(event_id=conference.id, name="Hopeful Author")
     await add(refused, stateless, author)
-    await add(SessionSpeaker(session_id=refused.id, speaker_id=author.id))
+    await add(models.SessionSpeaker(session_id=refused.id, speaker_id=author.id))
 
     text = Outline((await client.get("/events/ab3de6f0")).text).text
 
@@ -415,18 +416,20 @@ async def test_statements_do_not_depend_on_the_size(
     service: Any, client: httpx.AsyncClient, add_event: AddEvent, add: Any
 ) -> None:
     small = await add_event(**PUBLISHED)
-    large = Event(identifier="large", name="Large", **PUBLISHED)
+    large = models.Event(identifier="large", name="Large", **PUBLISHED)
     await add(large)
-    people = [Speaker(event_id=large.id, name=f"Speaker {n}") for n in range(190)]
+    people = [models.Speaker(event_id=large.id, name=f"Speaker {n}") for n in range(190)]
     start = datetime(2027, 3, 5, tzinfo=UTC)
     talks = [
-        EventSession(event_id=large.id, title=f"Talk {n}", starts_at=start + timedelta(minutes=n))
+        models.EventSession(
+            event_id=large.id, title=f"Talk {n}", starts_at=start + timedelta(minutes=n)
+        )
         for n in range(500)
     ]
     await add(*people, *talks)
     await add(
         *(
-            SessionSpeaker(session_id=talk.id, speaker_id=people[number % 190].id)
+            models.SessionSpeaker(session_id=talk.id, speaker_id=people[number % 190].id)
             for number, talk in enumerate(talks)
         )
     )

@@ -9,22 +9,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from eventimport.database.models import (
-    CustomForm,
-    Event,
-    EventCopyright,
-    EventRole,
-    EventSession,
-    Microlocation,
-    SessionSpeaker,
-    SessionType,
-    SocialLink,
-    Speaker,
-    SpeakersCall,
-    Sponsor,
-    Track,
-    User,
-)
+from eventimport.database import models
 
 NOON = datetime(2027, 3, 19, 12, tzinfo=UTC)
 EXTRA = {"kept": "for the owner"}
@@ -46,52 +31,56 @@ class Conference:
 WriteConference = Callable[..., Awaitable[Conference]]
 
 
-def parts(event: Event, size: int) -> dict[str, list[Any]]:
+def parts(event: models.Event, size: int) -> dict[str, list[Any]]:
     """The parts of an event, `size` of each kind, by the path of the kind."""
     numbers = range(1, size + 1)
     common: dict[str, Any] = {"event_id": event.id, "extra": EXTRA}
-    tracks = [Track(name=f"Track {n}", color="#ff0000", **common) for n in numbers]
-    rooms = [Microlocation(name=f"Room {n}", floor=n, **common) for n in numbers]
-    types = [SessionType(name=f"Type {n}", length="00:30", **common) for n in numbers]
+    tracks = [models.Track(name=f"Track {n}", color="#ff0000", **common) for n in numbers]
+    rooms = [models.Microlocation(name=f"Room {n}", floor=n, **common) for n in numbers]
+    types = [models.SessionType(name=f"Type {n}", length="00:30", **common) for n in numbers]
     return {
-        "social-links": [SocialLink(name=f"Link {n}", **common) for n in numbers],
+        "social-links": [models.SocialLink(name=f"Link {n}", **common) for n in numbers],
         "custom-forms": [
-            CustomForm(form="session", field_identifier=f"field-{n}", type="text", **common)
+            models.CustomForm(form="session", field_identifier=f"field-{n}", type="text", **common)
             for n in numbers
         ],
         "microlocations": rooms,
-        "sponsors": [Sponsor(name=f"Sponsor {n}", level=n, type="Gold", **common) for n in numbers],
+        "sponsors": [
+            models.Sponsor(name=f"Sponsor {n}", level=n, type="Gold", **common) for n in numbers
+        ],
         "speakers": [
-            Speaker(name=f"Speaker {n}", email=f"s{n}@example.org", mobile="+65 1", **common)
+            models.Speaker(name=f"Speaker {n}", email=f"s{n}@example.org", mobile="+65 1", **common)
             for n in numbers
         ],
         "tracks": tracks,
         "session-types": types,
-        "event-copyright": [EventCopyright(holder="Holder", year=2027, **common)],
-        "speakers-calls": [SpeakersCall(announcement="Come", starts_at=NOON, **common)],
+        "event-copyright": [models.EventCopyright(holder="Holder", year=2027, **common)],
+        "speakers-calls": [models.SpeakersCall(announcement="Come", starts_at=NOON, **common)],
     }
 
 
 @pytest.fixture
 def write_conference(
-    session_factory: async_sessionmaker[AsyncSession], user: User
+    session_factory: async_sessionmaker[AsyncSession], user: models.User
 ) -> WriteConference:
     """Writes an event that `user` owns, with `size` parts of each kind; each session has the
     track, room and type of its number, and two speakers."""
 
-    async def write(size: int = 3, *, owner: User | None = None, **values: Any) -> Conference:
+    async def write(
+        size: int = 3, *, owner: models.User | None = None, **values: Any
+    ) -> Conference:
         given = {"name": "Conference", "state": "published", "timezone": "Asia/Singapore"}
         given |= {"identifier": f"e{id(values):x}", "extra": EXTRA} | values
         async with session_factory.begin() as session:
-            event = Event(**given)
+            event = models.Event(**given)
             session.add(event)
             await session.flush()
-            session.add(EventRole(event_id=event.id, user_id=(owner or user).id))
+            session.add(models.EventRole(event_id=event.id, user_id=(owner or user).id))
             rows = parts(event, size)
             session.add_all([row for of_kind in rows.values() for row in of_kind])
             await session.flush()
             rows["sessions"] = [
-                EventSession(
+                models.EventSession(
                     event_id=event.id,
                     title=f"Session {n + 1}",
                     short_abstract="<p>What it is about</p>",
@@ -108,7 +97,7 @@ def write_conference(
             await session.flush()
             for n, of_event in enumerate(rows["sessions"]):
                 for speaker in {rows["speakers"][n].id, rows["speakers"][(n + 1) % size].id}:
-                    session.add(SessionSpeaker(session_id=of_event.id, speaker_id=speaker))
+                    session.add(models.SessionSpeaker(session_id=of_event.id, speaker_id=speaker))
         ids = {path: [row.id for row in of_kind] for path, of_kind in rows.items()}
         return Conference(event.id, event.identifier, ids)
 
@@ -161,7 +150,7 @@ def editor(user_client: httpx.AsyncClient) -> Editor:
 def edit_as(service: Any) -> Callable[..., Awaitable[Editor]]:
     """Another user, changing things."""
 
-    async def make(who: User | None) -> Editor:
+    async def make(who: models.User | None) -> Editor:
         return Editor(await service.client(who))
 
     return make
