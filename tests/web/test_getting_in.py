@@ -110,7 +110,8 @@ async def test_an_origin_that_is_named_reads_every_answer(
     assert answer.status_code == status
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     exposed = answer.headers["access-control-expose-headers"].split(", ")
-    assert {"Location", "Retry-After", "ETag", "X-Request-ID"} <= set(exposed)
+    expected = {"Location", "Retry-After", "ETag", "Idempotency-Replayed", "X-Request-ID"}
+    assert expected <= set(exposed)
     assert "access-control-allow-credentials" not in answer.headers
 
 
@@ -122,7 +123,7 @@ async def test_a_preflight_allows_what_the_api_takes(start_service: Any) -> None
         headers={
             "Origin": ORIGIN,
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization, if-match",
+            "Access-Control-Request-Headers": "authorization, if-match, idempotency-key",
         },
     )
 

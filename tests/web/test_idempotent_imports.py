@@ -1,0 +1,434 @@
+"""An import under an `Idempotency-Key` is made once, and told the same each time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, text, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.web.keyed_requests import (
+    PLAIN_HEADERS,
+    HalfWay,
+    Left,
+    assert_replayed,
+    code_of,
+    commit_is_not_told,
+    form,
+    keyed,
+)
+
+from eventimport.database import idempotency
+from eventimport.database.models import ImportJob, User
+from eventimport.queue import create_redis
+from eventimport.routers import idempotency as routers_idempotency
+from eventimport.storage.protocol import StorageError
+
+URL = "/v1/events/import/json"
+ZIP = b"PK\x05\x06" + bytes(18)
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def left(engine: AsyncEngine, settings: Any) -> Left:
+    return Left(engine, settings.local_storage_path)
+
+
+async def post(
+    client: httpx.AsyncClient,
+    content: bytes = ZIP,
+    *,
+    key: str | None = "a key",
+    url: str = URL,
+    filename: str = "a.zip",
+    field: str = "file",
+) -> httpx.Response:
+    headers = {} if key is None else keyed(key)
+    return await client.post(url, files={field: (filename, content)}, headers=headers)
+
+
+async def test_the_same_request_is_answered_the_same(
+    user_client: httpx.AsyncClient, settings: Any, left: Left
+) -> None:
+    first = await post(user_client)
+    again = [await post(user_client) for _ in range(2)]
+
+    assert first.status_code == 202
+    for answer in again:
+        assert_replayed(answer, first)
+    (job,) = await left.jobs()
+    assert first.headers["location"] == f"/v1/tasks/{job}"
+    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    redis = create_redis(settings.queue)
+    assert len(await redis.queued_jobs()) == 1
+    await redis.aclose()
+
+
+async def test_without_a_key_each_request_is_new(
+    user_client: httpx.AsyncClient, left: Left
+) -> None:
+    answers = [await post(user_client, key=None) for _ in range(2)]
+
+    assert len({answer.json()["task_url"] for answer in answers}) == 2
+    assert len(await left.jobs()) == 2
+    assert await left.keys() == []
+
+
+async def test_other_keys_and_other_users_are_independent(
+    service: Any, user_client: httpx.AsyncClient, make_user: Any, left: Left
+) -> None:
+    other = await service.client(await make_user())
+
+    answers = [await post(user_client), await post(user_client, key="b"), await post(other)]
+
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert len(await left.jobs()) == 3
+
+
+async def test_of_many_at_once_one_is_carried_out(
+    user_client: httpx.AsyncClient, left: Left
+) -> None:
+    answers = await asyncio.gather(*(post(user_client) for _ in range(8)))
+
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    tasks = {answer.json()["task_url"] for answer in answers if answer.status_code == 202}
+    (job,) = await left.jobs()
+    assert tasks == {f"/v1/tasks/{job}"}
+    assert len(left.files()) == 1
+
+
+async def test_while_one_is_under_way_another_is_to_wait(
+    service: Any, user: User, user_client: httpx.AsyncClient, left: Left
+) -> None:
+    asked = False
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal asked
+        asked = True
+        yield form(ZIP)
+
+    request = HalfWay(service, user, URL, form(ZIP))
+    await request.reached()
+    meanwhile = await user_client.post(
+        URL, content=body(), headers={**keyed(), **PLAIN_HEADERS, "Expect": "100-continue"}
+    )
+
+    assert code_of(meanwhile) == (409, "idempotency-key-in-use")
+    assert int(meanwhile.headers["retry-after"]) > 0
+    assert not asked
+    assert await request.finish() == 202
+    answer = await post(user_client)
+    assert (answer.status_code, answer.content) == (202, request.content)
+    assert len(await left.jobs()) == 1
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "content": {"content": ZIP + b"x"},
+    "no content": {"content": b""},
+    "no zip": {"content": b"%PDF-1.7"},
+    "file name": {"filename": "b.zip"},
+    "no file": {"field": "archive"},
+    "option": {"url": f"{URL}?strict=true"},
+    "other option": {"url": f"{URL}?dry_run=true"},
+    "route": {"url": "/v1/upload/file"},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+async def test_another_request_under_the_key_is_refused(
+    user_client: httpx.AsyncClient, left: Left, other: str
+) -> None:
+    first = await post(user_client)
+
+    answer = await post(user_client, **OTHERS[other])
+
+    assert code_of(answer) == (422, "idempotency-key-reused")
+    assert answer.json()["errors"][0]["source"] == {"header": "Idempotency-Key"}
+    assert len(await left.jobs()) == len(left.files()) == 1
+    assert_replayed(await post(user_client), first)
+
+
+async def test_options_that_say_the_same_are_the_same(user_client: httpx.AsyncClient) -> None:
+    first = await post(user_client, url=f"{URL}?strict=false")
+
+    assert_replayed(await post(user_client, url=f"{URL}?dry_run=0"), first)
+
+
+async def test_a_body_broken_off_is_no_repetition(
+    user_client: httpx.AsyncClient, left: Left
+) -> None:
+    first = await post(user_client)
+
+    answer = await user_client.post(
+        URL, content=form(ZIP)[:-20], headers={**keyed(), **PLAIN_HEADERS}
+    )
+
+    assert answer.status_code == 422
+    assert_replayed(await post(user_client), first)
+
+
+async def test_what_is_refused_gives_its_key_back(
+    user_client: httpx.AsyncClient, left: Left
+) -> None:
+    for content, status in [(b"", 400), (b"%PDF-1.7", 415)]:
+        assert (await post(user_client, content)).status_code == status
+        assert await left.nothing()
+
+    assert (await post(user_client)).status_code == 202
+
+
+async def test_limits_hold_for_what_is_new_alone(
+    start_service: Any, user: User, engine: AsyncEngine, left: Left
+) -> None:
+    client = await (await start_service(max_imports_per_user=1)).client(user)
+
+    first = await post(client)
+    assert code_of(await post(client, key="another")) == (429, "too-many-imports")
+    assert_replayed(await post(client), first)
+    assert await left.keys() == ["a key"]
+
+    async with engine.begin() as connection:
+        await connection.execute(update(ImportJob).values(status="SUCCESS"))
+    assert (await post(client, key="another")).status_code == 202
+
+
+async def test_a_full_queue_gives_the_key_back(
+    start_service: Any, user: User, make_user: Any, left: Left
+) -> None:
+    service = await start_service(max_waiting_imports=1)
+    await post(await service.client(await make_user()), key=None)
+
+    answer = await post(await service.client(user))
+
+    assert code_of(answer) == (503, "queue-full")
+    assert await left.keys() == []
+
+
+async def test_an_expired_key_is_new(
+    user_client: httpx.AsyncClient, left: Left, settings: Any
+) -> None:
+    first = await post(user_client)
+    await left.change_keys(created_at=func.now() - settings.idempotency_key_lifetime * 1.1)
+
+    second = await post(user_client, ZIP + b"else")
+
+    assert second.status_code == 202
+    assert second.json() != first.json()
+    assert_replayed(await post(user_client, ZIP + b"else"), second)
+
+
+async def test_the_key_of_a_dead_process_is_free_once_its_lease_ends(
+    user: User, user_client: httpx.AsyncClient, engine: AsyncEngine, left: Left
+) -> None:
+    async with engine.begin() as connection:
+        await idempotency.claim(
+            connection, user.id, "a key", route="POST " + URL, lifetime=timedelta(1)
+        )
+
+    assert (await post(user_client)).status_code == 409
+    await left.change_keys(lease_until=PAST)
+    assert (await post(user_client)).status_code == 202
+    assert len(await left.jobs()) == 1
+
+
+async def test_who_has_lost_the_key_imports_nothing(
+    service: Any, user: User, user_client: httpx.AsyncClient, left: Left
+) -> None:
+    request = HalfWay(service, user, URL, form(ZIP))
+    await request.reached()
+    await left.change_keys(lease_until=PAST)
+    winner = await post(user_client)
+
+    assert await request.finish() == 409
+    (job,) = await left.jobs()
+    assert winner.json() == {"task_url": f"/v1/tasks/{job}"}
+    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    assert_replayed(await post(user_client), winner)
+
+
+async def test_a_long_upload_keeps_its_key(
+    service: Any,
+    user: User,
+    user_client: httpx.AsyncClient,
+    left: Left,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renewals = 0
+    enough = asyncio.Event()
+    renew_really = idempotency.renew
+
+    async def renew(*args: Any) -> bool:
+        nonlocal renewals
+        renewals += 1
+        if renewals == 1:
+            raise OperationalError("UPDATE", {}, ConnectionResetError("gone"))
+        if renewals == 5:
+            # Those before are committed by now.
+            enough.set()
+        return await renew_really(*args)
+
+    monkeypatch.setattr(idempotency, "renew", renew)
+    monkeypatch.setattr(routers_idempotency, "RENEWAL_SECONDS", 0)
+    request = HalfWay(service, user, URL, form(ZIP))
+    await request.reached()
+    await left.change_keys(lease_until=PAST)
+    renewals = min(renewals, 1)
+    await enough.wait()
+
+    assert (await post(user_client)).status_code == 409
+    assert await request.finish() == 202
+
+
+async def test_a_client_that_goes_away_gives_its_key_back(
+    service: Any, user: User, user_client: httpx.AsyncClient, left: Left
+) -> None:
+    request = HalfWay(service, user, URL, form(ZIP))
+    await request.reached()
+    assert await left.keys() == ["a key"]
+    await request.leave()
+
+    assert await left.nothing()
+    assert (await post(user_client)).status_code == 202
+
+
+async def test_a_request_that_is_cancelled_gives_its_key_back(
+    service: Any, user: User, left: Left
+) -> None:
+    request = HalfWay(service, user, URL, form(ZIP))
+    await request.reached()
+    request.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request.task
+
+    assert await left.nothing()
+
+
+async def test_a_storage_that_fails_gives_the_key_back(
+    service: Any,
+    user_client: httpx.AsyncClient,
+    left: Left,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def put(_key: str, _chunks: Any, *, content_type: str) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.resources.storages.active, "put", put)
+        assert (await post(user_client)).status_code == 503
+
+    assert await left.nothing()
+    assert (await post(user_client)).status_code == 202
+
+
+REFUSING = (
+    "CREATE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$BEGIN RAISE EXCEPTION 'no'; END$$",
+    "CREATE CONSTRAINT TRIGGER refuse_row AFTER INSERT OR UPDATE ON {table}"
+    " DEFERRABLE INITIALLY {when} FOR EACH ROW {condition} EXECUTE FUNCTION refuse_row()",
+)
+POINTS = {
+    "row": {"table": "import_jobs", "when": "IMMEDIATE", "condition": ""},
+    "commit": {"table": "import_jobs", "when": "DEFERRED", "condition": ""},
+    "answer": {
+        "table": "idempotency_keys",
+        "when": "IMMEDIATE",
+        "condition": "WHEN (NEW.fingerprint IS NOT NULL)",
+    },
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_database_that_refuses_leaves_nothing(
+    service: Any, user: User, engine: AsyncEngine, left: Left, point: str
+) -> None:
+    client = await service.client(user, raises=False)
+    async with engine.begin() as connection:
+        for statement in REFUSING:
+            await connection.execute(text(statement.format(**POINTS[point])))
+    try:
+        answer = await post(client)
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(text("DROP FUNCTION refuse_row CASCADE"))
+
+    assert answer.status_code == 500
+    assert await left.nothing()
+    assert (await post(client)).status_code == 202
+
+
+async def test_a_connection_lost_before_the_commit_leaves_nothing(
+    service: Any, user_client: httpx.AsyncClient, left: Left
+) -> None:
+    with commit_is_not_told(service.resources.engine, is_made=False):
+        assert (await post(user_client)).status_code == 503
+
+    assert await left.nothing()
+    assert (await post(user_client)).status_code == 202
+
+
+async def test_a_connection_lost_after_the_commit_loses_nothing(
+    service: Any, user_client: httpx.AsyncClient, left: Left
+) -> None:
+    with commit_is_not_told(service.resources.engine, is_made=True):
+        assert (await post(user_client)).status_code == 503
+
+    (job,) = await left.jobs()
+    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    answer = await post(user_client)
+    assert (answer.status_code, answer.json()) == (202, {"task_url": f"/v1/tasks/{job}"})
+    assert len(await left.jobs()) == 1
+
+
+async def test_while_nobody_knows_of_the_commit_the_archive_stays(
+    service: Any,
+    user_client: httpx.AsyncClient,
+    left: Left,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(idempotency, "release", away)
+    with commit_is_not_told(service.resources.engine, is_made=True):
+        assert (await post(user_client)).status_code == 503
+
+    (job,) = await left.jobs()
+    assert left.files() == [f"private/imports/{job}/archive.zip"]
+
+
+async def test_before_the_commit_the_archive_goes_even_if_the_key_can_not(
+    user_client: httpx.AsyncClient, left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "release", away)
+        assert (await post(user_client, ZIP[:2])).status_code == 415
+
+    assert left.files() == []
+    assert (await post(user_client)).status_code == 409
+    await left.change_keys(lease_until=PAST)
+    assert (await post(user_client)).status_code == 202
+
+
+async def away(*_args: Any) -> Any:
+    raise OperationalError("DELETE", {}, ConnectionResetError("gone"))
+
+
+async def test_a_process_that_dies_before_the_queue_is_told_has_accepted_the_import(
+    service: Any,
+    user_client: httpx.AsyncClient,
+    left: Left,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def die(*_args: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.resources.queue, "enqueue_import", die)
+        with pytest.raises(asyncio.CancelledError):
+            await post(user_client)
+
+    (job,) = await left.jobs()
+    answer = await post(user_client)
+    assert answer.json() == {"task_url": f"/v1/tasks/{job}"}
+    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    assert len(await left.jobs()) == 1
