@@ -73,6 +73,7 @@ class Service:
     def __init__(self) -> None:
         self.tasks: Iterator[Answer] = iter(())
         self.upload: Answer | None = None
+        self.uploads: list[Answer] = []
         self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -86,7 +87,11 @@ class Service:
             return problem(401, "Sign in first.")
         if request.method == "POST":
             request.read()
-            answer = self.upload or httpx.Response(202, json={"task_url": TASK})
+            answer = (
+                self.uploads.pop(0)
+                if self.uploads
+                else self.upload or httpx.Response(202, json={"task_url": TASK})
+            )
         else:
             assert request.url.path == TASK
             answer = next(self.tasks)
@@ -102,6 +107,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(client_command, "Client", partial(Client, transport=transport))
     monkeypatch.setattr(client, "FIRST_POLL_SECONDS", 0.0)
     monkeypatch.setattr(client, "SLOWEST_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(client, "SLOWEST_RETRY_SECONDS", 0.0)
     return service
 
 
@@ -186,6 +192,69 @@ def test_an_archive_that_is_not_taken(service: Service, run: Import, status: int
     result = run()
     assert result.exit_code == 1
     assert "The file is not a zip." in result.stderr
+
+
+def uploads_of(service: Service) -> list[httpx.Request]:
+    return [request for request in service.requests if request.url.path.startswith("/v1/events")]
+
+
+def test_an_upload_is_sent_again_under_the_same_key(
+    service: Service, run: Import, archive: Path
+) -> None:
+    service.uploads = [
+        httpx.ReadError("gone"),
+        httpx.Response(502, text="<h1>Bad gateway</h1>"),
+        problem(503, "Later."),
+        problem(409, "Another request of the same key is not answered yet."),
+    ]
+    result = run("--no-wait")
+    assert (result.exit_code, result.stdout) == (0, f"{TASK}\n")
+    uploads = uploads_of(service)
+    assert len(uploads) == 5
+    assert len({request.headers["Idempotency-Key"] for request in uploads}) == 1
+    assert all(archive.read_bytes() in request.content for request in uploads)
+
+
+def test_each_upload_has_a_key_of_its_own(service: Service, run: Import) -> None:
+    run("--no-wait")
+    run("--no-wait")
+    assert len({request.headers["Idempotency-Key"] for request in uploads_of(service)}) == 2
+
+
+@pytest.mark.parametrize("answer", [httpx.ConnectError("refused"), problem(503, "refused")])
+def test_an_upload_is_not_sent_for_ever(service: Service, run: Import, answer: Answer) -> None:
+    service.upload = answer
+    result = run()
+    assert result.exit_code == 2
+    assert "refused" in result.stderr
+    assert len(uploads_of(service)) == client.UPLOAD_TRIES
+
+
+@pytest.mark.parametrize("status", [400, 401, 422, 429, 500])
+def test_what_is_refused_is_not_sent_again(service: Service, run: Import, status: int) -> None:
+    service.upload = problem(status, "No.")
+    assert run().exit_code > 0
+    assert len(uploads_of(service)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "pauses"),
+    [("7", [7.0, 7.0]), ("3600", [30.0, 30.0]), ("Fri, 31 Dec 1999", [1.0, 2.0]), (None, [1, 2])],
+)
+def test_how_long_to_wait_is_for_the_service_to_say(
+    service: Service,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    pauses: list[float],
+) -> None:
+    monkeypatch.setattr(client, "SLOWEST_RETRY_SECONDS", 30.0)
+    slept: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
+    headers = {"Retry-After": given} if given else {}
+    service.uploads = [httpx.Response(503, headers=headers) for _ in range(2)]
+    assert run("--no-wait").exit_code == 0
+    assert slept == pauses
 
 
 def test_no_wait_prints_the_task(service: Service, run: Import) -> None:

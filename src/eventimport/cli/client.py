@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
+from uuid import uuid4
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from eventimport.errors import EventImportError
 
@@ -16,18 +18,28 @@ SLOWEST_POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 """How long the service may be unreachable while a task is watched."""
 
+UPLOAD_TRIES = 5
+SLOWEST_RETRY_SECONDS = 30.0
+"""The longest pause between two tries, also where the service asks for a longer one."""
+AWAY = frozenset({502, 503, 504})
+"""The service, or what is before it, could not take the request for now."""
+
 ENDED = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 
 
 class ServiceError(EventImportError):
     """The service can't be reached, or not with these credentials, or isn't what it should be.
 
-    `retryable` says whether the same request may succeed a little later.
+    `retryable` says whether the same request may succeed a little later, and `retry_after` how many
+    seconds later, where the service has said so.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class RefusedError(ServiceError):
@@ -81,18 +93,39 @@ class Client:
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def upload(self, name: str, file: BinaryIO, *, strict: bool, dry_run: bool) -> str:
-        """Send an archive and return its task's URL. `file` is read in small pieces."""
+        """Send an archive and return its task's URL. `file` is read in small pieces.
+
+        Where no answer comes, or one that says to come again, it is sent again, a few times: under
+        the same key, so that there is one import whatever has arrived.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception(_is_retryable),
+            stop=stop_after_attempt(UPLOAD_TRIES),
+            wait=_pause,
+            reraise=True,
+        )
+        options = {"strict": strict, "dry_run": dry_run}
+        return retrying(self._upload_once, PurePath(name).name, file, options, str(uuid4()))
+
+    def _upload_once(self, name: str, file: BinaryIO, options: dict[str, bool], key: str) -> str:
+        file.seek(0)
         response = self._send(
             "POST",
             "/v1/events/import/json",
-            params={"strict": strict, "dry_run": dry_run},
-            files={"file": (PurePath(name).name, file, "application/zip")},
+            params=options,
+            files={"file": (name, file, "application/zip")},
+            headers={"Idempotency-Key": key},
         )
         if response.status_code in {400, 413, 415, 422}:
             raise RefusedError(f"the service does not take the archive: {_reasons(response)}")
         task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
         if not isinstance(task_url, str):
-            raise ServiceError(f"the upload failed: {_reasons(response)}")
+            # 409: an earlier try is still being worked on.
+            raise ServiceError(
+                f"the upload failed: {_reasons(response)}",
+                retryable=response.status_code in AWAY | {409},
+                retry_after=_retry_after(response),
+            )
         return task_url
 
     def watch(self, task_url: str) -> Iterator[Task]:
@@ -150,3 +183,20 @@ def _reasons(response: httpx.Response) -> str:
         return "; ".join(str(error["detail"]) for error in errors)
     except (ServiceError, KeyError, TypeError):
         return f"status {response.status_code} from {response.url}"
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, ServiceError) and error.retryable
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds until the next try: as the service has said, else longer each time."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, ServiceError) else None
+    pause = 2.0 ** (state.attempt_number - 1) if asked is None else asked
+    return min(pause, SLOWEST_RETRY_SECONDS)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    given = response.headers.get("Retry-After", "")
+    return float(given) if given.isdecimal() else None
