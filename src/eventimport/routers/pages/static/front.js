@@ -1,6 +1,6 @@
 // The front page: who is signed in, the form, and what it starts.
 
-import { account, forgetAccount, signIn, signUp } from "./api.js";
+import { account, forgetAccount, request, signIn, signUp } from "./api.js";
 import { byId, show, showErrors } from "./elements.js";
 import { showImports } from "./imports.js";
 import { startProgress, tellTask, tellUpload } from "./progress.js";
@@ -9,6 +9,7 @@ import { followTask, isFinal } from "./task_events.js";
 import { upload } from "./upload.js";
 
 const main = byId("main");
+// What is shown: how to look away from it, and, once there is one, its task's URL.
 let running = null;
 
 function showAccount() {
@@ -21,7 +22,7 @@ function showAccount() {
     refreshImports();
     openEventOfAddress();
   } else {
-    running?.abort();
+    running?.watching.abort();
     for (const id of ["progress", "result", "imports"]) show(id, false);
   }
 }
@@ -95,47 +96,71 @@ byId("import-form").addEventListener("submit", async (event) => {
     return;
   }
   const options = { strict: byId("strict").checked, dryRun: byId("dry-run").checked };
-  await run(async (signal) => {
+  await run(async (current) => {
     tellUpload(0, file.size);
-    const taskUrl = await upload(file, options, tellUpload, signal);
+    current.taskUrl = await upload(file, options, tellUpload, current.watching.signal);
     refreshImports();
-    return followTask(taskUrl, tellTask, signal);
+    return followTask(current.taskUrl, tellTask, current.watching.signal);
   });
 });
 
 async function openTask(taskUrl) {
-  await run((signal) => followTask(taskUrl, (task) => isFinal(task) || tellTask(task), signal));
+  await run((current) => {
+    current.taskUrl = taskUrl;
+    return followTask(taskUrl, (task) => isFinal(task) || tellTask(task), current.watching.signal);
+  });
 }
 
 // Only one import is shown at a time: a new one takes the place of the one before, which goes on.
 async function run(work) {
-  running?.abort();
-  const current = new AbortController();
+  running?.watching.abort();
+  const current = { watching: new AbortController(), taskUrl: null };
   running = current;
   byId("import-errors").replaceChildren();
   show("result", false);
   setBusy(byId("import-form"), true);
   startProgress();
   try {
-    const task = await work(current.signal);
-    if (running !== current) return;
-    byId("result-content").replaceChildren(...resultOf(task).filter(Boolean));
-    show("progress", false);
-    show("result");
-    byId("result").focus({ preventScroll: true });
-    byId("result").scrollIntoView({ block: "start" });
-    refreshImports();
+    const task = await work(current);
+    if (running === current) showResult(task);
   } catch (error) {
     if (running === current) tellFailure("import-errors", error);
   } finally {
     if (running === current) {
       show("progress", false);
       setBusy(byId("import-form"), false);
+      running = null;
     }
   }
 }
 
-byId("cancel").addEventListener("click", () => running?.abort());
+function showResult(task) {
+  byId("result-content").replaceChildren(...resultOf(task).filter(Boolean));
+  show("progress", false);
+  show("result");
+  byId("result").focus({ preventScroll: true });
+  byId("result").scrollIntoView({ block: "start" });
+  refreshImports();
+}
+
+// An upload is simply broken off. A task is cancelled, and the answer is how it has ended.
+byId("cancel").addEventListener("click", async () => {
+  const current = running;
+  if (!current?.taskUrl) {
+    current?.watching.abort();
+    return;
+  }
+  byId("import-errors").replaceChildren();
+  try {
+    const task = await request("DELETE", current.taskUrl);
+    if (running !== current) return;
+    current.watching.abort();
+    showResult(task);
+  } catch (error) {
+    // One that has just ended cannot be cancelled: whoever watches it is about to see how.
+    if (running === current && error.status !== 409) tellFailure("import-errors", error);
+  }
+});
 
 const drop = byId("drop");
 for (const name of ["dragenter", "dragover"]) {

@@ -8,7 +8,7 @@ const NAMES = {
   STARTED: "running",
   SUCCESS: "imported",
   FAILURE: "not imported",
-  REVOKED: "revoked",
+  REVOKED: "cancelled",
 };
 const CLASSES = { SUCCESS: "good", FAILURE: "bad" };
 

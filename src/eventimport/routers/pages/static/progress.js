@@ -9,23 +9,27 @@ let spoken = "";
 
 export function startProgress() {
   spoken = "";
-  draw(1, 0, 0, "", "");
+  draw(1, 0, 0, "", "", null);
   show("progress");
   byId("progress").focus({ preventScroll: true });
   byId("progress").scrollIntoView({ block: "nearest" });
 }
 
 export function tellUpload(done, total) {
-  draw(0, done, total, `Uploading: ${(done / MIB).toFixed(1)} of ${(total / MIB).toFixed(1)} MiB`, "Uploading");
+  const text = `Uploading: ${(done / MIB).toFixed(1)} of ${(total / MIB).toFixed(1)} MiB`;
+  draw(0, done, total, text, "Uploading", "Cancel the upload");
 }
 
 export function tellTask({ state, progress }) {
-  if (state === "PENDING") draw(1, 0, 0, "Waiting for a worker", "Waiting for a worker");
-  else draw(2, progress.done, progress.total, progress.message || "Importing", progress.stage || "Importing");
+  const { stage, message, done, total } = progress;
+  const cancel = "Cancel the import";
+  if (state === "PENDING") draw(1, 0, 0, "Waiting for a worker", "Waiting for a worker", cancel);
+  else draw(2, done, total, message || "Importing", stage || "Importing", cancel);
 }
 
-// `speech` is for screen readers: told once when it changes, not with every number.
-function draw(step, done, total, text, speech) {
+// `speech` is for screen readers: told once when it changes, not with every number. `cancel` is what
+// the button says; it stays the same button, so that whoever has come to it by keyboard stays there.
+function draw(step, done, total, text, speech, cancel) {
   const bar = byId("progress-bar");
   if (total > 0) {
     bar.max = total;
@@ -38,7 +42,8 @@ function draw(step, done, total, text, speech) {
     class: index < step ? "done" : null,
     "aria-current": index === step ? "step" : null,
   }, name)));
-  show("cancel", step === 0);
+  show("cancel", Boolean(cancel));
+  byId("cancel").textContent = cancel ?? "";
   if (speech !== spoken) {
     spoken = speech;
     byId("progress-status").textContent = speech;

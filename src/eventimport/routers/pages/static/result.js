@@ -13,7 +13,7 @@ const SEVERITIES = [
 // Elements for the task's result.
 export function resultOf(task) {
   if (task.state === "SUCCESS") return successOf(task.result);
-  if (task.state === "REVOKED") return [element("p", {}, "The import was revoked.")];
+  if (task.state === "REVOKED") return [element("p", {}, "Cancelled. Nothing was imported.")];
   return failureOf(task.result?.errors ?? []);
 }
 
