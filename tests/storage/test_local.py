@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from eventimport.storage import direct_io
 from eventimport.storage.config import LocalConfig
+from eventimport.storage.direct_io import BUFFER_BYTES
 from eventimport.storage.local import LocalStorage
 from eventimport.storage.partial_file import PartialFile
 from eventimport.storage.protocol import StorageError
 
 KEY = "uploads/1/abc/a.bin"
 SIZE = 40_000_000
+WRITES = -(-SIZE // BUFFER_BYTES)
 FILE_FSYNC, LAST_FSYNC = 1, 3
 """Of the file, of the folder that got a new one, and of the new folder that got the file."""
 
@@ -52,14 +55,23 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> list[int
     return calls
 
 
+def go_through_the_cache(monkeypatch: pytest.MonkeyPatch, *, cached: bool) -> None:
+    """Let the file system be one that cannot be written directly, or, on any, seem one that can:
+    the calls are the same, whatever the tests run on."""
+    monkeypatch.setattr(direct_io, "set_direct", lambda _, on: on and not cached)
+
+
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("writev", 1), ("writev", 2), ("writev", 15), ("rename", 1)]
-    + [("fsync", number) for number in (FILE_FSYNC, 2, LAST_FSYNC)],
+    [("write", number) for number in (1, 2, 15, WRITES)]
+    + [("writev", number) for number in (1, 2, 15)]
+    + [("fsync", number) for number in (FILE_FSYNC, 2, LAST_FSYNC)]
+    + [("rename", 1)],
 )
 async def test_a_failing_disk_leaves_nothing(
     storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
 ) -> None:
+    go_through_the_cache(monkeypatch, cached=name == "writev")
     await storage.put("uploads/1/other/b.bin", stream(1), content_type="x/y")
     calls = fail_at(monkeypatch, name, number)
     with pytest.raises(StorageError, match="No space left"):
@@ -71,15 +83,45 @@ async def test_a_failing_disk_leaves_nothing(
     assert (await storage.path(KEY)).stat().st_size == SIZE
 
 
-async def test_short_writes_are_made_good(
-    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("refusal", [None, "at once", "when written to", "when half is written"])
+async def test_a_file_system_may_refuse_to_be_written_directly(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, refusal: str | None
 ) -> None:
-    real = os.writev
+    content = os.urandom(3_000_001)
+    real = os.write
+    calls = 0
 
-    def short(descriptor: int, chunks: Any) -> int:
-        return real(descriptor, [b"".join(chunks)[:1000]])
+    def write(descriptor: int, part: Any) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1 and refusal == "when written to":
+            raise OSError(errno.EINVAL, "Invalid argument")
+        if calls == 2 and refusal == "when half is written":
+            return real(descriptor, part[: len(part) // 2])
+        return real(descriptor, part)
 
-    monkeypatch.setattr(os, "writev", short)
+    if refusal != "at once":
+        monkeypatch.setattr(os, "write", write)
+    else:
+        go_through_the_cache(monkeypatch, cached=True)
+
+    async def source() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 300_007):
+            yield content[start : start + 300_007]
+
+    stored = await storage.put(KEY, source(), content_type="x/y")
+    assert stored.size == len(content)
+    assert (await storage.path(KEY)).read_bytes() == content
+
+
+@pytest.mark.parametrize("cached", [True, False])
+async def test_short_writes_are_made_good(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    go_through_the_cache(monkeypatch, cached=cached)
+    write, writev = os.write, os.writev
+    monkeypatch.setattr(os, "writev", lambda file, parts: writev(file, [b"".join(parts)[:1000]]))
+    monkeypatch.setattr(os, "write", lambda file, part: write(file, part[:100_000]))
     content = os.urandom(3_000_000)
 
     async def source() -> AsyncIterator[bytes]:

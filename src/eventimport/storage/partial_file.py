@@ -7,10 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from eventimport.storage.writeback import begin_writeback, finish_writeback
-
-WINDOW_BYTES = 16 * 1024 * 1024
-"""While one window of a file is gathered, the disk has the one before it, and no more."""
+from eventimport.storage.direct_io import DirectWriter, write_all
 
 _DIRECTORY_ATTEMPTS = 10
 
@@ -34,13 +31,15 @@ class PartialFile:
         self._lock = threading.Lock()
         self._discarded = False
         self._committed = False
-        self._window_start = 0
-        self._last_window: tuple[int, int] | None = None
+        self._writer: DirectWriter | None = None
         self.size = 0
 
     def write(self, chunks: Sequence[bytes]) -> None:
-        """Append the chunks, without joining them first."""
+        """Append the chunks, more of which are to come."""
         with self._lock:
+            if self._descriptor is None:
+                # Whatever comes in one piece is too small for it to be worth it.
+                self._writer = DirectWriter.begin(self._opened())
             self._append(chunks)
 
     def commit(self, chunks: Sequence[bytes]) -> None:
@@ -48,6 +47,9 @@ class PartialFile:
         with self._lock:
             self._append(chunks)
             descriptor = self._opened()
+            if self._writer is not None:
+                self._writer.finish()
+                self._writer = None
             os.fsync(descriptor)
             self._descriptor = None
             os.close(descriptor)
@@ -60,6 +62,7 @@ class PartialFile:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
+            self._writer = None
             self._temporary.unlink(missing_ok=True)
             if self._committed:
                 self._destination.unlink(missing_ok=True)
@@ -67,21 +70,13 @@ class PartialFile:
     def _append(self, chunks: Sequence[bytes]) -> None:
         descriptor = self._opened()
         total = sum(map(len, chunks))
-        if not total:
-            return
-        written = os.writev(descriptor, chunks)
-        if written < total:
-            rest = memoryview(b"".join(chunks))[written:]
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
         self.size += total
-        length = self.size - self._window_start
-        if length >= WINDOW_BYTES:
-            begin_writeback(descriptor, self._window_start, length)
-            if self._last_window is not None:
-                finish_writeback(descriptor, *self._last_window)
-            self._last_window = (self._window_start, length)
-            self._window_start = self.size
+        if self._writer is not None:
+            self._writer.write(chunks)
+        elif total:
+            written = os.writev(descriptor, chunks)
+            if written < total:
+                write_all(descriptor, memoryview(b"".join(chunks))[written:])
 
     def _opened(self) -> int:
         if self._discarded:
