@@ -150,11 +150,12 @@ class HalfWay:
 
 @contextmanager
 def commit_is_not_told(engine: AsyncEngine, *, is_made: bool) -> Iterator[None]:
-    """Lose the connection at the commit that records an answer: just after it, or just before."""
+    """Lose the connection at the commit that records an answer, or adds an import: just after it,
+    or just before."""
     recording: set[int] = set()
 
     def watch(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith("UPDATE idempotency_keys") and "fingerprint=" in statement:
+        if statement.startswith(("UPDATE idempotency_keys", "INSERT INTO import_jobs")):
             recording.add(id(connection))
 
     def lose(connection: Any) -> None:

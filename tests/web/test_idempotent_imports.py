@@ -1,12 +1,14 @@
 """An import under an `Idempotency-Key` is made once, and told the same each time."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from sqlalchemy import func, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -89,9 +91,11 @@ async def test_other_keys_and_other_users_are_independent(
 
 
 async def test_of_many_at_once_one_is_carried_out(
-    user_client: httpx.AsyncClient, left: Left
+    start_service: Any, user: User, left: Left
 ) -> None:
-    answers = await asyncio.gather(*(post(user_client) for _ in range(8)))
+    clients = [await (await start_service()).client(user) for _ in range(2)]
+
+    answers = await asyncio.gather(*(post(clients[n % 2]) for n in range(8)))
 
     assert {answer.status_code for answer in answers} <= {202, 409}
     tasks = {answer.json()["task_url"] for answer in answers if answer.status_code == 202}
@@ -382,15 +386,17 @@ async def test_a_connection_lost_after_the_commit_loses_nothing(
     assert len(await left.jobs()) == 1
 
 
+@pytest.mark.parametrize("key", ["a key", None])
 async def test_while_nobody_knows_of_the_commit_the_archive_stays(
     service: Any,
     user_client: httpx.AsyncClient,
     left: Left,
     monkeypatch: pytest.MonkeyPatch,
+    key: str | None,
 ) -> None:
     monkeypatch.setattr(idempotency, "release", away)
     with commit_is_not_told(service.resources.engine, is_made=True):
-        assert (await post(user_client)).status_code == 503
+        assert (await post(user_client, key=key)).status_code == 503
 
     (job,) = await left.jobs()
     assert left.files() == [f"private/imports/{job}/archive.zip"]
@@ -431,4 +437,50 @@ async def test_a_process_that_dies_before_the_queue_is_told_has_accepted_the_imp
     answer = await post(user_client)
     assert answer.json() == {"task_url": f"/v1/tasks/{job}"}
     assert left.files() == [f"private/imports/{job}/archive.zip"]
+    assert len(await left.jobs()) == 1
+
+
+@pytest.fixture
+async def live(service: Any) -> AsyncIterator[tuple[uvicorn.Server, int]]:
+    """A server on a port, in this loop."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(service.answer, interface="asgi3", lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([listener]))
+        yield server, listener.getsockname()[1]
+        server.should_exit = True
+        await serving
+
+
+async def test_over_a_socket(
+    service: Any, user: User, live: tuple[uvicorn.Server, int], left: Left
+) -> None:
+    server, port = live
+    token = service.resources.tokens.issue(user.id)
+    headers = {"Authorization": f"Bearer {token}", **keyed()}
+    content = ZIP + bytes(3_000_000)
+    body = form(content)
+    head = "".join(f"{n}: {v}\r\n" for n, v in {**headers, **PLAIN_HEADERS}.items())
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False
+    ) as client:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            f"POST {URL} HTTP/1.1\r\nHost: localhost\r\n{head}"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+        )
+        writer.write(body[:-1000])
+        async with asyncio.timeout(30):
+            while not (await left.keys() and left.files()):
+                await writer.drain()
+        meanwhile = await post(client, content)
+        assert code_of(meanwhile) == (409, "idempotency-key-in-use")
+        writer.transport.abort()
+        while server.server_state.tasks:
+            await asyncio.wait(list(server.server_state.tasks))
+        assert await left.nothing()
+
+        first = await post(client, content)
+        assert first.status_code == 202
+        assert_replayed(await post(client, content), first)
     assert len(await left.jobs()) == 1
