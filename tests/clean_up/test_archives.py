@@ -8,6 +8,7 @@ import pytest
 from tests.clean_up.conftest import CONFERENCE, OLD, PLACES, UnreliableStorage, World
 from tests.jobs.conftest import Imports
 
+from eventimport.database.kept_archives import forget_archives
 from eventimport.database.models import ImportJob
 from eventimport.jobs import clean_up as clean_up_module
 from eventimport.jobs.import_event import run_import
@@ -58,6 +59,20 @@ async def test_an_import_that_is_run_again_finds_its_archive(
     assert await world.clean_up(after=AFTER) == {}
     await run_import(world.resources, job.id)
     assert (await imports.job(job.id)).status == "SUCCESS"
+
+
+async def test_nothing_is_given_up_for_an_import_that_has_not_ended(
+    world: World, imports: Imports
+) -> None:
+    """Not even where somebody else takes it for one that has, or its row is damaged."""
+    job = await imports.job(await imports.accept(CONFERENCE))
+    async with world.resources.engine.begin() as connection:
+        await forget_archives(connection, [job.id])
+    assert await has_archive(world, job)
+    await world.change(job, archive_key=None)
+
+    assert await world.clean_up(after=AFTER) == {}
+    assert ("local", archive_key(job.id)) in await world.objects()
 
 
 async def test_what_a_cancellation_left_goes_at_once(world: World, imports: Imports) -> None:

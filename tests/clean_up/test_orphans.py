@@ -134,8 +134,9 @@ async def test_what_any_value_of_the_event_names_stays(
 async def test_a_replaced_medium_stays_with_its_event(world: World, imports: Imports) -> None:
     event_id = (await imports.run(CONFERENCE)).event_id
     before = await world.objects()
+    sizes = ("original", "large", "thumbnail", "icon")
     async with world.resources.engine.begin() as connection:
-        none = {"logo_url": None, "original_image_url": None, "icon_image_url": None}
+        none = {f"{size}_image_url": None for size in sizes}
         await connection.execute(update(Event).where(Event.id == event_id).values(**none))
 
     assert await world.clean_up() == {}

@@ -9,8 +9,8 @@ _logger = logging.getLogger(__name__)
 
 
 async def remove_archive(storages: StorageSet, storage_name: str, key: str) -> bool:
-    """Delete an archive; whether it is gone. What cannot be deleted is logged, and stays:
-    nothing is raised for it."""
+    """Delete an archive; whether it is gone. What cannot be deleted is logged, and left to the
+    clean-up: nothing is raised for it."""
     if storage_name not in storages.names:
         _logger.warning("%s lies in %r, which is not configured here", key, storage_name)
         return False

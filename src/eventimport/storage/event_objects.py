@@ -12,14 +12,14 @@ _logger = logging.getLogger(__name__)
 async def remove_event_objects(storages: Iterable[Storage], event_id: int) -> None:
     """Delete an event's objects in every backend, once the event is gone.
 
-    What cannot be deleted is logged, and stays: nothing is raised for it.
+    What cannot be deleted is logged, and left to the clean-up: nothing is raised for it.
     """
     for storage in storages:
         try:
             keys = [stored.key async for stored in storage.keys(f"events/{event_id}/")]
         except StorageError:
             _logger.exception(
-                "the objects of event %d in %s are left behind", event_id, storage.name
+                "the objects of event %d in %s are left to the clean-up", event_id, storage.name
             )
             continue
         await take_back(storage, keys)

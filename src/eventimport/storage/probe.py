@@ -16,7 +16,8 @@ PROBE_SECONDS: Final = 20.0
 async def probe(storage: Storage, *, timeout: float = PROBE_SECONDS) -> None:
     """Write an object, read it, and delete it. Raises StorageError, saying which of them failed.
 
-    Takes at most `timeout` seconds. An object that could not be deleted stays.
+    Takes at most `timeout` seconds. An object that could not be deleted is left to
+    the clean-up.
     """
     key = PROBE_PREFIX + secrets.token_hex(12)
     content = secrets.token_bytes(64)
