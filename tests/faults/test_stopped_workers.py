@@ -5,7 +5,7 @@ import signal
 from datetime import timedelta
 
 import pytest
-from tests.faults.kill_points import DISK, JOB, RECORDS, KillPoint
+from tests.faults.kill_points import DISK, RECORDS, STAGES, KillPoint
 from tests.faults.service import Service
 
 from eventimport.database.models import ImportStatus
@@ -18,7 +18,7 @@ NO_RECOVERY = {"RECOVERY_INTERVAL": "3600", "HEARTBEAT_TIMEOUT": "3600"}
 async def test_a_worker_that_is_told_to_stop_finishes(service: Service) -> None:
     job_id = await service.accept()
     worker = await service.worker(
-        KillPoint(JOB + "write_plan", "before", number=signal.SIGTERM), SHUTDOWN_GRACE="60"
+        KillPoint(STAGES + "write_plan", "before", number=signal.SIGTERM), SHUTDOWN_GRACE="60"
     )
     assert await worker.wait() == 0, worker.told()
     job = await service.job(job_id)
@@ -27,7 +27,7 @@ async def test_a_worker_that_is_told_to_stop_finishes(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [JOB + "read_conference", JOB + "write_plan", RECORDS + "settle", DISK + "put"]
+    "target", [STAGES + "read_conference", STAGES + "write_plan", RECORDS + "settle", DISK + "put"]
 )
 async def test_what_it_cannot_finish_in_time_is_handed_back(service: Service, target: str) -> None:
     """And taken up at once, rather than when the heartbeat is stale."""
@@ -47,11 +47,11 @@ async def test_what_it_cannot_finish_in_time_is_handed_back(service: Service, ta
 @pytest.mark.parametrize(
     "point",
     [
-        KillPoint(JOB + "read_conference", "before", number=signal.SIGSTOP),
-        KillPoint(JOB + "write_plan", "after", number=signal.SIGSTOP),
+        KillPoint(STAGES + "read_conference", "before", number=signal.SIGSTOP),
+        KillPoint(STAGES + "write_plan", "after", number=signal.SIGSTOP),
         KillPoint(DISK + "put", "before", number=signal.SIGSTOP),
         KillPoint(DISK + "put", "after", 2, number=signal.SIGSTOP),
-        KillPoint(JOB + "succeed", "before", number=signal.SIGSTOP),
+        KillPoint(STAGES + "succeed", "before", number=signal.SIGSTOP),
     ],
     ids=str,
 )
@@ -73,7 +73,7 @@ async def test_who_wakes_up_too_late_changes_nothing(service: Service, point: Ki
 
 
 @pytest.mark.parametrize(
-    "point", [KillPoint(JOB + "read_conference", "before"), KillPoint(DISK + "put", "after", 3)]
+    "point", [KillPoint(STAGES + "read_conference", "before"), KillPoint(DISK + "put", "after", 3)]
 )
 async def test_what_kills_its_worker_each_time_is_given_up(
     service: Service, point: KillPoint
