@@ -117,6 +117,7 @@ async def import_event(
             dry_run=options.dry_run,
             archive_storage=storage.name,
             trace_parent=current_parent(),
+            request_id=logs.request_id(),
         )
         if not intake.is_repetition:
             await require_room(resources, account.id)
