@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import anyio
 import anyio.to_thread
@@ -108,13 +109,18 @@ class PreviewTokens:
         return bool(claims["sub"] == str(event_id))
 
 
+@cache
+def _decoy_hash() -> str:
+    return PasswordHasher().hash("nobody has this password")
+
+
 class Passwords:
     """Hashes and verifies passwords with argon2id, in threads, a bounded number at a time."""
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
         self._limiter = anyio.CapacityLimiter(CONCURRENT_HASHES)
-        self._decoy = self._hasher.hash("nobody has this password")
+        self._decoy = _decoy_hash()
 
     async def hash(self, password: str) -> str:
         """The hash to be stored, its parameters and salt included."""
