@@ -280,7 +280,8 @@ async def test_a_long_upload_keeps_its_key(
     await request.reached()
     await left.change_keys(lease_until=PAST)
     renewals = min(renewals, 1)
-    await enough.wait()
+    async with asyncio.timeout(30):
+        await enough.wait()
 
     assert (await post(user_client)).status_code == 409
     assert await request.finish() == 202
@@ -298,15 +299,32 @@ async def test_a_client_that_goes_away_gives_its_key_back(
     assert (await post(user_client)).status_code == 202
 
 
-async def test_a_request_that_is_cancelled_gives_its_key_back(
-    service: Any, user: User, left: Left
+async def test_a_request_that_is_cancelled_twice_gives_its_key_back(
+    service: Any, user: User, left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun, go_on, released = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    release_really = idempotency.release
+
+    async def release(*args: Any) -> bool:
+        begun.set()
+        await go_on.wait()
+        released.set()
+        return await release_really(*args)
+
+    monkeypatch.setattr(idempotency, "release", release)
     request = HalfWay(service, user, URL, form(ZIP))
     await request.reached()
-    request.task.cancel()
+    for moment in (request.reached(), begun.wait()):
+        await moment
+        request.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request.task
+    go_on.set()
 
+    async with asyncio.timeout(30):
+        await released.wait()
+        while await left.keys():
+            pass
     assert await left.nothing()
 
 
