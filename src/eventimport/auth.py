@@ -120,7 +120,6 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
         self._limiter = anyio.CapacityLimiter(CONCURRENT_HASHES)
-        self._decoy = _decoy_hash()
 
     async def hash(self, password: str) -> str:
         """The hash to be stored, its parameters and salt included."""
@@ -129,7 +128,7 @@ class Passwords:
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether the password is right. Without a hash (no such user) it takes as long."""
         matches = await anyio.to_thread.run_sync(
-            self._matches, password_hash or self._decoy, password, limiter=self._limiter
+            self._matches, password_hash, password, limiter=self._limiter
         )
         return matches and password_hash is not None
 
@@ -137,8 +136,10 @@ class Passwords:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)
 
-    def _matches(self, password_hash: str, password: str) -> bool:
+    def _matches(self, password_hash: str | None, password: str) -> bool:
+        # Asked for whether it is needed or not: the first time takes longer, for everybody.
+        decoy = _decoy_hash()
         try:
-            return self._hasher.verify(password_hash, password)
+            return self._hasher.verify(password_hash or decoy, password)
         except (VerificationError, InvalidHashError):
             return False
