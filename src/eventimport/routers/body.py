@@ -3,6 +3,7 @@
 import asyncio
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
 
 from eventimport.errors import ProblemError, refuse
 
@@ -16,6 +17,57 @@ def too_large(what: str, limit: str, allowed: int) -> ProblemError:
         f"Too many {what}: at most {allowed:,} are taken ({limit}).",
         meta={"limit": limit, "allowed": allowed},
     )
+
+
+class _Patience:
+    """Waits, no longer than so many seconds at a time.
+
+    `asyncio.timeout` sets a timer for each wait: that takes as long as receiving the chunk does.
+    Here one timer looks, now and then, how long the wait that is going on has lasted.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[object] | None = None
+        self._since = 0.0
+        self._over = False
+
+    async def receive(self, receive: Receive) -> Message:
+        """The next message. Raises TimeoutError."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        loop = asyncio.get_running_loop()
+        self._since = loop.time()
+        self._waiting = task
+        if self._timer is None:
+            self._timer = loop.call_at(self._since + self._seconds, self._look, loop)
+        cancelling = task.cancelling()
+        try:
+            return await receive()
+        except asyncio.CancelledError:
+            if self._over and task.uncancel() <= cancelling:
+                raise TimeoutError from None
+            raise
+        finally:
+            self._waiting = None
+
+    def end(self) -> None:
+        """Nothing more is waited for."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        until = self._since + self._seconds
+        if loop.time() < until:
+            self._timer = loop.call_at(until, self._look, loop)
+        else:
+            self._over = True
+            self._waiting.cancel()
 
 
 class Body:
@@ -36,6 +88,7 @@ class Body:
         self._too_large = refusal
         self._left = max_bytes
         self._timeout = chunk_timeout_seconds
+        self._patience = _Patience(chunk_timeout_seconds)
         self.received_all = False
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > max_bytes:
@@ -48,8 +101,7 @@ class Body:
         too long (408) or more than the limit (413).
         """
         try:
-            async with asyncio.timeout(self._timeout):
-                message = await self._receive()
+            message = await self._patience.receive(self._receive)
         except TimeoutError:
             raise refuse(
                 408,
@@ -65,6 +117,8 @@ class Body:
         if self._left < 0:
             raise self._too_large
         self.received_all = not message.get("more_body", False)
+        if self.received_all:
+            self._patience.end()
         return chunk
 
     async def read(self) -> bytes:
