@@ -243,8 +243,8 @@ class _ConferenceReader:
     def _without_repetitions(
         self, kind: Kind, records: list[SourceRecord]
     ) -> Iterable[SourceRecord]:
-        if kind is Kind.CUSTOM_FORM:
-            # Its rows share the id of the form that they were one of.
+        # The rows of a form share the id of the form that they were one of.
+        if kind is Kind.CUSTOM_FORM or len({record.key for record in records}) == len(records):
             return list(records)
         kept: list[SourceRecord] = []
         by_key: dict[str, list[SourceRecord]] = {}

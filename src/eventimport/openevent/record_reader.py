@@ -99,7 +99,7 @@ class RecordReader:
     def _shared(self, raw: Any) -> Any:
         """The reference, or the one object of which all that say the same are made: thousands of
         sessions refer to the same few records. Types count: true is not 1."""
-        if isinstance(raw, list):
+        if isinstance(raw, list) and raw:
             return [self._shared(item) if isinstance(item, dict) else item for item in raw]
         if not isinstance(raw, dict) or len(raw) > SHORT:
             return raw

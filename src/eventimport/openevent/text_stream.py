@@ -90,8 +90,9 @@ class TextStream:
     def _decode(self, chunk: bytes) -> str:
         self._bytes += len(chunk)
         if not self.has_escapes:
-            # Bytes are searched many times faster than text is. A chunk may end within an escape.
-            self.has_escapes = _ESCAPE in chunk or chunk.endswith(_ESCAPE[:1])
+            # One byte is searched for many times faster than text is, and most texts have none.
+            # A chunk may end within an escape.
+            self.has_escapes = b"\\" in chunk and (_ESCAPE in chunk or chunk.endswith(b"\\"))
         try:
             if chunk:
                 return self._decoder.decode(chunk)
