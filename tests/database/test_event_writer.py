@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,8 +79,8 @@ async def test_nothing_remains_when_a_table_cannot_be_written(
     engine: AsyncEngine, failing: int
 ) -> None:
     tables = await conference(engine)
-    rows = tables[failing]
-    rows.rows.append(rows.rows[0])
+    rows = [*tables[failing].rows]
+    tables[failing] = replace(tables[failing], rows=[*rows, rows[0]])
     with pytest.raises(EventWriteError, match="duplicate key") as caught:
         async with engine.begin() as connection:
             await write_plan(connection, tables)
@@ -222,6 +223,28 @@ async def test_other_tasks_get_their_turn(
     assert turns == list(range(1, len(told) + 1))
 
 
+async def test_a_table_may_be_written_in_batches(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_writer, "BATCH_ROWS", 7)
+    monkeypatch.setattr(event_writer, "TURN_ROWS", 3)
+    tables = await conference(engine, size=21)
+    tables[1] = replace(tables[1], rows=[*tables[1].rows][:20])
+    tables[4] = replace(tables[4], rows=[])
+    told: list[tuple[str, int, int]] = []
+    async with engine.begin() as connection:
+        await write_plan(connection, tables, lambda *progress: told.append(progress))
+    assert told == [
+        ("events", 1, 1),
+        *[("speakers", done, 20) for done in (7, 14, 20)],
+        *[("tracks", done, 21) for done in (7, 14, 21)],
+        *[("sessions", done, 21) for done in (7, 14, 21)],
+        ("session_speakers", 0, 0),
+    ]
+    expected = {"events": 1, "speakers": 20, "tracks": 21, "sessions": 21, "session_speakers": 0}
+    assert await counts(engine) == expected
+
+
 async def test_foreign_keys_are_not_checked_by_plans_for_small_tables(engine: AsyncEngine) -> None:
     small = [await conference(engine, size=10) for _ in range(2)]
     large = await conference(engine, size=1000)
@@ -263,7 +286,7 @@ async def test_ids_drawn_are_not_given_out_by_the_tables_themselves(engine: Asyn
     tables = await conference(engine)
     async with engine.begin() as connection:
         await write_plan(connection, tables)
-        event_id = tables[0].rows[0][0]
+        event_id = next(iter(tables[0].rows))[0]
         for model in (Speaker, Track, EventSession):
             await connection.execute(insert(model).values(event_id=event_id))
         links = await connection.scalar(select(func.count()).select_from(SessionSpeaker))

@@ -1,19 +1,27 @@
-"""Writes an import's rows in bulk: ids drawn ahead, then one COPY for each table."""
+"""Writes an import's rows in bulk: ids drawn ahead, then a few COPYs for each table."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.errors import EventImportError
-from eventimport.openevent.plan import TableRows
+from eventimport.openevent.plan import Row, TableRows
 
 LONGEST_HOLD = 0.005
 """Seconds of encoding after which the event loop gets a turn."""
+
+BATCH_ROWS = 5_000
+"""Rows of one COPY."""
+
+TURN_ROWS = 64
+"""Rows that are made before the event loop gets a turn: a fraction of a millisecond's, so that the
+server never waits for long."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -38,6 +46,17 @@ RETRYABLE = (
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+)
+
+
+_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
 )
 
 
@@ -77,43 +96,74 @@ async def write_plan(
     driver = (await connection.get_raw_connection()).driver_connection
     if driver is None or not driver.is_in_transaction():
         raise RuntimeError("the connection is in autocommit mode")
-    for rows in tables:
-        try:
-            await driver.copy_records_to_table(
-                rows.table,
-                columns=rows.columns,
-                records=_in_turns(rows, on_progress),
-            )
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-            OSError,
-            OverflowError,
-            TypeError,
-            ValueError,
-        ) as error:
-            if driver.is_closed():
-                # Else SQLAlchemy would try to roll back, and its error would hide this one.
-                await connection.invalidate()
-            raise EventWriteError(rows.table, error) from error
+    async with aclosing(_batches(tables)) as batches:
+        async for batch in batches:
+            try:
+                await driver.copy_records_to_table(
+                    batch.table.table,
+                    columns=batch.table.columns,
+                    records=_in_turns(batch, on_progress),
+                )
+            except _FAILURES as error:
+                if driver.is_closed():
+                    # Else SQLAlchemy would try to roll back, and its error would hide this one.
+                    await connection.invalidate()
+                raise EventWriteError(batch.table.table, error) from error
 
 
-async def _in_turns(
-    rows: TableRows, on_progress: Progress | None
-) -> AsyncIterator[tuple[Any, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows for one COPY: `before` of the table's `total` are written already."""
+
+    table: TableRows
+    rows: list[Row]
+    before: int
+
+
+async def _batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
+    """All rows in batches. Each is made while the server has the one before: at the end of a COPY
+    it checks foreign keys, which takes it longer than all else, and leaves this process idle."""
+    coming = _make_batches(tables)
+    making = asyncio.create_task(anext(coming, None))
+    try:
+        while (batch := await making) is not None:
+            making = asyncio.create_task(anext(coming, None))
+            yield batch
+    finally:
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
+        await coming.aclose()
+
+
+async def _make_batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
+    for table in tables:
+        before = 0
+        rows: list[Row] = []
+        for row in table.rows:
+            rows.append(row)
+            if len(rows) % TURN_ROWS == 0:
+                await asyncio.sleep(0)
+            if len(rows) == BATCH_ROWS:
+                yield _Batch(table, rows, before)
+                before += len(rows)
+                rows = []
+        if rows or not before:
+            yield _Batch(table, rows, before)
+
+
+async def _in_turns(batch: _Batch, on_progress: Progress | None) -> AsyncIterator[Row]:
     """The rows, with a pause for the event loop whenever the driver has encoded for long.
 
     The driver itself pauses only when the socket is full, which it never is for a fast server.
     """
-    total = len(rows.rows)
+    table, total = batch.table.table, len(batch.table.rows)
     turn = time.monotonic()
-    for done, row in enumerate(rows.rows):
+    for done, row in enumerate(batch.rows, batch.before):
         if time.monotonic() - turn > LONGEST_HOLD:
             if on_progress is not None:
-                on_progress(rows.table, done, total)
+                on_progress(table, done, total)
             await asyncio.sleep(0)
             turn = time.monotonic()
         yield row
     if on_progress is not None:
-        on_progress(rows.table, total, total)
+        on_progress(table, batch.before + len(batch.rows), total)

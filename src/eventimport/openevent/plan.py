@@ -1,10 +1,10 @@
 """Records → the plan of an import: every row, link and medium, before the first is written."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from eventimport.openevent.conference import Conference
 from eventimport.openevent.links import Linker
@@ -19,13 +19,55 @@ LISTED_MEDIA: Final = 1_000
 _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
+Row = tuple[Any, ...]
+
+
+class Rows(Protocol):
+    """Rows, which may be made anew each time that they are iterated over."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Row]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class TableRows:
     """Rows of one table, values in the order of `columns`. Times are in UTC; JSON is text."""
 
     table: str
     columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRows:
+    """A row for each record of a kind, made when it is asked for: while the database is busy with
+    the rows before it. `of_event` is the event's id, or, in its own row, its identifier; `keys` are
+    the columns of foreign keys."""
+
+    records: list[SourceRecord]
+    of_event: int | str
+    fields: tuple[str, ...]
+    keys: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Row]:
+        fields, keys, of_event = self.fields, self.keys, self.of_event
+        defaults = self.defaults.items()
+        for record in self.records:
+            given = record.values
+            for name, default in defaults:
+                given.setdefault(name, default)
+            yield (
+                record.new_id,
+                of_event,
+                record.key,
+                _to_json(record.extra) if record.extra else "{}",
+                *map(given.get, fields),
+                *map(record.foreign_keys.get, keys),
+            )
 
 
 @dataclass(slots=True)
@@ -41,14 +83,15 @@ class Plan:
     @property
     def counts(self) -> dict[str, int]:
         """Rows per table."""
-        return {rows.table: len(rows.rows) for rows in self.tables}
+        return {table.table: len(table.rows) for table in self.tables}
 
     def clear(self) -> None:
-        """Let go of the rows, some at a time: freed all at once, a large event's would hold every
-        other thread for as long as that takes."""
-        for rows in self.tables:
-            while rows.rows:
-                del rows.rows[-1_000:]
+        """Let go of the records, some at a time: freed all at once, a large event's would hold
+        every other thread for as long as that takes."""
+        for table in self.tables:
+            if isinstance(table.rows, RecordRows):
+                while table.rows.records:
+                    del table.rows.records[-1_000:]
 
     def media_report(self) -> dict[str, Any]:
         """How many media come from where, and the first of them one by one."""
@@ -75,7 +118,8 @@ def make_plan(
 ) -> Plan:
     """Plan the import of a conference. `ids` holds, for each table, as many new ids, in ascending
     order, as `conference.counts()` says; `identifier` is the event's new one; `entries` leads from
-    a path in the archive to the entry's name. The conference's records are used up by it."""
+    a path in the archive to the entry's name. The rows are made of the conference's records when
+    they are iterated over; all that there is to find is found before."""
     for level in IMPORT_ORDER:
         records = conference.records[level.kind]
         for record, new_id in zip(records, ids[level.table], strict=True):
@@ -101,24 +145,7 @@ def _rows(kind: Kind, records: list[SourceRecord], event_id: int, identifier: st
     keys = tuple(ref.column for ref in level.references if not ref.many)
     second = "identifier" if kind is Kind.EVENT else "event_id"
     of_event = identifier if kind is Kind.EVENT else event_id
-    defaults = level.defaults
-    rows = []
-    records.reverse()
-    while records:
-        # Each record is freed as soon as its row is there, for memory's sake.
-        record = records.pop()
-        given = record.values
-        for name, default in defaults.items():
-            given.setdefault(name, default)
-        extra = _to_json(record.extra) if record.extra else "{}"
-        rows.append(
-            (
-                record.new_id,
-                of_event,
-                record.key,
-                extra,
-                *map(given.get, fields),
-                *map(record.foreign_keys.get, keys),
-            )
-        )
-    return TableRows(level.table, ("id", second, "source_id", "extra", *fields, *keys), rows)
+    columns = ("id", second, "source_id", "extra", *fields, *keys)
+    return TableRows(
+        level.table, columns, RecordRows(records, of_event, fields, keys, level.defaults)
+    )
