@@ -146,19 +146,6 @@ async def test_nothing_is_seen_before_it_is_whole(storage: LocalStorage, tmp_pat
     assert await storage.stat(KEY) is not None
 
 
-async def test_the_files_of_a_crash_are_removed_when_they_are_old(
-    storage: LocalStorage, tmp_path: Path
-) -> None:
-    await storage.put(KEY, stream(1), content_type="x/y")
-    incoming = tmp_path / "deep" / "root" / ".incoming"
-    (incoming / "old").write_bytes(b"x")
-    os.utime(incoming / "old", (0, 0))
-    (incoming / "new").write_bytes(b"x")
-    again = LocalStorage(LocalConfig(root=tmp_path / "deep" / "root"))
-    await again.put("uploads/1/abd/b.bin", stream(1), content_type="x/y")
-    assert sorted(files(tmp_path)) == ["a.bin", "b.bin", "new"]
-
-
 async def test_deleting_prunes_empty_folders_alone(storage: LocalStorage, tmp_path: Path) -> None:
     await storage.put("uploads/1/abc/a.bin", stream(1), content_type="x/y")
     await storage.put("uploads/1/abd/b.bin", stream(1), content_type="x/y")
@@ -167,6 +154,45 @@ async def test_deleting_prunes_empty_folders_alone(storage: LocalStorage, tmp_pa
     assert sorted(path.name for path in (root / "uploads" / "1").iterdir()) == ["abd"]
     await storage.delete("uploads/1/abd/b.bin")
     assert [path.name for path in root.iterdir()] == [".incoming"]
+
+
+@pytest.mark.parametrize("pruned", ["a", "a/b"])
+async def test_folders_that_a_deletion_prunes_meanwhile_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pruned: str
+) -> None:
+    real = os.mkdir
+    pruning = iter([tmp_path / pruned])
+
+    def mkdir(path: Any, *args: Any, **kwargs: Any) -> None:
+        real(path, *args, **kwargs)
+        if str(path) == str(tmp_path / pruned) and (folder := next(pruning, None)):
+            folder.rmdir()
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    storage = LocalStorage(LocalConfig(root=tmp_path))
+    await storage.put("a/b/c.bin", stream(1), content_type="x/y")
+    assert files(tmp_path) == ["c.bin"]
+
+
+@pytest.mark.parametrize("function", ["scandir", "stat", "unlink"])
+async def test_a_disk_that_cannot_be_read_is_told_as_any_storage_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    storage = LocalStorage(LocalConfig(root=tmp_path))
+    await storage.put(KEY, stream(1), content_type="x/y")
+    (tmp_path / ".incoming" / "old").write_bytes(b"x")
+    os.utime(tmp_path / ".incoming" / "old", (0, 0))
+    real = getattr(os, function)
+
+    def fail(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(path).startswith(str(tmp_path)):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, function, fail)
+    asking = storage.remove_stale(1) if function == "unlink" else anext(storage.keys("uploads/"))
+    with pytest.raises(StorageError, match="Input/output error"):
+        await asking
 
 
 async def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def remove_orphans(
                 storage.name,
                 CLAIM_KEY,
             )
-    except (StorageError, OSError):
+    except StorageError:
         logger.warning("the clean-up of %s has to wait", storage.name, exc_info=True)
         search.counts[FAILED] += 1
     return search.counts
@@ -60,7 +60,7 @@ class _Search:
         self.counts: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Raises StorageError and OSError where the storage does not even list what it has."""
+        """Raises StorageError where the storage does not even list what it has."""
         await self._remove_stale()
         try:
             for prefix in OWNED_PREFIXES:
@@ -72,7 +72,7 @@ class _Search:
         age = (datetime.now(UTC) - self._before).total_seconds()
         try:
             self.counts[STALE_UPLOAD] += await self._storage.remove_stale(age)
-        except (StorageError, OSError) as error:
+        except StorageError as error:
             # A bucket's policy may forbid it; a lifecycle rule does the same then.
             logger.warning("unfinished uploads stay in %s: %s", self._storage.name, error)
 

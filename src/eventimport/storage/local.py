@@ -25,7 +25,6 @@ WRITE_BYTES = MIB
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _WRITE_CHUNKS = 512
-_STALE_SECONDS = 24 * 3600.0
 _LISTED_AT_ONCE = 500
 
 
@@ -91,7 +90,7 @@ class LocalStorage:
     async def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
         """All objects of the prefix, in no particular order."""
         found = self._walk(prefix)
-        while batch := await asyncio.to_thread(lambda: list(islice(found, _LISTED_AT_ONCE))):
+        while batch := await _run(lambda: list(islice(found, _LISTED_AT_ONCE))):
             for stored in batch:
                 yield stored
 
@@ -102,18 +101,17 @@ class LocalStorage:
     async def close(self) -> None:
         """Nothing to give back."""
 
-    async def remove_stale(self, older_than: float = _STALE_SECONDS) -> int:
+    async def remove_stale(self, older_than: float) -> int:
         """Remove the temporary files of processes that were killed; how many there were.
 
         A file counts as stale when nothing was written to it for `older_than` seconds.
         """
-        return await asyncio.to_thread(self._remove_stale, time.time() - older_than)
+        return await _run(self._remove_stale, time.time() - older_than)
 
     async def _prepare(self) -> None:
         if not self._ready:
             await _run(make_directories, self._incoming)
             self._ready = True
-            await self.remove_stale()
 
     def _open(self, key: str) -> FileIO:
         if self._stat(key) is None:
@@ -143,7 +141,7 @@ class LocalStorage:
 
     def _walk(self, prefix: str) -> Iterator[StoredObject]:
         start = self._root / prefix.rpartition("/")[0]
-        for folder, folders, names in os.walk(start):
+        for folder, folders, names in os.walk(start, onerror=_unless_gone):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 path = Path(folder, name)
@@ -198,6 +196,11 @@ async def _told(working: Awaitable[_T]) -> _T:
         return await working
     except OSError as error:
         raise StorageError(f"local disk: {error}") from error
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _stored(key: str, found: os.stat_result) -> StoredObject:

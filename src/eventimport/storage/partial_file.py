@@ -89,13 +89,13 @@ class PartialFile:
     def _give_name(self) -> None:
         folder = self._destination.parent
         for attempt in range(_DIRECTORY_ATTEMPTS):
-            make_directories(folder)
             try:
+                make_directories(folder)
                 self._temporary.rename(self._destination)
                 self._committed = True
                 break
             except FileNotFoundError:
-                # A deletion pruned the still empty folder in between.
+                # A deletion pruned the still empty folder, or one above it, in between.
                 if attempt + 1 == _DIRECTORY_ATTEMPTS:
                     raise
         _sync_directory(folder)

@@ -73,12 +73,12 @@ class Storage(Protocol):
         ...
 
     def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects whose key begins with the prefix."""
+        """All objects whose key begins with the prefix. Raises StorageError."""
         ...
 
     async def remove_stale(self, older_than: float) -> int:
         """Remove what the uploads of killed processes have left, temporary files or parts, once it
-        is that many seconds old; how many there were. Raises StorageError, OSError."""
+        is that many seconds old; how many there were. Raises StorageError."""
         ...
 
     def public_url(self, key: str) -> str:

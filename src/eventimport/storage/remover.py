@@ -40,7 +40,7 @@ class Remover:
                     return
                 try:
                     await self._storage.delete(key)
-                except (StorageError, OSError) as error:
+                except StorageError as error:
                     self._fail(key, error)
                 else:
                     self._in_a_row = 0
