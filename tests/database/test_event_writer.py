@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -23,7 +24,7 @@ from eventimport.database.models import (
     Speaker,
     Track,
 )
-from eventimport.openevent.plan import TableRows
+from eventimport.openevent.plan import Row, TableRows
 
 TABLES = ("events", "speakers", "tracks", "sessions", "session_speakers")
 
@@ -223,11 +224,42 @@ async def test_other_tasks_get_their_turn(
     assert turns == list(range(1, len(told) + 1))
 
 
+async def test_rows_that_take_long_to_make_leave_turns_to_others(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    turns = 0
+    made_at: list[int] = []
+
+    class SlowRows(list[Row]):
+        def __iter__(self) -> Iterator[Row]:
+            nonlocal now
+            for row in super().__iter__():
+                now += 1.0
+                made_at.append(turns)
+                yield row
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(event_writer, "time", SimpleNamespace(monotonic=lambda: now))
+    tables = await conference(engine, size=10)
+    tables[3] = replace(tables[3], rows=SlowRows(tables[3].rows))
+    counting = asyncio.create_task(count_turns())
+    async with engine.begin() as connection:
+        await write_plan(connection, tables)
+    counting.cancel()
+    assert len(set(made_at)) == len(made_at) == 10
+
+
 async def test_a_table_may_be_written_in_batches(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_writer, "BATCH_ROWS", 7)
-    monkeypatch.setattr(event_writer, "TURN_ROWS", 3)
+    monkeypatch.setattr(event_writer, "LONGEST_MAKING", -1.0)
     tables = await conference(engine, size=21)
     tables[1] = replace(tables[1], rows=[*tables[1].rows][:20])
     tables[4] = replace(tables[4], rows=[])

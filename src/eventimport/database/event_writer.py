@@ -19,9 +19,9 @@ LONGEST_HOLD = 0.005
 BATCH_ROWS = 5_000
 """Rows of one COPY."""
 
-TURN_ROWS = 64
-"""Rows that are made before the event loop gets a turn: a fraction of a millisecond's, so that the
-server never waits for long."""
+LONGEST_MAKING = 0.0005
+"""Seconds of making rows after which the event loop gets a turn, so that the server never waits for
+long. Not so many rows: one may hold megabytes."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -136,13 +136,15 @@ async def _batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
 
 
 async def _make_batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
+    turn = time.monotonic()
     for table in tables:
         before = 0
         rows: list[Row] = []
         for row in table.rows:
             rows.append(row)
-            if len(rows) % TURN_ROWS == 0:
+            if time.monotonic() - turn > LONGEST_MAKING:
                 await asyncio.sleep(0)
+                turn = time.monotonic()
             if len(rows) == BATCH_ROWS:
                 yield _Batch(table, rows, before)
                 before += len(rows)
