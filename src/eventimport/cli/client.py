@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Self
 from uuid import uuid4
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from eventimport.errors import EventImportError
 
@@ -19,6 +19,9 @@ PATIENCE_SECONDS = 60.0
 """How long the service may be unreachable while a task is watched."""
 
 UPLOAD_TRIES = 5
+TRIES_WHILE_IN_USE = 20
+"""Where an earlier try is still being worked on: so it seems for a minute after the process that
+had it has died, and the service says to come again every five seconds."""
 SLOWEST_RETRY_SECONDS = 30.0
 """The longest pause between two tries, also where the service asks for a longer one."""
 AWAY = frozenset({502, 503, 504})
@@ -31,15 +34,21 @@ class ServiceError(EventImportError):
     """The service can't be reached, or not with these credentials, or isn't what it should be.
 
     `retryable` says whether the same request may succeed a little later, and `retry_after` how many
-    seconds later, where the service has said so.
+    seconds later, where the service has said so; `tries` is how often an upload is tried for it.
     """
 
     def __init__(
-        self, message: str, *, retryable: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        tries: int = UPLOAD_TRIES,
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after
+        self.tries = tries
 
 
 class RefusedError(ServiceError):
@@ -100,7 +109,7 @@ class Client:
         """
         retrying = Retrying(
             retry=retry_if_exception(_is_retryable),
-            stop=stop_after_attempt(UPLOAD_TRIES),
+            stop=_is_enough,
             wait=_pause,
             reraise=True,
         )
@@ -120,11 +129,12 @@ class Client:
             raise RefusedError(f"the service does not take the archive: {_reasons(response)}")
         task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
         if not isinstance(task_url, str):
-            # 409: an earlier try is still being worked on.
+            in_use = response.status_code == 409
             raise ServiceError(
                 f"the upload failed: {_reasons(response)}",
-                retryable=response.status_code in AWAY | {409},
+                retryable=in_use or response.status_code in AWAY,
                 retry_after=_retry_after(response),
+                tries=TRIES_WHILE_IN_USE if in_use else UPLOAD_TRIES,
             )
         return task_url
 
@@ -189,12 +199,22 @@ def _is_retryable(error: BaseException) -> bool:
     return isinstance(error, ServiceError) and error.retryable
 
 
+def _is_enough(state: RetryCallState) -> bool:
+    error = _error_of(state)
+    return error is None or state.attempt_number >= error.tries
+
+
 def _pause(state: RetryCallState) -> float:
     """Seconds until the next try: as the service has said, else longer each time."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, ServiceError) else None
+    error = _error_of(state)
+    asked = error.retry_after if error is not None else None
     pause = 2.0 ** (state.attempt_number - 1) if asked is None else asked
     return min(pause, SLOWEST_RETRY_SECONDS)
+
+
+def _error_of(state: RetryCallState) -> ServiceError | None:
+    error = state.outcome.exception() if state.outcome else None
+    return error if isinstance(error, ServiceError) else None
 
 
 def _retry_after(response: httpx.Response) -> float | None:
