@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.storage.conftest import Backend
 
-from eventimport.storage.claim import CLAIM_KEY, claim
+from eventimport.storage.claim import CLAIM_KEY, claim, is_foreign
 from eventimport.storage.config import MIB, LocalConfig, S3Config
 from eventimport.storage.keys import archive_key, media_key, upload_key
 from eventimport.storage.local import LocalStorage
@@ -53,7 +53,7 @@ async def test_the_owners_of_archives_and_probes_are_told_by_their_keys() -> Non
 @pytest.mark.parametrize(
     "key",
     [
-        upload_key(7, "a.png"),
+        f"uploads/7/{'a' * 24}/a.png",
         f"events/7/events/7/logo_url/{'a' * 24}",
         f"events/7/events/7/logo_url/{'a' * 24}/b/a.png",
         f"events/7/events/7/logo_url/{'a' * 24}-icon-x/a.png",
@@ -63,9 +63,9 @@ async def test_the_owners_of_archives_and_probes_are_told_by_their_keys() -> Non
         f"events/{10**18}/events/7/logo_url/{'a' * 24}/a.png",
         f"events/7/events/7/logo_url/{'a' * 24}/.a",
         f"x/events/7/events/7/logo_url/{'a' * 24}/a.png",
-        f"private/imports/{uuid4().hex}/archive.zip",
-        f"private/imports/{uuid4()}/archive.zip2",
-        f"private/imports/{uuid4()}",
+        f"private/imports/{UUID(int=7).hex}/archive.zip",
+        f"private/imports/{UUID(int=7)}/archive.zip2",
+        f"private/imports/{UUID(int=7)}",
         f"{PROBE_PREFIX}{'a' * 25}",
         CLAIM_KEY,
         "",
@@ -76,9 +76,14 @@ def test_all_other_keys_are_nobodys(key: str) -> None:
 
 
 async def test_who_comes_first_has_a_storage(backend: Backend) -> None:
+    assert not await is_foreign(backend.storage, "another")
+    assert not await is_foreign(backend.storage, None)
     assert await claim(backend.storage, "one")
     assert await claim(backend.storage, "one")
     assert not await claim(backend.storage, "another")
+    assert await is_foreign(backend.storage, "another")
+    assert await is_foreign(backend.storage, None)
+    assert not await is_foreign(backend.storage, "one")
     assert await claim(backend.storage, "one")
     await backend.storage.delete(CLAIM_KEY)
     assert await claim(backend.storage, "another")
