@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, select, update
-from tests.clean_up.conftest import CONFERENCE, PLACES, UnreliableStorage, World
+from tests.clean_up.conftest import CONFERENCE, OLD, PLACES, UnreliableStorage, World
 from tests.jobs.conftest import Imports
 
 from eventimport.database.models import Event, ImportJob, MediaItem, User
 from eventimport.database.orphans import orphans_among
+from eventimport.jobs.recovery import recover
 from eventimport.storage.claim import CLAIM_KEY
 from eventimport.storage.event_objects import remove_event_objects
 from eventimport.storage.keys import archive_key, media_key, upload_key
@@ -169,7 +170,7 @@ async def test_a_deleted_events_objects_go_where_its_deletion_could_not(
     assert kept.one() == (None, archive_key(job.id)), "its archive is kept as any other's"
     assert job.event_id is not None
     away = UnreliableStorage(world.storages.active, fail_delete_at=1, failing_for=1_000)
-    await remove_event_objects([away], job.event_id)
+    await remove_event_objects([away], job.event_id, None)
 
     assert await world.clean_up() == {"event_gone": 9}
     assert set(await world.objects()) == {("local", archive_key(job.id))}
@@ -207,6 +208,25 @@ async def test_a_storage_of_another_installation_is_left_alone(
     assert await world.clean_up() == {"probe": 2}
     assert await world.objects() == {("local", keys[0]): b"x"}
     assert "nothing is removed from local: another installation has it" in caplog.text
+
+
+@pytest.mark.parametrize("foreign", [True, False])
+async def test_an_import_that_is_given_up_removes_what_is_its_own(
+    world: World, imports: Imports, foreign: bool
+) -> None:
+    job = await imports.run(CONFERENCE)
+    before = await world.objects()
+    if foreign:
+        await world.put(CLAIM_KEY, world.storages.get("local"), b"another one\n")
+    else:
+        await world.clean_up(after=timedelta(0))
+    await world.change(job, status="STARTED", attempt=99, heartbeat_at=job.created_at - OLD)
+
+    await recover(world.resources)
+
+    assert (await imports.job(job.id)).status == "FAILURE"
+    left = {place for place in before if place[1].startswith("private/")}
+    assert set(await world.objects()) == (set(before) if foreign else left)
 
 
 async def test_a_failing_storage_does_not_stop_the_others(

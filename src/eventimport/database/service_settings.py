@@ -35,9 +35,16 @@ async def write_storage_place(connection: AsyncConnection, name: str) -> None:
 async def read_installation(connection: AsyncConnection) -> str:
     """The name of this database and no other, by which its storages know it; it is drawn when it is
     first asked for. A copy of the database bears it, too."""
+    if (known := await find_installation(connection)) is not None:
+        return known
     drawn = insert(ServiceSetting).values(key=INSTALLATION, value=str(uuid4()))
     await connection.execute(drawn.on_conflict_do_nothing())
-    name = await connection.scalar(
+    return str(await find_installation(connection))
+
+
+async def find_installation(connection: AsyncConnection) -> str | None:
+    """The same; None where nobody has asked for it yet."""
+    value = await connection.scalar(
         select(ServiceSetting.value).where(ServiceSetting.key == INSTALLATION)
     )
-    return str(name)
+    return value if isinstance(value, str) else None

@@ -12,6 +12,7 @@ from eventimport.database.endings import fail
 from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError
 from eventimport.database.leases import Lease, StaleAttemptError, claim, release
+from eventimport.database.service_settings import find_installation
 from eventimport.errors import Problem
 from eventimport.jobs.attempt import Attempt, paused_collection, running
 from eventimport.jobs.import_failure import (
@@ -157,8 +158,9 @@ async def _fail(
         values.update(stage=attempt.stage, stage_seconds=attempt.times())
     async with resources.engine.begin() as connection:
         ended = await fail(connection, lease, words_of(resources.settings), errors, **values)
+        installation = await find_installation(connection)
     if ended.event_id is not None:
-        await remove_event_objects(resources.storages, ended.event_id)
+        await remove_event_objects(resources.storages, ended.event_id, installation)
 
 
 async def _put_off(resources: Resources, lease: Lease, reason: Problem) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.endings import fail_exhausted
 from eventimport.database.leases import take_unqueued
+from eventimport.database.service_settings import find_installation
 from eventimport.errors import Problem
 from eventimport.jobs.telling import words_of
 from eventimport.queue import QueueUnavailableError
@@ -53,10 +54,11 @@ async def _fail_exhausted(resources: Resources) -> None:
             max_attempts=settings.max_attempts,
             errors=[problem.as_dict()],
         )
+        installation = await find_installation(connection) if ended else None
     for job in ended:
         logger.error("import %s has had its last attempt", job.job_id)
         if job.event_id is not None:
-            await remove_event_objects(resources.storages, job.event_id)
+            await remove_event_objects(resources.storages, job.event_id, installation)
 
 
 async def keep_recovering(resources: Resources) -> None:

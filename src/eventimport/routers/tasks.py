@@ -12,6 +12,7 @@ from eventimport import logs
 from eventimport.database.kept_archives import forget_archives
 from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus, User
 from eventimport.database.revocation import RevokedImport, revoke
+from eventimport.database.service_settings import find_installation
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
 from eventimport.resources import Resources
@@ -112,6 +113,7 @@ async def cancel_task(
     await read_task(resources, task_id, user_id)
     async with resources.engine.begin() as connection:
         revoked = await revoke(connection, task_id)
+        installation = await find_installation(connection)
     if revoked is None:
         raise refuse(
             409,
@@ -119,16 +121,18 @@ async def cancel_task(
             "The import has ended",
             f"Task {task_id} has ended already; it cannot be cancelled.",
         )
-    await _remove_objects(resources, task_id, revoked)
+    await _remove_objects(resources, task_id, revoked, installation)
     task = await read_task(resources, task_id, user_id)
     return JSONResponse(task, headers={"Cache-Control": "no-store"})
 
 
-async def _remove_objects(resources: Resources, job_id: UUID, revoked: RevokedImport) -> None:
+async def _remove_objects(
+    resources: Resources, job_id: UUID, revoked: RevokedImport, installation: str | None
+) -> None:
     """Delete what the import has stored; what cannot be deleted is logged, and left to the
     clean-up."""
     if revoked.event_id is not None:
-        await remove_event_objects(resources.storages, revoked.event_id)
+        await remove_event_objects(resources.storages, revoked.event_id, installation)
     place, key = revoked.archive_storage, revoked.archive_key
     if place and key and await remove_archive(resources.storages, place, key):
         async with resources.engine.begin() as connection:

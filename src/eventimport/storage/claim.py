@@ -22,6 +22,15 @@ async def claim(storage: Storage, installation: str) -> bool:
     return found == installation.encode()
 
 
+async def is_foreign(storage: Storage, installation: str | None) -> bool:
+    """Whether the storage is another installation's than this one, which may have no name yet; one
+    that is nobody's is not. Raises StorageError."""
+    try:
+        return await _read(storage) != (installation or "").encode()
+    except ObjectNotFoundError:
+        return False
+
+
 async def _read(storage: Storage) -> bytes:
     async with storage.open(CLAIM_KEY) as chunks:
         return b"".join([chunk async for chunk in chunks]).strip()

@@ -3,19 +3,32 @@
 import logging
 from collections.abc import Iterable
 
+from eventimport.storage.claim import CLAIM_KEY, is_foreign
 from eventimport.storage.protocol import Storage, StorageError
 from eventimport.storage.removal import take_back
 
 _logger = logging.getLogger(__name__)
 
 
-async def remove_event_objects(storages: Iterable[Storage], event_id: int) -> None:
-    """Delete an event's objects in every backend, once the event is gone.
+async def remove_event_objects(
+    storages: Iterable[Storage], event_id: int, installation: str | None
+) -> None:
+    """Delete an event's objects in every backend, once the event is gone; not in another
+    installation's, where an event of its own has the number.
 
     What cannot be deleted is logged, and left to the clean-up: nothing is raised for it.
     """
     for storage in storages:
         try:
+            if await is_foreign(storage, installation):
+                _logger.error(
+                    "the objects of event %d stay in %s: another installation has it, says its"
+                    " object %s",
+                    event_id,
+                    storage.name,
+                    CLAIM_KEY,
+                )
+                continue
             keys = [stored.key async for stored in storage.keys(f"events/{event_id}/")]
         except StorageError:
             _logger.exception(

@@ -14,6 +14,7 @@ from tests.web.events.conftest import MEDIA_TYPE
 from tests.web.events.routes import LISTS, SINGLE
 
 from eventimport.database.models import Base, ImportJob, User
+from eventimport.storage.claim import CLAIM_KEY
 from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
 from eventimport.storage.fault_injection import FaultyStorage
 
@@ -431,6 +432,21 @@ async def test_its_files_are_deleted_with_it(storages: Any, conference: Any) -> 
             "uploads/1/x/a.png",
         )
     }
+
+
+async def test_files_in_the_storage_of_another_installation_stay(
+    storages: Any, conference: Any
+) -> None:
+    """They are those of its own event of that number."""
+    client, backends = storages
+    key = f"events/{conference.id}/speakers/1/photo_url/x/a.png"
+    for name in backends.names:
+        await backends.get(name).put(key, chunks(), content_type="image/png")
+    await backends.get("local").put(CLAIM_KEY, chunks(), content_type="text/plain")
+
+    assert (await client.delete(conference.url("events"))).status_code == 204
+
+    assert await keys(backends) == {f"local:{key}", f"local:{CLAIM_KEY}"}
 
 
 async def test_what_is_being_imported_is_not_deleted(

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.database.event_changes import change, delete_event, is_being_imported
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import Row
+from eventimport.database.service_settings import find_installation
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import refuse
 from eventimport.openevent.order import Kind
@@ -206,5 +207,6 @@ async def delete_one_event(
                 "Its media are still being moved. Delete it when its import has ended.",
             )
         await delete_event(connection, row["id"])
-    await remove_event_objects(resources.storages, row["id"])
+        installation = await find_installation(connection)
+    await remove_event_objects(resources.storages, row["id"], installation)
     return Response(status_code=204)
