@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from eventimport.database.outbox import Told, add_notification
 from eventimport.database.rounds import CLEAN_UP, add_counts, read_counts, take_round
 from eventimport.database.statistics import read_statistics
 from eventimport.jobs import clean_up as clean_up_module
-from eventimport.jobs.clean_up import keep_cleaning_up
+from eventimport.jobs.clean_up import clean_up, keep_cleaning_up
 from eventimport.routers.metrics import StatisticsCollector
 from eventimport.settings import Settings
 from eventimport.storage.probe import PROBE_PREFIX
@@ -232,3 +233,20 @@ def test_orphans_must_be_older_than_an_import_may_take(settings: Settings) -> No
     with pytest.raises(ValueError, match="ORPHAN_AGE_HOURS must be more than 24, twice the IMPORT"):
         Settings(**values | {"import_timeout": 12 * 3600})
     assert Settings(**values | {"import_timeout": 12 * 3600 - 1}).orphan_age == 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("name", "century"),
+    [
+        ("archive_retention_days", 36_500),
+        ("orphan_age_hours", 24 * 36_500),
+        ("mail_retention_days", 36_500),
+    ],
+)
+async def test_for_ever_is_a_century(world: World, name: str, century: int) -> None:
+    """More would be no date any more, and nothing at all would be cleaned up."""
+    values = world.resources.settings.model_dump()
+    with pytest.raises(ValueError, match="less than or equal"):
+        Settings(**values | {name: century + 1})
+    settings = Settings(**values | {name: century})
+    assert await clean_up(replace(world.resources, settings=settings)) == {}

@@ -1,11 +1,14 @@
 """What is kept of finished imports, and for how long."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 from eventimport.settings.work import WorkSettings
+
+CENTURY: Final = 36_500
+"""Days that stand for ever: what is counted back from now must still be a date."""
 
 
 class CleanUpSettings(WorkSettings):
@@ -17,15 +20,19 @@ class CleanUpSettings(WorkSettings):
         " seconds.",
     )
     archive_retention_days: NonNegativeInt = Field(
-        30, description="How long the archive of an import is kept once that has ended, in days."
+        30,
+        le=CENTURY,
+        description="How long the archive of an import is kept once that has ended, in days.",
     )
     orphan_age_hours: PositiveFloat = Field(
         24.0,
+        le=24 * CENTURY,
         description="How old a stored object that nothing refers to must be to be removed, in"
         " hours. An upload to `s3` or `gcs` may take no longer.",
     )
     mail_retention_days: NonNegativeInt = Field(
         30,
+        le=CENTURY,
         description="How long it is remembered that a mail was sent, or given up, in days.",
     )
 
