@@ -1,11 +1,12 @@
 """What a process holds open for its whole life; the web server and the worker share it."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from arq.connections import ArqRedis
 from opentelemetry.trace import TracerProvider
@@ -27,6 +28,9 @@ from eventimport.tracing import NO_TRACES
 LIMITER_TIMEOUT: Final = 0.25
 """How long a request waits for Redis to count it, in seconds; then it passes uncounted."""
 
+LONGEST_ENDING: Final = 5.0
+"""How long what is `unfinished` holds up the end of the process, in seconds."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +39,9 @@ class Resources:
     """The open resources. `reader` is the engine without transactions, for single SELECTs.
 
     `stopping` is set, by a signal's handler, once the process is told to stop: answers that have no
-    end of their own must end then, for the server waits for them.
+    end of their own must end then, for the server waits for them. `unfinished` are the tasks that
+    must take back what they have stored should they fail: nothing is closed before they have ended,
+    for a server that stops cancels them, and does not wait.
     """
 
     settings: Settings
@@ -54,6 +60,7 @@ class Resources:
     tokens: Tokens
     passwords: Passwords
     stopping: threading.Event = field(default_factory=threading.Event)
+    unfinished: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def active_storage(self) -> Storage:
         """The backend that takes new objects: the one that an admin has chosen, which all processes
@@ -86,7 +93,7 @@ async def open_resources(
         stack.push_async_callback(redis.aclose)
         fetcher = Fetcher(settings.fetch_limits)
         stack.push_async_callback(fetcher.aclose)
-        yield Resources(
+        resources = Resources(
             settings=settings,
             engine=engine,
             reader=reader,
@@ -103,3 +110,12 @@ async def open_resources(
             tokens=Tokens(settings.auth),
             passwords=Passwords(),
         )
+        stack.push_async_callback(_end, resources.unfinished)
+        yield resources
+
+
+async def _end(unfinished: set[asyncio.Task[Any]]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST_ENDING):
+            while unfinished:
+                await asyncio.wait(unfinished)

@@ -1,8 +1,8 @@
 """Requests that bring files: all of a request is stored and answered, or nothing of it stays."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, Final
 
 from fastapi import Request
@@ -18,8 +18,6 @@ from eventimport.storage.removal import take_back
 ASKS_SOMETHING_ELSE: Final = frozenset({400, 415, 422})
 """These tell what is wrong with a request's body. That of a request that was answered had nothing
 wrong with it, so this is another one."""
-
-_undoings: set[asyncio.Task[None]] = set()
 
 
 class Intake:
@@ -88,8 +86,8 @@ class Intake:
         Goes on when the caller is cancelled, as a request is whose client has gone.
         """
         undoing = asyncio.create_task(self._undo())
-        _undoings.add(undoing)
-        undoing.add_done_callback(_undoings.discard)
+        self._resources.unfinished.add(undoing)
+        undoing.add_done_callback(self._resources.unfinished.discard)
         await asyncio.shield(undoing)
 
     async def _undo(self) -> None:
@@ -122,12 +120,25 @@ async def open_intake(
     if key is not None:
         keyed = await claim_key(request, resources, user_id, key, options)
     intake = Intake(resources, storage, keyed)
-    async with keyed.staying_claimed() if keyed else nullcontext():
-        try:
-            yield intake
-        except BaseException as error:
-            await intake.undo()
-            is_other = isinstance(error, ProblemError) and error.status in ASKS_SOMETHING_ELSE
-            if intake.is_repetition and is_other:
-                raise reused() from error
-            raise
+    with _unfinished(resources):
+        async with keyed.staying_claimed() if keyed else nullcontext():
+            try:
+                yield intake
+            except BaseException as error:
+                await intake.undo()
+                is_other = isinstance(error, ProblemError) and error.status in ASKS_SOMETHING_ELSE
+                if intake.is_repetition and is_other:
+                    raise reused() from error
+                raise
+
+
+@contextmanager
+def _unfinished(resources: Resources) -> Iterator[None]:
+    """Have the current task's end waited for."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    resources.unfinished.add(task)
+    try:
+        yield
+    finally:
+        resources.unfinished.discard(task)
