@@ -10,70 +10,55 @@ import errno
 import fcntl
 import mmap
 import os
-from collections.abc import Sequence
-from typing import Self
 
 BUFFER_BYTES = 1024 * 1024
-"""Written at once; a multiple of every disk's block, in memory that begins with a page."""
+"""Written at once; a multiple of every disk's block. More falls out of the processor's cache."""
 
 
-class DirectWriter:
-    """Gathers bytes in a buffer and writes it whenever it is full. All methods block."""
+def new_buffer() -> memoryview:
+    """Memory for `BUFFER_BYTES` that a disk can read from: it begins with a page."""
+    return memoryview(mmap.mmap(-1, BUFFER_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+class DirectFile:
+    """An empty file that is written to, buffer by buffer. All methods block and raise OSError."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._view = memoryview(mmap.mmap(-1, BUFFER_BYTES))
-        self._filled = 0
-        self._direct = True
+        self._direct = False
+        self._begun = False
 
-    @classmethod
-    def begin(cls, descriptor: int) -> Self | None:
-        """A writer for a file that is empty; None where it cannot be written directly."""
-        return cls(descriptor) if set_direct(descriptor, on=True) else None
-
-    def write(self, chunks: Sequence[bytes]) -> None:
-        """Append the chunks. Raises OSError."""
-        view, filled = self._view, self._filled
-        for chunk in chunks:
-            rest = memoryview(chunk)
-            while rest:
-                part = rest[: BUFFER_BYTES - filled]
-                rest = rest[len(part) :]
-                view[filled : filled + len(part)] = part
-                filled += len(part)
-                if filled == BUFFER_BYTES:
-                    self._write_out(view)
-                    filled = 0
-        self._filled = filled
-
-    def finish(self) -> None:
-        """Write what is left, which is no whole block. Raises OSError."""
-        self._give_up()
-        write_all(self._descriptor, self._view[: self._filled])
-
-    def _write_out(self, view: memoryview) -> None:
+    def write(self, buffer: memoryview) -> None:
+        """Append a buffer, all of it."""
+        if not self._begun:
+            self._begun = True
+            self._direct = set_direct(self._descriptor, on=True)
         written = 0
         if self._direct:
             try:
-                written = os.write(self._descriptor, view)
+                written = os.write(self._descriptor, buffer)
             except OSError as error:
                 # Some file systems say only now that they cannot, or want larger blocks.
                 if error.errno != errno.EINVAL:
                     raise
-            if written < len(view):
+            if written < len(buffer):
                 self._give_up()
-        write_all(self._descriptor, view[written:])
+        self._write_all(buffer[written:])
+
+    def finish(self, rest: memoryview) -> None:
+        """Append what is left, which is no whole buffer, and have all of it on disk."""
+        self._give_up()
+        self._write_all(rest)
+        os.fsync(self._descriptor)
 
     def _give_up(self) -> None:
         if self._direct:
             set_direct(self._descriptor, on=False)
             self._direct = False
 
-
-def write_all(descriptor: int, content: memoryview) -> None:
-    """Write all of it, however often the system takes only a part. Raises OSError."""
-    while content:
-        content = content[os.write(descriptor, content) :]
+    def _write_all(self, content: memoryview) -> None:
+        while content:
+            content = content[os.write(self._descriptor, content) :]
 
 
 def set_direct(descriptor: int, *, on: bool) -> bool:

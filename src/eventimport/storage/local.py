@@ -15,16 +15,13 @@ from urllib.parse import quote
 
 from eventimport.storage.config import MIB, LocalConfig
 from eventimport.storage.content_types import content_type_of
+from eventimport.storage.direct_io import BUFFER_BYTES, new_buffer
 from eventimport.storage.keys import check_key, check_public
 from eventimport.storage.partial_file import PartialFile, make_directories
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError, StoredObject
 
-WRITE_BYTES = MIB
-"""So much is gathered before a thread writes it: less costs hops, much more falls out of cache."""
-
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_WRITE_CHUNKS = 512
 _LISTED_AT_ONCE = 500
 
 
@@ -161,25 +158,36 @@ class LocalStorage:
 
 
 async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> None:
+    """Gather the chunks in one buffer while a thread writes the other.
+
+    Each is copied as it comes, and its memory is free for the next: what was received is still in
+    the processor's cache then, and is not when a whole buffer of it has come.
+    """
     loop = asyncio.get_running_loop()
-    pending: asyncio.Future[None] | None = None
-    batch: list[bytes] = []
-    gathered = 0
+    writing: asyncio.Future[None] | None = None
+    buffer = new_buffer()
+    other: memoryview | None = None
+    filled = 0
     try:
         async for chunk in chunks:
-            batch.append(chunk)
-            gathered += len(chunk)
-            if gathered >= WRITE_BYTES or len(batch) >= _WRITE_CHUNKS:
-                if pending is not None:
-                    await _told(pending)
-                pending = loop.run_in_executor(None, file.write, batch)
-                batch, gathered = [], 0
-        if pending is not None:
-            await _told(pending)
-        await _run(file.commit, batch)
+            rest = memoryview(chunk)
+            while rest:
+                part = rest[: BUFFER_BYTES - filled]
+                rest = rest[len(part) :]
+                buffer[filled : filled + len(part)] = part
+                filled += len(part)
+                if filled == BUFFER_BYTES:
+                    if writing is not None:
+                        await _told(writing)
+                    writing = loop.run_in_executor(None, file.write, buffer)
+                    buffer, other = other or new_buffer(), buffer
+                    filled = 0
+        if writing is not None:
+            await _told(writing)
+        await _run(file.commit, buffer[:filled])
     finally:
-        if pending is not None:
-            pending.cancel()
+        if writing is not None:
+            writing.cancel()
 
 
 async def _read(file: FileIO) -> AsyncIterator[bytes]:

@@ -4,10 +4,9 @@ import itertools
 import os
 import secrets
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
-from eventimport.storage.direct_io import DirectWriter, write_all
+from eventimport.storage.direct_io import DirectFile
 
 _DIRECTORY_ATTEMPTS = 10
 
@@ -31,60 +30,45 @@ class PartialFile:
         self._lock = threading.Lock()
         self._discarded = False
         self._committed = False
-        self._writer: DirectWriter | None = None
+        self._file: DirectFile
         self.size = 0
 
-    def write(self, chunks: Sequence[bytes]) -> None:
-        """Append the chunks, more of which are to come."""
+    def write(self, buffer: memoryview) -> None:
+        """Append a whole buffer, of `BUFFER_BYTES`, that `new_buffer` made."""
         with self._lock:
-            if self._descriptor is None:
-                # Whatever comes in one piece is too small for it to be worth it.
-                self._writer = DirectWriter.begin(self._opened())
-            self._append(chunks)
+            self._opened().write(buffer)
+            self.size += len(buffer)
 
-    def commit(self, chunks: Sequence[bytes]) -> None:
-        """Append the last chunks and give the file its name, once all of it is on disk."""
+    def commit(self, rest: memoryview) -> None:
+        """Append what is left and give the file its name, once all of it is on disk."""
         with self._lock:
-            self._append(chunks)
-            descriptor = self._opened()
-            if self._writer is not None:
-                self._writer.finish()
-                self._writer = None
-            os.fsync(descriptor)
-            self._descriptor = None
-            os.close(descriptor)
+            self._opened().finish(rest)
+            self.size += len(rest)
+            self._close()
             self._give_name()
 
     def discard(self) -> None:
         """Remove whatever there is; harmless when there is nothing."""
         self._discarded = True
         with self._lock:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
-            self._writer = None
+            self._close()
             self._temporary.unlink(missing_ok=True)
             if self._committed:
                 self._destination.unlink(missing_ok=True)
 
-    def _append(self, chunks: Sequence[bytes]) -> None:
-        descriptor = self._opened()
-        total = sum(map(len, chunks))
-        self.size += total
-        if self._writer is not None:
-            self._writer.write(chunks)
-        elif total:
-            written = os.writev(descriptor, chunks)
-            if written < total:
-                write_all(descriptor, memoryview(b"".join(chunks))[written:])
-
-    def _opened(self) -> int:
+    def _opened(self) -> DirectFile:
         if self._discarded:
             raise FileNotFoundError(f"{self._temporary} was discarded")
         if self._descriptor is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._descriptor = os.open(self._temporary, flags, 0o644)
-        return self._descriptor
+            self._file = DirectFile(self._descriptor)
+        return self._file
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
 
     def _give_name(self) -> None:
         folder = self._destination.parent
