@@ -28,12 +28,11 @@ async def _unfinished(client: Any, bucket: str, prefix: str) -> AsyncIterator[di
             page = await client.list_multipart_uploads(Bucket=bucket, Prefix=prefix, **more)
         for upload in page.get("Uploads", ()):
             yield upload
-        if not page.get("IsTruncated"):
+        following = page.get("NextKeyMarker")
+        # Some servers say that there is more, and not from where on.
+        if not page.get("IsTruncated") or not following:
             return
-        more = {
-            "KeyMarker": page["NextKeyMarker"],
-            "UploadIdMarker": page["NextUploadIdMarker"],
-        }
+        more = {"KeyMarker": following, "UploadIdMarker": page.get("NextUploadIdMarker", "")}
 
 
 async def _abort(client: Any, bucket: str, upload: dict[str, Any]) -> bool:
