@@ -15,6 +15,7 @@ from eventimport.database.orphans import Orphan
 from eventimport.jobs import clean_up as reasons
 from eventimport.jobs import remove_orphans
 from eventimport.storage.probe import PROBE_PREFIX
+from eventimport.storage.protocol import StorageError
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def test_what_stays_for_a_failing_storage_makes_it_fail(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_arguments: object) -> None:
-        raise OSError(30, "Read-only file system")
+        raise StorageError("local disk: Read-only file system", retryable=False)
 
     monkeypatch.setattr("eventimport.storage.local.LocalStorage.delete", refuse)
     result = await run("--json")

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from eventimport.database.endings import fail_exhausted
 from eventimport.database.leases import take_unqueued
 from eventimport.database.service_settings import find_installation
+from eventimport.database.stopped_clients import end_stopped_clients
 from eventimport.errors import Problem
 from eventimport.jobs.telling import words_of
 from eventimport.queue import QueueUnavailableError
@@ -23,6 +24,7 @@ async def recover(resources: Resources) -> int:
     whose worker is silent; end those that have had all their attempts. Returns how many imports
     were enqueued. Raises QueueUnavailableError, and what the database's absence raises: what was
     not enqueued is found again."""
+    await _end_stopped_clients(resources)
     await _fail_exhausted(resources)
     settings = resources.settings
     async with resources.engine.begin() as connection:
@@ -36,6 +38,15 @@ async def recover(resources: Resources) -> int:
         for job in waiting:
             await resources.queue.renew_import(job.job_id, job.attempt)
     return len(waiting)
+
+
+async def _end_stopped_clients(resources: Resources) -> None:
+    """A worker that was stopped may hold its job's row; it could not be taken from it."""
+    after = timedelta(seconds=resources.settings.database_idle_timeout)
+    async with resources.engine.begin() as connection:
+        ended = await end_stopped_clients(connection, after=after)
+    if ended:
+        logger.warning("%d transactions were ended whose clients have stopped", ended)
 
 
 async def _fail_exhausted(resources: Resources) -> None:

@@ -1,0 +1,28 @@
+"""Transactions whose client has stopped between two messages of one statement.
+
+PostgreSQL ends a transaction that is idle for too long (`idle_in_transaction_session_timeout`). One
+whose client stops after a statement was parsed, and before it was told to execute it, is not idle
+to it but active, for ever: no timeout of a statement applies either, since none is executed. The
+driver lets that much time pass whenever a connection meets a statement for the first time. What is
+locked stays locked as long as that machine is asleep, that container frozen, or that debugger open.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# COPY waits for its client, too, and rightly so.
+_END = text(
+    "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND usename = current_user "
+    "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid() "
+    "AND state = 'active' AND wait_event_type = 'Client' AND wait_event = 'ClientRead' "
+    "AND query NOT ILIKE 'copy %' AND state_change < now() - CAST(:after AS interval)"
+)
+
+
+async def end_stopped_clients(connection: AsyncConnection, *, after: timedelta) -> int:
+    """End the sessions of this service, and of this user, that PostgreSQL has waited for so long
+    in the middle of a statement; how many there were. Their transactions are rolled back."""
+    return await connection.scalar(_END, {"after": after}) or 0
