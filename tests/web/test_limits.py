@@ -1,18 +1,33 @@
 """How often, how many at once, and what is said to those who want more."""
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update
+from tests.web.conftest import Service, StartService
 
 from eventimport.database.models import ImportJob, User
 from eventimport.limits import Limit, Limiter
 from eventimport.settings import Settings
 
 CREDENTIALS = {"email": "nobody@example.org", "password": "not the password"}
+
+
+@pytest.fixture
+def start_service(start_service: StartService) -> StartService:
+    """Starts an application for which time stands still: no window of a minute ends in a test."""
+    now = time.time()
+
+    async def start(**changes: Any) -> Service:
+        service = await start_service(**changes)
+        service.resources.limiter.clock = lambda: now
+        return service
+
+    return start
 
 
 async def post_archive(client: httpx.AsyncClient, archive: bytes) -> httpx.Response:
