@@ -8,11 +8,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
+import pytest
 from sqlalchemy import func, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.jobs.conftest import Imports
 
 from eventimport.database.models import ImportJob, ImportStatus
 from eventimport.database.stopped_clients import end_stopped_clients
+from eventimport.jobs import recovery
 from eventimport.jobs.recovery import recover
 from eventimport.resources import Resources
 
@@ -64,6 +67,20 @@ async def test_a_row_that_a_stopped_worker_holds_is_taken_from_it(
         assert connection.is_closed()
     job = await imports.job(job_id)
     assert (job.status, job.attempt) == (ImportStatus.PENDING, 1)
+
+
+async def test_a_database_that_lets_nobody_be_ended_does_not_stop_the_recovery(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refused(connection: AsyncConnection, **_: object) -> int:
+        await connection.execute(text("SELECT nothing_of_this_name()"))
+        raise AssertionError("the database knows of no such function")
+
+    job_id = await silent_job(imports)
+    monkeypatch.setattr(recovery, "end_stopped_clients", refused)
+    assert await recover(imports.resources) == 1
+    assert (await imports.job(job_id)).status == ImportStatus.PENDING
+    assert "could not be ended" in caplog.text
 
 
 async def test_who_lives_or_is_somebody_else_is_left_alone(

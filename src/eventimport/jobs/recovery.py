@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.endings import fail_exhausted
+from eventimport.database.engine import is_away
 from eventimport.database.leases import take_unqueued
 from eventimport.database.service_settings import find_installation
 from eventimport.database.stopped_clients import end_stopped_clients
@@ -41,10 +42,17 @@ async def recover(resources: Resources) -> int:
 
 
 async def _end_stopped_clients(resources: Resources) -> None:
-    """A worker that was stopped may hold its job's row; it could not be taken from it."""
+    """A worker that was stopped may hold its job's row; it could not be taken from it. A database
+    that does not allow this must not keep all other imports from being recovered."""
     after = timedelta(seconds=resources.settings.database_idle_timeout)
-    async with resources.engine.begin() as connection:
-        ended = await end_stopped_clients(connection, after=after)
+    try:
+        async with resources.engine.begin() as connection:
+            ended = await end_stopped_clients(connection, after=after)
+    except SQLAlchemyError as error:
+        if is_away(error):
+            raise
+        logger.warning("transactions of stopped clients could not be ended", exc_info=True)
+        return
     if ended:
         logger.warning("%d transactions were ended whose clients have stopped", ended)
 
