@@ -22,8 +22,8 @@ def too_large(what: str, limit: str, allowed: int) -> ProblemError:
 class _Patience:
     """Waits, no longer than so many seconds at a time.
 
-    `asyncio.timeout` sets a timer for each wait: that takes as long as receiving the chunk does.
-    Here one timer looks, now and then, how long the wait that is going on has lasted.
+    `asyncio.timeout` would set a timer for each chunk. Here one timer looks, now and then, how long
+    the wait that is going on has lasted.
     """
 
     def __init__(self, seconds: float) -> None:

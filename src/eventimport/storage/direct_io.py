@@ -2,8 +2,7 @@
 
 A file that is on disk before anybody is told of it gains nothing from the cache: its pages have to
 be found, filled, handed to the disk and given up. Written directly, the same bytes are copied once,
-into memory that the disk reads from: that takes half of the processor's time, and leaves the cache
-to files that somebody reads.
+into memory that the disk reads from, and the cache is left to files that somebody reads.
 """
 
 import errno
