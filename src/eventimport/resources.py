@@ -18,6 +18,7 @@ from eventimport.database.statistics import StatisticsReader
 from eventimport.database.storage_choice import StorageChoice
 from eventimport.limits import Limiter
 from eventimport.media.fetch import Fetcher
+from eventimport.media.image_processes import ImageProcesses
 from eventimport.metrics import RequestMetrics
 from eventimport.queue import ArqQueue, ImportQueue, create_redis
 from eventimport.settings import Settings
@@ -57,6 +58,7 @@ class Resources:
     statistics: StatisticsReader
     tracer_provider: TracerProvider
     fetcher: Fetcher
+    images: ImageProcesses
     tokens: Tokens
     passwords: Passwords
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -93,6 +95,8 @@ async def open_resources(
         stack.push_async_callback(redis.aclose)
         fetcher = Fetcher(settings.fetch_limits)
         stack.push_async_callback(fetcher.aclose)
+        images = ImageProcesses(settings.image_processing)
+        stack.push_async_callback(images.close)
         resources = Resources(
             settings=settings,
             engine=engine,
@@ -107,6 +111,7 @@ async def open_resources(
             statistics=StatisticsReader(engine),
             tracer_provider=tracer_provider,
             fetcher=fetcher,
+            images=images,
             tokens=Tokens(settings.auth),
             passwords=Passwords(),
         )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 JOB = "eventimport.jobs.import_event:"
 STAGES = "eventimport.jobs.import_stages:"
 RECORDS = "eventimport.database.media_records:ImportMediaRecords."
-STORING = "eventimport.media.storing:"
+IMAGES = "eventimport.media.image_processes:ImageProcesses."
 DISK = "eventimport.storage.local:LocalStorage."
 FILE = "eventimport.storage.partial_file:PartialFile."
 MAIL = "eventimport.jobs.send_mail:"
@@ -97,7 +97,8 @@ KILL_POINTS = [
     KillPoint(RECORDS + "reserve", "before"),
     KillPoint(RECORDS + "reserve", "after"),
     KillPoint(RECORDS + "reserve", "after", 4),
-    KillPoint(STORING + "make_sizes", "after"),
+    KillPoint(IMAGES + "check", "before"),
+    KillPoint(IMAGES + "check", "after"),
     KillPoint(DISK + "put", "before", 2),
     KillPoint(FILE + "commit", "before"),
     KillPoint(FILE + "commit", "after"),

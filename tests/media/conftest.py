@@ -27,6 +27,7 @@ from eventimport.database.models import (
     User,
 )
 from eventimport.media.fetch import Fetched, Fetcher, FetchError, FetchLimits
+from eventimport.media.image_processes import ImageProcesses, ImageProcessesConfig
 from eventimport.media.records import MediaRecords
 from eventimport.media.transfer import MediaTransfer, TransferConfig
 from eventimport.storage.memory import MemoryStorage
@@ -114,6 +115,7 @@ class Import:
     speaker_id: int
     session_id: int
     sponsor_id: int
+    images: ImageProcesses
     entries: dict[str, bytes] = field(default_factory=dict)
     storage: WatchedStorage = field(default_factory=WatchedStorage)
     other_storages: list[MemoryStorage] = field(default_factory=list)
@@ -175,6 +177,7 @@ class Import:
                 records,
                 self.storage,
                 fetcher,
+                self.images,
                 config,
                 other_storages=self.other_storages,
                 tell=lambda *progress: self.told.append(progress),
@@ -237,7 +240,15 @@ class Import:
 
 
 @pytest.fixture
+async def images() -> AsyncIterator[ImageProcesses]:
+    images = ImageProcesses(ImageProcessesConfig(processes=1))
+    yield images
+    await images.close()
+
+
+@pytest.fixture
 async def running(
+    images: ImageProcesses,
     engine: AsyncEngine,
     session_factory: async_sessionmaker[AsyncSession],
     make_user: Callable[..., Awaitable[User]],
@@ -270,7 +281,9 @@ async def running(
             archive_key="",
             event_id=event.id,
         )
-        return Import(engine, session_factory, lease, event.id, speaker.id, talk.id, sponsor.id)
+        return Import(
+            engine, session_factory, lease, event.id, speaker.id, talk.id, sponsor.id, images
+        )
 
 
 async def plan_four(running: Import) -> None:

@@ -35,6 +35,7 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                         records,
                         storage,
                         resources.fetcher,
+                        resources.images,
                         resources.settings.transfer,
                         other_storages=[
                             other for other in resources.storages if other is not storage

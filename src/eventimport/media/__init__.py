@@ -1,1 +1,1 @@
-"""Media: fetching what an archive links to, checking pictures, moving both into storage."""
+"""Media: fetching what an archive links to, checking images, moving both into storage."""

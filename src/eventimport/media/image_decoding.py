@@ -1,34 +1,43 @@
-"""Decoding pictures within bounds: what is taken as a picture, and what is refused, and why."""
+"""Decoding images within bounds: what is taken as an image, and what is refused, and why."""
 
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from PIL import Image, UnidentifiedImageError
 
 from eventimport.errors import EventImportError
-from eventimport.media.image_formats import FORMATS, count_jpeg_scans, name_foreign_format
+from eventimport.media.image_formats import FORMATS, excess_in_jpeg, name_foreign_format
 
-MAX_JPEG_SCANS: Final = 100
-"""A progressive JPEG has about ten; each one costs a pass over all pixels, whatever its size."""
+_MIB: Final = 1024 * 1024
 
 
 class ImageRefusedError(EventImportError):
-    """The picture is not taken.
+    """The image is rejected; the message says why, in a sentence for clients.
 
-    `code` is `not-an-image`, `format-not-allowed`, `too-many-pixels`, `too-large` (in bytes) or
-    `damaged`; the message says it in a sentence fit for a client.
+    `code` is `not-an-image`, `format-not-allowed`, `too-many-pixels`, `too-large` (in bytes),
+    `damaged`, or, for one that its process cannot handle, `too-slow`, `too-much-memory` or
+    `unprocessable`.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
 
+    @classmethod
+    def too_large(cls, limits: "ImageLimits") -> Self:
+        """The refusal of an image that has more bytes than allowed."""
+        size = limits.max_bytes
+        told = f"{size / _MIB:,.6g} MiB" if size >= _MIB else f"{size:,} bytes"
+        return cls(
+            "too-large", f"The image is larger than {told}. The limit is set by MAX_IMAGE_BYTES."
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """`formats` are Pillow's names; `max_bytes` counts the encoded picture.
+    """`formats` are Pillow's names; `max_bytes` counts the encoded image.
 
     Raises ValueError for a format that is not known here, and for more pixels than Pillow itself
     lets through.
@@ -48,7 +57,7 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """What a picture is. `extension` has its dot; width and height are those of the pixels as
+    """What an image is. `extension` has its dot; width and height are those of the pixels as
     they are stored, before any EXIF orientation."""
 
     content_type: str
@@ -58,7 +67,7 @@ class ImageInfo:
 
 
 def check_image(data: bytes | Path, limits: ImageLimits) -> ImageInfo:
-    """Decode the picture in full and say what it is; its bytes are not changed.
+    """Decode the image in full and say what it is; its bytes are not changed.
 
     Of an animation the first frame is decoded. Raises ImageRefusedError, and OSError where a path
     cannot be read.
@@ -77,9 +86,7 @@ def content_of(data: bytes | Path, limits: ImageLimits) -> bytes:
     """The encoded bytes. Raises ImageRefusedError where they are too many."""
     size = data.stat().st_size if isinstance(data, Path) else len(data)
     if size > limits.max_bytes:
-        raise ImageRefusedError(
-            "too-large", f"The picture has {size} bytes; at most {limits.max_bytes} are taken."
-        )
+        raise ImageRefusedError.too_large(limits)
     return data.read_bytes() if isinstance(data, Path) else data
 
 
@@ -90,24 +97,30 @@ def decode(data: bytes | Path, limits: ImageLimits, *, draft: int | None = None)
     a side. Raises ImageRefusedError, and OSError where a path cannot be read.
     """
     content = content_of(data, limits)
+    if "JPEG" in limits.formats and content.startswith(FORMATS["JPEG"].signature):
+        excess = excess_in_jpeg(content)
+        if excess is not None:
+            raise ImageRefusedError("damaged", f"The JPEG has {excess}.")
     try:
         image = Image.open(BytesIO(content), formats=limits.formats)
     except UnidentifiedImageError as error:
         raise _unidentified(content, limits) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(limits) from error
+    except MemoryError:
+        raise
     except Exception as error:
         raise _damaged() from error
     if image.width * image.height > limits.max_pixels:
         raise _too_many_pixels(limits, image.size)
-    if format_of(image) == "JPEG" and count_jpeg_scans(content, MAX_JPEG_SCANS) > MAX_JPEG_SCANS:
-        raise ImageRefusedError("damaged", f"The JPEG has more than {MAX_JPEG_SCANS} scans.")
     try:
         if draft is not None:
             image.draft(None, (draft, draft))
         image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(limits) from error
+    except MemoryError:
+        raise
     # Decoders answer to hostile bytes with nearly every exception there is.
     except Exception as error:
         raise _damaged() from error
@@ -115,29 +128,31 @@ def decode(data: bytes | Path, limits: ImageLimits, *, draft: int | None = None)
 
 
 def format_of(image: Image.Image) -> str:
-    """Pillow's name of the format; a JPEG with a second picture in it is a JPEG."""
+    """Pillow's name of the format; a JPEG with a second image in it is a JPEG."""
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -> ImageRefusedError:
-    told = f" of {size[0]} x {size[1]}" if size else ""
+    told = f" of {size[0]:,} x {size[1]:,}" if size else ""
     return ImageRefusedError(
-        "too-many-pixels", f"The picture{told} has more than {limits.max_pixels} pixels."
+        "too-many-pixels",
+        f"The image{told} has more than {limits.max_pixels:,} pixels. The limit is set by"
+        " MAX_IMAGE_PIXELS.",
     )
 
 
 def _damaged() -> ImageRefusedError:
-    return ImageRefusedError("damaged", "The picture is damaged: it cannot be decoded in full.")
+    return ImageRefusedError("damaged", "The image is damaged: it cannot be decoded in full.")
 
 
 def _unidentified(content: bytes, limits: ImageLimits) -> ImageRefusedError:
-    allowed = ", ".join(limits.formats)
+    accepted = f"Accepted formats: {', '.join(limits.formats)} (IMAGE_FORMATS)."
     foreign = name_foreign_format(content)
     if foreign in limits.formats:
         return _damaged()
     if foreign is None:
-        return ImageRefusedError("not-an-image", f"This is no picture; allowed are {allowed}.")
-    reason = " because it may carry scripts" if foreign == "SVG" else ""
+        return ImageRefusedError("not-an-image", f"The file is not an image. {accepted}")
+    reason = ", because it may contain scripts" if foreign == "SVG" else ""
     return ImageRefusedError(
-        "format-not-allowed", f"{foreign} is not taken{reason}; allowed are {allowed}."
+        "format-not-allowed", f"{foreign} images are not accepted{reason}. {accepted}"
     )

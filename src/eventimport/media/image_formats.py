@@ -14,6 +14,13 @@ class ImageFormat:
     signature: bytes
 
 
+MAX_JPEG_SCANS: Final = 100
+"""A progressive JPEG has about ten; each one costs a pass over all pixels, whatever its size."""
+MAX_EXIF_SEGMENTS: Final = 64
+"""Photos have one. Pillow copies all that it has for each further one."""
+MAX_JPEG_SEGMENTS: Final = 10_000
+"""An image with a large colour profile and a large XMP block has a few hundred."""
+
 FORMATS: Final = {
     "PNG": ImageFormat("image/png", ".png", b"\x89PNG\r\n\x1a\n"),
     "JPEG": ImageFormat("image/jpeg", ".jpg", b"\xff\xd8\xff"),
@@ -56,21 +63,26 @@ def name_foreign_format(content: bytes) -> str | None:
     return None
 
 
-def count_jpeg_scans(content: bytes, enough: int) -> int:
-    """How many scans a JPEG has, counting no further than one past `enough`.
+def excess_in_jpeg(content: bytes) -> str | None:
+    """What a JPEG has more of than a decoder can handle in reasonable time, or None.
 
     Markers are walked as a decoder walks them: what lies inside a segment, or behind the end of
-    the picture, is not counted.
+    the image, is not counted. Stops at the first excess.
     """
-    scans = 0
+    scans = exif = segments = 0
     position = 2
-    while scans <= enough:
-        marker = _MARKER.search(content, position)
-        if marker is None or marker[1] == b"\xd9":
-            break
+    while (marker := _MARKER.search(content, position)) is not None and marker[1] != b"\xd9":
         position = marker.end()
         if marker[1] == b"\x01":
             continue
+        segments += 1
         scans += marker[1] == b"\xda"
+        exif += marker[1] == b"\xe1" and content.startswith(b"Exif", position + 2)
+        if scans > MAX_JPEG_SCANS:
+            return f"more than {MAX_JPEG_SCANS} scans"
+        if exif > MAX_EXIF_SEGMENTS:
+            return f"more than {MAX_EXIF_SEGMENTS} EXIF segments"
+        if segments > MAX_JPEG_SEGMENTS:
+            return f"more than {MAX_JPEG_SEGMENTS:,} segments"
         position += max(2, int.from_bytes(content[position : position + 2]))
-    return scans
+    return None

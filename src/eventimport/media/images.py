@@ -1,14 +1,14 @@
-"""Pictures: which ones are taken, and how they are cleaned and made smaller.
+"""Images: which ones are accepted, and how they are cleaned and made smaller.
 
-Everything here blocks and computes; callers use `asyncio.to_thread`. A picture of n pixels needs
-up to about 12 n bytes of memory while it is worked on, so callers bound how many run at once.
+Everything here blocks and computes; `image_processes` runs it in a child process. An image of n
+pixels needs up to about 12 n bytes of memory while it is worked on.
 
 Two ways in, on purpose:
 
-- `process_image` is for what a client uploads: the picture is encoded anew, so that no metadata
+- `process_image` is for what a client uploads: the image is encoded anew, so that no metadata
   (where a photo was taken, by which camera) and nothing hidden behind the pixels is published.
 - `check_image` is for the media of an import: the same checks, and a full decode, but the bytes
-  stay as they are. A JPEG encoded anew has other pixels, and an archive's pictures must come out
+  stay as they are. A JPEG encoded anew has other pixels, and an archive's images must come out
   as they went in, their metadata included, which is the organiser's own.
 """
 
@@ -49,9 +49,9 @@ SIZE_QUALITY: Final = 85
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSize:
-    """How large a smaller version is, in pixels; no picture is ever enlarged.
+    """How large a smaller version is, in pixels; no image is ever enlarged.
 
-    With `keep_aspect_ratio` the whole picture is at most `width` wide and its height follows;
+    With `keep_aspect_ratio` the whole image is at most `width` wide and its height follows;
     without, it is cropped around its middle to the shape of `width` x `height`.
     """
 
@@ -66,7 +66,7 @@ class ImageSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSizes:
-    """The sizes that are made of a picture, by what the picture belongs to."""
+    """The sizes that are made of an image, by what the image belongs to."""
 
     event: Mapping[str, ImageSize] = field(
         default_factory=lambda: {
@@ -94,7 +94,7 @@ class ImageSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessedImage:
-    """A picture encoded by us, upright and without metadata."""
+    """An image encoded by us, upright and without metadata."""
 
     data: bytes
     content_type: str
@@ -104,7 +104,7 @@ class ProcessedImage:
 
 
 def process_image(data: bytes | Path, limits: ImageLimits) -> ProcessedImage:
-    """Decode the picture and encode it anew in its own format, upright and without metadata.
+    """Decode the image and encode it anew in its own format, upright and without metadata.
 
     Colours of an embedded ICC profile are converted to sRGB and the profile is dropped. A JPEG
     keeps its quantisation tables, so that its quality and size stay about the same. Of an
@@ -133,9 +133,9 @@ def make_sizes(
     sizes: Mapping[str, ImageSize],
     limits: ImageLimits | None = None,
 ) -> dict[str, ProcessedImage]:
-    """The smaller versions of a picture, by the names of `sizes`; it is decoded once.
+    """The smaller versions of an image, by the names of `sizes`; it is decoded once.
 
-    Each is of the picture's own format, except that a GIF's are PNG. Raises ImageRefusedError,
+    Each is of the image's own format, except that a GIF's are PNG. Raises ImageRefusedError,
     and OSError where a path cannot be read.
     """
     if not sizes:
@@ -203,8 +203,10 @@ def _encode(image: Image.Image, name: str, options: Mapping[str, object]) -> Pro
     target = BytesIO()
     try:
         image.save(target, format=name, **options)
+    except MemoryError:
+        raise
     except Exception as error:
-        raise ImageRefusedError("damaged", "The picture cannot be encoded again.") from error
+        raise ImageRefusedError("damaged", "The image cannot be encoded again.") from error
     known = FORMATS[name]
     return ProcessedImage(
         data=target.getvalue(),

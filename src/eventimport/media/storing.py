@@ -17,15 +17,13 @@ from tenacity import (
     wait_random,
 )
 
+from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.images import (
-    ImageInfo,
     ImageLimits,
     ImageRefusedError,
     ImageSize,
     ImageSizes,
     ProcessedImage,
-    check_image,
-    make_sizes,
 )
 from eventimport.media.names import entry_name, link_name, with_extension
 from eventimport.media.records import MediaRecords, MediaToMove
@@ -34,14 +32,17 @@ from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import media_key
 from eventimport.storage.protocol import Storage, StorageError
 
-_EVENT_PICTURE: Final = ("events", "original_image_url")
-_SPEAKER_PICTURE: Final = ("speakers", "photo_url")
-PICTURES_WITH_SIZES: Final = frozenset({_EVENT_PICTURE, _SPEAKER_PICTURE})
-"""The fields (table, field) of whose pictures sizes are made: the size `icon` for the row's field
+_EVENT_IMAGE: Final = ("events", "original_image_url")
+_SPEAKER_IMAGE: Final = ("speakers", "photo_url")
+IMAGES_WITH_SIZES: Final = frozenset({_EVENT_IMAGE, _SPEAKER_IMAGE})
+"""The fields (table, field) of whose images sizes are made: the size `icon` for the row's field
 `icon_image_url`, and so on."""
 
 _IMAGE_OUTCOMES: Final[Mapping[str, Outcome]] = {
     "format-not-allowed": "REFUSED",
+    "too-slow": "REFUSED",
+    "too-much-memory": "REFUSED",
+    "unprocessable": "REFUSED",
     "too-large": "TOO_LARGE",
     "too-many-pixels": "TOO_LARGE",
 }
@@ -83,19 +84,20 @@ class MediaStorer:
         records: MediaRecords,
         storage: Storage,
         sources: Sources,
+        images: ImageProcesses,
         config: TransferConfig,
+        *,
         other_storages: Sequence[Storage] = (),
     ) -> None:
         self._records = records
         self._storage = storage
         self._sources = sources
+        self._images = images
         self._config = config
         self._other_storages = other_storages
-        # A decoded picture is large: one at a time, however many media are on their way.
-        self._decoding = asyncio.Semaphore(1)
 
     async def store(self, item: MediaToMove) -> Moved:
-        """Store the object of an item, and the sizes of a picture that lacks them."""
+        """Store the object of an item, and the sizes of an image that lacks them."""
         if item.media_type == "image":
             return await self._store_image(item)
         return await self._store_file(item)
@@ -125,15 +127,12 @@ class MediaStorer:
             raise
 
     async def _store_image(self, item: MediaToMove) -> Moved:
-        """In whole, once it is known to be a picture; its sizes along with it."""
+        """In whole, once it is known to be an image; its sizes along with it."""
         async with _open(self._sources, item, self._config.image_limits.max_bytes) as source:
             content = b"".join([chunk async for chunk in source.chunks])
         sizes = await self._sizes_wanted(item)
         try:
-            async with self._decoding:
-                info, made = await asyncio.to_thread(
-                    _look_at, content, self._config.image_limits, sizes
-                )
+            info, made = await self._images.check(content, self._config.image_limits, sizes)
         except ImageRefusedError as error:
             outcome = _IMAGE_OUTCOMES.get(error.code, "NOT_AN_IMAGE")
             raise NotMovedError(outcome, str(error)) from error
@@ -152,7 +151,7 @@ class MediaStorer:
     async def _sizes_wanted(self, item: MediaToMove) -> Mapping[str, ImageSize]:
         if not has_sizes(item):
             return {}
-        speaker = (item.table_name, item.field) == _SPEAKER_PICTURE
+        speaker = (item.table_name, item.field) == _SPEAKER_IMAGE
         sizes = self._config.image_sizes.speaker if speaker else self._config.image_sizes.event
         fields = {_field_of_size(name): name for name in sizes}
         empty = await self._records.empty_fields(item.table_name, item.row_id, fields)
@@ -219,15 +218,9 @@ def _name(item: MediaToMove, content_type: str) -> str:
     return entry_name(item.entry or item.source)
 
 
-def _look_at(
-    content: bytes, limits: ImageLimits, sizes: Mapping[str, ImageSize]
-) -> tuple[ImageInfo, dict[str, ProcessedImage]]:
-    return check_image(content, limits), make_sizes(content, sizes, limits)
-
-
 def has_sizes(item: MediaToMove) -> bool:
-    """Whether the item is a picture of which sizes are made."""
-    return item.media_type == "image" and (item.table_name, item.field) in PICTURES_WITH_SIZES
+    """Whether the item is an image of which sizes are made."""
+    return item.media_type == "image" and (item.table_name, item.field) in IMAGES_WITH_SIZES
 
 
 def _field_of_size(name: str) -> str:

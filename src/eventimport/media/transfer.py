@@ -14,10 +14,11 @@ from typing import Final
 
 from eventimport.errors import EventImportError
 from eventimport.media.fetch import Fetcher
+from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.records import MediaRecords, MediaToMove
 from eventimport.media.sources import NotMovedError, OpenEntry, Sources
 from eventimport.media.storing import (
-    PICTURES_WITH_SIZES,
+    IMAGES_WITH_SIZES,
     MediaStorer,
     Moved,
     TransferConfig,
@@ -39,6 +40,7 @@ class MediaTransfer:
         records: MediaRecords,
         storage: Storage,
         fetcher: Fetcher,
+        images: ImageProcesses,
         config: TransferConfig,
         *,
         other_storages: Sequence[Storage] = (),
@@ -48,6 +50,7 @@ class MediaTransfer:
         self._records = records
         self._storage = storage
         self._fetcher = fetcher
+        self._images = images
         self._config = config
         self._other_storages = other_storages
         self._tell = tell
@@ -70,11 +73,12 @@ class MediaTransfer:
                 self._records,
                 self._storage,
                 Sources(open_entry, self._fetcher, reader),
+                self._images,
                 self._config,
-                self._other_storages,
+                other_storages=self._other_storages,
             )
-            while items := await self._records.planned(BATCH, last=PICTURES_WITH_SIZES):
-                # Which sizes the archive has brought is known once its own pictures are moved.
+            while items := await self._records.planned(BATCH, last=IMAGES_WITH_SIZES):
+                # Which sizes the archive has brought is known once its own images are moved.
                 await self._move_all(storer, [item for item in items if not has_sizes(item)])
                 await self._move_all(storer, [item for item in items if has_sizes(item)])
         return await self._records.counts()

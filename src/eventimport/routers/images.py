@@ -1,11 +1,10 @@
-"""Pictures in: decoded, encoded anew without metadata, and made smaller where that is asked."""
+"""Image uploads: encoded anew without metadata, and in smaller sizes on request."""
 
 import asyncio
 import base64
 import binascii
 import json
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -15,27 +14,26 @@ from pydantic import BaseModel, Field
 
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
-from eventimport.media.images import (
-    ImageRefusedError,
-    ProcessedImage,
-    make_sizes,
-    process_image,
-)
+from eventimport.media.images import ImageRefusedError, ProcessedImage
+from eventimport.resources import Resources
 from eventimport.routers.body import Body, too_large
 from eventimport.routers.documentation import problems
 from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
 from eventimport.routers.intake import Intake, open_intake
 from eventimport.routers.multipart import parts
 from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
-from eventimport.settings import Settings
 from eventimport.storage.keys import upload_key
 from eventimport.storage.limits import UploadLimits
 
-_STATUSES = {"too-large": 413, "too-many-pixels": 413, "damaged": 422}
+_STATUSES = {
+    "too-large": 413,
+    "too-many-pixels": 413,
+    "damaged": 422,
+    "too-slow": 422,
+    "too-much-memory": 422,
+    "unprocessable": 422,
+}
 _JSON_OVERHEAD = 1024
-
-# A decoded picture may take 600 MB: two threads bound what all requests together need.
-_threads = ThreadPoolExecutor(2, thread_name_prefix="images")
 
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -48,7 +46,7 @@ REQUEST_BODY: dict[str, Any] = {
                 "properties": {
                     "data": {
                         "type": "string",
-                        "description": "`data:image/png;base64,` and the picture.",
+                        "description": "`data:image/png;base64,` and the image.",
                     }
                 },
             }
@@ -68,7 +66,7 @@ router = APIRouter(prefix="/v1/upload", tags=["files"])
 
 
 class Size(StrEnum):
-    """A smaller version that may be asked for."""
+    """A smaller version that a client may request."""
 
     LARGE = "large"
     THUMBNAIL = "thumbnail"
@@ -77,7 +75,7 @@ class Size(StrEnum):
 
 
 class UploadedImage(BaseModel):
-    """Where the picture is to be had, and its sizes where they were asked for."""
+    """The URL of the image, and of the sizes that were requested."""
 
     url: str
     sizes: dict[Size, str] | None = Field(None, description="The URL of each size.")
@@ -103,7 +101,7 @@ async def upload_image(
         list[Size] | None, Query(description="Smaller versions to make; may be repeated.")
     ] = None,
 ) -> Response:
-    """Upload a picture, as JSON or as a form. It is stored without its metadata."""
+    """Upload an image, as JSON or as a form. It is stored without its metadata."""
     storage = await storage_for_upload(resources, force_local=force_local)
     asked = tuple(dict.fromkeys(size or ()))
     options = {"force_local": force_local, "size": asked}
@@ -114,7 +112,7 @@ async def upload_image(
         if intake.is_repetition:
             return intake.earlier_response()
         urls = []
-        for image in await _process(content, resources.settings, asked):
+        for image in await _process(content, resources, asked):
             object_key = upload_key(account.id, f"{name}{image.extension}")
             await intake.put(object_key, _whole(image.data), content_type=image.content_type)
             urls.append(storage.public_url(object_key))
@@ -124,14 +122,14 @@ async def upload_image(
 
 
 async def _receive(request: Request, limits: UploadLimits, intake: Intake) -> tuple[str, bytes]:
-    """The picture's name, without an extension, and its bytes."""
+    """The image's name, without an extension, and its bytes."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.endswith("+json"):
         allowed = limits.max_image_bytes
         body = Body(
             request,
             max_bytes=allowed * 4 // 3 + _JSON_OVERHEAD,
-            refusal=too_large("bytes in the picture", "max_image_bytes", allowed),
+            refusal=too_large("bytes in the image", "max_image_bytes", allowed),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
         content = await asyncio.to_thread(_decode, await body.read())
@@ -169,21 +167,17 @@ def _decode(body: bytes) -> bytes:
 
 
 async def _process(
-    content: bytes, settings: Settings, sizes: Sequence[Size]
+    content: bytes, resources: Resources, sizes: Sequence[Size]
 ) -> list[ProcessedImage]:
-    """The picture, and it once more in each of the sizes."""
-    limits = settings.image_limits
+    """The image, and it once more in each of the sizes."""
+    settings = resources.settings
     wanted = {str(kind): settings.image_sizes.upload[kind] for kind in sizes}
-
-    def process() -> list[ProcessedImage]:
-        image = process_image(content, limits)
-        return [image, *make_sizes(image, wanted, limits).values()]
-
     try:
-        return await asyncio.get_running_loop().run_in_executor(_threads, process)
+        image, made = await resources.images.process(content, settings.image_limits, wanted)
     except ImageRefusedError as error:
         status = _STATUSES.get(error.code, 415)
-        raise refuse(status, error.code, "The picture is not taken", str(error)) from error
+        raise refuse(status, error.code, "Image rejected", str(error)) from error
+    return [image, *made.values()]
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

@@ -22,7 +22,7 @@ class FileSettings(ArchiveSettings, ServiceSettings):
     )
     max_files: PositiveInt = Field(1000, description="Files in one upload request.")
     max_image_bytes: PositiveInt = Field(
-        32 * MIB, description="One picture for `/v1/upload/image`, in bytes."
+        32 * MIB, description="Maximum size of an image, uploaded or imported, in bytes."
     )
     receive_timeout: PositiveFloat = Field(
         30.0, description="How long a client may send nothing during an upload, in seconds."

@@ -6,33 +6,54 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from eventimport.media.fetch import FetchLimits
+from eventimport.media.image_processes import ImageProcessesConfig
 from eventimport.media.images import ImageLimits, ImageSize, ImageSizes
 from eventimport.media.transfer import TransferConfig
 from eventimport.settings.files import FileSettings
-from eventimport.settings.values import MIB
+from eventimport.settings.values import GIB, MIB
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """Words with commas between them."""
 
 
 class MediaSettings(FileSettings, BaseSettings):
-    """Media: limits, and the sizes that are made of pictures."""
+    """Media: limits, and the sizes that are made of images."""
 
     media_at_once: PositiveInt = Field(4, description="Media of one import that move at once.")
     max_media_bytes: PositiveInt = Field(
-        512 * MIB, description="One medium of an import that is no picture, in bytes."
+        512 * MIB, description="Maximum size of a media file other than an image, in bytes."
     )
-    max_image_pixels: PositiveInt = Field(50_000_000, description="One picture, in pixels.")
+    max_image_pixels: PositiveInt = Field(
+        50_000_000,
+        description="Maximum pixels of an image. Decoding needs up to 12 bytes a pixel, so"
+        " IMAGE_PROCESS_MEMORY_BYTES must be at least 16 times this number.",
+    )
     image_formats: Words = Field(
         ("PNG", "JPEG", "WEBP", "GIF"),
-        description="The formats of pictures that are taken, with commas between them.",
+        description="Accepted image formats, separated by commas.",
+    )
+    image_processes: PositiveInt = Field(
+        2,
+        description="Child processes that decode images: so many for the API, and so many for each"
+        " worker. They start when the first image arrives.",
+    )
+    image_process_memory_bytes: int = Field(
+        GIB,
+        ge=128 * MIB,
+        description="Maximum memory of one image process, in bytes. An image that needs more is"
+        " rejected. See MAX_IMAGE_PIXELS.",
+    )
+    image_timeout: PositiveFloat = Field(
+        30.0,
+        description="Maximum time to decode one image and make its sizes, in seconds. Then its"
+        " process is killed, and the image is rejected.",
     )
     image_size_large: str = Field(
-        "1300x500", description="A picture made smaller, at most so wide, as `WIDTHxHEIGHT`."
+        "1300x500", description="Maximum size of the large version, as `WIDTHxHEIGHT`."
     )
-    image_size_thumbnail: str = Field("500x500", description="The same, as a thumbnail.")
-    image_size_small: str = Field("75x75", description="The same, small.")
-    image_size_icon: str = Field("35x35", description="The same, as an icon.")
+    image_size_thumbnail: str = Field("500x500", description="The same for thumbnails.")
+    image_size_small: str = Field("75x75", description="The same for the small version.")
+    image_size_icon: str = Field("35x35", description="The same for icons.")
     fetch_media: bool = Field(
         True, description="Whether media that an archive links to are fetched and stored."
     )
@@ -93,7 +114,7 @@ class MediaSettings(FileSettings, BaseSettings):
 
     @property
     def image_limits(self) -> ImageLimits:
-        """Which pictures are taken."""
+        """Which images are accepted."""
         return ImageLimits(
             formats=self.image_formats,
             max_pixels=self.max_image_pixels,
@@ -101,8 +122,17 @@ class MediaSettings(FileSettings, BaseSettings):
         )
 
     @property
+    def image_processing(self) -> ImageProcessesConfig:
+        """The child processes that decode images."""
+        return ImageProcessesConfig(
+            processes=self.image_processes,
+            timeout=self.image_timeout,
+            memory_bytes=self.image_process_memory_bytes,
+        )
+
+    @property
     def image_sizes(self) -> ImageSizes:
-        """The sizes that are made: of the event's picture, of speakers' and of uploaded ones."""
+        """The sizes that are made: of the event's image, of speakers' and of uploaded ones."""
         large, thumbnail = _size(self.image_size_large), _size(self.image_size_thumbnail)
         small, icon = _size(self.image_size_small), _size(self.image_size_icon)
         return ImageSizes(
