@@ -73,3 +73,34 @@ def test_pictures_are_there(open_page: Any, event_path: str) -> None:
     assert photos.count() > 10
     photos.first.scroll_into_view_if_needed()
     expect(photos.first).not_to_have_js_property("naturalWidth", 0)
+
+
+def is_whole(page: Any) -> bool:
+    """Whether the page has our stylesheet, its own inline one, and its images."""
+    display = page.locator(".facts").evaluate("node => getComputedStyle(node).display")
+    track = page.locator(".tags .track").first
+    colour = track.evaluate("node => getComputedStyle(node).getPropertyValue('--track')")
+    photo = page.locator(".speaker img").first
+    photo.scroll_into_view_if_needed()
+    expect(photo).not_to_have_js_property("naturalWidth", 0)
+    return bool(display == "grid" and colour)
+
+
+def test_every_visit_is_styled_and_has_images(open_page: Any, event_path: str) -> None:
+    page = open_page(event_path)
+    assert is_whole(page)
+
+    statuses: list[int] = []
+    for visit in ("again", "reload", "new tab", "reload of the new tab"):
+        if visit == "new tab":
+            page = page.context.new_page()
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        # Playwright shows the stored page's 200; this shows what came over the wire.
+        network.on(
+            "Network.responseReceivedExtraInfo", lambda got: statuses.append(got["statusCode"])
+        )
+        page.reload() if visit.startswith("reload") else page.goto(event_path)
+        assert is_whole(page), visit
+
+    assert 304 in statuses

@@ -309,8 +309,44 @@ async def test_a_browser_that_has_it_gets_it_once(
     changed = await client.get("/events/ab3de6f0", headers=known)
 
     assert (again.status_code, again.content) == (304, b"")
+    assert policies(again) == policies(page), "a browser applies the headers of the 304"
     assert changed.status_code == 200
     assert (await client.head("/events/ab3de6f0")).status_code == 200
+
+
+CONTENT_HEADERS = {"content-length", "content-type", "x-request-id"}
+
+
+def policies(answer: httpx.Response) -> dict[str, str]:
+    """All headers of an answer but those about its content and the request."""
+    return {name: answer.headers[name] for name in answer.headers if name not in CONTENT_HEADERS}
+
+
+@pytest.mark.parametrize("tag", ["{}", "W/{}", '"another", {}', "*"])
+async def test_a_304_has_the_headers_of_the_200(
+    client: httpx.AsyncClient, add_event: AddEvent, tag: str
+) -> None:
+    await add_event(**PUBLISHED)
+
+    for path in ("/events/ab3de6f0", "/static/pages.css", "/static/icon.svg"):
+        first = await client.get(path)
+        known = {"If-None-Match": tag.format(first.headers["etag"])}
+        for again in (
+            await client.get(path, headers=known),
+            await client.head(path, headers=known),
+        ):
+            assert (again.status_code, again.content) == (304, b"")
+            assert policies(again) == policies(first)
+
+
+async def test_pages_have_their_policy_whatever_the_status(
+    client: httpx.AsyncClient, add_event: AddEvent
+) -> None:
+    await add_event(state="draft")
+
+    for path in ("/", "/events/ab3de6f0", "/events/unknown", "/events/%00"):
+        page = await client.get(path)
+        assert "style-src 'self'" in page.headers["content-security-policy"], page.status_code
 
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'

@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 
 from eventimport.dependencies import ResourcesDep
 from eventimport.errors import ProblemError, refuse
+from eventimport.routers.conditional import names, not_modified
 from eventimport.routers.documentation import problems
 from eventimport.storage.content_types import content_type_of, shown_in_place
 from eventimport.storage.keys import check_public
@@ -71,9 +72,8 @@ async def get_media(
         content_disposition_type="inline" if shown_in_place(content_type) else "attachment",
         stat_result=facts,
     )
-    if if_none_match is not None and _matches(if_none_match, response.headers["etag"]):
-        kept = {name: response.headers[name] for name in VALIDATORS}
-        return Response(status_code=304, headers={**HEADERS, **kept})
+    if names(if_none_match, response.headers["etag"]):
+        return not_modified(response)
     if not _has_usable_range(request, response, facts.st_size):
         _forget_range(request)
     return response
@@ -88,11 +88,6 @@ async def head_media(
 ) -> Response:
     """The same without the content: the response sees to that."""
     return await get_media(key, request, resources, if_none_match)
-
-
-def _matches(header: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return "*" in tags or etag in tags
 
 
 def _has_usable_range(request: Request, response: Response, size: int) -> bool:

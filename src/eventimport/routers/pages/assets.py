@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from eventimport.errors import refuse
+from eventimport.routers.conditional import names, not_modified
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -25,7 +26,7 @@ def _assets() -> dict[str, tuple[bytes, str]]:
     }
 
 
-@router.get("/static/{name}")
+@router.api_route("/static/{name}", methods=["GET", "HEAD"])
 async def get_static_file(
     name: str, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
@@ -36,6 +37,5 @@ async def get_static_file(
         raise refuse(404, "not-found", "Not Found", f"There is no file /static/{name}.")
     content, etag = found
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if if_none_match is not None and etag in if_none_match:
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
+    answer = Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
+    return not_modified(answer) if names(if_none_match, etag) else answer

@@ -17,6 +17,7 @@ from eventimport.database.event_page import (
 )
 from eventimport.dependencies import ResourcesDep
 from eventimport.resources import Resources
+from eventimport.routers.conditional import names, not_modified
 from eventimport.routers.pages.media import StoredMedia
 from eventimport.routers.pages.templates import html_response, render
 from eventimport.routers.pages.view import EventView, view
@@ -56,9 +57,8 @@ async def show_event(
         return html_response(text, style=page.style, pictures=media.bases, headers=PRIVATE)
     etag = f'"{sha256(text.encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag}
-    if if_none_match is not None and etag in if_none_match:
-        return Response(status_code=304, headers={**headers, "Cache-Control": "no-cache"})
-    return html_response(text, style=page.style, pictures=media.bases, headers=headers)
+    answer = html_response(text, style=page.style, pictures=media.bases, headers=headers)
+    return not_modified(answer) if names(if_none_match, etag) else answer
 
 
 def _opens(preview: str | None, event: AnyRow, resources: Resources) -> bool:
