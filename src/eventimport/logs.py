@@ -20,6 +20,7 @@ from structlog.contextvars import (
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from eventimport.redaction import redact, traceback_of
+from eventimport.visible_text import visible
 
 FIELDS: Final = {"method", "route", "status", "seconds", "bytes", "stages"}
 """What a record's `extra` may add; what other libraries put there is left out."""
@@ -98,8 +99,9 @@ def _tell_exception(_logger: WrappedLogger, _method: str, record: EventDict) -> 
 
 def _keep_secrets(_logger: WrappedLogger, _method: str, record: EventDict) -> EventDict:
     for name, value in record.items():
-        if isinstance(value, str) and name != "exception":
-            record[name] = redact(value)
+        if isinstance(value, str):
+            redacted = value if name == "exception" else redact(value)
+            record[name] = visible(redacted, keep="\n\t")
     if record.get("logger") == "asyncio":
         # Below its first line asyncio shows the task, and with it what was raised.
         record["event"] = record["event"].partition("\n")[0]

@@ -1,6 +1,7 @@
 """`eventimport import`, against services that answer as the real one does, and worse."""
 
 import json
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -339,3 +340,60 @@ def test_interrupted_while_watching(service: Service, run: Import) -> None:
     result = run()
     assert result.exit_code == 130
     assert TASK in result.stderr
+
+
+ATTACKS = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\x7f\r\u2028[red]"
+
+
+def drivers(text: str) -> set[str]:
+    """What is in the text that a terminal might obey, but for our own line breaks."""
+    bad = {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}}
+    return bad - {"\n"}
+
+
+def hostile_result() -> dict[str, Any]:
+    """A result with foreign text wherever there is text."""
+    finding = {"severity": ATTACKS, "message": ATTACKS, "entry": ATTACKS, "field": ATTACKS}
+    report = {"counts": {ATTACKS: 3}, "totals": {}, "media": {}, "findings": [finding]}
+    return {"event_name": ATTACKS, "identifier": ATTACKS, "url": ATTACKS, "report": report}
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("state", ["SUCCESS", "FAILURE", ATTACKS])
+def test_no_foreign_text_drives_the_terminal(
+    service: Service, run: Import, state: str, options: list[str]
+) -> None:
+    errors = [{"detail": ATTACKS, "title": ATTACKS, "meta": {"entry": ATTACKS, "field": "x"}}]
+    result = {**hostile_result(), "errors": errors}
+    service.tasks = iter(
+        [task("STARTED", message=ATTACKS), task(state, result), task("FAILURE", result)]
+    )
+
+    done = run(*options)
+
+    assert drivers(done.stdout + done.stderr) == set()
+    assert "owned" in done.stdout + done.stderr
+    if options:
+        assert json.loads(done.stdout) == result
+
+
+@pytest.mark.parametrize("status", [422, 500])
+def test_no_refusal_drives_the_terminal(service: Service, run: Import, status: int) -> None:
+    service.upload = problem(status, ATTACKS)
+
+    done = run()
+
+    assert drivers(done.stdout + done.stderr) == set()
+    assert "owned" in done.stderr
+
+
+def test_no_file_name_drives_the_terminal(service: Service, archive: Path) -> None:
+    hostile = archive.rename(archive.with_name("evil\x1b[2J\u202e.zip"))
+    service.tasks = iter([task("SUCCESS", {})])
+
+    command = ["import", str(hostile), "--email", "a@example.org"]
+    done = CliRunner().invoke(app, command, env={"EVENTIMPORT_PASSWORD": "right"})
+
+    assert done.exit_code == 0
+    assert drivers(done.stdout + done.stderr) == set()
+    assert "evil" in done.stderr

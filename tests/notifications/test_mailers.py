@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +10,7 @@ import pytest
 from tests.notifications.conftest import PASSWORD, USER, Certificates, MailServer, StartMailServer
 
 from eventimport.notifications.config import FolderConfig, SMTPConfig
-from eventimport.notifications.mail import message_id_of, write_mail
+from eventimport.notifications.mail import Mail, message_id_of, write_mail
 from eventimport.notifications.mailers import MailNotSentError, create_mailer
 from eventimport.notifications.messages import Words
 
@@ -19,7 +18,7 @@ JOB_ID = UUID("11111111-2222-3333-4444-555555555555")
 MESSAGE_ID = message_id_of(JOB_ID, "https://service.example")
 
 
-def mail_to(address: str = "ada@example.org") -> EmailMessage:
+def mail_to(address: str = "ada@example.org") -> Mail:
     """A mail with letters beyond ASCII."""
     return write_mail(
         Words("“Lantern” ist da grüßt", "Größe\n", "<p>Größe</p>\n"),
@@ -30,12 +29,12 @@ def mail_to(address: str = "ada@example.org") -> EmailMessage:
     )
 
 
-async def send(mail: EmailMessage, config: SMTPConfig) -> None:
+async def send(mail: Mail, config: SMTPConfig) -> None:
     """Send it as the worker does."""
     await create_mailer(config).send(mail)
 
 
-async def refusal(config: SMTPConfig, mail: EmailMessage | None = None) -> MailNotSentError:
+async def refusal(config: SMTPConfig, mail: Mail | None = None) -> MailNotSentError:
     """Why the mail is not sent."""
     with pytest.raises(MailNotSentError) as caught:
         await send(mail or mail_to(), config)

@@ -1,5 +1,6 @@
 """What users are told, and that nothing in an archive can make it say something else."""
 
+import base64
 import re
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from eventimport.notifications.mail import (
     UnusableAddressError,
+    encoded,
     message_id_of,
     parse_sender,
     write_mail,
@@ -232,7 +234,7 @@ def parsed(words: Words) -> EmailMessage:
         message_id=message_id_of(JOB_ID, "https://service.example"),
         date=datetime(2026, 3, 1, tzinfo=UTC),
     )
-    read = message_from_bytes(mail.as_bytes(), policy=policy.default)
+    read = message_from_bytes(mail.content, policy=policy.default)
     assert isinstance(read, EmailMessage)
     return read
 
@@ -248,6 +250,104 @@ def test_a_name_adds_no_header(end: str) -> None:
 
     assert mail["Subject"] == "“Lantern Bcc: eve@evil.example Hello” was imported"
     assert [name for name in mail if name != "Content-Type"] == HEADERS
+
+
+INJECTION = "=0D=0ABcc:_eve@evil.example=0D=0A=0D=0AHello"
+INJECTED = base64.b64encode(b"x\r\nBcc: eve@evil.example\r\n\r\nHello").decode()
+WORDS = [
+    f"=?utf-8?q?{INJECTION}?=",
+    f"=?utf-8?b?{INJECTED}?=",
+    f"=?ISO-8859-1?Q?{INJECTION}?=",
+    f"a =?utf-8?q?{INJECTION}?= b",
+    f"=?utf-8?q?=3D=3Futf-8=3Fq=3F{INJECTION.replace('=', '=3D')}=3F=3D?=",
+    f"=?utf-8?b?{base64.b64encode(f'=?utf-8?b?{INJECTED}?='.encode()).decode()}?=",
+    f"Größe =?utf-8?q?{INJECTION}?=",
+    "=?utf-8?q?=00=1B=7F=C2=9B?=",
+    "=?utf-8?q?" + "=0D=0A" * 60 + "?=",
+    "=?",
+    "a?=b=?c",
+]
+ENCODED_WORD = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/]+=*)\?=")
+
+
+def raw_headers(content: bytes) -> dict[str, str]:
+    """The headers as bytes say them, whatever this Python's parser makes of them."""
+    head = content.partition(b"\r\n\r\n")[0].decode()
+    lines = re.sub(r"\r\n[ \t]", "\n", head).split("\r\n")
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def text_of(value: str) -> str:
+    """What a receiver shows of a header's value: each encoded word is decoded once."""
+    words = value.split("\n")
+    found = [ENCODED_WORD.fullmatch(word) for word in words]
+    if not all(found):
+        assert len(words) == 1
+        return value
+    return "".join(base64.b64decode(word[1]).decode() for word in found if word)
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("given", ["event_name", "file_name"])
+def test_an_encoded_word_is_text(word: str, given: str) -> None:
+    words = words_for_mail(ending(**{"event_name": None, "file_name": None, given: word}))
+    mail = write_mail(
+        words,
+        sender="Imports <imports@example.org>",
+        address="ada@example.org",
+        message_id="<a@x>",
+        date=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+
+    headers = raw_headers(mail.content)
+
+    assert [*headers] == [*HEADERS[:-1], *(n for n in headers if n.startswith(("Content", "MIME")))]
+    assert text_of(headers["Subject"]) == words.subject
+    assert word[:40] in words.subject
+    head = mail.content.partition(b"\r\n\r\n")[0]
+    assert all(len(line) <= 76 for line in head.split(b"\r\n"))
+    assert b"=?utf-8?q?" not in head.lower()
+    assert b"evil" not in head
+
+
+@pytest.mark.parametrize("word", WORDS[:-2])
+def test_an_encoded_word_is_no_address(word: str) -> None:
+    for address in (f"{word}@example.org", f"ada@{word}", f"{word} <ada@example.org>"):
+        with pytest.raises(UnusableAddressError):
+            write_mail(
+                Words("S", "T", "H"),
+                sender="a@x.example",
+                address=address,
+                message_id="<a@x>",
+                date=datetime(2026, 3, 1, tzinfo=UTC),
+            )
+    assert parse_sender(f"{word} <a@x.example>").display_name == word
+
+
+@pytest.mark.parametrize("name", [*WORDS, "Größe", "Imports, Ltd.", 'A "b" \\ c', "x" * 200, "a.b"])
+def test_the_name_of_a_sender(name: str) -> None:
+    quoted = name.replace("\\", r"\\").replace('"', r"\"")
+    mail = write_mail(
+        Words("S", "T", "H"),
+        sender=f'"{quoted}" <imports@example.org>',
+        address="ada@example.org",
+        message_id="<a@x>",
+        date=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+
+    phrase, _, address = raw_headers(mail.content)["From"].rpartition(" ")
+
+    assert address == "<imports@example.org>"
+    shown = re.sub(r"\\(.)", r"\1", phrase[1:-1]) if phrase.startswith('"') else text_of(phrase)
+    assert shown == name
+
+
+@pytest.mark.parametrize("control", ["\r\n", "\n", "\r", "\0", "\x1b", "\x85", "\u2028", "\ud800"])
+def test_a_header_has_no_control_characters(control: str) -> None:
+    with pytest.raises(ValueError, match="control"):
+        encoded(f"a{control}b")
+    with pytest.raises(UnusableAddressError):
+        parse_sender(f'"a{control}b" <a@x.example>')
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from email.message import EmailMessage
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from eventimport.database.outbox import DueMail, mark_sent, take_due_mail
 from eventimport.jobs import send_mail
 from eventimport.jobs.send_mail import delay_after, keep_sending, send_next
 from eventimport.notifications.config import SMTPConfig
+from eventimport.notifications.mail import Mail
 from eventimport.notifications.mailers import MailNotSentError, SMTPMailer
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
@@ -28,7 +29,7 @@ class Recorder:
     """Keeps the mails rather than to send them. Each waits for `gate`, and what is in `errors` is
     raised first."""
 
-    mails: list[EmailMessage] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     sending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,7 +37,7 @@ class Recorder:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def send(self, mail: EmailMessage) -> None:
+    async def send(self, mail: Mail) -> None:
         self.sending.set()
         await self.gate.wait()
         if self.errors:
@@ -45,7 +46,7 @@ class Recorder:
 
     @property
     def ids(self) -> list[str]:
-        return [mail["Message-ID"] for mail in self.mails]
+        return [mail.message_id for mail in self.mails]
 
 
 def smtp(port: int) -> SMTPMailer:
@@ -105,7 +106,8 @@ async def test_a_failure_is_told_with_its_first_errors(
 
     await send_next(resources, recorder)
 
-    (text, _) = [part.get_content() for part in recorder.mails[0].iter_parts()]
+    mail = message_from_bytes(recorder.mails[0].content, policy=policy.default)
+    (text, _) = [part.get_content().replace("\r\n", "\n") for part in mail.iter_parts()]
     assert text.count("wrong\n") == 20
     assert "sessions, line 20:" in text
     assert "… and 30 more" in text
@@ -282,8 +284,8 @@ async def test_a_mail_that_is_sent_twice_is_known_by_its_id(
     await send_next(resources, recorder)
 
     first, second = recorder.mails
-    assert first["Message-ID"] == second["Message-ID"]
-    assert first["Date"] == second["Date"]
+    assert first.message_id == second.message_id
+    assert first.date == second.date
 
 
 async def test_a_sender_that_comes_back_late_still_says_that_it_was_sent(

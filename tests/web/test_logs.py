@@ -6,7 +6,7 @@ import logging
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx
@@ -276,3 +276,14 @@ def test_logs_are_for_people_on_a_terminal(stream: io.StringIO, tmp_path: Path) 
     assert "200" in shown
     assert not shown.startswith("{")
     assert "swordfish" not in shown
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_no_foreign_text_drives_a_terminal(format: Literal["json", "console"]) -> None:  # noqa: A002 - as the setting is called
+    told = io.StringIO()
+    logs.configure(LogConfig(format=format), told)
+
+    logging.getLogger("eventimport").info("%s", "\x1b[2J\x9b31m\u202eevil")
+
+    assert "evil" in told.getvalue()
+    assert not {"\x1b", "\x9b", "\u202e"} & set(told.getvalue())

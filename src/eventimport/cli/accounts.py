@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from eventimport.auth import Passwords
-from eventimport.cli.console import fail, out
+from eventimport.cli.console import fail, out, plain
 from eventimport.database.accounts import EmailTakenError, add_user
 from eventimport.database.engine import DatabaseConfig, create_engine, session_factory
 from eventimport.routers.users import NewUser
@@ -69,4 +69,4 @@ def add(
         )
     except EmailTakenError as error:
         fail(str(error))
-    out.print(f"Added {'admin' if admin else 'user'} {new.email} (id {number}).")
+    out.print(f"Added {'admin' if admin else 'user'} {plain(new.email)} (id {number}).")

@@ -1,11 +1,9 @@
 """`eventimport import`: sends an archive to a service and shows what becomes of it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -20,7 +18,8 @@ from rich.table import Table
 
 from eventimport.cli.accounts import ask_password
 from eventimport.cli.client import Client, RefusedError, ServiceError, Task
-from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, out
+from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, out, plain
+from eventimport.visible_text import visible, visible_json
 
 PLACES = ("entry", "line", "column", "record", "source_id", "field")
 MEDIA = {"archive": "named in the archive", "missing": "of them missing", "remote": "remote"}
@@ -59,7 +58,8 @@ def import_archive(
             client.sign_in(email, password)
             task_url = _upload(client, file, strict=strict, dry_run=dry_run)
             if not wait:
-                out.print(json.dumps({"task_url": task_url}) if as_json else task_url, markup=False)
+                told = visible_json({"task_url": task_url}) if as_json else visible(task_url)
+                out.print(told, markup=False)
                 return
             task = _watch(client, task_url)
     except RefusedError as error:
@@ -68,10 +68,11 @@ def import_archive(
         fail(str(error))
     except KeyboardInterrupt:
         if task_url:
-            console.print(f"\nThe import goes on without us: {url.rstrip('/')}{task_url}")
+            where = plain(f"{url.rstrip('/')}{task_url}")
+            console.print(f"\nThe import continues on the service: {where}")
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
-        out.print(json.dumps(task.result, ensure_ascii=False, indent=2), markup=False)
+        out.print(visible_json(task.result, indent=2), markup=False)
     elif task.state == "SUCCESS":
         _show_success(task)
     else:
@@ -86,7 +87,7 @@ def _upload(client: Client, path: Path, *, strict: bool, dry_run: bool) -> str:
         Progress(
             TextColumn("{task.description}"), BarColumn(), *columns, console=console
         ) as progress,
-        progress.open(path, "rb", description=f"Uploading {escape(path.name)}") as file,
+        progress.open(path, "rb", description=f"Uploading {plain(path.name)}") as file,
     ):
         return client.upload(path.name, file, strict=strict, dry_run=dry_run)
 
@@ -103,12 +104,12 @@ def _watch(client: Client, task_url: str) -> Task:
 
 def _show_progress(progress: Progress, bar: TaskID, task: Task) -> None:
     if task.ended:
-        progress.update(bar, description=task.state.capitalize(), total=1, completed=1)
+        progress.update(bar, description=plain(task.state.capitalize()), total=1, completed=1)
     elif task.state != "PENDING":
         told = task.progress
         progress.update(
             bar,
-            description=escape(str(told.get("message") or told.get("stage") or task.state)),
+            description=plain(told.get("message") or told.get("stage") or task.state),
             total=told.get("total") or None,
             completed=told.get("done") or 0,
         )
@@ -127,26 +128,25 @@ def _show_success(task: Task) -> None:
         ("Findings", _in_words(report.get("totals") or {}, FINDINGS) or "none"),
     ):
         if value:
-            table.add_row(f"[bold]{name}[/]", escape(str(value)))
+            table.add_row(f"[bold]{name}[/]", plain(value))
     out.print(table)
     _show_findings(report.get("findings") or [])
 
 
 def _show_failure(task: Task) -> None:
     errors = task.result.get("errors") or [task.result]
-    console.print(f"[bold red]The import has ended as {escape(task.state)}:[/]")
+    console.print(f"[bold red]The import has ended as {plain(task.state)}:[/]")
     for error in errors:
         detail = str(error.get("detail") or error.get("title") or error)
         place = place_of(error.get("meta") or {})
-        console.print(
-            f"  • {f'{place}: ' if place and place not in detail else ''}{detail}", markup=False
-        )
+        text = f"{place}: {detail}" if place and place not in detail else detail
+        console.print(f"  • {visible(text)}", markup=False)
 
 
 def _show_findings(findings: list[dict[str, Any]]) -> None:
     for finding in findings[:SHOWN_FINDINGS]:
         text = f"{place_of(finding)}: {finding.get('message')}"
-        out.print(f"  {finding.get('severity')}  {text}", markup=False)
+        out.print(visible(f"  {finding.get('severity')}  {text}"), markup=False)
     if len(findings) > SHOWN_FINDINGS:
         out.print(f"  … and {len(findings) - SHOWN_FINDINGS} more; --json shows them all")
 

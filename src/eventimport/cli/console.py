@@ -1,19 +1,40 @@
 """What the commands say to a person, and how they end."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from eventimport.visible_text import visible
+
 IMPORT_FAILED = 1
 UNUSABLE = 2
 INTERRUPTED = 130
 
-console = Console(stderr=True, highlight=False)
+
+class SafeConsole(Console):
+    """A console that no printed text can drive: escapes of foreign text are shown, not obeyed.
+
+    What is printed as text is made safe here. Cells of tables and descriptions of progress are
+    made safe by `plain`, where they are made.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as `Console.print` does."""
+        shown = [visible(each, keep="\n\t") if isinstance(each, str) else each for each in objects]
+        super().print(*shown, **options)
+
+
+console = SafeConsole(stderr=True, highlight=False)
 """For people: progress, advice, errors. Results go to standard output, to be piped."""
 
-out = Console(highlight=False, soft_wrap=True)
+out = SafeConsole(highlight=False, soft_wrap=True)
+
+
+def plain(value: object) -> str:
+    """A foreign value as one line of text without rich's markup."""
+    return escape(visible(str(value)))
 
 
 def fail(message: str, status: int = UNUSABLE) -> NoReturn:

@@ -10,7 +10,7 @@ import typer
 import uvicorn
 
 from eventimport.allocator import keep_freed_memory
-from eventimport.cli.console import fail, out
+from eventimport.cli.console import fail, out, plain
 from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_archive
 from eventimport.database import migrations
 from eventimport.settings import load_settings
@@ -93,4 +93,5 @@ def make_archive(
         count = write_archive(directory, target)
     except NotAnArchiveDirectoryError as error:
         fail(str(error))
-    out.print(f"{target}: {count} entries, {target.stat().st_size:,} bytes")
+    size = f"{target.stat().st_size:,} bytes"
+    out.print(f"{plain(target)}: {count} entries, {size}")

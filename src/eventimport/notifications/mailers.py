@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import os
 import ssl
-from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +17,7 @@ from aiosmtplib import (
 
 from eventimport.errors import EventImportError
 from eventimport.notifications.config import FolderConfig, SMTPConfig
+from eventimport.notifications.mail import Mail
 
 PERMANENT: Final = 500
 """Replies from here on mean that the server will not change its mind (RFC 5321, 4.2.1)."""
@@ -38,8 +37,8 @@ class MailNotSentError(EventImportError):
 class Mailer(Protocol):
     """What sends mails."""
 
-    async def send(self, mail: EmailMessage) -> None:
-        """Send a mail to the one address in its `To`. Raises MailNotSentError."""
+    async def send(self, mail: Mail) -> None:
+        """Send a mail to its recipient. Raises MailNotSentError."""
         ...
 
 
@@ -55,7 +54,7 @@ class SMTPMailer:
             else None
         )
 
-    async def send(self, mail: EmailMessage) -> None:
+    async def send(self, mail: Mail) -> None:
         """Returns when the server has accepted the mail. Raises MailNotSentError."""
         config = self._config
         client = SMTP(
@@ -71,7 +70,10 @@ class SMTPMailer:
         try:
             async with asyncio.timeout(config.timeout):
                 await client.connect()
-                await client.send_message(mail)
+                options = ["SMTPUTF8"] if mail.needs_utf8 else []
+                await client.sendmail(
+                    mail.sender, mail.recipient, mail.content, mail_options=options
+                )
         except SMTPRecipientsRefused as error:
             codes = [refusal.code for refusal in error.recipients]
             raise MailNotSentError(
@@ -101,13 +103,12 @@ class FolderMailer:
     def __init__(self, config: FolderConfig) -> None:
         self._folder = config.path
 
-    async def send(self, mail: EmailMessage) -> None:
+    async def send(self, mail: Mail) -> None:
         """Write `<date>-<id>.eml`. Raises MailNotSentError."""
-        name = mail["Message-ID"].strip("<>").partition("@")[0]
-        date = parsedate_to_datetime(mail["Date"])
-        path = self._folder / f"{date:%Y%m%dT%H%M%S}-{name}.eml"
+        name = mail.message_id.strip("<>").partition("@")[0]
+        path = self._folder / f"{mail.date:%Y%m%dT%H%M%S}-{name}.eml"
         try:
-            await asyncio.to_thread(_write, path, mail.as_bytes())
+            await asyncio.to_thread(_write, path, mail.content)
         except OSError as error:
             raise MailNotSentError(_reason(error)) from error
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from eventimport.openevent.report import Place
+from eventimport.visible_text import is_safe
 
 MAX_LISTED: Final = 20
 """A mail lists at most so many errors, and as many warnings."""
@@ -152,10 +153,17 @@ def plural(count: int, noun: str) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """The text without line breaks and control characters, and not longer than the limit."""
-    visible = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text[: limit * 4])
-    line = " ".join(visible.split())
+    """The text without line breaks, controls and format characters, at most `limit` long."""
+    shown = "".join(map(_shown, text[: limit * 4]))
+    line = " ".join(shown.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _shown(character: str) -> str:
+    """Format characters are left out: a right-to-left override makes a name look like another."""
+    if is_safe(character):
+        return character
+    return "" if unicodedata.category(character) == "Cf" else " "
 
 
 _templates = Environment(
