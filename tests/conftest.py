@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
+import hypothesis
 import pytest
 from redis import Redis
 from sqlalchemy import make_url
@@ -29,6 +30,15 @@ import eventimport.database.engine as database_engine
 from eventimport.database import migrations
 from eventimport.database.models import Base, User
 from eventimport.embedded import start_postgres, start_valkey
+
+# A machine that is slow, or busy with something else, fails no test.
+hypothesis.settings.register_profile(
+    "patient",
+    parent=hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 
 T = TypeVar("T")
 MakeUser = Callable[..., Awaitable[User]]

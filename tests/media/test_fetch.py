@@ -190,7 +190,7 @@ async def test_a_name_with_one_bad_address_is_refused() -> None:
     assert (await failure("http://mixed.test/", names, allow_list=())).outcome == "REFUSED"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.ip_addresses())
 async def test_a_name_leads_nowhere_that_is_not_of_the_public_web(address: Any) -> None:
     """Every private address is refused before a socket is opened; a public one is not tried."""

@@ -277,7 +277,7 @@ def test_limits_that_cannot_hold_are_refused(values: dict[str, Any]) -> None:
 SAMPLES = {name: encoded(photo(24, 18), name) for name in ("PNG", "JPEG", "WEBP", "GIF")}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(sorted(SAMPLES)),
     cuts=st.lists(

@@ -207,7 +207,7 @@ def mutations(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(mutations())
 def test_mutated_archives_raise_nothing(data: bytes) -> None:
     report = read_all(io.BytesIO(data), ArchiveLimits(), media=True)

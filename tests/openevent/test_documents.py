@@ -73,7 +73,7 @@ def written(draw: st.DrawFn) -> str:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(written(), st.integers(1, 12))
 @example('[{"a": "\U0001f600\u20ac\u00e9"}]', 1)
 @example('[{"a": -1.5e-300}, {"b": 12345678901234567890}]', 1)
@@ -92,7 +92,7 @@ class SmallWindow(TextStream):
         super().fill(1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values | st.just(-1.5e-300) | st.just("\U0001f600"), st.booleans(), st.integers(1, 3))
 def test_a_value_may_be_cut_anywhere(value: Any, ascii_only: bool, chunk_size: int) -> None:
     data = json.dumps(value, ensure_ascii=ascii_only).encode()
@@ -145,7 +145,7 @@ def is_plain_json(data: bytes) -> bool:
     return isinstance(value, list) and all(isinstance(record, dict) for record in value)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(mutated(), st.integers(1, 40))
 @example(b'[{"a": "\\ud83d\\u12"}]', 1)
 @example(b"\xef\xbb", 1)

@@ -140,7 +140,7 @@ def conferences(draw: st.DrawFn) -> dict[str, Any]:
     return documents
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(conferences())
 def test_nothing_of_a_generated_archive_is_lost(documents: dict[str, Any]) -> None:
     data = zip_of(documents, {"images/a.png": b"x"})
