@@ -49,7 +49,7 @@ def planned(tmp_path: Path) -> tuple[Plan, Report]:
     report = Report()
     with target.open("rb") as file, Archive.open(file, ArchiveLimits(), report) as archive:
         conference = read_conference(archive, report, lambda *_: None)
-        entries = {path: entry.name for path, entry in archive.media.items()}
+        entries = archive.index
     ids = provisional_ids(conference.counts())
     return make_plan(conference, ids, "a0000000", entries, report), report
 

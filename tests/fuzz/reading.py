@@ -38,7 +38,7 @@ def outcome_of(data: bytes) -> Outcome:
             with Archive.open(io.BytesIO(data), ArchiveLimits(), report) as archive:
                 conference = read_conference(archive, report, lambda *_: None)
                 archive.check_media(report)
-                media = {path: entry.name for path, entry in archive.media.items()}
+                media = archive.index
         except ArchiveError:
             assert report.errors, "the archive was refused without a word"
             return Outcome(None, report)

@@ -4,8 +4,6 @@ The archives are small; where a limit is what they go over, `limits` is lowered 
 """
 
 import json
-import stat
-import unicodedata
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +16,6 @@ from tests.openevent.zip_surgery import (
     directory_offset,
     header_offset,
     patched,
-    renamed,
     with_zip64_end,
     with_zip64_extra,
     zip_bytes,
@@ -27,6 +24,7 @@ from tests.openevent.zip_surgery import (
 from eventimport.openevent.archive import ArchiveLimits
 
 KIB: Final = 1024
+LARGE_FROM_1_MIB: Final = ArchiveLimits(ratio_from_bytes=KIB * KIB)
 SESSIONS: Final = b'[{"id": 1, "title": "One"}, {"id": 2, "title": "Two"}]'
 PICTURE: Final = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
@@ -55,13 +53,6 @@ def _sessions(text: bytes) -> Callable[[], bytes]:
     return partial(archive_bytes, ("sessions", text))
 
 
-def _with_mode(name: str, mode: int) -> bytes:
-    info = zipfile.ZipInfo(name)
-    info.create_system = 3
-    info.external_attr = (mode | 0o644) << 16
-    return archive_bytes((info, b"/etc/passwd"))
-
-
 def _patched(name: str, /, **fields: int) -> Callable[[], bytes]:
     return lambda: patched(archive_bytes((name, SESSIONS)), name, **fields)
 
@@ -71,9 +62,16 @@ def _lying_about_size() -> bytes:
     return patched(data, "sessions", file_size=2)
 
 
-def _lying_bomb(name: str) -> bytes:
-    data = archive_bytes((name, b"[" + b" " * (3 * KIB * KIB) + b"]"))
+def _lying_bomb(name: str, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    data = archive_bytes((name, b"[" + b" " * (3 * KIB * KIB) + b"]"), method=method)
     return patched(data, name, file_size=100)
+
+
+def _compressed_badly(method: int) -> bytes:
+    data = bytearray(archive_bytes(("sessions", SESSIONS), method=method))
+    start = header_offset(bytes(data), "sessions") + 30 + len("sessions")
+    data[start + 10 : start + 20] = b"\xff" * 10
+    return bytes(data)
 
 
 def _same_data_twice() -> bytes:
@@ -132,11 +130,6 @@ def _data_overwritten() -> bytes:
     return bytes(data)
 
 
-def _not_utf8(old: bytes, new: bytes) -> bytes:
-    data = archive_bytes((old.decode(), PICTURE))
-    return renamed(patched(data, old.decode(), flag_bits=0x800), old, new)
-
-
 def _nested(depth: int) -> bytes:
     return b"[" + b'{"a": ' * depth + b"1" + b"}" * depth + b"]"
 
@@ -145,52 +138,21 @@ _INNER: Final = zip_bytes([("event", EVENT)])
 _SILLY: Final = 2**63
 
 BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
-    # Names.
-    "traversal": BadArchive(_with("../evil.png"), "unsafe-name", "../evil.png"),
-    "traversal inside": BadArchive(
-        _with("images/../../e.png"), "unsafe-name", "images/../../e.png"
-    ),
-    "traversal of a document": BadArchive(_with("../sessions"), "unsafe-name", "../sessions"),
-    "absolute name": BadArchive(_with("/etc/passwd"), "unsafe-name", "/etc/passwd"),
-    "drive": BadArchive(_with("C:/evil.png"), "unsafe-name", "C:/evil.png"),
-    "drive and backslash": BadArchive(_with("C:\\evil.png"), "unsafe-name", "C:\\evil.png"),
-    "backslashes": BadArchive(_with("..\\evil.png"), "unsafe-name", "..\\evil.png"),
-    "control character": BadArchive(_with("a\nb.png"), "unsafe-name", "a\\nb.png"),
-    "NUL in a name": BadArchive(
-        lambda: renamed(archive_bytes(("evil!.png", PICTURE)), b"evil!.png", b"evil\0.png"),
-        "unsafe-name",
-        "evil\\x00.png",
-    ),
-    "name not UTF-8": BadArchive(
-        partial(_not_utf8, b"images/XX.png", b"images/\xff\xfe.png"),
-        "name-not-utf8",
-        "images/\\xff\\xfe.png",
-    ),
     # Kinds of entries.
-    "symlink": BadArchive(partial(_with_mode, "a.png", stat.S_IFLNK), "not-a-file", "a.png"),
-    "device": BadArchive(partial(_with_mode, "a.png", stat.S_IFBLK), "not-a-file", "a.png"),
     "encrypted": BadArchive(_patched("sessions", flag_bits=1), "encrypted-entry", "sessions"),
-    "encrypted medium": BadArchive(_patched("a.png", flag_bits=1), "encrypted-entry", "a.png"),
     "strongly encrypted": BadArchive(
         _patched("sessions", flag_bits=0x41), "encrypted-entry", "sessions"
     ),
+    "encrypted by AES": BadArchive(
+        _patched("sessions", compress_type=99), "encrypted-entry", "sessions"
+    ),
+    "PPMd": BadArchive(_patched("sessions", compress_type=98), "compression-method", "sessions"),
     "deflate64": BadArchive(
         _patched("sessions", compress_type=9), "compression-method", "sessions"
     ),
     "unknown method": BadArchive(
         _patched("sessions", compress_type=77), "compression-method", "sessions"
     ),
-    "bzip2": BadArchive(
-        partial(archive_bytes, ("sessions", SESSIONS), method=zipfile.ZIP_BZIP2),
-        "compression-method",
-        "sessions",
-    ),
-    "lzma": BadArchive(
-        partial(archive_bytes, ("sessions", SESSIONS), method=zipfile.ZIP_LZMA),
-        "compression-method",
-        "sessions",
-    ),
-    "zip among media": BadArchive(_with("images/all.ZIP", _INNER), "nested-zip", "images/all.ZIP"),
     "only a zip": BadArchive(
         partial(zip_bytes, [("conference.zip", _INNER)]), "nested-zip", "conference.zip"
     ),
@@ -199,35 +161,6 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
     ),
     "zip as a document": BadArchive(_sessions(_INNER), "nested-zip", "sessions", line=1, column=1),
     # Layout.
-    "one name twice": BadArchive(
-        partial(archive_bytes, ("a.png", PICTURE), ("a.png", b"")), "duplicate-entry", "a.png"
-    ),
-    "one document twice": BadArchive(
-        partial(archive_bytes, ("sessions", SESSIONS), ("sessions", b"[]")),
-        "duplicate-entry",
-        "sessions",
-    ),
-    "with and without a dot": BadArchive(
-        partial(archive_bytes, ("a.png", PICTURE), ("./a.png", b"")), "duplicate-entry", "./a.png"
-    ),
-    "with and without .json": BadArchive(
-        _with("event.json", EVENT), "duplicate-entry", "event.json"
-    ),
-    "two cases": BadArchive(_with("Event", EVENT), "duplicate-entry", "Event"),
-    "two spellings": BadArchive(
-        partial(archive_bytes, ("session_types", b"[]"), ("session-types", b"[]")),
-        "duplicate-entry",
-        "session-types",
-    ),
-    "two Unicode forms": BadArchive(
-        partial(
-            archive_bytes,
-            ("images/é.png", PICTURE),
-            (unicodedata.normalize("NFD", "images/é.png"), b""),
-        ),
-        "duplicate-entry",
-        unicodedata.normalize("NFD", "images/é.png"),
-    ),
     "two roots": BadArchive(
         partial(zip_bytes, [("one/event", EVENT), ("two/event.json", EVENT)]),
         "several-roots",
@@ -281,11 +214,49 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
         limits=ArchiveLimits(max_total_bytes=KIB),
     ),
     "bomb": BadArchive(
-        _sessions(b"[" + b" " * (3 * KIB * KIB) + b"]"), "compression-ratio", "sessions"
+        _sessions(b"[" + b" " * (3 * KIB * KIB) + b"]"),
+        "compression-ratio",
+        "sessions",
+        limits=LARGE_FROM_1_MIB,
     ),
-    "bomb that lies": BadArchive(partial(_lying_bomb, "sessions"), "compression-ratio", "sessions"),
+    "bomb that lies": BadArchive(
+        partial(_lying_bomb, "sessions"),
+        "compression-ratio",
+        "sessions",
+        limits=LARGE_FROM_1_MIB,
+    ),
     "bomb among media that lies": BadArchive(
-        partial(_lying_bomb, "a.bin"), "compression-ratio", "a.bin", only_media=True
+        partial(_lying_bomb, "a.bin"),
+        "compression-ratio",
+        "a.bin",
+        limits=LARGE_FROM_1_MIB,
+        only_media=True,
+    ),
+    "LZMA bomb that lies": BadArchive(
+        partial(_lying_bomb, "a.bin", zipfile.ZIP_LZMA),
+        "compression-ratio",
+        "a.bin",
+        limits=LARGE_FROM_1_MIB,
+        only_media=True,
+    ),
+    "bzip2 bomb that lies": BadArchive(
+        partial(_lying_bomb, "a.bin", zipfile.ZIP_BZIP2),
+        "compression-ratio",
+        "a.bin",
+        limits=LARGE_FROM_1_MIB,
+        only_media=True,
+    ),
+    "LZMA dictionary": BadArchive(
+        partial(archive_bytes, ("sessions", SESSIONS), method=zipfile.ZIP_LZMA),
+        "lzma-dictionary",
+        "sessions",
+        limits=ArchiveLimits(max_lzma_dictionary_bytes=KIB),
+    ),
+    "LZMA data damaged": BadArchive(
+        partial(_compressed_badly, zipfile.ZIP_LZMA), "damaged-entry", "sessions"
+    ),
+    "bzip2 data damaged": BadArchive(
+        partial(_compressed_badly, zipfile.ZIP_BZIP2), "damaged-entry", "sessions"
     ),
     # Structure.
     "one entry's data for two": BadArchive(_same_data_twice, "overlapping-entries", "sessioms"),
@@ -303,9 +274,6 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
     ),
     "data damaged": BadArchive(_data_overwritten, "damaged-entry", "sessions"),
     "wrong checksum": BadArchive(_patched("sessions", crc=1), "damaged-entry", "sessions"),
-    "wrong checksum of a medium": BadArchive(
-        _patched("a.png", crc=1), "damaged-entry", "a.png", only_media=True
-    ),
     "more compressed bytes than there are": BadArchive(
         _patched("sessions", compress_size=0x7FFFFFFF), "damaged-entry", "sessions"
     ),

@@ -61,7 +61,7 @@ def plan_of(data: bytes, limits: ArchiveLimits | None = None) -> Planned:
     report = Report()
     with Archive.open(io.BytesIO(data), limits or ArchiveLimits(), report) as archive:
         conference = read_conference(archive, report, lambda *_: None)
-        media = {path: entry.name for path, entry in archive.media.items()}
+        media = archive.index
     ids = provisional_ids(conference.counts())
     # Planning uses the records up; the tests compare them with their rows.
     kept = replace(conference, records={k: [*v] for k, v in conference.records.items()})

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.openevent.bad_archives import BAD_ARCHIVES, PICTURE, SESSIONS, BadArchive
+from tests.openevent.odd_archives import ODD_ARCHIVES, OddArchive
 from tests.openevent.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
 
 from eventimport.openevent.archive import Archive, ArchiveError, ArchiveLimits
 from eventimport.openevent.documents import read_list, read_object
-from eventimport.openevent.report import Finding, Report, Severity
+from eventimport.openevent.media_index import FoundFile
+from eventimport.openevent.report import Finding, Report
 
 OBJECTS = ("event", "meta", "config")
 
@@ -70,6 +72,23 @@ def test_a_bad_file_on_disk_ends_the_same(bad: BadArchive, tmp_path: Path) -> No
     assert bad.code in {finding.code for finding in report.errors}
 
 
+@pytest.mark.parametrize("odd", ODD_ARCHIVES.values(), ids=ODD_ARCHIVES)
+def test_an_odd_archive_is_read(odd: OddArchive) -> None:
+    report = Report()
+    with Archive.open(io.BytesIO(odd.build()), ArchiveLimits(), report) as archive:
+        event = read_object(archive, "event", report)
+        sessions = list(read_list(archive, "sessions", report))
+        archive.check_media(report)
+        assert tuple(sorted(archive.media)) == tuple(sorted(odd.files))
+    assert event is not None
+    assert event["name"] == odd.event
+    assert len(sessions) == odd.sessions
+    found = {(finding.severity, finding.code) for finding in report.findings}
+    assert found == ({(odd.severity, odd.code)} if odd.code else set())
+    if odd.entry is not None:
+        assert odd.entry in {finding.place.entry for finding in report.findings}
+
+
 @pytest.fixture
 def report() -> Report:
     return Report()
@@ -98,8 +117,12 @@ def test_documents_are_found_by_any_spelling(
     data = zip_bytes([(root + "event", EVENT), (root + name, b"[]"), (root + "images/a.png", b"")])
     with open_bytes(data, report) as archive:
         assert archive.documents == {"event": root + "event", document: root + name}
-        assert list(archive.media) == ["images/a.png"]
-        assert archive.media["images/a.png"].name == root + "images/a.png"
+        path = root.removeprefix("./") + "images/a.png"
+        assert list(archive.media) == [path]
+        assert archive.media[path].name == root + "images/a.png"
+        assert archive.index.find("/images/a.png") == FoundFile(
+            path, root + "images/a.png", "exact"
+        )
     assert not report.findings
 
 
@@ -111,14 +134,92 @@ def test_junk_and_directories_are_no_entries(report: Report) -> None:
     assert not report.findings
 
 
-def test_what_lies_outside_the_root_is_told(report: Report) -> None:
-    data = zip_bytes([("conference/event", EVENT), ("README", b""), ("other/a.png", b"")])
+def test_a_file_is_found_beside_and_above_the_documents(report: Report) -> None:
+    names = ("a/json/x.png", "a/images/y.png", "z.png", "other/images/w.png")
+    members = [("a/json/event", EVENT), *((name, name.encode()) for name in names)]
+    with open_bytes(zip_bytes(members), report) as archive:
+        index = archive.index
+    found = {
+        path: (match.path, match.how) if (match := index.find(path)) else None
+        for path in (
+            *("x.png", "/images/y.png", "../images/y.png", "z.png", "json/x.png", "Images/Y.png"),
+            *("pictures/images/w.png", "pictures/w.png", "../../../z.png"),
+        )
+    }
+    assert found == {
+        "x.png": ("a/json/x.png", "exact"),
+        "/images/y.png": ("a/images/y.png", "exact"),
+        "../images/y.png": ("a/images/y.png", "exact"),
+        "z.png": ("z.png", "exact"),
+        "json/x.png": ("a/json/x.png", "exact"),
+        "Images/Y.png": ("a/images/y.png", "spelling"),
+        "pictures/images/w.png": ("other/images/w.png", "base-name"),
+        "pictures/w.png": None,
+        "../../../z.png": None,
+    }
+
+
+def test_a_name_is_found_as_the_code_page_of_the_record_has_it(report: Report) -> None:
+    data = archive_bytes(("images/XXXX.png", PICTURE))
+    data = renamed(data, b"images/XXXX.png", "images/Мир!.png".encode("cp866"))
     with open_bytes(data, report) as archive:
-        assert archive.root == "conference/"
-        assert not archive.media
-    (finding,) = report.findings
-    assert finding.severity is Severity.WARNING
-    assert finding.value == "README, other/a.png"
+        index = archive.index
+    for path in ("images/Мир!.png", "images/\u041c\u0438\u0440!.png"):
+        match = index.find(path)
+        assert match is not None
+        assert match.how == "code-page"
+    assert index.find("images/Mir!.png") is None
+
+
+def test_the_exact_spelling_comes_first(report: Report) -> None:
+    nfd = "images/e\u0301.png"
+    data = archive_bytes(("images/é.png", b"1"), (nfd, b"2"), ("images/É.png", b"3"))
+    with open_bytes(data, report) as archive:
+        index = archive.index
+    for path in ("images/é.png", nfd, "images/É.png"):
+        match = index.find(path)
+        assert match is not None
+        assert (match.path, match.how) == (path, "exact")
+    match = index.find("IMAGES/é.png")
+    assert match is not None
+    assert match.how == "several"
+
+
+def test_what_cannot_be_read_is_an_error_for_a_document_alone(report: Report) -> None:
+    data = archive_bytes(("sessions", SESSIONS), ("a.png", PICTURE), ("b.png", PICTURE))
+    data = patched(patched(data, "sessions", compress_type=9), "a.png", compress_type=93)
+    with open_bytes(patched(data, "b.png", crc=1), report) as archive:
+        archive.check_media(report)
+        assert list(archive.documents) == ["event"]
+        assert set(archive.index.left_out) == {"a.png", "b.png"}
+    errors = {finding.place.entry: finding.message for finding in report.errors}
+    assert set(errors) == {"sessions", "a.png"}
+    assert "Deflate64, used by Windows Explorer for large files" in errors["sessions"]
+    assert "Zstandard (zstd)" in errors["a.png"]
+
+
+def test_an_event_that_cannot_be_read_is_the_only_error(report: Report) -> None:
+    data = patched(zip_bytes([("event.json", EVENT)]), "event.json", compress_type=9)
+    with open_bytes(data, report) as archive:
+        assert not archive.documents
+    assert [finding.code for finding in report.errors] == ["compression-method"]
+
+
+def test_an_archive_without_an_event_lists_its_files(report: Report) -> None:
+    members = [(f"files/{number}.png", b"") for number in range(40)]
+    with pytest.raises(ArchiveError) as caught:
+        open_bytes(zip_bytes([("programme.pdf", b"x"), *members]), report)
+    assert "programme.pdf, files/0.png" in caught.value.message
+    assert "and 11 more" in caught.value.message
+
+
+def test_a_part_of_a_split_zip_is_named_so(report: Report) -> None:
+    data = bytearray(zip_bytes([("programme.pdf", b"x")]))
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 4 : end + 8] = b"\x02\0\0\0"
+    with pytest.raises(ArchiveError) as caught:
+        open_bytes(bytes(data), report)
+    assert caught.value.code == "split-archive"
 
 
 def test_a_document_in_a_folder_of_media_is_a_medium(report: Report) -> None:
@@ -127,31 +228,11 @@ def test_a_document_in_a_folder_of_media_is_a_medium(report: Report) -> None:
         assert list(archive.media) == ["files/sessions"]
 
 
-def test_names_in_utf8_without_the_flag_are_read_as_utf8(report: Report) -> None:
-    data = renamed(archive_bytes(("images/XX.png", b"")), b"images/XX.png", "images/é.png".encode())
-    with open_bytes(data, report) as archive:
-        assert list(archive.media) == ["images/é.png"]
-    assert not report.findings
-
-
-def test_a_medium_named_in_a_code_page_is_an_error(report: Report) -> None:
-    data = renamed(archive_bytes(("images/X.png", PICTURE)), b"images/X.png", b"images/\x81.png")
-    with open_bytes(data, report) as archive:
-        medium = archive.media["images/ü.png"]
-        assert b"".join(archive.read(medium.name)) == PICTURE
-    assert [(f.severity, f.code) for f in report.findings] == [(Severity.ERROR, "name-not-utf8")]
-
-
-def test_media_are_found_by_composed_names(report: Report) -> None:
-    with open_bytes(archive_bytes(("images/e\u0301.png", PICTURE)), report) as archive:
-        assert archive.media["images/\u00e9.png"].name == "images/e\u0301.png"
-
-
 def test_what_is_refused_does_not_keep_the_rest_from_being_read(report: Report) -> None:
-    data = archive_bytes(("../evil", b""), ("a.zip", b""), ("sessions", SESSIONS))
-    with open_bytes(patched(data, "a.zip", flag_bits=1), report) as archive:
+    data = archive_bytes(("../evil", b""), ("tracks", b"[]"), ("sessions", SESSIONS))
+    with open_bytes(patched(data, "tracks", flag_bits=1), report) as archive:
         assert len(list(read_list(archive, "sessions", report))) == 2
-    assert [finding.code for finding in report.errors] == ["unsafe-name", "encrypted-entry"]
+    assert {finding.code for finding in report.findings} == {"unsafe-name", "encrypted-entry"}
 
 
 def test_an_unknown_entry_cannot_be_read(report: Report) -> None:
@@ -190,9 +271,13 @@ def test_a_failing_disk_is_not_the_archives_fault(report: Report) -> None:
         read_all(FailingDisk(archive_bytes(("sessions", SESSIONS))), ArchiveLimits(), media=True)
 
 
-SEEDS = [archive_bytes(("sessions", SESSIONS), ("images/a.png", PICTURE))] + [
-    BAD_ARCHIVES[name].build()
-    for name in ("zip64 sizes", "two Unicode forms", "name not UTF-8", "zip64 directory")
+SEEDS = [
+    archive_bytes(("sessions", SESSIONS), ("images/a.png", PICTURE)),
+    *(BAD_ARCHIVES[name].build() for name in ("zip64 sizes", "zip64 directory")),
+    *(
+        ODD_ARCHIVES[name].build()
+        for name in ("two Unicode forms, other bytes", "Unicode path", "LZMA", "bzip2", "appended")
+    ),
 ]
 
 
@@ -236,9 +321,10 @@ def test_a_string_of_100_mb_takes_no_memory_to_speak_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sessions", "a.bin"])
-def test_a_bomb_takes_no_memory_to_speak_of(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_takes_no_memory_to_speak_of(name: str, method: int, tmp_path: Path) -> None:
     path = tmp_path / "archive.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("event", EVENT)
         with archive.open(name, "w") as entry:
             for _ in range(200):

@@ -32,6 +32,7 @@ from eventimport.jobs.move_media import move_media
 from eventimport.jobs.telling import words_of
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference
+from eventimport.openevent.media_index import MediaIndex
 from eventimport.openevent.plan import Plan, make_plan, provisional_ids
 from eventimport.openevent.report import Report
 from eventimport.resources import Resources
@@ -44,10 +45,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read of an archive: its conference, and the paths of its media."""
+    """What was read of an archive: its conference, and its other files."""
 
     conference: Conference
-    media: dict[str, str]
+    files: MediaIndex
 
 
 async def import_archive(resources: Resources, attempt: Attempt) -> None:
@@ -113,7 +114,7 @@ async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
             ids = await draw_ids(connection, counts)
     identifier = new_identifier()
     plan = await attempt.in_thread(
-        lambda: make_plan(reading.conference, ids, identifier, reading.media, report)
+        lambda: make_plan(reading.conference, ids, identifier, reading.files, report)
     )
     _check(report, lease)
     return plan
@@ -131,7 +132,7 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Readi
             conference = read_conference(archive, report, attempt.tell)
             # A medium that cannot be read must be known of before there is an event.
             archive.check_media(report)
-            return Reading(conference, {p: entry.name for p, entry in archive.media.items()})
+            return Reading(conference, archive.index)
 
     try:
         async for trial in AsyncRetrying(

@@ -1,100 +1,179 @@
-"""Which entries of a zip may be read."""
+"""Which entries of a zip may be read, and why the others may not."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from eventimport.openevent.entry_names import decoded_name, is_junk, normal_path, shown
-from eventimport.openevent.entry_names import unsafe_because as name_unsafe_because
+from eventimport.openevent.entry_names import (
+    is_absolute,
+    is_junk,
+    left_out_because,
+    path_of,
+    shown,
+)
+from eventimport.openevent.inflating import METHOD_NAMES, METHODS
 from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
 from eventimport.openevent.report import Place, Report
-from eventimport.openevent.zip_directory import misplaced
+from eventimport.openevent.zip_directory import Directory, Member, locate
 
-# The others' decompressors give back as much as the data hold, however little is asked for.
-_METHODS: Final = frozenset({ZIP_STORED, ZIP_DEFLATED})
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _PATCH: Final = 0x20
+_AES: Final = 99
 
-RATIO_FROM: Final = MIB
-"""So many bytes may come out of an entry, however small it is."""
+HOSTILE: Final = frozenset({"entry-too-large", "compression-ratio"})
+"""An entry with one of these fails the import, even if no record needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an entry cannot be read: the finding's code, and its message, whole sentences."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file in the zip: `name` as the zip has it, `path` without `.` and in composed Unicode."""
+    """A file in the zip: `name` as the zip has it, `path` as the archive means it (with slashes,
+    without `.`). `data_offset` is where its data begin; `refusal` says why they cannot be read."""
 
     name: str
     path: str
-    info: ZipInfo
+    member: Member
+    data_offset: int
+    refusal: Refusal | None = None
 
     @property
     def place(self) -> Place:
         """The entry as a finding names it."""
         return Place(shown(self.name))
 
-    def excess(self, inflated: int, limits: ArchiveLimits) -> tuple[str, str] | None:
-        """Code and message where so many inflated bytes are too many for this entry."""
+    def excess(self, inflated: int, limits: ArchiveLimits) -> Refusal | None:
+        """What is wrong if so many inflated bytes are too many for this entry."""
         if inflated > limits.max_entry_bytes:
-            message = f"the entry holds more than the {limits.max_entry_bytes} bytes that are read"
-            return "entry-too-large", message
-        allowed = max(RATIO_FROM, limits.max_ratio * self.info.compress_size)
-        if inflated > allowed:
-            message = (
-                f"{self.info.compress_size} compressed bytes become more than {allowed}, "
-                f"over {limits.max_ratio} times as many"
+            return Refusal(
+                "entry-too-large",
+                f"The file is larger than {_size(limits.max_entry_bytes)}. The limit is set by "
+                "MAX_ENTRY_BYTES.",
             )
-            return "compression-ratio", message
+        if inflated > max(limits.ratio_from_bytes, limits.max_ratio * self.member.packed):
+            return Refusal(
+                "compression-ratio",
+                f"{self.member.packed:,} compressed bytes become {inflated:,} bytes. The "
+                f"limit is {limits.max_ratio} times as many (MAX_INFLATION_RATIO) for files of "
+                f"more than {_size(limits.ratio_from_bytes)} (INFLATION_RATIO_FROM_BYTES).",
+            )
         return None
 
 
-def usable_entries(
-    file: BinaryIO, archive: ZipFile, limits: ArchiveLimits, report: Report
-) -> Iterator[Entry]:
-    """The entries that may be read, without directories and junk; an error is reported for each
-    that may not. Raises ArchiveError where the zip as a whole is not to be trusted."""
-    wrong_places = misplaced(file, archive)
-    total = sum(info.file_size for info in archive.filelist)
+def find_entries(
+    file: BinaryIO, directory: Directory, limits: ArchiveLimits, report: Report
+) -> list[Entry]:
+    """The zip's files in the directory's order, without junk, each once.
+
+    Reports what was guessed or repaired. An entry that cannot be read is among them, with its
+    refusal: whether that matters depends on who needs it. Raises ArchiveError if the zip as a
+    whole is not to be trusted.
+    """
+    members = _without_copies(directory.members)
+    total = sum(member.size for member in members)
     if total > limits.max_total_bytes:
-        message = f"the entries hold {total} bytes together; at most {limits.max_total_bytes}"
-        raise ArchiveError("archive-too-large", f"{message} are read")
-    for info in archive.filelist:
-        name, guessed = decoded_name(info)
-        entry = Entry(name, normal_path(name), info)
-        refusal = _refusal(entry, limits)
-        if refusal is None and info.header_offset in wrong_places:
-            refusal = "damaged-entry", wrong_places[info.header_offset]
-        if refusal is not None:
-            report.error(*refusal, entry.place)
-        elif not entry.path or _is_directory(info) or is_junk(entry.path):
+        message = (
+            f"The files of the zip have {total:,} bytes together. The limit is "
+            f"{_size(limits.max_total_bytes)} (MAX_INFLATED_BYTES)."
+        )
+        raise ArchiveError("archive-too-large", message)
+    located = {
+        id(member): (offset, wrong)
+        for member, offset, wrong in locate(file, members, directory.start)
+    }
+    entries = []
+    for member in members:
+        name = member.name.text
+        path = path_of(name)
+        if is_junk(path) or _is_directory(member):
             continue
+        offset, wrong = located[id(member)]
+        entry = Entry(name, path, member, offset)
+        refusal = _refusal(entry, wrong, limits)
+        if refusal is not None:
+            entry = Entry(name, path, member, offset, refusal)
         else:
-            if guessed:
-                # Whatever it is in: a record that names the entry does so in UTF-8.
-                message = "the name is not in UTF-8; it is shown as code page 437 reads it"
-                report.error("name-not-utf8", message, entry.place)
+            _report_name(entry, report)
+        entries.append(entry)
+    return list(_each_once(entries, report))
+
+
+def _without_copies(members: Sequence[Member]) -> list[Member]:
+    """Without entries that the directory lists twice, which is not two files with one name."""
+    return list({(member.name.text, member.offset): member for member in members}.values())
+
+
+def _each_once(entries: Sequence[Entry], report: Report) -> Iterator[Entry]:
+    """Of several entries with one path, the last: programs that update a zip append to it."""
+    last = {entry.path: entry for entry in entries}
+    for entry in entries:
+        counting = last[entry.path]
+        if entry is counting:
             yield entry
+        elif entry.member.content == counting.member.content:
+            message = "The file is in the zip more than once, with the same content."
+            report.repair("duplicate-entry", message, entry.place)
+        else:
+            message = (
+                "The file is in the zip more than once, with different content. "
+                "The last one was used."
+            )
+            report.warning("replaced-entry", message, entry.place)
 
 
-def _refusal(entry: Entry, limits: ArchiveLimits) -> tuple[str, str] | None:
-    info = entry.info
-    unsafe = name_unsafe_because(entry.name)
-    if unsafe is not None:
-        return "unsafe-name", unsafe
-    mode = stat.S_IFMT(info.external_attr >> 16)
+def _report_name(entry: Entry, report: Report) -> None:
+    if "\\" in entry.name:
+        message = "The file's name has backslashes; they were read as slashes."
+        report.repair("backslash-name", message, entry.place)
+    if is_absolute(entry.name):
+        message = "The file's name begins with a slash or a drive; it was read without it."
+        report.repair("absolute-name", message, entry.place)
+    if entry.member.name.guessed:
+        message = (
+            "The file's name is not in UTF-8; it was read in code page 437, the zip standard's. "
+            "The file is also found if a record names it as another code page reads it."
+        )
+        report.warning("name-not-utf8", message, entry.place)
+
+
+def _refusal(entry: Entry, wrong: str | None, limits: ArchiveLimits) -> Refusal | None:
+    member = entry.member
+    unsafe = left_out_because(entry.name)
+    if unsafe is not None or not entry.path:
+        return Refusal("unsafe-name", unsafe or "The entry has no name.")
+    mode = stat.S_IFMT(member.mode)
     if mode not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        what = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a directory"
-        return "not-a-file", f"the entry is {what}"
-    if info.flag_bits & _ENCRYPTED:
-        return "encrypted-entry", "the entry is encrypted"
-    if info.compress_type not in _METHODS or info.flag_bits & _PATCH:
-        message = f"compression method {info.compress_type} is not read; stored and deflated are"
-        return "compression-method", message
-    if entry.path.casefold().endswith(".zip"):
-        return "nested-zip", "a zip within the archive is not read"
-    return entry.excess(info.file_size, limits)
+        link = stat.S_ISLNK(mode)
+        what = "a symbolic link" if link else "not a file, but a device or a pipe"
+        return Refusal("not-a-file", f"The entry is {what}. Put the file itself into the zip.")
+    if member.flags & _ENCRYPTED or member.method == _AES:
+        message = "The file is encrypted. Create the zip without a password."
+        return Refusal("encrypted-entry", message)
+    if member.method not in METHODS or member.flags & _PATCH:
+        name = METHOD_NAMES.get(member.method)
+        method = f"{name} (method {member.method})" if name else f"method {member.method}"
+        return Refusal(
+            "compression-method",
+            f"The file is compressed with {method}, which is not supported. Create the zip with "
+            "Deflate, the default of most programs, or without compression.",
+        )
+    return entry.excess(member.size, limits) or (Refusal("damaged-entry", wrong) if wrong else None)
 
 
-def _is_directory(info: ZipInfo) -> bool:
-    return info.is_dir() or stat.S_ISDIR(info.external_attr >> 16)
+def _is_directory(member: Member) -> bool:
+    name = member.name.text
+    # Programs for DOS write folders with a backslash at the end; a file with data is none.
+    return (
+        name.endswith("/") or stat.S_ISDIR(member.mode) or (name.endswith("\\") and not member.size)
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / MIB:,.0f} MiB" if size >= MIB else f"{size:,} bytes"

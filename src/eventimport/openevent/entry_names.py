@@ -1,10 +1,10 @@
-"""The names of entries: what they are in Unicode, which are refused, which are junk, and which
+"""The names of entries: what they are in Unicode, which are left out, which are junk, and which
 document a name stands for."""
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Final
-from zipfile import ZipInfo
 
 DOCUMENTS: Final = (
     "event",
@@ -21,63 +21,160 @@ DOCUMENTS: Final = (
 )
 """The canonical names of documents."""
 
-_BY_LETTERS: Final = {name.replace("_", ""): name for name in DOCUMENTS}
-_SEPARATORS: Final = re.compile("[-_ ]")
-_DRIVE: Final = re.compile("[A-Za-z]:")
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_JUNK: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+CODE_PAGES: Final = (
+    "cp437",
+    "cp850",
+    "cp1252",
+    "cp852",
+    "cp1250",
+    "cp866",
+    "cp1251",
+    "cp932",
+    "gb18030",
+    "cp949",
+    "big5",
+)
+"""What the names of old zips are written in: the standard's code page, then those of Windows."""
+
 _UTF8_FLAG: Final = 0x800
+_BY_LETTERS: Final = {name.replace("_", ""): name for name in DOCUMENTS}
+_GUESSED_BY_LETTERS: Final = {
+    **{letters.removesuffix("s"): name for letters, name in _BY_LETTERS.items() if name != "meta"},
+    "events": "event",
+    "customforms": "forms",
+    "customform": "forms",
+    "rooms": "microlocations",
+    "locations": "microlocations",
+    "talks": "sessions",
+}
+_SEPARATORS: Final = re.compile("[-_ .]")
+_EXTENSIONS: Final = re.compile(r"(?:\.(?:json5?|jsn|js|txt|text|bak|old|orig))+$")
+_COPY: Final = re.compile(
+    r"(?:[ _-]*\(\d{1,4}\)|[ _-]+(?:\d{1,4}|(?:copy|copie|kopie|copia|final|new)(?:[ _-]*\d{1,4})?"
+    r"|(?:copy|kopie|copia)?[ _-]*\(\d{1,4}\)))+$"
+)
+_COPY_OF: Final = re.compile(r"^(?:copy|kopie|copie|copia) (?:of|von|de|di) ")
+_DRIVE: Final = re.compile(r"[A-Za-z]:(?=/)")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_JUNK: Final = frozenset(
+    {
+        *(".ds_store", ".localized", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+        *(".directory", ".gitkeep", ".gitignore", ".gitattributes", ".keep"),
+    }
+)
+_JUNK_FOLDERS: Final = frozenset(
+    {
+        *("__macosx", ".git", ".svn", ".appledouble", ".spotlight-v100", ".trashes", "@eadir"),
+        *(".fseventsd", "$recycle.bin", ".ipynb_checkpoints", ".idea", ".vscode"),
+    }
+)
 
 
-def decoded_name(info: ZipInfo) -> tuple[str, bool]:
-    """An entry's name, and whether its encoding had to be guessed.
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An entry's name as the archive means it. `guessed` says that its encoding is not known;
+    `raw` are its bytes then, which `other_readings` reads in other ways."""
+
+    text: str
+    guessed: bool = False
+    raw: bytes = b""
+
+    def other_readings(self) -> dict[str, None]:
+        """What the name may be in other code pages, most likely first."""
+        found: dict[str, None] = {}
+        if self.guessed:
+            for page in CODE_PAGES:
+                try:
+                    found.setdefault(self.raw.decode(page))
+                except UnicodeDecodeError:
+                    continue
+        return found
+
+
+def decoded_name(raw: bytes, flags: int, unicode_path: str | None) -> Name:
+    """The name of these bytes; `unicode_path` is what the extra field for it says.
 
     Without its flag for UTF-8, a name is in code page 437 by the standard, and in UTF-8 by the
-    habit of many tools: it is read as UTF-8 where it is valid UTF-8, else as the standard says.
+    habit of many tools: it is read as UTF-8 if it is valid UTF-8, else as the standard says.
     """
-    name = info.orig_filename
-    if info.flag_bits & _UTF8_FLAG or name.isascii():
-        return name, False
+    if unicode_path is not None and not flags & _UTF8_FLAG:
+        return Name(unicode_path)
     try:
-        return name.encode("cp437").decode("utf-8"), False
+        return Name(raw.decode())
     except UnicodeDecodeError:
-        # Python 3.12 and later read the extra field that gives the name in UTF-8 as well.
-        given = not name.startswith(info.filename)
-        return (info.filename, False) if given else (name, True)
+        return Name(raw.decode("cp437"), guessed=True, raw=raw)
 
 
-def unsafe_because(name: str) -> str | None:
-    """Why an entry of this name is refused; None where it is not."""
+def path_of(name: str) -> str:
+    """The path that a name means: slashes for backslashes, neither drive, `.` nor empty parts."""
+    slashed = _DRIVE.sub("", name.replace("\\", "/"), count=1)
+    return "/".join(part for part in slashed.split("/") if part not in {"", "."})
+
+
+def resolved(path: str) -> str:
+    """The path without `..`, but for those at its beginning that lead out of the archive."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in {"", "."}:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def left_out_because(name: str) -> str | None:
+    """Why an entry of this name is left out; None if it is not."""
     if not name:
-        return "the name is empty"
+        return "The entry has no name."
     if _CONTROL.search(name):
-        return "the name holds control characters"
-    if "\\" in name:
-        return "the name holds a backslash"
-    if name.startswith("/") or _DRIVE.match(name):
-        return "the name is absolute"
-    if ".." in name.split("/"):
-        return "the name leads out of the archive"
+        return "The name holds control characters."
+    if ".." in path_of(name).split("/"):
+        return "The name leads out of the archive (“..”)."
     return None
 
 
-def normal_path(name: str) -> str:
-    """The name without `.` and empty parts, in Unicode's composed form (NFC)."""
-    parts = (part for part in name.split("/") if part not in {"", "."})
-    return unicodedata.normalize("NFC", "/".join(parts))
+def is_absolute(name: str) -> bool:
+    """Whether the name begins with a slash or a drive."""
+    slashed = name.replace("\\", "/")
+    return slashed.startswith("/") or bool(_DRIVE.match(slashed))
+
+
+def composed(path: str) -> str:
+    """The path in Unicode's composed form (NFC)."""
+    return unicodedata.normalize("NFC", path)
+
+
+def folded(path: str) -> str:
+    """The path as it is compared with others if case and Unicode's forms do not count."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def is_junk(path: str) -> bool:
-    """Whether it is a file that operating systems leave in archives."""
+    """Whether it is a file that operating systems and editors leave in archives."""
     *folders, base = path.split("/")
-    return "__MACOSX" in folders or base.startswith("._") or base.lower() in _JUNK
+    return (
+        not _JUNK_FOLDERS.isdisjoint(folder.lower() for folder in folders)
+        or base.startswith(("._", "~$", ".~lock."))
+        or base.lower() in _JUNK
+    )
 
 
-def document_named(base: str) -> str | None:
-    """The canonical name of the document that a file of this base name is, or None: `event`,
-    `Event.json`, `session-types`, `sessionTypes.json`."""
-    name = base.casefold().removesuffix(".json")
-    return _BY_LETTERS.get(_SEPARATORS.sub("", name))
+def document_named(base: str) -> tuple[str, int] | None:
+    """The canonical name of the document that a file of this base name is, and how far it is from
+    the name that it should have: 0 is that name (`event`, `session-types.json`), 1 another spelling
+    (`Event.JSON`, `sessionTypes`), 2 a guess (`speaker.json`, `speakers (1).json`,
+    `event.json.txt`). None for all other names.
+    """
+    name = base.casefold()
+    plain = name.removesuffix(".json")
+    known = _BY_LETTERS.get(_SEPARATORS.sub("", plain))
+    if known is not None:
+        stem = base.removesuffix(".json")
+        return known, 0 if stem.replace("-", "_") == known else 1
+    stem = _COPY_OF.sub("", _COPY.sub("", _EXTENSIONS.sub("", name)))
+    stem = _SEPARATORS.sub("", _EXTENSIONS.sub("", stem))
+    guess = _BY_LETTERS.get(stem) or _GUESSED_BY_LETTERS.get(stem)
+    return (guess, 2) if guess is not None else None
 
 
 def shown(name: str) -> str:

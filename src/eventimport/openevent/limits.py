@@ -20,7 +20,11 @@ class ArchiveLimits:
     max_total_bytes: int = 2048 * MIB
     """All entries together."""
     max_ratio: int = 200
-    """Inflated over compressed bytes of an entry, minded from 1 MiB of inflated bytes on."""
+    """Inflated over compressed bytes of an entry of more than `ratio_from_bytes` inflated bytes."""
+    ratio_from_bytes: int = 64 * MIB
+    """So many bytes may come out of an entry, however small it is: silence and white images."""
+    max_lzma_dictionary_bytes: int = 64 * MIB
+    """What an entry compressed with LZMA makes the reader hold in memory."""
     max_document_bytes: int = 128 * MIB
     max_record_bytes: int = 4 * MIB
     """The JSON text of one record, or of a document that is one object; counted in characters."""

@@ -1,12 +1,12 @@
 """Which media an event brings along, and where each of them comes from."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from unicodedata import normalize
 from urllib.parse import unquote
 
 from eventimport.openevent import values
+from eventimport.openevent.entry_names import shown
+from eventimport.openevent.media_index import FoundFile, MediaIndex
 from eventimport.openevent.order import LEVELS, SHAPES, Kind
 from eventimport.openevent.record_reader import SourceRecord, place_of
 from eventimport.openevent.records import MediaType
@@ -45,12 +45,11 @@ class PlannedMedia:
 
 
 class MediaPlanner:
-    """Plans the media of one event. `entries` leads from a path in the archive to the entry."""
+    """Plans the media of one event; `index` finds the archive's files."""
 
-    def __init__(self, entries: Mapping[str, str], report: Report) -> None:
+    def __init__(self, index: MediaIndex, report: Report) -> None:
         self.planned: list[PlannedMedia] = []
-        self._entries = entries
-        self._folded = {path.casefold(): path for path in entries}
+        self._index = index
         self._report = report
         self._used: set[str] = set()
 
@@ -79,24 +78,44 @@ class MediaPlanner:
 
     def tell_unused(self) -> None:
         """Tell of the entries that no record names: they are not taken over."""
-        for path, name in self._entries.items():
+        for path, name in self._index.files.items():
             if path not in self._used:
                 message = "no record names this entry; it is not taken over"
                 self._report.warning("unused-entry", message, Place(name))
 
     def _find(self, source: str, place: Place) -> str | None:
-        path = normalize("NFC", source.replace("\\", "/").lstrip("/").removeprefix("./"))
-        unquoted = normalize("NFC", unquote(path))
-        for candidate in (path, unquoted):
-            if candidate in self._entries:
-                self._used.add(candidate)
-                return self._entries[candidate]
-        folded = self._folded.get(unquoted.casefold())
-        if folded is not None:
-            self._used.add(folded)
-            message = f"the archive spells this path {folded}"
-            self._report.repair("media-spelling", message, place, source)
-            return self._entries[folded]
-        message = "the archive does not hold this file"
-        self._report.warning("media-missing", message, place, source)
+        path = source.replace("\\", "/")
+        for candidate in dict.fromkeys((path, unquote(path))):
+            found = self._index.find(candidate)
+            if found is not None:
+                self._used.add(found.path)
+                self._report_spelling(found, place, source)
+                return found.entry
+        refusal = self._index.refusal(path)
+        if refusal is None:
+            message = "the archive does not hold this file"
+            self._report.warning("media-missing", message, place, source)
+        elif refusal.code == "unsafe-name":
+            self._report.error(refusal.code, refusal.message, place, source)
+        else:
+            message = f"The file is in the archive, but it cannot be read. {refusal.message}"
+            self._report.warning("media-unreadable", message, place, source)
         return None
+
+    def _report_spelling(self, found: FoundFile, place: Place, source: str) -> None:
+        spelled = f"“{shown(found.path)}”"
+        if found.how == "spelling":
+            message = f"the archive spells this path {spelled}"
+            self._report.repair("media-spelling", message, place, source)
+        elif found.how == "several":
+            message = (
+                "Several files have this name, apart from case or the Unicode form; "
+                f"{spelled} was used."
+            )
+            self._report.warning("media-spelling", message, place, source)
+        elif found.how == "base-name":
+            message = (
+                f"The archive has no file of this path; {spelled}, the only one of this name, "
+                "was used."
+            )
+            self._report.warning("media-spelling", message, place, source)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from eventimport.openevent.conference import Conference
 from eventimport.openevent.links import Linker
+from eventimport.openevent.media_index import MediaIndex
 from eventimport.openevent.media_plan import MediaPlanner, PlannedMedia
 from eventimport.openevent.order import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind
 from eventimport.openevent.record_reader import SourceRecord
@@ -113,19 +114,19 @@ def make_plan(
     conference: Conference,
     ids: Mapping[str, Sequence[int]],
     identifier: str,
-    entries: Mapping[str, str],
+    files: MediaIndex,
     report: Report,
 ) -> Plan:
     """Plan the import of a conference. `ids` holds, for each table, as many new ids, in ascending
-    order, as `conference.counts()` says; `identifier` is the event's new one; `entries` leads from
-    a path in the archive to the entry's name. The rows are made of the conference's records when
+    order, as `conference.counts()` says; `identifier` is the event's new one; `files` are
+    the archive's. The rows are made of the conference's records when
     they are iterated over; all that there is to find is found before."""
     for level in IMPORT_ORDER:
         records = conference.records[level.kind]
         for record, new_id in zip(records, ids[level.table], strict=True):
             record.new_id = new_id
     links = Linker(conference, report).link()
-    media = MediaPlanner(entries, report)
+    media = MediaPlanner(files, report)
     event = conference.event
     plan = Plan(event.new_id, identifier, event.values.get("name", ""))
     for level in IMPORT_ORDER:

@@ -1,147 +1,250 @@
-"""Opening a zip: its central directory within bounds, and where each entry's data really lie.
+"""The central directory of a zip, read within bounds, and where each entry's data really lie.
 
-The format is the standard library's matter. This is what it does not mind: a directory that would
-not fit into memory, headers that lead elsewhere, and entries that share their data.
+It is read here, and not by the standard library, because an archive must not fail for one entry:
+`zipfile` gives up at the first name that is marked as UTF-8 and is not, and knows the Unicode path
+field (0x7075) only from Python 3.12 on.
 """
 
 import struct
 import zlib
-from collections.abc import Sequence
-from errno import EINVAL
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from io import SEEK_END
-from typing import BinaryIO, Final, Never
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from typing import BinaryIO, Final
 
-from eventimport.openevent.entry_names import decoded_name, shown
+from eventimport.openevent.entry_names import Name, decoded_name, shown
 from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
 from eventimport.openevent.report import Place
 
 ZIP_MAGIC: Final = b"PK\x03\x04"
-ZIP_FAULTS: Final = (
-    BadZipFile,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    Warning,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What the standard library raises for a zip that is not as it should be."""
 
 _DIRECTORY_MAGIC: Final = b"PK\x01\x02"
 _END_MAGIC: Final = b"PK\x05\x06"
-_END_REACH: Final = 0xFFFF + 22
-_BYTES_PER_ENTRY: Final = 512
+_END64_MAGIC: Final = b"PK\x06\x06"
+_LOCATOR64_MAGIC: Final = b"PK\x06\x07"
+_HEADER: Final = struct.Struct("<4sBBHHHHHIIIHHHHHII")
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
+_END: Final = struct.Struct("<4sHHHHIIH")
+_END64: Final = struct.Struct("<4sQHHIIQQQQ")
+_LOCATOR64: Final = struct.Struct("<4sIQI")
+_END_REACH: Final = MIB
+"""The end record is sought in so many last bytes: downloads append things to a zip."""
+_MAX_ENDS: Final = 64
+"""So many end records are tried: what is appended may look like one."""
+_BYTES_PER_ENTRY: Final = 512
+_UNKNOWN: Final = 0xFFFFFFFF
+_ZIP64_FIELD: Final = 1
+_UNICODE_PATH_FIELD: Final = 0x7075
 
 
-def reraise_disk_error(error: Exception) -> None:
-    """Raise what is not the archive's fault but the disk's. The archive's are nonsense offsets."""
-    if isinstance(error, OSError) and error.errno not in {None, EINVAL}:
-        raise error
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry as the directory has it. `offset` is that of its local header in the
+    file."""
+
+    name: Name
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    attributes: int
+    offset: int
+
+    @property
+    def mode(self) -> int:
+        """The file mode of Unix; 0 if there is none."""
+        return self.attributes >> 16
+
+    @property
+    def content(self) -> tuple[int, int]:
+        """Size and CRC-32: two entries that have the same are copies of each other."""
+        return self.size, self.crc
 
 
-class _DirectoryReader:
-    """The archive's file while its directory is read, which the standard library reads whole: as
-    many bytes as the archive says, whatever it says, and as many entries as fit into them."""
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The entries of a zip in the directory's order, and where the directory begins. `split` says
+    that the end record speaks of more than one file."""
 
-    def __init__(self, file: BinaryIO, max_entries: int) -> None:
-        self._file = file
-        self._max_entries = max_entries
-        self._max_bytes = MIB + max_entries * _BYTES_PER_ENTRY
-        self.tell = file.tell
-        self.seek = file.seek
-        self.seekable = file.seekable
-        self.loading = True
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self.loading:
-            return self._file.read(size)
-        if size > self._max_bytes:
-            self._refuse(f"the zip's directory is said to have {size} bytes")
-        data = self._file.read(self._max_bytes if size < 0 else size)
-        if data.count(_DIRECTORY_MAGIC) > self._max_entries:
-            self._refuse("the zip holds too many entries")
-        return data
-
-    def _refuse(self, what: str) -> Never:
-        raise ArchiveError("too-many-entries", f"{what}; at most {self._max_entries} are read")
+    members: list[Member]
+    start: int
+    split: bool
 
 
-def open_zip(file: BinaryIO, limits: ArchiveLimits) -> ZipFile:
-    """The zip with its directory read; closing it leaves the file open. Raises ArchiveError, and
-    OSError where the disk fails."""
-    reader = _DirectoryReader(file, limits.max_entries)
-    try:
-        archive = ZipFile(reader)
-    except UnicodeDecodeError as error:
-        name = error.object.decode("utf-8", "backslashreplace")
-        message = (
-            f"the name is marked as UTF-8 and is not: byte 0x{error.object[error.start]:02x} "
-            f"at offset {error.start}"
-        )
-        raise ArchiveError("name-not-utf8", message, Place(shown(name))) from error
-    except ZIP_FAULTS as error:
-        reraise_disk_error(error)
-        raise _what_is_wrong(file, error) from error
-    reader.loading = False
-    if not archive.filelist:
-        raise ArchiveError("empty-archive", "the zip has no entries")
-    if len(archive.filelist) > limits.max_entries:
-        message = f"the zip holds {len(archive.filelist)} entries; at most {limits.max_entries}"
-        raise ArchiveError("too-many-entries", f"{message} are read")
-    return archive
-
-
-def _what_is_wrong(file: BinaryIO, error: Exception) -> ArchiveError:
+def read_directory(file: BinaryIO, limits: ArchiveLimits) -> Directory:
+    """The zip's central directory. Raises ArchiveError, and OSError if the file cannot be read."""
     size = file.seek(0, SEEK_END)
-    file.seek(max(0, size - _END_REACH))
-    if _END_MAGIC in file.read(_END_REACH):
-        return ArchiveError("damaged-archive", f"the zip's central directory is damaged: {error}")
+    tail_start = max(0, size - _END_REACH)
+    file.seek(tail_start)
+    tail = file.read(_END_REACH)
+    reason = ""
+    for position in _end_records(tail):
+        try:
+            return _directory_at(file, tail_start + position, limits)
+        except _DamagedError as error:
+            # The last end record is the zip's own if none fits.
+            reason = reason or str(error)
+    if reason:
+        raise ArchiveError("damaged-archive", f"The zip's central directory is damaged: {reason}.")
     file.seek(0)
     if file.read(len(ZIP_MAGIC)) == ZIP_MAGIC:
-        message = f"the zip is cut off: it ends after {size} bytes, without its central directory"
-        return ArchiveError("truncated-archive", message)
-    return ArchiveError("not-a-zip", "the file is not a zip")
+        message = (
+            f"The zip is incomplete: it ends after {size:,} bytes, without a central directory. "
+            "Upload the file again."
+        )
+        raise ArchiveError("truncated-archive", message)
+    raise ArchiveError("not-a-zip", "The file is not a zip.")
 
 
-def misplaced(file: BinaryIO, archive: ZipFile) -> dict[int, str]:
-    """What is wrong with where entries lie: header offset → reason.
+class _DamagedError(Exception):
+    """What an end record speaks of is not there."""
 
-    Raises ArchiveError where two entries overlap: such a zip inflates the same data many times, and
-    is nothing that a tool for making archives writes.
+
+def _end_records(tail: bytes) -> Iterator[int]:
+    position = len(tail)
+    for _ in range(_MAX_ENDS):
+        position = tail.rfind(_END_MAGIC, 0, position)
+        if position < 0:
+            return
+        if position + _END.size <= len(tail):
+            yield position
+
+
+def _directory_at(file: BinaryIO, end: int, limits: ArchiveLimits) -> Directory:
+    file.seek(end)
+    _, disk, first_disk, _, count, size, offset, _ = _END.unpack(file.read(_END.size))
+    split = bool(disk or first_disk) and disk != 0xFFFF
+    if end >= _LOCATOR64.size + _END64.size:
+        file.seek(end - _LOCATOR64.size)
+        magic, _, end64, _ = _LOCATOR64.unpack(file.read(_LOCATOR64.size))
+        if magic == _LOCATOR64_MAGIC:
+            end, count, size, offset = _end64(file, end - _LOCATOR64.size, end64)
+    max_bytes = MIB + limits.max_entries * _BYTES_PER_ENTRY
+    # Data before the zip, such as a program that unpacks it, shift all offsets.
+    start = end - size
+    if size and start >= 0 and size <= max_bytes and not _is_at(file, start, _DIRECTORY_MAGIC):
+        start = offset
+    if start < 0 or start + size > end:
+        raise _DamagedError(f"it would begin at byte {start:,} and have {size:,} bytes")
+    if size > max_bytes:
+        message = (
+            f"The zip's directory has {size:,} bytes; at most {max_bytes:,} are read "
+            f"for {limits.max_entries:,} entries (MAX_ARCHIVE_ENTRIES)."
+        )
+        raise ArchiveError("too-many-entries", message)
+    file.seek(start)
+    members = list(_members(file.read(size), start - offset, limits))
+    if not members and count:
+        raise _DamagedError(f"it is empty, and should list {count:,} entries")
+    if not members:
+        raise ArchiveError("empty-archive", "The zip has no entries.")
+    return Directory(members, start, split)
+
+
+def _end64(file: BinaryIO, locator: int, claimed: int) -> tuple[int, int, int, int]:
+    # Where the locator says, or, if data were put before the zip, right before the locator.
+    for position in (claimed, locator - _END64.size):
+        if 0 <= position <= locator - _END64.size and _is_at(file, position, _END64_MAGIC):
+            file.seek(position)
+            record = _END64.unpack(file.read(_END64.size))
+            return position, record[7], record[8], record[9]
+    raise _DamagedError("the zip64 end record is missing")
+
+
+def _is_at(file: BinaryIO, position: int, magic: bytes) -> bool:
+    file.seek(position)
+    return file.read(len(magic)) == magic
+
+
+def _members(data: bytes, shift: int, limits: ArchiveLimits) -> Iterator[Member]:
+    position = number = 0
+    while position < len(data):
+        number += 1
+        if number > limits.max_entries:
+            message = (
+                f"The zip has more than {limits.max_entries:,} entries. The limit is set by "
+                "MAX_ARCHIVE_ENTRIES."
+            )
+            raise ArchiveError("too-many-entries", message)
+        if position + _HEADER.size > len(data):
+            raise _DamagedError(f"it ends within entry {number:,}")
+        header = _HEADER.unpack_from(data, position)
+        magic, _, _, _, flags, method, _, _, crc, packed, size = header[:11]
+        name_length, extra_length, comment_length, _, _, attributes, offset = header[11:]
+        if magic != _DIRECTORY_MAGIC:
+            raise _DamagedError(f"entry {number:,} does not begin where it should")
+        position += _HEADER.size
+        raw = data[position : position + name_length]
+        extra = data[position + name_length : position + name_length + extra_length]
+        position += name_length + extra_length + comment_length
+        if position > len(data):
+            raise _DamagedError(f"it ends within entry {number:,}")
+        fields = dict(_fields(extra))
+        size, packed, offset = _zip64(fields.get(_ZIP64_FIELD, b""), size, packed, offset)
+        name = decoded_name(raw, flags, _unicode_path(fields.get(_UNICODE_PATH_FIELD, b""), raw))
+        yield Member(name, flags, method, crc, packed, size, attributes, max(0, offset + shift))
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, position)
+        yield kind, extra[position + 4 : position + 4 + length]
+        position += 4 + length
+
+
+def _zip64(field: bytes, *values: int) -> list[int]:
+    """Size, packed size and offset, each from the zip64 field if the header has no room for it."""
+    numbers = iter(struct.unpack_from(f"<{len(field) // 8}Q", field))
+    return [next(numbers, value) if value == _UNKNOWN else value for value in values]
+
+
+def _unicode_path(field: bytes, raw: bytes) -> str | None:
+    """The name that Info-ZIP's field gives, if it is about the name that stands in the header:
+    tools that rename an entry leave the field behind."""
+    if len(field) < 6 or field[0] != 1:
+        return None
+    (checksum,) = struct.unpack_from("<I", field, 1)
+    if checksum != zlib.crc32(raw):
+        return None
+    try:
+        return field[5:].decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def locate(
+    file: BinaryIO, members: Iterable[Member], limit: int
+) -> Iterator[tuple[Member, int, str | None]]:
+    """Each entry in the order of the data, with the offset of its data, and what is wrong with
+    where they lie, or None. `limit` is where the directory begins.
+
+    Raises ArchiveError if two entries overlap: such a zip inflates the same data many times, and
+    no tool for making archives writes it.
     """
-    wrong: dict[int, str] = {}
     end = 0
-    before: ZipInfo | None = None
-    for info in sorted(archive.filelist, key=_offset):
-        start = info.header_offset
+    before: Member | None = None
+    for member in sorted(members, key=lambda member: member.offset):
+        start = member.offset
         if before is not None and start < end:
-            names = " and ".join(shown(decoded_name(each)[0]) for each in (before, info))
-            message = f"the data of two entries overlap: {names}"
-            raise ArchiveError("overlapping-entries", message, Place(shown(info.orig_filename)))
-        header = _local_header(file, start, archive.start_dir)
+            names = " and ".join(shown(each.name.text) for each in (before, member))
+            message = f"The data of two entries overlap: {names}. No zip tool writes such a zip."
+            raise ArchiveError("overlapping-entries", message, Place(shown(member.name.text)))
+        header = _local_header(file, start, limit)
         if header is None:
-            wrong[start] = f"no entry begins at offset {start}, where the directory has it"
+            yield member, 0, f"The zip is damaged: no entry begins at byte {start:,}."
             continue
-        name_length, extra_length = header
-        reach = start + _LOCAL_HEADER.size + name_length + extra_length + info.compress_size
-        if reach > archive.start_dir:
-            wrong[start] = "the entry's data reach into the central directory"
+        data_offset = start + _LOCAL_HEADER.size + sum(header)
+        reach = data_offset + member.packed
+        if reach > limit:
+            yield member, 0, "The zip is damaged: the entry's data reach into the directory."
             continue
-        before, end = info, reach
-    return wrong
+        before, end = member, reach
+        yield member, data_offset, None
 
 
-def _offset(info: ZipInfo) -> int:
-    return info.header_offset
-
-
-def _local_header(file: BinaryIO, start: int, limit: int) -> Sequence[int] | None:
+def _local_header(file: BinaryIO, start: int, limit: int) -> tuple[int, int] | None:
     if not 0 <= start <= limit - _LOCAL_HEADER.size:
         return None
     file.seek(start)

@@ -21,6 +21,14 @@ class ArchiveSettings(BaseSettings):
     max_inflation_ratio: PositiveInt = Field(
         200, description="How many times its compressed size an entry may have inflated."
     )
+    inflation_ratio_from_bytes: PositiveInt = Field(
+        64 * MIB,
+        description="Inflated bytes of an entry from which MAX_INFLATION_RATIO applies.",
+    )
+    max_lzma_dictionary_bytes: PositiveInt = Field(
+        64 * MIB,
+        description="Dictionary that an LZMA-compressed entry may need, in bytes of memory.",
+    )
     max_document_bytes: PositiveInt = Field(
         128 * MIB, description="One JSON document of an archive, in bytes."
     )
@@ -43,6 +51,8 @@ class ArchiveSettings(BaseSettings):
             max_entry_bytes=self.max_entry_bytes,
             max_total_bytes=self.max_inflated_bytes,
             max_ratio=self.max_inflation_ratio,
+            ratio_from_bytes=self.inflation_ratio_from_bytes,
+            max_lzma_dictionary_bytes=self.max_lzma_dictionary_bytes,
             max_document_bytes=self.max_document_bytes,
             max_record_bytes=self.max_record_bytes,
             max_string_length=self.max_text_length,

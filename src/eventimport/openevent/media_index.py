@@ -1,0 +1,91 @@
+"""The files of an archive by the paths that records name them by."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from eventimport.openevent.entries import Refusal
+from eventimport.openevent.entry_names import folded, resolved
+
+How = Literal["exact", "spelling", "several", "code-page", "base-name"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """What a path leads to: the file's path in the zip, and its entry's name. `how` says what had
+    to be disregarded: case or the Unicode form (`spelling`; `several` if more than one file is
+    spelled so), the encoding of the name, or the folders before the last (`base-name`)."""
+
+    path: str
+    entry: str
+    how: How
+
+
+@dataclass(frozen=True)
+class MediaIndex:
+    """The files of an archive that are not documents. `files` leads from a path in the zip to the
+    entry's name; `aliases` from other spellings to such a path; `left_out` says why a file cannot
+    be read; `root` is the folder of the documents, ending in a slash, or empty."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    root: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, Refusal] = field(default_factory=dict)
+
+    def find(self, path: str) -> FoundFile | None:
+        """The file of a path with slashes, as a record gives it: from the documents' folder, the
+        zip's root, or the folder of the documents' folder, in this order."""
+        places = list(self.places(path))
+        for place in places:
+            if place in self.files:
+                return FoundFile(place, self.files[place], "exact")
+        for place in places:
+            if place in self.aliases:
+                known = self.aliases[place]
+                how: How = "exact" if folded(known) == folded(place) else "code-page"
+                return FoundFile(known, self.files[known], how)
+        for place in places:
+            alike = self._folded.get(folded(place))
+            if alike:
+                how = "spelling" if len(alike) == 1 else "several"
+                return FoundFile(alike[0], self.files[alike[0]], how)
+        return self._by_base_name(path)
+
+    def refusal(self, path: str) -> Refusal | None:
+        """Why the file of a path is left out; None if the zip has no such file."""
+        for place in self.places(path):
+            if place in self.left_out:
+                return self.left_out[place]
+        return None
+
+    def places(self, path: str) -> Iterator[str]:
+        """The paths in the zip that a record's path may mean. One that leads out of the zip is
+        looked up as it is written: among what is left out there may be an entry of that name."""
+        parent = self.root.rstrip("/").rpartition("/")[0]
+        for base in dict.fromkeys((self.root, "", parent and parent + "/")):
+            yield resolved(base + path)
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.files:
+            found.setdefault(folded(path), []).append(path)
+        return found
+
+    @cached_property
+    def _by_base(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.files:
+            found.setdefault(folded(path.rpartition("/")[2]), []).append(path)
+        return found
+
+    def _by_base_name(self, path: str) -> FoundFile | None:
+        folder, _, base = path.rpartition("/")
+        found = self._by_base.get(folded(base), [])
+        if len(found) != 1:
+            return None
+        last = found[0].rpartition("/")[0].rpartition("/")[2]
+        if folded(last) != folded(folder.rpartition("/")[2]):
+            return None
+        return FoundFile(found[0], self.files[found[0]], "base-name")
