@@ -58,9 +58,11 @@ class WebPages(Fetcher):
     def __init__(self, pages: dict[str, tuple[str, bytes] | FetchError]) -> None:
         super().__init__(FetchLimits())
         self.pages = pages
+        self.opened: list[str] = []
 
     @asynccontextmanager
-    async def open(self, url: str) -> AsyncIterator[Fetched]:
+    async def open(self, url: str, **bounds: Any) -> AsyncIterator[Fetched]:
+        self.opened.append(url)
         page = self.pages.get(url, FetchError("UNREACHABLE", "no such host"))
         if isinstance(page, FetchError):
             raise page
@@ -120,6 +122,7 @@ class Import:
     storage: WatchedStorage = field(default_factory=WatchedStorage)
     other_storages: list[MemoryStorage] = field(default_factory=list)
     pages: dict[str, tuple[str, bytes] | FetchError] = field(default_factory=dict)
+    opened: list[str] = field(default_factory=list)
     told: list[tuple[str, int, int]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
 
@@ -173,6 +176,7 @@ class Import:
         records: MediaRecords = ImportMediaRecords(self.engine, lease or self.lease)
         config = TransferConfig(**{"storage_wait": 0, **self.config})
         async with WebPages(self.pages) as fetcher:
+            self.opened = fetcher.opened
             transfer = MediaTransfer(
                 records,
                 self.storage,
@@ -185,6 +189,7 @@ class Import:
             return dict(await transfer.run(self.open_entry))
 
     def open_entry(self, name: str) -> Iterator[bytes]:
+        self.opened.append(name)
         content = self.entries[name]
         return (content[start : start + 1000] for start in range(0, len(content), 1000))
 

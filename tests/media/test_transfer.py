@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from sqlalchemy import update
 from tests.media.conftest import (
     LOGO,
     MEDIA,
@@ -258,6 +259,97 @@ async def test_more_media_than_are_read_at_once(
     await running.plan("events", "logo_url", "images/logo.png", content=LOGO)
     assert await running.run() == {"MOVED": 5}
     assert running.told[-1] == ("Moving media", 5, 5)
+
+
+async def test_a_file_that_several_rows_name_is_read_and_stored_once(running: Import) -> None:
+    ids = [
+        await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO),
+        await running.plan("sponsors", "logo_url", "ada.jpg"),
+        await running.plan("events", "logo_url", "ada.jpg"),
+        await running.plan("events", "original_image_url", "ada.jpg"),
+    ]
+    assert await running.run() == {"MOVED": 4}
+    event, speaker, sponsor = (
+        await running.event(),
+        await running.speaker(),
+        await running.sponsor(),
+    )
+    urls = {speaker.photo_url, sponsor.logo_url, event.logo_url, event.original_image_url}
+    assert len(urls) == 1
+    assert running.opened == ["ada.jpg"]
+    keys = {(await running.item(item_id)).object_key for item_id in ids}
+    assert len(keys) == 1
+    widths = []
+    for url in (speaker.thumbnail_image_url, event.thumbnail_image_url, event.icon_image_url):
+        assert url is not None
+        widths.append(Image.open(BytesIO(await running.storage.content(url))).width)
+    assert widths == [500, 500, 75]
+    assert await running.linked_keys() == await running.storage.all_keys()
+    assert len(await running.storage.all_keys()) == 7
+    assert running.told == [("Moving media", 4, 4)]
+
+
+async def test_a_link_that_several_rows_name_is_fetched_once(running: Import) -> None:
+    await running.plan("sponsors", "logo_url", "https://a.example/a.png", content=LOGO)
+    await running.plan("events", "logo_url", "https://a.example/a.png#top")
+    await running.plan("speakers", "photo_url", "https://a.example/gone.png")
+    await running.plan("speakers", "icon_image_url", "https://a.example/gone.png")
+    assert await running.run() == {"MOVED": 2, "UNREACHABLE": 2}
+    assert sorted(running.opened) == ["https://a.example/a.png", "https://a.example/gone.png"]
+    assert (await running.event()).logo_url == (await running.sponsor()).logo_url
+
+
+async def test_a_shared_file_leaves_a_changed_field_alone(running: Import) -> None:
+    """The other rows get it; if every row was changed, nothing of it stays."""
+    logo = await running.plan("sponsors", "logo_url", "a.png", content=LOGO)
+    await running.plan("events", "logo_url", "a.png")
+    slides = await running.plan(
+        "sessions", "slides_url", "a.pdf", content=b"%PDF", media_type="document"
+    )
+    async with running.sessions.begin() as session:
+        await session.execute(update(Sponsor).values(logo_url="https://mine.example/"))
+        await session.execute(update(EventSession).values(slides_url="https://mine.example/"))
+    assert await running.run() == {"MOVED": 1, "REFUSED": 2}
+    assert (await running.sponsor()).logo_url == "https://mine.example/"
+    for item_id in (logo, slides):
+        item = await running.item(item_id)
+        assert (item.outcome, item.url, item.object_key) == ("REFUSED", None, None)
+        assert item.detail
+    assert await running.storage.all_keys() == await running.linked_keys()
+    assert len(await running.storage.all_keys()) == 1
+
+
+async def test_bytes_over_the_limit_of_an_import_are_left_out(running: Import) -> None:
+    """Whatever is stored already counts, in an earlier attempt, too; a shared file counts once."""
+    running.config = {"max_stored_bytes": 10_000, "concurrency": 1}
+    await running.plan("sponsors", "url", "0.pdf", content=b"x" * 4000, media_type="document")
+    await running.plan("events", "logo_url", "0.pdf", media_type="document")
+    await running.plan(
+        "sessions", "slides_url", "1.pdf", content=b"x" * 6000, media_type="document"
+    )
+    assert await running.run() == {"MOVED": 3}
+    late = [
+        await running.plan("sessions", "audio_url", "2", content=b"x", media_type="audio"),
+        await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO),
+        await running.plan(
+            "sessions", "video_url", "https://a.example/3", content=b"x", media_type="video"
+        ),
+    ]
+    assert await running.run() == {"MOVED": 3, "TOO_LARGE": 3}
+    for item_id in late:
+        detail = (await running.item(item_id)).detail
+        assert detail is not None
+        assert "MAX_STORED_BYTES_PER_IMPORT" in detail
+    assert running.opened == []
+    assert len(await running.storage.all_keys()) == 2
+
+
+async def test_what_could_not_be_stored_does_not_count(running: Import) -> None:
+    running.config = {"max_stored_bytes": 6000, "max_bytes": 5000, "concurrency": 1}
+    await running.plan("sessions", "audio_url", "1", content=b"x" * 5001, media_type="audio")
+    await running.plan("sessions", "slides_url", "2", content=b"x" * 5000, media_type="document")
+    assert await running.run() == {"MOVED": 1, "TOO_LARGE": 1}
+    assert (await running.session()).slides_url
 
 
 async def test_every_file_of_the_shared_archives_is_moved_byte_for_byte(

@@ -1,12 +1,12 @@
 """The media of an import, as an attempt at it reads and settles them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
-    Row,
     Table,
     Text,
     cast,
@@ -16,27 +16,44 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventimport.database.leases import Lease, StaleAttemptError
-from eventimport.database.models import Base, ImportJob, ImportStatus, MediaItem, MediaOutcome
+from eventimport.database.models import (
+    Base,
+    Event,
+    ImportJob,
+    ImportStatus,
+    MediaItem,
+    MediaOutcome,
+)
+
+CHANGED: Final = "the field was changed during the import, and keeps its new value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PlannedItem:
     """A row of `media_items` whose outcome is `PLANNED`."""
 
     id: int
-    event_id: int
     table_name: str
     row_id: int
     field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """A file that planned items of one event refer to; `last` if it is to be moved after others."""
+
+    event_id: int
     source: str
     origin: str
-    media_type: str
+    is_image: bool
     entry: str | None
-    object_key: str | None
+    items: tuple[PlannedItem, ...]
+    earlier_keys: frozenset[str]
+    last: bool
 
 
 class ImportMediaRecords:
@@ -52,18 +69,57 @@ class ImportMediaRecords:
 
     async def planned(
         self, limit: int, *, last: Collection[tuple[str, str]]
-    ) -> Sequence[PlannedItem]:
-        """The next items that are not settled; those of the (table, field) pairs `last` last."""
-        columns = (MediaItem.__table__.c[name] for name in PlannedItem.__slots__)
-        statement = (
-            select(*columns)
+    ) -> Sequence[PlannedFile]:
+        """The next files that are not settled; those that a (table, field) of `last` refers to,
+        last. A link counts without its fragment, which is never sent."""
+        item = (
+            select(
+                MediaItem.__table__,
+                func.coalesce(MediaItem.entry, func.split_part(MediaItem.source, "#", 1)).label(
+                    "file"
+                ),
+                (MediaItem.media_type == "image").label("is_image"),
+                tuple_(MediaItem.table_name, MediaItem.field).in_(last).label("last"),
+            )
             .where(self._own(), MediaItem.outcome == MediaOutcome.PLANNED)
-            .order_by(tuple_(MediaItem.table_name, MediaItem.field).in_(last), MediaItem.id)
+            .subquery()
+            .c
+        )
+        comes_last = func.bool_or(item.last)
+        statement = (
+            select(
+                func.min(item.event_id).label("event_id"),
+                func.min(item.source).label("source"),
+                item.origin,
+                item.is_image,
+                func.min(item.entry).label("entry"),
+                comes_last.label("last"),
+                *(
+                    func.array_agg(aggregate_order_by(item[name], item.id)).label(name)
+                    for name in (*PlannedItem.__slots__, "object_key")
+                ),
+            )
+            .group_by(item.origin, item.is_image, item.file)
+            .order_by(comes_last, func.min(item.id))
             .limit(limit)
         )
         async with self._engine.connect() as connection:
             rows = (await connection.execute(statement)).mappings()
-            return [PlannedItem(**row) for row in rows]
+            return [
+                PlannedFile(
+                    event_id=row["event_id"],
+                    source=row["source"],
+                    origin=row["origin"],
+                    is_image=row["is_image"],
+                    entry=row["entry"],
+                    items=tuple(
+                        map(PlannedItem, row["id"], row["table_name"], row["row_id"], row["field"])
+                    ),
+                    earlier_keys=frozenset(key for key in row["object_key"] if key is not None),
+                    last=row["last"],
+                )
+                for row in rows
+            ]
 
     async def counts(self) -> Mapping[str, int]:
         """How many items there are of each outcome."""
@@ -94,57 +150,98 @@ class ImportMediaRecords:
         async with self._engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
-    async def empty_fields(
-        self, table: str, row_id: int, fields: Collection[str]
-    ) -> Collection[str]:
-        """Those of the fields in which the row holds nothing; none where there is no such row."""
-        columns = _table(table).c
-        statement = select(*(columns[name] for name in fields)).where(columns.id == row_id)
+    async def stored_bytes(self) -> int:
+        """The size of all files that the import has stored; a shared one counts once."""
+        files = (
+            select(func.max(MediaItem.size).label("size"))
+            .where(self._own(), MediaItem.outcome == MediaOutcome.MOVED)
+            .group_by(MediaItem.url)
+            .subquery()
+        )
         async with self._engine.connect() as connection:
-            row = (await connection.execute(statement)).mappings().one_or_none()
-        return [name for name, value in row.items() if value is None] if row is not None else []
+            return int(await connection.scalar(select(func.sum(files.c.size))) or 0)
 
-    async def reserve(self, item_id: int, key: str) -> None:
-        """Write to the item the key of the object that is going to be stored."""
+    async def empty_fields(
+        self, table: str, row_ids: Collection[int], fields: Collection[str]
+    ) -> Collection[str]:
+        """Those of the fields in which at least one of the rows holds nothing."""
+        columns = _table(table).c
+        statement = select(*(func.bool_or(columns[name].is_(None)) for name in fields)).where(
+            columns.id == func.any(cast(list(row_ids), ARRAY(BigInteger)))
+        )
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(statement)).one()
+        return [name for name, empty in zip(fields, row, strict=True) if empty]
+
+    async def reserve(self, ids: Collection[int], key: str) -> None:
+        """Write to the items the key of the object that is going to be stored."""
+        async with self._engine.begin() as connection:
+            await self._hold(connection)
+            await connection.execute(update(MediaItem).where(_among(ids)).values(object_key=key))
+
+    async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
+        """Record why the file of these items is not moved."""
         async with self._engine.begin() as connection:
             await self._hold(connection)
             await connection.execute(
-                update(MediaItem).where(MediaItem.id == item_id).values(object_key=key)
+                update(MediaItem)
+                .where(_among(ids), MediaItem.outcome == MediaOutcome.PLANNED)
+                .values(outcome=MediaOutcome(outcome).value, detail=detail, object_key=None)
             )
 
-    async def settle(
+    async def settle_moved(
         self,
-        item_id: int,
-        outcome: str,
-        *,
-        detail: str | None = None,
-        url: str | None = None,
-        size: int | None = None,
-        made: Mapping[str, str] | None = None,
+        event_id: int,
+        ids: Collection[int],
+        url: str,
+        size: int,
+        made: Mapping[tuple[str, str], Mapping[str, str]],
     ) -> bool:
-        """Record the outcome. With `url`, the item's field holds it from now on, and each field of
-        `made` its own URL, where it is empty. False, and nothing is changed, where the item's field
-        holds something else by now than what the archive said, or the item is gone."""
-        values = {"outcome": MediaOutcome(outcome).value, "detail": detail, "url": url}
-        statement = (
+        """Record that the file of these items is moved: their fields hold `url` from now on.
+
+        `made` holds, for a (table, field), the URLs for other fields of its row, which get them if
+        they are empty.
+
+        A field that holds something else by now than what the archive said keeps it, and its item
+        is recorded as refused. False, and nothing is changed, if no field takes the URL."""
+        moved = (
             update(MediaItem)
-            .where(MediaItem.id == item_id, MediaItem.outcome == MediaOutcome.PLANNED)
-            .values(
-                **values,
-                size=size,
-                object_key=MediaItem.object_key if url is not None else None,
-                moved_at=func.now() if url is not None else None,
+            .where(_among(ids), MediaItem.outcome == MediaOutcome.PLANNED)
+            .values(outcome=MediaOutcome.MOVED.value, url=url, size=size, moved_at=func.now())
+            .returning(
+                MediaItem.id,
+                MediaItem.table_name,
+                MediaItem.field,
+                MediaItem.row_id,
+                MediaItem.source,
             )
-            .returning(MediaItem.table_name, MediaItem.row_id, MediaItem.field, MediaItem.source)
         )
         async with self._engine.connect() as connection, connection.begin() as transaction:
             await self._hold(connection)
-            item = (await connection.execute(statement)).one_or_none()
-            if item is None:
-                return False
-            if url is not None and not await _set_field(connection, item, url, made or {}):
+            await _hold_event(connection, event_id)
+            refused: list[int] = []
+            used = False
+            items = (await connection.execute(moved)).all()
+            for place, group in _by_field(items).items():
+                taken = await _set_url(connection, place, group, url, made.get(place, {}))
+                used = used or bool(taken)
+                refused += [item.id for item in group if item.row_id not in taken]
+            if not used:
                 await transaction.rollback()
                 return False
+            if refused:
+                await connection.execute(
+                    update(MediaItem)
+                    .where(MediaItem.id.in_(refused))
+                    .values(
+                        outcome=MediaOutcome.REFUSED.value,
+                        detail=CHANGED,
+                        url=None,
+                        size=None,
+                        moved_at=None,
+                        object_key=None,
+                    )
+                )
         return True
 
     def _own(self) -> ColumnElement[bool]:
@@ -178,21 +275,50 @@ def _table(name: str) -> Table:
     return Base.metadata.tables[name]
 
 
-async def _set_field(
+def _among(ids: Collection[int]) -> ColumnElement[bool]:
+    return MediaItem.id == func.any(cast(list(ids), ARRAY(BigInteger)))
+
+
+async def _hold_event(connection: AsyncConnection, event_id: int) -> None:
+    """Lock the event first, as each change over the API does, so that no two can deadlock."""
+    statement = select(Event.id).where(Event.id == event_id).with_for_update(key_share=True)
+    await connection.execute(statement)
+
+
+def _by_field(items: Iterable[Any]) -> Mapping[tuple[str, str], list[Any]]:
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for item in items:
+        groups.setdefault((item.table_name, item.field), []).append(item)
+    return groups
+
+
+async def _set_url(
     connection: AsyncConnection,
-    item: Row[str, int, str, str],
+    place: tuple[str, str],
+    items: Sequence[Any],
     url: str,
     made: Mapping[str, str],
-) -> bool:
-    """Whether the row took the URL. It counts as a change of the row, as any other."""
-    table_name, row_id, field, source = item
+) -> Collection[int]:
+    """The rows that took the URL. It counts as a change of the row, as any other."""
+    table_name, field = place
     table = _table(table_name)
     column = table.c[field]
+    sources = (
+        func.unnest(
+            cast([item.row_id for item in items], ARRAY(BigInteger)),
+            cast([item.source for item in items], ARRAY(Text)),
+        )
+        .table_valued("row_id", "source")
+        .render_derived()
+    )
     sizes = {name: func.coalesce(table.c[name], made_url) for name, made_url in made.items()}
     statement = (
         update(table)
-        .where(table.c.id == row_id, or_(column.is_(None), column == source))
+        .where(
+            table.c.id == sources.c.row_id,
+            or_(column.is_(None), column == sources.c.source),
+        )
         .values({field: url, "version": table.c.version + 1, **sizes})
+        .returning(table.c.id)
     )
-    result = await connection.execute(statement.returning(table.c.id))
-    return result.one_or_none() is not None
+    return set(await connection.scalars(statement))

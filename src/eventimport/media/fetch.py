@@ -7,10 +7,16 @@ differently, never happens. The name stays in the Host header, in SNI and in wha
 """
 
 import asyncio
+import logging
+import math
+import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
@@ -18,12 +24,14 @@ import httpcore
 import httpx
 
 from eventimport.media.addresses import AddressPolicy
-from eventimport.media.fetch_errors import FetchError, FetchOutcome
+from eventimport.media.fetch_errors import UNREACHABLE_HOST, FetchError, FetchOutcome
 from eventimport.media.network import CheckedBackend, Resolve, resolve_name
 
 T = TypeVar("T")
 
-__all__ = ["FetchError", "FetchLimits", "FetchOutcome", "Fetched", "Fetcher"]
+__all__ = ["FetchError", "FetchLimits", "FetchOutcome", "Fetched", "Fetcher", "Visit"]
+
+logger = logging.getLogger(__name__)
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HEADERS: Final = (
@@ -37,7 +45,8 @@ _HEADERS: Final = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
     """Bounds of one fetch. Times are in seconds; `total_timeout` counts the time spent waiting for
-    the other side, over all redirects, and not the time that the chunks' consumer takes.
+    the other side, over all redirects, and not the time that the chunks' consumer takes. After
+    `slow_after` seconds of waiting for a body, `min_rate` bytes a second must have come.
 
     `allow_list` names hosts, addresses and CIDR networks that may be connected to although they
     are not public, on any port. Raises ValueError for an entry that is none of these.
@@ -47,8 +56,10 @@ class FetchLimits:
     max_bytes: int = 256 * 1024 * 1024
     max_redirects: int = 5
     connect_timeout: float = 10.0
-    read_timeout: float = 30.0
+    read_timeout: float = 15.0
     total_timeout: float = 300.0
+    min_rate: int = 1024
+    slow_after: float = 10.0
     allow_list: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -67,6 +78,15 @@ class Fetched:
     content_type: str
     size: int | None
     chunks: AsyncIterator[bytes]
+
+
+Visit = Callable[[str], AbstractAsyncContextManager[None]]
+"""Host name → a context around one request to it and the reading of the answer; may raise
+FetchError, to forbid the request, and sees the FetchErrors of the request."""
+
+
+def _unbounded(_host: str) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
 
 
 class Fetcher:
@@ -107,28 +127,48 @@ class Fetcher:
         await self._pool.aclose()
 
     @asynccontextmanager
-    async def open(self, url: str) -> AsyncIterator[Fetched]:
-        """Ask for the URL, follow redirects, and give the answer's body as a stream.
+    async def open(
+        self, url: str, *, visit: Visit = _unbounded, deadline: float = math.inf
+    ) -> AsyncIterator[Fetched]:
+        """Request the URL, follow redirects, and return the body as a stream.
 
-        Raises FetchError, here or from the chunks: REFUSED where the link may not be followed,
-        TOO_LARGE where more than `max_bytes` come or are announced, UNREACHABLE for the rest.
+        `visit` is entered for each request; `deadline` is a time of the event loop. Raises
+        FetchError, here or from the chunks: REFUSED if the link may not be followed, TOO_LARGE if
+        the body has more than `max_bytes`, UNREACHABLE for the rest.
         """
         if not self._limits.enabled:
-            raise FetchError("REFUSED", "fetching of linked media is switched off")
-        waiting = _Waiting(self._limits.total_timeout)
+            raise FetchError("REFUSED", "fetching linked media is disabled (FETCH_MEDIA)")
+        waiting = _Waiting(self._limits.total_timeout, deadline)
         target = _parse(url)
         for _ in range(self._limits.max_redirects + 1):
-            response = await waiting.for_(self._request(target))
-            try:
-                location = _location(response)
-                if location is None:
-                    async with aclosing(self._chunks(response, waiting)) as chunks:
-                        yield self._fetched(target, response, chunks)
-                    return
-            finally:
-                await response.aclose()
+            async with visit(target.host):
+                response = await self._respond(target, waiting)
+                try:
+                    location = _location(response)
+                    if location is None:
+                        async with aclosing(self._chunks(response, waiting)) as chunks:
+                            yield self._fetched(target, response, chunks)
+                        return
+                finally:
+                    await response.aclose()
             target = _parse(location, base=target)
-        raise FetchError("REFUSED", f"more than {self._limits.max_redirects} redirects")
+        raise FetchError(
+            "REFUSED",
+            f"the link has more than {self._limits.max_redirects} redirects (FETCH_REDIRECTS)",
+        )
+
+    async def _respond(self, target: httpx.URL, waiting: "_Waiting") -> httpcore.Response:
+        """The head of the answer. Why a host *name* does not answer is for our log only."""
+        limits = self._limits
+        try:
+            return await waiting.for_(
+                self._request(target), at_most=limits.connect_timeout + limits.read_timeout
+            )
+        except FetchError as error:
+            if _is_address(target.host):
+                raise
+            logger.info("nothing was fetched from %s: %s", target.host, error.detail)
+            raise FetchError("UNREACHABLE", UNREACHABLE_HOST, host_failed=True) from None
 
     async def _request(self, url: httpx.URL) -> httpcore.Response:
         limits = self._limits
@@ -153,9 +193,14 @@ class Fetcher:
     ) -> Fetched:
         headers = httpx.Headers(response.headers)
         if response.status != 200:
-            raise FetchError("UNREACHABLE", f"the server answered with status {response.status}")
+            raise FetchError(
+                "UNREACHABLE",
+                f"the server answered with status {response.status}",
+                host_failed=response.status == 429 or response.status >= 500,
+                retry_after=_retry_after(response.status, headers),
+            )
         if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-            raise FetchError("REFUSED", "the server compresses what was asked for as it is")
+            raise FetchError("REFUSED", "the server ignored `Accept-Encoding: identity`")
         size = _length(headers)
         if size is not None and size > self._limits.max_bytes:
             raise self._too_large()
@@ -166,54 +211,116 @@ class Fetcher:
         self, response: httpcore.Response, waiting: "_Waiting"
     ) -> AsyncGenerator[bytes]:
         received = 0
+        before = waiting.spent
         body = aiter(cast("AsyncIterable[bytes]", response.stream))
         while (chunk := await waiting.for_(anext(body, None))) is not None:
             received += len(chunk)
             if received > self._limits.max_bytes:
                 raise self._too_large()
+            if (
+                waiting.spent - before > self._limits.slow_after
+                and received < (waiting.spent - before) * self._limits.min_rate
+            ):
+                raise FetchError(
+                    "UNREACHABLE",
+                    f"the server sends less than {self._limits.min_rate:,} bytes a second"
+                    " (FETCH_MIN_BYTES_PER_SECOND)",
+                    host_failed=True,
+                )
             yield chunk
 
     def _too_large(self) -> FetchError:
-        return FetchError("TOO_LARGE", f"more than {self._limits.max_bytes} bytes")
+        return FetchError(
+            "TOO_LARGE",
+            f"the file has more than {self._limits.max_bytes:,} bytes. The limit is set by"
+            " MAX_MEDIA_BYTES",
+        )
 
 
 class _Waiting:
-    """The time that may still be spent waiting for the other side."""
+    """The time that may still be spent waiting for the other side; `spent` is in seconds."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, deadline: float) -> None:
         self._total = seconds
-        self._left = seconds
+        self._deadline = deadline
+        self.spent = 0.0
 
-    async def for_(self, step: Awaitable[T]) -> T:
+    async def for_(self, step: Awaitable[T], *, at_most: float = math.inf) -> T:
         """Await one step of the exchange; whatever goes wrong in it is a FetchError."""
         loop = asyncio.get_running_loop()
         started = loop.time()
+        left = min(self._total - self.spent, self._deadline - started, at_most)
         try:
-            async with asyncio.timeout(max(0.0, self._left)):
+            async with asyncio.timeout(max(0.0, left)):
                 return await step
         except TimeoutError:
-            raise FetchError("UNREACHABLE", f"it took longer than {self._total:g} s") from None
+            told = (
+                "the server took too long to answer"
+                if left == at_most
+                else f"the fetch took longer than {self._total:g} seconds (FETCH_TIMEOUT)"
+            )
+            raise _failed(told) from None
         except httpcore.TimeoutException as error:
-            raise FetchError("UNREACHABLE", "the server took too long to answer") from error
+            raise _failed("the server took too long to answer") from error
         except (httpcore.NetworkError, ssl.SSLError) as error:
-            raise FetchError("UNREACHABLE", f"the connection failed: {error}") from error
+            raise _failed(f"the connection failed: {error}") from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-            raise FetchError("UNREACHABLE", f"the server's answer is no HTTP: {error}") from error
+            raise _failed(f"the server's answer is not valid HTTP: {error}") from error
         finally:
-            self._left -= loop.time() - started
+            self.spent += loop.time() - started
+
+
+def _failed(detail: str) -> FetchError:
+    return FetchError("UNREACHABLE", detail, host_failed=True)
+
+
+def _is_address(host: str) -> bool:
+    """Whether the link names an address, in any spelling: `127.0.0.1`, `0x7f.1`, `::1`."""
+    try:
+        if ":" in host:
+            ip_address(host)
+        else:
+            socket.inet_aton(host)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _retry_after(status: int, headers: httpx.Headers) -> float | None:
+    """How many seconds the server asks to wait, in either of the header's two forms."""
+    value = headers.get("retry-after", "").strip()
+    if status not in {429, 503} or not value or len(value) > 64:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def host_of(url: str) -> str:
+    """The host that a link names; empty if it is not a link that can be fetched."""
+    try:
+        return _parse(url).host
+    except FetchError:
+        return ""
 
 
 def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         parsed = httpx.URL(url) if base is None else base.join(url)
     except (httpx.InvalidURL, ValueError) as error:
-        raise FetchError("REFUSED", f"the link is no URL: {error}") from None
+        raise FetchError("REFUSED", f"the link is not a valid URL: {error}") from None
     if parsed.scheme not in {"http", "https"}:
         raise FetchError("REFUSED", "only http and https links are fetched")
     if not parsed.host:
         raise FetchError("REFUSED", "the link names no host")
     if parsed.port is not None and not 0 < parsed.port < 65536:
-        raise FetchError("REFUSED", "the link names a port that there is not")
+        raise FetchError("REFUSED", "the link has an invalid port")
     if parsed.userinfo:
         raise FetchError("REFUSED", "links with a user name or a password are not fetched")
     return parsed

@@ -61,11 +61,13 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
             async with asyncio.timeout(timeout):
                 addresses = await self._resolve(host, port)
         except TimeoutError:
-            raise FetchError("UNREACHABLE", "looking up the host's name took too long") from None
+            raise _failed("looking up the host's name took too long") from None
         except (OSError, UnicodeError):
-            raise FetchError("UNREACHABLE", "the host's name is not known") from None
+            raise _failed("the host's name is unknown") from None
         if not all(self._policy.permits(host, address, port) for address in addresses):
-            raise FetchError(
-                "REFUSED", "the link leads to an address or a port that is not of the public web"
-            )
+            raise FetchError("REFUSED", "the URL points to a private address or a blocked port")
         return addresses
+
+
+def _failed(detail: str) -> FetchError:
+    return FetchError("UNREACHABLE", detail, host_failed=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from eventimport.errors import EventImportError
-from eventimport.media.fetch import Fetcher, FetchError
+from eventimport.media.fetch import FetchError
+from eventimport.media.import_fetches import ImportFetches
 
 Outcome = Literal["MOVED", "MISSING", "UNREACHABLE", "REFUSED", "TOO_LARGE", "NOT_AN_IMAGE"]
 
@@ -21,7 +22,7 @@ _PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html[\s>])"
 
 
 class NotMovedError(EventImportError):
-    """The medium is not moved, for a reason that lies with itself; `outcome` says which."""
+    """The file is not moved, for a reason of its own; `outcome` says which."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
@@ -31,7 +32,7 @@ class NotMovedError(EventImportError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An open medium. `content_type` is what the other side says it is, empty for an entry."""
+    """An open media file. `content_type` is what the other side says it is, empty for an entry."""
 
     content_type: str
     chunks: AsyncGenerator[bytes]
@@ -41,9 +42,9 @@ class Sources:
     """Opens media. `open_entry` runs in `reader`, which has one thread: neither a zip file nor the
     counting of what is inflated is made for two."""
 
-    def __init__(self, open_entry: OpenEntry, fetcher: Fetcher, reader: Executor) -> None:
+    def __init__(self, open_entry: OpenEntry, fetches: ImportFetches, reader: Executor) -> None:
         self._open_entry = open_entry
-        self._fetcher = fetcher
+        self._fetches = fetches
         self._reader = reader
 
     @asynccontextmanager
@@ -60,7 +61,7 @@ class Sources:
         """What a link leads to. Raises NotMovedError, here or from the chunks."""
         try:
             async with (
-                self._fetcher.open(url) as fetched,
+                self._fetches.open(url) as fetched,
                 aclosing(_limited(fetched.chunks, max_bytes)) as limited,
             ):
                 yield Source(fetched.content_type, limited)
@@ -72,7 +73,7 @@ class Sources:
         try:
             chunks = await loop.run_in_executor(self._reader, self._open_entry, name)
         except KeyError:
-            raise NotMovedError("MISSING", "the archive does not hold this file") from None
+            raise NotMovedError("MISSING", "the archive does not contain this file") from None
         except EventImportError as error:
             raise NotMovedError("REFUSED", str(error)) from error
         try:

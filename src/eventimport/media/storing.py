@@ -1,8 +1,8 @@
-"""Storing one medium of an import: from its source to its object, and to its sizes."""
+"""Storing one media file of an import: from its source to its object, and to its sizes."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,8 +25,9 @@ from eventimport.media.images import (
     ImageSizes,
     ProcessedImage,
 )
+from eventimport.media.import_fetches import ImportFetchLimits
 from eventimport.media.names import entry_name, link_name, with_extension
-from eventimport.media.records import MediaRecords, MediaToMove
+from eventimport.media.records import Field, FileToMove, MediaRecords
 from eventimport.media.sources import NotMovedError, Outcome, Source, Sources, without_pages
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import media_key
@@ -34,7 +35,7 @@ from eventimport.storage.protocol import Storage, StorageError
 
 _EVENT_IMAGE: Final = ("events", "original_image_url")
 _SPEAKER_IMAGE: Final = ("speakers", "photo_url")
-IMAGES_WITH_SIZES: Final = frozenset({_EVENT_IMAGE, _SPEAKER_IMAGE})
+IMAGES_WITH_SIZES: Final = (_EVENT_IMAGE, _SPEAKER_IMAGE)
 """The fields (table, field) of whose images sizes are made: the size `icon` for the row's field
 `icon_image_url`, and so on."""
 
@@ -54,11 +55,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferConfig:
-    """`concurrency` media are moved at once; `max_bytes` bounds each of them. What storage refuses
-    for now is tried `storage_attempts` times, after `storage_wait` seconds, then twice that, …"""
+    """`concurrency` files of the archive are moved at once; `max_bytes` bounds each file, and
+    `max_stored_bytes` all that one import stores. What storage refuses for now is tried
+    `storage_attempts` times, after `storage_wait` seconds, then twice that, …"""
 
     concurrency: int = 4
     max_bytes: int = 512 * 1024 * 1024
+    max_stored_bytes: int = 4 * 1024 * 1024 * 1024
+    fetches: ImportFetchLimits = field(default_factory=ImportFetchLimits)
     image_limits: ImageLimits = field(default_factory=ImageLimits)
     image_sizes: ImageSizes = field(default_factory=ImageSizes)
     storage_attempts: int = 4
@@ -67,15 +71,45 @@ class TransferConfig:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The stored object of an item, its size in bytes, and the keys of the sizes by their field."""
+    """A stored file: its key, its size in bytes, and the keys of the sizes: for each field that the
+    file is for, those by the row's other fields."""
 
     key: str
     size: int
-    made: Mapping[str, str] = field(default_factory=dict)
+    made: Mapping[Field, Mapping[str, str]] = field(default_factory=dict)
+
+
+class StoredBytes:
+    """How many bytes an import has stored. Once they exceed the limit, nothing more is stored."""
+
+    def __init__(self, limit: int, used: int) -> None:
+        self._limit = limit
+        self._used = used
+        self._exceeded = used >= limit
+
+    def check(self) -> None:
+        """Raise NotMovedError if the limit was exceeded before."""
+        if self._exceeded:
+            raise NotMovedError(
+                "TOO_LARGE",
+                f"the media files of one import may have {self._limit:,} bytes in total, and those"
+                " before it need them. The limit is set by MAX_STORED_BYTES_PER_IMPORT",
+            )
+
+    def add(self, size: int) -> None:
+        """Count bytes before they are stored. Raises NotMovedError if they are too many."""
+        if self._used + size > self._limit:
+            self._exceeded = True
+        self.check()
+        self._used += size
+
+    def give_back(self, size: int) -> None:
+        """Bytes that were counted were not stored, or were deleted again."""
+        self._used -= size
 
 
 class MediaStorer:
-    """Stores media under keys that it has written to their items before. A medium that is not fit
+    """Stores files under keys that it has written to their items before. A file that is not fit
     raises NotMovedError, and storage that goes on failing StorageError; either way nothing of it is
     left behind."""
 
@@ -87,6 +121,7 @@ class MediaStorer:
         images: ImageProcesses,
         config: TransferConfig,
         *,
+        stored_bytes: StoredBytes,
         other_storages: Sequence[Storage] = (),
     ) -> None:
         self._records = records
@@ -94,30 +129,27 @@ class MediaStorer:
         self._sources = sources
         self._images = images
         self._config = config
+        self._bytes = stored_bytes
         self._other_storages = other_storages
 
-    async def store(self, item: MediaToMove) -> Moved:
-        """Store the object of an item, and the sizes of an image that lacks them."""
-        if item.media_type == "image":
-            return await self._store_image(item)
-        return await self._store_file(item)
+    async def store(self, file: FileToMove) -> Moved:
+        """Store a file, and the sizes of an image that lacks them."""
+        self._bytes.check()
+        if file.is_image:
+            return await self._store_image(file)
+        return await self._store_file(file)
 
-    async def _store_file(self, item: MediaToMove) -> Moved:
+    async def _store_file(self, file: FileToMove) -> Moved:
         """As a stream, from the source right into storage."""
         reserved: list[str] = []
 
         async def store() -> Moved:
-            async with _open(self._sources, item, self._config.max_bytes) as source:
+            async with _open(self._sources, file, self._config.max_bytes) as source:
                 if not reserved:
-                    reserved.append(await self._reserve(item, _name(item, source.content_type)))
+                    reserved.append(await self._reserve(file, _name(file, source.content_type)))
                 key = reserved[0]
-                content_type = content_type_of(key)
-                if item.origin == "archive":
-                    stored = await self._storage.put(key, source.chunks, content_type=content_type)
-                else:
-                    async with aclosing(without_pages(source)) as chunks:
-                        stored = await self._storage.put(key, chunks, content_type=content_type)
-            return Moved(key, stored.size)
+                chunks = source.chunks if file.origin == "archive" else without_pages(source)
+                return Moved(key, await self._put_stream(key, chunks))
 
         try:
             return await self._with_retries(store)
@@ -126,40 +158,84 @@ class MediaStorer:
                 await self.give_up(reserved[0])
             raise
 
-    async def _store_image(self, item: MediaToMove) -> Moved:
-        """In whole, once it is known to be an image; its sizes along with it."""
-        async with _open(self._sources, item, self._config.image_limits.max_bytes) as source:
-            content = b"".join([chunk async for chunk in source.chunks])
-        sizes = await self._sizes_wanted(item)
+    async def _put_stream(self, key: str, chunks: AsyncGenerator[bytes]) -> int:
+        size = 0
+
+        async def counted() -> AsyncGenerator[bytes]:
+            nonlocal size
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    self._bytes.add(len(chunk))
+                    size += len(chunk)
+                    yield chunk
+
         try:
-            info, made = await self._images.check(content, self._config.image_limits, sizes)
+            async with aclosing(counted()) as passing:
+                await self._storage.put(key, passing, content_type=content_type_of(key))
+        except BaseException:
+            self._bytes.give_back(size)
+            raise
+        return size
+
+    async def _store_image(self, file: FileToMove) -> Moved:
+        """In whole, once it is known to be an image; its sizes along with it."""
+        async with _open(self._sources, file, self._config.image_limits.max_bytes) as source:
+            content = b"".join([chunk async for chunk in source.chunks])
+        sizes = await self._sizes_wanted(file)
+        try:
+            info, made = await self._images.check(
+                content, self._config.image_limits, _by_name(sizes)
+            )
         except ImageRefusedError as error:
             outcome = _IMAGE_OUTCOMES.get(error.code, "NOT_AN_IMAGE")
             raise NotMovedError(outcome, str(error)) from error
-        name = with_extension(_name(item, ""), info.content_type, info.extension)
-        key = await self._reserve(item, name)
-        keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
+        size = len(content) + sum(len(image.data) for image in made.values())
+        self._bytes.add(size)
         try:
-            await self._put(key, content, info.content_type)
-            for name, image in made.items():
-                await self._put(keys[name], image.data, image.content_type)
+            name = with_extension(_name(file, ""), info.content_type, info.extension)
+            key = await self._reserve(file, name)
+            keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
+            try:
+                await self._put(key, content, info.content_type)
+                for name, image in made.items():
+                    await self._put(keys[name], image.data, image.content_type)
+            except BaseException:
+                await self.give_up(key)
+                raise
         except BaseException:
-            await self.give_up(key)
+            self._bytes.give_back(size)
             raise
-        return Moved(key, len(content), {_field_of_size(name): keys[name] for name in keys})
+        return Moved(
+            key,
+            len(content),
+            {
+                place: {_field_of_size(name): keys[_made_name(place, name)] for name in wanted}
+                for place, wanted in sizes.items()
+            },
+        )
 
-    async def _sizes_wanted(self, item: MediaToMove) -> Mapping[str, ImageSize]:
-        if not has_sizes(item):
-            return {}
-        speaker = (item.table_name, item.field) == _SPEAKER_IMAGE
-        sizes = self._config.image_sizes.speaker if speaker else self._config.image_sizes.event
-        fields = {_field_of_size(name): name for name in sizes}
-        empty = await self._records.empty_fields(item.table_name, item.row_id, fields)
-        return {fields[name]: sizes[fields[name]] for name in empty}
+    async def _sizes_wanted(self, file: FileToMove) -> Mapping[Field, Mapping[str, ImageSize]]:
+        """For each field that the file is for, the sizes that its rows lack."""
+        rows: dict[Field, list[int]] = {}
+        for item in file.items:
+            rows.setdefault((item.table_name, item.field), []).append(item.row_id)
+        wanted = {}
+        for place in IMAGES_WITH_SIZES:
+            if place in rows:
+                sizes = self._sizes_of(place)
+                fields = {_field_of_size(name): name for name in sizes}
+                empty = await self._records.empty_fields(place[0], rows[place], fields)
+                wanted[place] = {fields[name]: sizes[fields[name]] for name in empty}
+        return wanted
 
-    async def _reserve(self, item: MediaToMove, name: str) -> str:
-        key = media_key(item.event_id, item.table_name, item.row_id, item.field, name)
-        await self._records.reserve(item.id, key)
+    def _sizes_of(self, place: Field) -> Mapping[str, ImageSize]:
+        sizes = self._config.image_sizes
+        return sizes.speaker if place == _SPEAKER_IMAGE else sizes.event
+
+    async def _reserve(self, file: FileToMove, name: str) -> str:
+        item = file.items[0]
+        key = media_key(file.event_id, item.table_name, item.row_id, item.field, name)
+        await self._records.reserve([item.id for item in file.items], key)
         return key
 
     async def _put(self, key: str, content: bytes, content_type: str) -> None:
@@ -203,24 +279,32 @@ class MediaStorer:
 
 
 def _open(
-    sources: Sources, item: MediaToMove, max_bytes: int
+    sources: Sources, file: FileToMove, max_bytes: int
 ) -> AbstractAsyncContextManager[Source]:
-    if item.origin == "remote":
-        return sources.link(item.source, max_bytes)
-    if item.entry is None:
-        raise NotMovedError("MISSING", "the archive does not hold this file")
-    return sources.entry(item.entry, max_bytes)
+    if file.origin == "remote":
+        return sources.link(file.source, max_bytes)
+    if file.entry is None:
+        raise NotMovedError("MISSING", "the archive does not contain this file")
+    return sources.entry(file.entry, max_bytes)
 
 
-def _name(item: MediaToMove, content_type: str) -> str:
-    if item.origin == "remote":
-        return link_name(item.source, content_type)
-    return entry_name(item.entry or item.source)
+def _name(file: FileToMove, content_type: str) -> str:
+    if file.origin == "remote":
+        return link_name(file.source, content_type)
+    return entry_name(file.entry or file.source)
 
 
-def has_sizes(item: MediaToMove) -> bool:
-    """Whether the item is an image of which sizes are made."""
-    return item.media_type == "image" and (item.table_name, item.field) in IMAGES_WITH_SIZES
+def _made_name(place: Field, size: str) -> str:
+    """A size's name in keys: an event's thumbnail is not that of a speaker."""
+    return f"event-{size}" if place == _EVENT_IMAGE else size
+
+
+def _by_name(sizes: Mapping[Field, Mapping[str, ImageSize]]) -> Mapping[str, ImageSize]:
+    return {
+        _made_name(place, name): size
+        for place, wanted in sizes.items()
+        for name, size in wanted.items()
+    }
 
 
 def _field_of_size(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Moving the media of an import into storage: one object at a time, each outcome recorded.
+"""Moving the media of an import into storage: each file once, each outcome recorded.
 
 An attempt may be killed at any moment, and the next may begin while it still runs. So an object's
 key is written to its item before the object is stored, and each attempt makes keys of its own:
@@ -13,23 +13,27 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from eventimport.errors import EventImportError
-from eventimport.media.fetch import Fetcher
+from eventimport.media.fetch import Fetcher, host_of
 from eventimport.media.image_processes import ImageProcesses
-from eventimport.media.records import MediaRecords, MediaToMove
+from eventimport.media.import_fetches import ImportFetches
+from eventimport.media.records import FileToMove, MediaRecords
 from eventimport.media.sources import NotMovedError, OpenEntry, Sources
 from eventimport.media.storing import (
     IMAGES_WITH_SIZES,
     MediaStorer,
     Moved,
+    StoredBytes,
     TransferConfig,
-    has_sizes,
 )
 from eventimport.storage.protocol import Storage
 
 __all__ = ["MediaTransfer", "TransferConfig"]
 
 BATCH: Final = 500
-"""So many items are read from the database at once."""
+"""So many files are read from the database at once."""
+
+
+CHANGED: Final = "the field was changed during the import, and keeps its new value"
 
 
 class MediaTransfer:
@@ -72,49 +76,63 @@ class MediaTransfer:
             storer = MediaStorer(
                 self._records,
                 self._storage,
-                Sources(open_entry, self._fetcher, reader),
+                Sources(open_entry, ImportFetches(self._fetcher, self._config.fetches), reader),
                 self._images,
                 self._config,
+                stored_bytes=StoredBytes(
+                    self._config.max_stored_bytes, await self._records.stored_bytes()
+                ),
                 other_storages=self._other_storages,
             )
-            while items := await self._records.planned(BATCH, last=IMAGES_WITH_SIZES):
+            while files := await self._records.planned(BATCH, last=IMAGES_WITH_SIZES):
                 # Which sizes the archive has brought is known once its own images are moved.
-                await self._move_all(storer, [item for item in items if not has_sizes(item)])
-                await self._move_all(storer, [item for item in items if has_sizes(item)])
+                await self._move_all(storer, [file for file in files if not file.last])
+                await self._move_all(storer, [file for file in files if file.last])
         return await self._records.counts()
 
-    async def _move_all(self, storer: MediaStorer, items: Sequence[MediaToMove]) -> None:
-        waiting = deque(items)
+    async def _move_all(self, storer: MediaStorer, files: Sequence[FileToMove]) -> None:
+        """Files of the archive and links at the same time; links of each host in their own lanes,
+        so that a slow host does not hold up the others."""
+        lanes: dict[str | None, deque[FileToMove]] = {}
+        for file in files:
+            host = host_of(file.source) if file.origin == "remote" else None
+            lanes.setdefault(host, deque()).append(file)
 
-        async def work() -> None:
+        async def work(waiting: deque[FileToMove]) -> None:
             while waiting:
-                item = waiting.popleft()
+                file = waiting.popleft()
                 try:
-                    await self._move(storer, item)
+                    await self._move(storer, file)
                 except BaseException:
                     # The others finish what they have begun: cut off, it would lie unrecorded.
-                    waiting.clear()
+                    for lane in lanes.values():
+                        lane.clear()
                     raise
 
-        workers = (work() for _ in range(min(self._config.concurrency, len(items))))
+        per_host = self._config.fetches.at_once_per_host
+        workers = (
+            work(lane)
+            for host, lane in lanes.items()
+            for _ in range(min(self._config.concurrency if host is None else per_host, len(lane)))
+        )
         for result in await asyncio.gather(*workers, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
 
-    async def _move(self, storer: MediaStorer, item: MediaToMove) -> None:
-        if item.object_key is not None:
-            await storer.discard_earlier(item.object_key)
+    async def _move(self, storer: MediaStorer, file: FileToMove) -> None:
+        for key in file.earlier_keys:
+            await storer.discard_earlier(key)
         try:
-            moved = await storer.store(item)
+            moved = await storer.store(file)
         except NotMovedError as error:
-            await self._records.settle(item.id, error.outcome, detail=error.detail)
+            await self._records.settle(_ids(file), error.outcome, error.detail)
         else:
-            await self._record(storer, item, moved)
-        self._done += 1
+            await self._record(storer, file, moved)
+        self._done += len(file.items)
         self._tell("Moving media", self._done, self._total)
 
-    async def _record(self, storer: MediaStorer, item: MediaToMove, moved: Moved) -> None:
-        settling = asyncio.create_task(self._settle_moved(item, moved))
+    async def _record(self, storer: MediaStorer, file: FileToMove, moved: Moved) -> None:
+        settling = asyncio.create_task(self._settle_moved(file, moved))
         try:
             recorded = await asyncio.shield(settling)
         except asyncio.CancelledError:
@@ -132,14 +150,21 @@ class MediaTransfer:
             raise
         if not recorded:
             await storer.discard(moved.key)
-            detail = "the field was changed meanwhile, and keeps what it holds"
-            await self._records.settle(item.id, "REFUSED", detail=detail)
+            await self._records.settle(_ids(file), "REFUSED", CHANGED)
 
-    async def _settle_moved(self, item: MediaToMove, moved: Moved) -> bool:
-        return await self._records.settle(
-            item.id,
-            "MOVED",
-            url=self._storage.public_url(moved.key),
-            size=moved.size,
-            made={name: self._storage.public_url(key) for name, key in moved.made.items()},
+    async def _settle_moved(self, file: FileToMove, moved: Moved) -> bool:
+        url = self._storage.public_url
+        return await self._records.settle_moved(
+            file.event_id,
+            _ids(file),
+            url(moved.key),
+            moved.size,
+            {
+                place: {name: url(key) for name, key in keys.items()}
+                for place, keys in moved.made.items()
+            },
         )
+
+
+def _ids(file: FileToMove) -> Sequence[int]:
+    return [item.id for item in file.items]

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from eventimport.media.fetch import FetchLimits
 from eventimport.media.image_processes import ImageProcessesConfig
 from eventimport.media.images import ImageLimits, ImageSize, ImageSizes
+from eventimport.media.import_fetches import ImportFetchLimits
 from eventimport.media.transfer import TransferConfig
 from eventimport.settings.files import FileSettings
 from eventimport.settings.values import GIB, MIB
@@ -19,9 +20,16 @@ Words = Annotated[tuple[str, ...], NoDecode]
 class MediaSettings(FileSettings, BaseSettings):
     """Media: limits, and the sizes that are made of images."""
 
-    media_at_once: PositiveInt = Field(4, description="Media of one import that move at once.")
+    media_at_once: PositiveInt = Field(
+        4, description="Files of an archive that one import stores at the same time."
+    )
     max_media_bytes: PositiveInt = Field(
         512 * MIB, description="Maximum size of a media file other than an image, in bytes."
+    )
+    max_stored_bytes_per_import: PositiveInt = Field(
+        4 * GIB,
+        description="Maximum size of all media files that one import stores, in bytes. A file that"
+        " several records name counts once. Further files are not stored, and reported.",
     )
     max_image_pixels: PositiveInt = Field(
         50_000_000,
@@ -55,16 +63,41 @@ class MediaSettings(FileSettings, BaseSettings):
     image_size_small: str = Field("75x75", description="The same for the small version.")
     image_size_icon: str = Field("35x35", description="The same for icons.")
     fetch_media: bool = Field(
-        True, description="Whether media that an archive links to are fetched and stored."
+        True, description="Whether to fetch and store the media files that an archive links to."
     )
-    fetch_redirects: int = Field(5, ge=0, description="Redirects that one fetch follows.")
+    fetch_redirects: int = Field(5, ge=0, description="Maximum redirects of one link.")
     fetch_timeout: PositiveFloat = Field(
-        60.0, description="How long one fetch may wait for the other side in all, in seconds."
+        60.0, description="Maximum time to wait for the server during one fetch, in seconds."
+    )
+    fetch_total_timeout: PositiveFloat = Field(
+        300.0,
+        description="Maximum time that one import spends on linked media files, in seconds. Then"
+        " the import ends, and reports the files that are missing.",
+    )
+    fetch_min_bytes_per_second: PositiveInt = Field(
+        1024,
+        description="Minimum speed of a fetch after its first 10 seconds, in bytes per second.",
+    )
+    max_fetches_per_import: PositiveInt = Field(
+        4_000, description="Maximum requests for linked media files in one import, redirects too."
+    )
+    max_fetches_per_host: PositiveInt = Field(
+        2_000, description="The same for each host that an import links to."
+    )
+    fetches_at_once: PositiveInt = Field(
+        8, description="Maximum fetches that one import runs at the same time."
+    )
+    fetches_at_once_per_host: PositiveInt = Field(
+        4, description="The same for each host that an import links to."
+    )
+    fetch_failures_per_host: PositiveInt = Field(
+        5,
+        description="Failures in a row after which an import fetches nothing more from a host.",
     )
     fetch_allowed_hosts: Words = Field(
         (),
-        description="Hosts, addresses and networks (CIDR) inside of one's own network that media"
-        " may be fetched from, with commas between them. All others must be public.",
+        description="Hosts, addresses and networks (CIDR) inside your own network that media files"
+        " may be fetched from, separated by commas. All others must be public.",
     )
 
     @field_validator("image_formats", "fetch_allowed_hosts", mode="before")
@@ -109,6 +142,7 @@ class MediaSettings(FileSettings, BaseSettings):
             max_bytes=self.max_media_bytes,
             max_redirects=self.fetch_redirects,
             total_timeout=self.fetch_timeout,
+            min_rate=self.fetch_min_bytes_per_second,
             allow_list=self.fetch_allowed_hosts,
         )
 
@@ -147,6 +181,15 @@ class MediaSettings(FileSettings, BaseSettings):
         return TransferConfig(
             concurrency=self.media_at_once,
             max_bytes=self.max_media_bytes,
+            max_stored_bytes=self.max_stored_bytes_per_import,
+            fetches=ImportFetchLimits(
+                max_requests=self.max_fetches_per_import,
+                max_requests_per_host=self.max_fetches_per_host,
+                at_once=self.fetches_at_once,
+                at_once_per_host=self.fetches_at_once_per_host,
+                failures_in_a_row=self.fetch_failures_per_host,
+                total_timeout=self.fetch_total_timeout,
+            ),
             image_limits=self.image_limits,
             image_sizes=self.image_sizes,
         )
