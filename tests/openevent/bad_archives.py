@@ -303,26 +303,8 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
     "not a zip": BadArchive(lambda: b"GIF89a" + bytes(1000), "not-a-zip"),
     "nothing": BadArchive(lambda: b"", "not-a-zip"),
     # Text.
-    "JSON not UTF-8": BadArchive(
-        _sessions(b'[{"id": 1},\n {"title": "caf\xe9"}]'),
-        "json-encoding",
-        "sessions",
-        record=1,
-        line=2,
-        column=16,
-    ),
-    "UTF-8 cut off": BadArchive(
-        _sessions(b'[{"title": "\xe2\x82'), "json-encoding", "sessions", line=1, column=13
-    ),
-    "UTF-16 with BOM": BadArchive(
-        _sessions(SESSIONS.decode().encode("utf-16")), "json-encoding", "sessions", line=1, column=1
-    ),
-    "UTF-16 without BOM": BadArchive(
-        _sessions(SESSIONS.decode().encode("utf-16-be")),
-        "json-encoding",
-        "sessions",
-        line=1,
-        column=1,
+    "UTF-16 cut off": BadArchive(
+        _sessions(SESSIONS.decode().encode("utf-16")[:-1]), "json-encoding", "sessions", line=1
     ),
     "comma missing": BadArchive(
         _sessions(b'[\n  {"id": 1}\n  {"id": 2}\n]'), "json-syntax", "sessions", line=3, column=3
@@ -340,7 +322,6 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
     "text after the list": BadArchive(
         _sessions(b"[]\n x"), "json-syntax", "sessions", line=2, column=2
     ),
-    "empty document": BadArchive(_sessions(b" \n"), "json-syntax", "sessions", line=2, column=1),
     "no JSON": BadArchive(_sessions(b"<html>"), "json-syntax", "sessions", line=1, column=1),
     "newline in a string": BadArchive(
         _sessions(b'[{"a":\n"b\n"}]'), "json-syntax", "sessions", record=0, line=2, column=3
@@ -348,29 +329,24 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
     "broken event": BadArchive(
         partial(zip_bytes, [("event", b'{"name": }')]), "json-syntax", "event", line=1, column=10
     ),
-    # Values.
-    "NaN": BadArchive(
-        _sessions(b'[{"id": 1},\n{"a": "NaN", "b": NaN}]'),
-        "json-number",
+    "empty event": BadArchive(partial(zip_bytes, [("event", b" \n")]), "empty-document", "event"),
+    "null for an event": BadArchive(
+        partial(zip_bytes, [("event", b"null")]), "empty-document", "event"
+    ),
+    "object for an event without anything": BadArchive(
+        partial(zip_bytes, [("event", b"{}")]), "empty-document", "event"
+    ),
+    "object for a list cut off": BadArchive(
+        _sessions(b'{"sessions": [{"id": 1}]'), "json-syntax", "sessions", line=1, column=25
+    ),
+    "comma missing in an object for a list": BadArchive(
+        _sessions(b'{"sessions": [{"id": 1}]\n "a": 1}'),
+        "json-syntax",
         "sessions",
-        record=1,
         line=2,
-        column=19,
+        column=2,
     ),
-    "minus infinity": BadArchive(
-        _sessions(b'[{"a": -Infinity}]'), "json-number", "sessions", record=0, line=1, column=8
-    ),
-    "too great a number": BadArchive(
-        _sessions(b'[{"a": 1e999}]'), "json-number", "sessions", record=0, line=1, column=8
-    ),
-    "too long an integer": BadArchive(
-        _sessions(b'[{"a": ' + b"7" * 5000 + b"}]"),
-        "json-number",
-        "sessions",
-        record=0,
-        line=1,
-        column=8,
-    ),
+    # Values.
     "too deep": BadArchive(
         _sessions(_nested(40)), "json-nesting", "sessions", record=0, line=1, column=2 + 32 * 6
     ),
@@ -383,26 +359,15 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
     "deep event": BadArchive(
         partial(zip_bytes, [("event", _nested(1500)[1:-1])]), "json-nesting", "event", line=1
     ),
-    "object for a list": BadArchive(
-        _sessions(b'\n {"sessions": []}'), "json-not-a-list", "sessions", line=2, column=2
+    "number for a list": BadArchive(
+        _sessions(b"\n 5"), "json-not-a-list", "sessions", line=2, column=2
     ),
-    "null for a list": BadArchive(
-        _sessions(b"null"), "json-not-a-list", "sessions", line=1, column=1
-    ),
-    "list for an object": BadArchive(
-        partial(zip_bytes, [("event", b"[" + EVENT + b"]")]),
+    "two events": BadArchive(
+        partial(zip_bytes, [("event", b"[" + EVENT + b", " + EVENT + b"]")]),
         "json-not-an-object",
         "event",
         line=1,
         column=1,
-    ),
-    "list of non-objects": BadArchive(
-        _sessions(b'[{}, 1, "two",\n [], null]'),
-        "record-not-an-object",
-        "sessions",
-        record=3,
-        line=2,
-        column=2,
     ),
     "too long a string": BadArchive(
         _sessions(json.dumps([{"id": 1}, {"a": ["x" * 5000]}]).encode()),

@@ -374,7 +374,7 @@ def test_media_come_from_the_archive_however_the_path_is_spelled() -> None:
 
 
 def test_an_event_without_a_name_is_an_error_and_other_errors_are_told_with_it() -> None:
-    planned = plan_documents(event={"id": 1}, tracks=b'[{"id": 1,}]', sponsors={"a": 1})
+    planned = plan_documents(event={"id": 1}, tracks=b'[{"id": 1,}]', sponsors=b"7")
     errors = {finding.place.entry for finding in planned.report.errors}
     assert errors == {"event", "tracks", "sponsors"}
 

@@ -10,12 +10,16 @@ from eventimport.openevent import values
 from eventimport.openevent.archive import Archive
 from eventimport.openevent.dialect import canonical_key
 from eventimport.openevent.documents import read_list, read_object
+from eventimport.openevent.entry_names import document_named
 from eventimport.openevent.order import IMPORT_ORDER, LEVELS, Kind
 from eventimport.openevent.record_reader import RecordReader, SourceRecord, place_of
 from eventimport.openevent.report import Place, Report, Severity
+from eventimport.openevent.wrappings import flattened, is_references, records_in
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much; 0 where that is unknown."""
+
+_LISTS: Final = frozenset(level.document for level in IMPORT_ORDER) - {"event"}
 
 EVERY: Final = 250
 """Progress is told once in so many records."""
@@ -53,6 +57,7 @@ class _ConferenceReader:
         self._progress = progress
         self._reader = RecordReader(report)
         self._conference = Conference()
+        self._nested: dict[str, list[dict[str, Any]]] = {}
 
     def read(self) -> Conference:
         conference = self._conference
@@ -80,6 +85,7 @@ class _ConferenceReader:
         raw = read_object(self._archive, "event", self._report)
         if raw is None:
             return
+        self._take_nested_documents(raw, entry)
         unknown_zone = self._read_timezone(raw, entry)
         event = self._reader.read(Kind.EVENT, raw, 0, entry)
         if unknown_zone is not None:
@@ -95,6 +101,43 @@ class _ConferenceReader:
         for name in ("meta", "config"):
             self._keep_document(name, event)
         self._conference.records[Kind.EVENT] = [event]
+
+    def _take_nested_documents(self, raw: dict[str, Any], entry: str) -> None:
+        """Take the lists of records out of the event that have no document of their own."""
+        for key, value in list(raw.items()):
+            document = (document_named(key) or ("", 0))[0]
+            if (
+                document not in _LISTS
+                or document in self._archive.documents
+                or document in self._nested
+                or not isinstance(value, (list, dict))
+                or not value
+                or is_references(value)
+                or (document == "social_links" and isinstance(value, list))
+            ):
+                continue
+            del raw[key]
+            items = records_in(value, document)[0] if isinstance(value, dict) else value
+            self._nested[document] = [
+                flattened(item) or item for item in items if isinstance(item, dict)
+            ]
+            place = Place(entry, field=key)
+            message = f"“{key}” stands inside the event; it was read as the list of {document}."
+            self._report.repair("nested-document", message, place)
+            for item in items:
+                if not isinstance(item, dict):
+                    message = "This element of the list is not an object; it was left out."
+                    self._report.warning("record-not-an-object", message, place, item)
+            self._count_nested(document, place)
+
+    def _count_nested(self, document: str, place: Place) -> None:
+        counts, limit = self._archive.record_counts, self._archive.limits.max_records
+        counts[document] = len(self._nested[document])
+        if sum(counts.values()) > limit:
+            message = (
+                f"The archive has more than {limit:,} records. The limit is set by MAX_RECORDS."
+            )
+            self._report.error("too-many-records", message, place)
 
     def _read_timezone(self, raw: dict[str, Any], entry: str) -> Any:
         """Settle the zone, and the spelling of it in the raw event. Gives back what is no zone."""
@@ -164,13 +207,18 @@ class _ConferenceReader:
 
     def _read_list(self, kind: Kind) -> None:
         level = LEVELS[kind]
-        if level.document not in self._archive.documents:
+        if level.document in self._archive.documents:
+            found = read_list(self._archive, level.document, self._report)
+        elif level.document in self._nested:
+            found = enumerate(self._nested.pop(level.document))
+            self._conference.entries[kind] = self._conference.entries[Kind.EVENT]
+        else:
             return
         entry = self._conference.entries[kind]
         records = self._conference.records[kind]
         reader = self._reader
         label = level.document.replace("_", " ")
-        for index, raw in read_list(self._archive, level.document, self._report):
+        for index, raw in found:
             if kind is Kind.CUSTOM_FORM:
                 records.extend(self._read_forms(raw, index, entry))
             else:

@@ -17,11 +17,23 @@ from eventimport.openevent.record_checks import (
     storable_text,
     strings,
 )
-from eventimport.openevent.report import Place, Report
+from eventimport.openevent.report import Place, Report, Severity
 from eventimport.openevent.text_stream import DocumentError, TextStream
+from eventimport.openevent.wrappings import (
+    HOW_WORDS,
+    How,
+    flattened,
+    is_wrapper,
+    records_in,
+    unwrapped_event,
+    without_furniture,
+)
 
 _TOLD: Final = 100
-"""Of one kind of error in a document's records, so many are told of."""
+"""Of one kind of finding in a document's records, so many are reported."""
+
+_ODD: Final = frozenset({"json-number", "record-not-an-object"})
+"""Codes of what is left out with a warning."""
 
 
 def read_list(
@@ -29,10 +41,11 @@ def read_list(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The records of a document that is a list of objects, each with its index, from 0.
 
-    None where the archive has no such document. What is wrong is reported, never raised. Where the
-    text is no JSON, not in UTF-8 or cut off, the document ends there; elements that are no objects,
-    nest too deep or are too long are left out; a number that cannot be stored is None in its
-    record. Raises OSError where the archive's file cannot be read.
+    None if the archive has no such document. What is wrong is reported, never raised. If the text
+    is not JSON or cut off, the document ends there; elements that are not objects, nest too deep or
+    are too long are left out; a number that cannot be stored is None in its record. An object
+    around the list, JSON:API resources and other encodings are read. Raises OSError if the
+    archive's file cannot be read.
     """
     if document in archive.documents:
         yield from _DocumentReader(archive, document, report).records()
@@ -61,41 +74,151 @@ class _DocumentReader:
         self._reader: JsonReader
         self._index: int | None = None
         self._told: Counter[str] = Counter()
+        self._flattened = False
 
     def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with self._guard():
-            self._begin("[", "json-not-a-list", "a list of objects belongs here")
-            reader, stream = self._reader, self._stream
-            stream.position += 1
-            index = 0
-            mark = reader.peek()
-            while mark != "]":
-                self._index = index
-                if index >= self._room:
-                    raise self._too_many()
-                record = self._check(reader.value())
-                self._counts[self._document] = index + 1
-                if record is not None:
-                    yield index, record
-                self._index = None
-                index += 1
-                mark = reader.peek()
-                if mark == ",":
-                    stream.position += 1
-                    if reader.peek() == "]":
-                        raise self._syntax_error("a comma before the list's end")
-                elif mark != "]":
-                    raise self._syntax_error("expecting ',' delimiter")
-            stream.position += 1
+            found = self._begin()
+            if found == "[":
+                yield from self._list()
+            elif found == "{":
+                yield from self._object_for_list()
+            else:
+                self._skip(found, "json-not-a-list", "A list of objects belongs here.")
             self._end()
+
+    def _list(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        reader, stream = self._reader, self._stream
+        stream.position += 1
+        index = 0
+        mark = reader.peek()
+        while mark != "]":
+            self._index = index
+            if index >= self._room:
+                raise self._too_many()
+            record = self._check(reader.value())
+            self._counts[self._document] = index + 1
+            if record is not None:
+                yield index, self._plain(record)
+            self._index = None
+            index += 1
+            mark = reader.peek()
+            if mark == ",":
+                stream.position += 1
+                if reader.peek() == "]":
+                    raise self._syntax_error("a comma before the list's end")
+            elif mark != "]":
+                raise self._syntax_error("expecting ',' delimiter")
+        stream.position += 1
+
+    def _object_for_list(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """An object that stands where the list belongs: around it, or one record, or the records
+        by their ids. A list within it is read as a stream."""
+        reader, stream = self._reader, self._stream
+        stream.position += 1
+        members: dict[str, Any] = {}
+        streamed = False
+        size = 0
+        mark = reader.peek()
+        while mark != "}":
+            key = self._key(mark)
+            if reader.peek() == "[" and not streamed and is_wrapper(key, self._document):
+                streamed = True
+                self._report_wrapping("wrapped")
+                yield from self._list()
+            else:
+                value = self._checked_member(key, reader.value())
+                if value is not None:
+                    members[key] = value
+                size += reader.end - reader.start
+                if size > self._limits.max_record_bytes:
+                    raise reader.too_long(reader.start)
+            mark = self._after_member()
+        stream.position += 1
+        if streamed:
+            self._report_beside(without_furniture(members))
+        elif members:
+            yield from self._records_of(members)
+        else:
+            self._report_empty("{}")
+
+    def _key(self, mark: str) -> str:
+        """The key that begins here, the colon after it consumed."""
+        if mark != '"':
+            raise self._syntax_error("expecting property name enclosed in double quotes")
+        key: str = self._reader.value()
+        if self._reader.peek() != ":":
+            raise self._syntax_error("expecting ':' delimiter")
+        self._stream.position += 1
+        return key
+
+    def _after_member(self) -> str:
+        """What begins after a member of an object: another one, or the object's end."""
+        mark = self._reader.peek()
+        if mark == ",":
+            self._stream.position += 1
+            mark = self._reader.peek()
+            if mark == "}":
+                raise self._syntax_error("a comma before the object's end")
+        elif mark != "}":
+            raise self._syntax_error("expecting ',' delimiter")
+        return mark
+
+    def _checked_member(self, key: str, value: Any) -> Any:
+        """The value of an object's member as `_check` leaves it."""
+        checked = self._check({key: value})
+        return None if checked is None else next(iter(checked.values()))
+
+    def _records_of(self, members: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+        records, beside, how = records_in(members, self._document)
+        self._report_wrapping(how)
+        self._report_beside(beside)
+        for index, record in enumerate(records):
+            self._index = index
+            if index >= self._room:
+                raise self._too_many()
+            self._counts[self._document] = index + 1
+            if isinstance(record, dict):
+                yield index, self._plain(record)
+            else:
+                self._report_no_object(record, self._stream.position)
+        self._index = None
 
     def object(self) -> dict[str, Any] | None:
         record = None
         with self._guard():
-            self._begin("{", "json-not-an-object", "an object belongs here")
-            record = self._check(self._reader.value())
+            found = self._begin()
+            if found == "{":
+                record = self._check(self._reader.value())
+                if record == {}:
+                    record = None
+                    self._report_empty("{}")
+            elif found == "[":
+                record = self._only_one(self._reader.value())
+            else:
+                self._skip(found, "json-not-an-object", "An object belongs here.")
             self._end()
-        return record
+        if record is None or self._document != "event":
+            return record
+        unwrapped = unwrapped_event(record)
+        if unwrapped is None:
+            return record
+        message = "The event stands inside another object; it was taken out of it."
+        self._report.repair("wrapped-event", message, Place(self._entry))
+        return unwrapped
+
+    def _only_one(self, items: list[Any]) -> dict[str, Any] | None:
+        start = self._reader.start
+        if not items:
+            self._report_empty("[]")
+            return None
+        if len(items) > 1:
+            place = self._stream.location(start)
+            message = f"One object belongs here, and not a list of {len(items):,}."
+            raise DocumentError("json-not-an-object", message, *place)
+        message = "The object stands in a list; it was taken out of it."
+        self._report.repair("one-in-a-list", message, Place(self._entry))
+        return self._check(items[0])
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -111,24 +234,76 @@ class _DocumentReader:
             self._report.error(error.code, error.message, error.place)
         for code, count in self._told.items():
             if count > _TOLD:
-                message = f"{count - _TOLD} more errors of this kind"
-                self._report.error(code, message, Place(self._entry))
+                message = f"{count - _TOLD} more findings of this kind"
+                severity = Severity.WARNING if code in _ODD else Severity.ERROR
+                self._report.add(severity, code, message, Place(self._entry))
+        self._report_encoding()
 
-    def _begin(self, mark: str, code: str, expected: str) -> None:
+    def _report_encoding(self) -> None:
+        stream: TextStream | None = getattr(self, "_stream", None)
+        if stream is not None and stream.foreign_byte is not None:
+            offset = stream.foreign_byte
+            message = (
+                f"The document is not in UTF-8 from byte {offset:,} on; what is not was read as "
+                "Windows-1252 (Western European). Check names with accents or umlauts."
+            )
+            self._report.warning("json-encoding", message, Place(self._entry))
+
+    def _begin(self) -> str:
+        """Begin to read; return the first character, or "" if the document is empty."""
         self._stream = stream = TextStream(self._chunks)
-        self._reader = reader = JsonReader(stream, self._limits)
-        if stream.has_bom:
-            message = "the document begins with a byte order mark, which JSON does not allow"
-            self._report.error("byte-order-mark", message, Place(self._entry, line=1, column=1))
-        found = reader.peek()
+        self._reader = JsonReader(stream, self._limits)
+        place = Place(self._entry)
+        if stream.encoding != "utf-8":
+            message = (
+                f"The document is in {stream.encoding[:6].upper()}, not UTF-8; it was read so."
+            )
+            self._report.repair("json-encoding", message, place)
+        elif stream.has_bom:
+            message = "The document begins with a byte order mark, which was skipped."
+            self._report.repair("byte-order-mark", message, place)
+        return self._reader.peek()
+
+    def _skip(self, found: str, code: str, expected: str) -> None:
+        """Pass over what stands in the place of an object or a list: nothing, null, or an error."""
         if not found:
-            raise self._syntax_error("the document is empty")
-        if found != mark:
-            position = stream.position
-            place = stream.location(position)
-            if found not in "[{":
-                reader.value()
+            self._report_empty("")
+            return
+        place = self._stream.location(self._stream.position)
+        value = self._reader.value()
+        if value not in (None, "", False):
             raise DocumentError(code, expected, *place)
+        self._report_empty("null" if value is None else repr(value))
+
+    def _report_empty(self, what: str) -> None:
+        name = self._document.replace("_", " ")
+        holds = f"holds only {what}" if what else "is empty"
+        if self._document == "event":
+            message = f"The document {holds}: there is no event to import."
+            self._report.error("empty-document", message, Place(self._entry))
+        else:
+            message = f"The document {holds}; it was read as if there were no {name}."
+            self._report.warning("empty-document", message, Place(self._entry))
+
+    def _report_wrapping(self, how: How) -> None:
+        self._report.repair("not-a-list", HOW_WORDS[how], Place(self._entry))
+
+    def _report_beside(self, members: dict[str, Any]) -> None:
+        for key, value in members.items():
+            if value in (None, "", [], {}):
+                continue
+            message = f"“{shown(key)}” beside the list has no place in an event; it was left out."
+            self._report.warning("unknown-key", message, self._place(key), quotable(value))
+
+    def _plain(self, record: dict[str, Any]) -> dict[str, Any]:
+        flat = flattened(record)
+        if flat is None:
+            return record
+        if not self._flattened:
+            self._flattened = True
+            message = "The records are JSON:API resources; their attributes were read."
+            self._report.repair("json-api", message, Place(self._entry))
+        return flat
 
     def _end(self) -> None:
         if self._reader.peek():
@@ -147,13 +322,11 @@ class _DocumentReader:
         start, end = reader.start, reader.end
         for number in reader.bad_numbers:
             if self._may_tell("json-number"):
-                error = self._stream.error("json-number", number.reason, number.position)
-                self._report_error(error)
+                message = f"{number.reason}; it was left out"
+                error = self._stream.error("json-number", message, number.position)
+                self._report_error(error, severity=Severity.WARNING)
         if not isinstance(value, dict):
-            if self._may_tell("record-not-an-object"):
-                message = "this element of the list is no object"
-                error = self._stream.error("record-not-an-object", message, start)
-                self._report_error(error, value)
+            self._report_no_object(value, start)
             return None
         if end - start > self._limits.max_record_bytes:
             self._report_error(reader.too_long(start))
@@ -172,6 +345,12 @@ class _DocumentReader:
         if self._stream.has_escapes and UNSTORABLE_ESCAPE.search(text, start, end):
             return cast("dict[str, Any]", storable(value, self._tell_unstorable))
         return value
+
+    def _report_no_object(self, value: Any, position: int) -> None:
+        if self._may_tell("record-not-an-object"):
+            message = "This element of the list is not an object; it was left out."
+            error = self._stream.error("record-not-an-object", message, position)
+            self._report_error(error, value, severity=Severity.WARNING)
 
     def _has_long_string(self, value: dict[str, Any]) -> bool:
         limit = self._limits.max_string_length
@@ -196,6 +375,8 @@ class _DocumentReader:
         self._told[code] += 1
         return self._told[code] <= _TOLD
 
-    def _report_error(self, error: DocumentError, value: Any = None) -> None:
+    def _report_error(
+        self, error: DocumentError, value: Any = None, *, severity: Severity = Severity.ERROR
+    ) -> None:
         place = Place(self._entry, self._index, line=error.line, column=error.column)
-        self._report.error(error.code, error.message, place, quotable(value))
+        self._report.add(severity, error.code, error.message, place, quotable(value))

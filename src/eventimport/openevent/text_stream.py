@@ -7,9 +7,30 @@ from typing import Final
 from eventimport.errors import EventImportError
 from eventimport.openevent.zip_directory import ZIP_MAGIC
 
-_UTF8_BOM: Final = codecs.BOM_UTF8
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""UTF-32 stands before UTF-16, whose mark its own begins with."""
+
 _ESCAPE: Final = rb"\u"
-_WIDE_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_AS_WINDOWS: Final = "eventimport.windows-1252"
+
+
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    data = error.object[error.start : error.end]
+    characters = (
+        bytes([byte]).decode("cp1252", "ignore") or bytes([byte]).decode("latin-1") for byte in data
+    )
+    return "".join(characters), error.end
+
+
+codecs.register_error(_AS_WINDOWS, _as_windows)
 
 
 class DocumentError(EventImportError):
@@ -25,13 +46,17 @@ class DocumentError(EventImportError):
 
 
 class TextStream:
-    """The text of a document in UTF-8. `text` is the part of it in memory, `position` how much of
-    that is consumed; `ended` says that no more will come, `has_escapes` that a character of what
-    has come may be written as `\\u…`."""
+    """The text of a document. `text` is the part of it in memory, `position` how much of that is
+    consumed; `ended` says that no more will come, `has_escapes` that a character of what has come
+    may be written as `\\u…`. `encoding` is UTF-8, or UTF-16 or UTF-32 if the document begins so;
+    `has_bom` says that it begins with a byte order mark. In what should be UTF-8, bytes that are
+    not are read as Windows-1252; `foreign_byte` is the offset of the first."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder("utf-8")()
+        self.encoding = "utf-8"
+        self.foreign_byte: int | None = None
         self._bytes = 0
         self._line = 1
         self._column = 1
@@ -75,32 +100,59 @@ class TextStream:
             head += chunk
             if len(head) >= 4:
                 break
-        if head.startswith(_UTF8_BOM):
-            self.has_bom = True
-            self._bytes = len(_UTF8_BOM)
-            head = head[self._bytes :]
-        elif head.startswith(ZIP_MAGIC):
-            self._error = DocumentError("nested-zip", "a zip within the archive is not read", 1, 1)
-        elif head.startswith(_WIDE_BOMS) or b"\0" in head[:4]:
-            message = "the document is in UTF-16 or UTF-32; JSON is read in UTF-8"
-            self._error = DocumentError("json-encoding", message, 1, 1)
+        for mark, encoding in _BOMS:
+            if head.startswith(mark):
+                self.has_bom = True
+                self._bytes = len(mark)
+                head = head[len(mark) :]
+                self.encoding = encoding
+                break
+        else:
+            self.encoding = _encoding_of(head)
+        if self.encoding != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(self.encoding)()
+        if head.startswith(ZIP_MAGIC):
+            message = "The document is a zip, not JSON text."
+            self._error = DocumentError("nested-zip", message, 1, 1)
         if self._error is None:
             self.text = self._decode(head) if head else ""
 
     def _decode(self, chunk: bytes) -> str:
         self._bytes += len(chunk)
-        if not self.has_escapes:
-            # One byte is searched for many times faster than text is, and most texts have none.
-            # A chunk may end within an escape.
-            self.has_escapes = b"\\" in chunk and (_ESCAPE in chunk or chunk.endswith(b"\\"))
+        self.ended = not chunk
         try:
-            if chunk:
-                return self._decoder.decode(chunk)
-            self.ended = True
-            return self._decoder.decode(b"", final=True)
+            text = self._decoder.decode(chunk, final=self.ended)
         except UnicodeDecodeError as error:
-            self.ended = False
             offset = self._bytes - len(error.object) + error.start
-            message = f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset}"
-            self._error = DocumentError("json-encoding", message, 0, 0)
-            return error.object[: error.start].decode()
+            if self.encoding != "utf-8":
+                self.ended = False
+                message = f"The text is not valid {self.encoding.upper()} at byte {offset:,}."
+                self._error = DocumentError("json-encoding", message, 0, 0)
+                return error.object[: error.start].decode(self.encoding)
+            self.foreign_byte = offset
+            self._decoder = codecs.getincrementaldecoder("utf-8")(_AS_WINDOWS)
+            text = self._decoder.decode(error.object, final=self.ended)
+        if not self.has_escapes:
+            self.has_escapes = self._may_have_escapes(chunk, text)
+        return text
+
+    def _may_have_escapes(self, chunk: bytes, text: str) -> bool:
+        """Whether an escape is in what has come; one may be cut in two by the chunk's end."""
+        if self.encoding != "utf-8":
+            return "\\" in text
+        # One byte is searched for many times faster than text is, and most texts have none.
+        return b"\\" in chunk and (_ESCAPE in chunk or chunk.endswith(b"\\"))
+
+
+def _encoding_of(head: bytes) -> str:
+    """The encoding of JSON text without a mark: it begins with ASCII characters."""
+    zeros = [byte == 0 for byte in head[:4]]
+    for encoding, expected in (
+        ("utf-32-le", [False, True, True, True]),
+        ("utf-32-be", [True, True, True, False]),
+        ("utf-16-le", [False, True, False, True]),
+        ("utf-16-be", [True, False, True, False]),
+    ):
+        if zeros == expected:
+            return encoding
+    return "utf-8"
