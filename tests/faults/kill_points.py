@@ -103,9 +103,9 @@ KILL_POINTS = [
     KillPoint(FILE + "commit", "before"),
     KillPoint(FILE + "commit", "after"),
     KillPoint(DISK + "put", "after", 5),
-    KillPoint(RECORDS + "settle", "before"),
-    KillPoint(RECORDS + "settle", "after"),
-    KillPoint(RECORDS + "settle", "after", 4),
+    KillPoint(RECORDS + "settle_moved", "before"),
+    KillPoint(RECORDS + "settle_moved", "after"),
+    KillPoint(RECORDS + "settle_moved", "after", 4),
     KillPoint(STAGES + "move_media", "after"),
     # The end, and what is told of it.
     KillPoint(STAGES + "succeed", "before"),

@@ -27,7 +27,8 @@ async def test_a_worker_that_is_told_to_stop_finishes(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [STAGES + "read_conference", STAGES + "write_plan", RECORDS + "settle", DISK + "put"]
+    "target",
+    [STAGES + "read_conference", STAGES + "write_plan", RECORDS + "settle_moved", DISK + "put"],
 )
 async def test_what_it_cannot_finish_in_time_is_handed_back(service: Service, target: str) -> None:
     """And taken up at once, rather than when the heartbeat is stale."""

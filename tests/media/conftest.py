@@ -59,6 +59,7 @@ class WebPages(Fetcher):
         super().__init__(FetchLimits())
         self.pages = pages
         self.opened: list[str] = []
+        self.names: dict[str, str] = {}
 
     @asynccontextmanager
     async def open(self, url: str, **bounds: Any) -> AsyncIterator[Fetched]:
@@ -71,7 +72,7 @@ class WebPages(Fetcher):
             for start in range(0, len(page[1]), 1000):
                 yield page[1][start : start + 1000]
 
-        yield Fetched(url, page[0], None, chunks())
+        yield Fetched(url, page[0], None, chunks(), self.names.get(url, ""))
 
 
 Hook = Callable[[int, str], Awaitable[None]]
@@ -122,6 +123,7 @@ class Import:
     storage: WatchedStorage = field(default_factory=WatchedStorage)
     other_storages: list[MemoryStorage] = field(default_factory=list)
     pages: dict[str, tuple[str, bytes] | FetchError] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     opened: list[str] = field(default_factory=list)
     told: list[tuple[str, int, int]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -177,6 +179,7 @@ class Import:
         config = TransferConfig(**{"storage_wait": 0, **self.config})
         async with WebPages(self.pages) as fetcher:
             self.opened = fetcher.opened
+            fetcher.names = self.names
             transfer = MediaTransfer(
                 records,
                 self.storage,

@@ -411,6 +411,26 @@ async def test_a_report_does_not_say_which_names_there_are(server: Server) -> No
     unreachable(await failure(server.url("/go"), names))
 
 
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("attachment; filename=a.pdf", "a.pdf"),
+        ('inline; FILENAME="a b.pdf"', "a b.pdf"),
+        ("attachment; filename*=UTF-8''%e2%82%ac%20rates.pdf; filename=x.pdf", "€ rates.pdf"),
+        ("attachment; filename=x.pdf; filename*=nonsense''%ff", "x.pdf"),
+        ("attachment", ""),
+        ("attachment; filename=", ""),
+    ],
+)
+async def test_the_name_that_a_server_tells(server: Server, header: str, name: str) -> None:
+    server.answers["/"] = ok(b"x", f"Content-Disposition: {header}")
+    async with (
+        Fetcher(FetchLimits(allow_list=LOOPBACK)) as fetcher,
+        fetcher.open(server.url("/")) as fetched,
+    ):
+        assert fetched.name == name
+
+
 async def test_a_server_that_drips_is_left(server: Server) -> None:
     async def drip(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -173,14 +173,51 @@ def test_two_pictures_in_one_jpeg_are_a_jpeg() -> None:
 
 
 @pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG"])
-def test_of_an_animation_the_first_frame_is_kept(name: str) -> None:
+def test_an_animation_keeps_its_frames(name: str) -> None:
+    frames = [Image.new("RGB", (60, 40), (50 * number, 0, 0)) for number in range(5)]
+    options: dict[str, Any] = {"duration": [100, 200, 300, 400, 500], "loop": 3}
+    if name == "GIF":
+        options["comment"] = b"my home address"
+    data = encoded(frames[0], name, save_all=True, append_images=frames[1:], **options)
+    result = process_image(data, LIMITS)
+    assert not result.frames_dropped
+    assert b"my home address" not in result.data
+    again = Image.open(BytesIO(result.data))
+    assert again.info["loop"] == 3
+    seen = []
+    for number in range(5):
+        again.seek(number)
+        again.load()
+        red = again.convert("RGB").getpixel((3, 3))[0]  # type: ignore[index]
+        seen.append((again.info["duration"], round(red / 50)))
+    assert seen == [(100, 0), (200, 1), (300, 2), (400, 3), (500, 4)]
+
+
+@pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG"])
+def test_of_a_long_animation_the_first_frame_is_kept(name: str) -> None:
     frames = [photo(), photo().rotate(90, expand=False), photo().rotate(180)]
     data = encoded(frames[0], name, save_all=True, append_images=frames[1:], duration=100)
     assert opened(data).n_frames == 3  # type: ignore[attr-defined]
-    result = process_image(data, LIMITS)
+    result = process_image(data, ImageLimits(max_pixels=160 * 120 * 2))
+    assert result.frames_dropped
     again = opened(result.data)
     assert getattr(again, "n_frames", 1) == 1
     assert (again.format, again.size) == (name, (160, 120))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 95}])
+@pytest.mark.parametrize("lacking", [1, 2])
+def test_a_jpeg_without_its_end_is_read(options: dict[str, Any], lacking: int) -> None:
+    data = encoded(Image.effect_noise((90, 70), 60).convert("RGB"), "JPEG", **options)
+    info = check_image(data[:-lacking], LIMITS)
+    assert info.repair
+    assert check_image(data, LIMITS).repair is None
+    assert (
+        opened(process_image(data[:-lacking], LIMITS).data).tobytes()
+        == opened(process_image(data, LIMITS).data).tobytes()
+    )
+    for more in (10, 100, 1000):
+        assert refusal(lambda cut=more: check_image(data[:-cut], LIMITS)) == "damaged"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -352,6 +352,29 @@ async def test_what_could_not_be_stored_does_not_count(running: Import) -> None:
     assert (await running.session()).slides_url
 
 
+async def test_a_link_is_named_as_its_server_says(running: Import) -> None:
+    slides, logo = "https://a.example/download.php?id=7", "https://a.example/image?id=8"
+    running.names = {slides: "Opening talk.pdf", logo: "../our logo.jpg"}
+    await running.plan("sessions", "slides_url", slides, content=b"%PDF", media_type="document")
+    await running.plan("sponsors", "logo_url", logo, content=LOGO)
+    assert await running.run() == {"MOVED": 2}
+    url = (await running.session()).slides_url
+    assert url is not None
+    assert url.endswith("/Opening-talk.pdf")
+    url = (await running.sponsor()).logo_url
+    assert url is not None
+    assert url.endswith("/our-logo.jpg.png")
+
+
+async def test_a_jpeg_without_its_end_is_stored_and_said(running: Import) -> None:
+    item_id = await running.plan("sponsors", "logo_url", "a.jpg", content=PHOTO[:-2])
+    assert await running.run() == {"MOVED": 1}
+    url = (await running.sponsor()).logo_url
+    assert url is not None
+    assert await running.storage.content(url) == PHOTO[:-2]
+    assert "end marker" in str((await running.item(item_id)).detail)
+
+
 async def test_every_file_of_the_shared_archives_is_moved_byte_for_byte(
     running: Import, archives: list[Path]
 ) -> None:

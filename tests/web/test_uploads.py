@@ -488,6 +488,75 @@ async def test_what_is_no_data(uploads: Uploads, body: bytes, status: int) -> No
     assert problem_of(response)[0] == status
 
 
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: text,
+        lambda text: "\\r\\n".join(text[i : i + 76] for i in range(0, len(text), 76)),
+        lambda text: "\\n".join(text[i : i + 64] for i in range(0, len(text), 64)) + "\\n",
+        lambda text: text.replace("/", "\\/"),
+        lambda text: " ".join(text[i : i + 5] for i in range(0, len(text), 5)),
+    ],
+    ids=["plain", "mail", "pem", "php", "spaces"],
+)
+async def test_spellings_of_base64(uploads: Uploads, encode: Callable[[str], str]) -> None:
+    """Large enough to be decoded in more than one step."""
+    noise = io.BytesIO()
+    Image.effect_noise((1100, 1000), 90).save(noise, "PNG")
+    text = base64.b64encode(noise.getvalue()).decode()
+    assert len(text) > 1024 * 1024
+    body = '{"name": "x", "data" : "data:image/png;base64,' + encode(text) + '", "more": [1]}'
+    response = await (await uploads.client()).post(
+        IMAGE, content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 200, response.text
+    with Image.open(uploads.path(response.json()["url"])) as stored:
+        assert stored.size == (1100, 1000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 1_000_000,
+        b'{"data": ' + b"[]," * 1_000_000,
+        b'{"data": "data:image/png;base64,", "more": [' + b"[]," * 1_000_000,
+        b'{"data": "data:image/png;base64,QQ==QUFB"}',
+        b'{"data": "data:image/png;base64,QUF"}',
+        b'{"data": "data:image/png;base64,\\u0041"}',
+    ],
+)
+async def test_bodies_that_are_not_an_image_in_json(uploads: Uploads, body: bytes) -> None:
+    response = await (await uploads.client()).post(
+        IMAGE, content=body, headers={"Content-Type": "application/json"}
+    )
+    assert problem_of(response)[0] in {400, 422}
+
+
+async def test_an_animation_that_is_cut_says_so(start_service: Any, user: User) -> None:
+    content = io.BytesIO()
+    frames = [Image.new("RGB", (10, 10), (90 * number, 0, 0)) for number in range(3)]
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    for pixels, told in ((300, False), (200, True)):
+        service = await start_service(max_image_pixels=pixels)
+        response = await _post_form(await service.client(user), content.getvalue(), "")
+        assert response.status_code == 200
+        assert ("notice" in response.json()) == told
+
+
+@pytest.mark.parametrize("post", [_post_json, _post_form])
+async def test_an_image_that_takes_too_long_or_too_much_memory(
+    start_service: Any, user: User, post: Post
+) -> None:
+    service = await start_service(image_timeout=0.01)
+    response = await post(await service.client(user), picture(size=(3000, 3000)), "")
+    assert problem_of(response)[:2] == (422, "too-slow")
+    assert "IMAGE_TIMEOUT" in problem_of(response)[2]
+    service = await start_service(image_process_memory_bytes=128 * 1024 * 1024)
+    response = await post(await service.client(user), picture(size=(7000, 7000)), "")
+    assert problem_of(response)[:2] == (422, "too-much-memory")
+    assert "IMAGE_PROCESS_MEMORY_BYTES" in problem_of(response)[2]
+
+
 @pytest.mark.parametrize("post", [_post_json, _post_form])
 async def test_too_many_bytes_for_a_picture(start_service: Any, user: User, post: Post) -> None:
     service = await start_service(max_image_bytes=1000)

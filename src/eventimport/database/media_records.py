@@ -195,7 +195,9 @@ class ImportMediaRecords:
         ids: Collection[int],
         url: str,
         size: int,
+        *,
         made: Mapping[tuple[str, str], Mapping[str, str]],
+        detail: str | None = None,
     ) -> bool:
         """Record that the file of these items is moved: their fields hold `url` from now on.
 
@@ -207,7 +209,13 @@ class ImportMediaRecords:
         moved = (
             update(MediaItem)
             .where(_among(ids), MediaItem.outcome == MediaOutcome.PLANNED)
-            .values(outcome=MediaOutcome.MOVED.value, url=url, size=size, moved_at=func.now())
+            .values(
+                outcome=MediaOutcome.MOVED.value,
+                url=url,
+                size=size,
+                detail=detail,
+                moved_at=func.now(),
+            )
             .returning(
                 MediaItem.id,
                 MediaItem.table_name,

@@ -25,6 +25,7 @@ import httpx
 
 from eventimport.media.addresses import AddressPolicy
 from eventimport.media.fetch_errors import UNREACHABLE_HOST, FetchError, FetchOutcome
+from eventimport.media.names import told_name
 from eventimport.media.network import CheckedBackend, Resolve, resolve_name
 
 T = TypeVar("T")
@@ -69,7 +70,8 @@ class FetchLimits:
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What was found. `url` is the last one after redirects; `content_type` the bare media type in
-    lower case, empty where none was told; `size` in bytes as announced.
+    lower case, empty where none was told; `size` in bytes as announced; `name` the file's name as
+    the server tells it.
 
     `chunks` can be read once, and raises FetchError: all bytes have come only when it ends.
     """
@@ -78,6 +80,7 @@ class Fetched:
     content_type: str
     size: int | None
     chunks: AsyncIterator[bytes]
+    name: str = ""
 
 
 Visit = Callable[[str], AbstractAsyncContextManager[None]]
@@ -205,7 +208,8 @@ class Fetcher:
         if size is not None and size > self._limits.max_bytes:
             raise self._too_large()
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Fetched(str(url), content_type, size, chunks)
+        name = told_name(headers.get("content-disposition", ""))
+        return Fetched(str(url), content_type, size, chunks, name)
 
     async def _chunks(
         self, response: httpcore.Response, waiting: "_Waiting"

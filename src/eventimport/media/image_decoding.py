@@ -5,11 +5,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final, Self
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from eventimport.errors import EventImportError
 from eventimport.media.image_formats import FORMATS, excess_in_jpeg, name_foreign_format
 
+NO_END: Final = "the JPEG lacks its end marker; all of its pixels are there"
+_JPEG_END: Final = b"\xff\xd9"
+_OTHER_PIXELS: Final = bytes(range(1, 255)) * 4
 _MIB: Final = 1024 * 1024
 
 
@@ -58,12 +61,13 @@ class ImageLimits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
     """What an image is. `extension` has its dot; width and height are those of the pixels as
-    they are stored, before any EXIF orientation."""
+    they are stored, before any EXIF orientation. `repair` says what is odd about its bytes."""
 
     content_type: str
     extension: str
     width: int
     height: int
+    repair: str | None = None
 
 
 def check_image(data: bytes | Path, limits: ImageLimits) -> ImageInfo:
@@ -72,13 +76,15 @@ def check_image(data: bytes | Path, limits: ImageLimits) -> ImageInfo:
     Of an animation the first frame is decoded. Raises ImageRefusedError, and OSError where a path
     cannot be read.
     """
-    image = decode(data, limits)
+    content = content_of(data, limits)
+    image = decode(content, limits)
     known = FORMATS[format_of(image)]
     return ImageInfo(
         content_type=known.content_type,
         extension=known.extension,
         width=image.width,
         height=image.height,
+        repair=NO_END if image.info.get(NO_END) else None,
     )
 
 
@@ -94,13 +100,44 @@ def decode(data: bytes | Path, limits: ImageLimits, *, draft: int | None = None)
     """Decode the first frame in full, all limits checked before.
 
     With `draft` a JPEG may be decoded at a fraction of its size, but not below that many pixels
-    a side. Raises ImageRefusedError, and OSError where a path cannot be read.
+    a side. A JPEG that lacks its end marker, as some cameras and programs write it, is decoded if
+    no pixel is missing. Raises ImageRefusedError, and OSError where a path cannot be read.
     """
     content = content_of(data, limits)
-    if "JPEG" in limits.formats and content.startswith(FORMATS["JPEG"].signature):
+    is_jpeg = "JPEG" in limits.formats and content.startswith(FORMATS["JPEG"].signature)
+    if is_jpeg:
         excess = excess_in_jpeg(content)
         if excess is not None:
             raise ImageRefusedError("damaged", f"The JPEG has {excess}.")
+    try:
+        return _load(content, limits, draft)
+    except ImageRefusedError as error:
+        if error.code != "damaged" or not is_jpeg:
+            raise
+        image = _without_end(content, limits, draft)
+        if image is None:
+            raise
+        return image
+
+
+def _without_end(content: bytes, limits: ImageLimits, draft: int | None) -> Image.Image | None:
+    """The JPEG with an end marker added; None if pixels are missing, too.
+
+    A decoder fills missing pixels in from whatever follows: if it makes the same image of two
+    different endings, nothing is missing.
+    """
+    try:
+        image = _load(content + _JPEG_END, limits, draft)
+        other = _load(content + _OTHER_PIXELS + _JPEG_END, limits, draft)
+    except ImageRefusedError:
+        return None
+    if image.mode != other.mode or ImageChops.difference(image, other).getbbox() is not None:
+        return None
+    image.info[NO_END] = True
+    return image
+
+
+def _load(content: bytes, limits: ImageLimits, draft: int | None) -> Image.Image:
     try:
         image = Image.open(BytesIO(content), formats=limits.formats)
     except UnidentifiedImageError as error:

@@ -12,8 +12,8 @@ Two ways in, on purpose:
   as they went in, their metadata included, which is the organiser's own.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -94,22 +94,24 @@ class ImageSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessedImage:
-    """An image encoded by us, upright and without metadata."""
+    """An image encoded by us, upright and without metadata. `frames_dropped` if it was an
+    animation of which only the first frame was kept."""
 
     data: bytes
     content_type: str
     extension: str
     width: int
     height: int
+    frames_dropped: bool = False
 
 
 def process_image(data: bytes | Path, limits: ImageLimits) -> ProcessedImage:
     """Decode the image and encode it anew in its own format, upright and without metadata.
 
     Colours of an embedded ICC profile are converted to sRGB and the profile is dropped. A JPEG
-    keeps its quantisation tables, so that its quality and size stay about the same. Of an
-    animation only the first frame is kept. Raises ImageRefusedError, and OSError where a path
-    cannot be read.
+    keeps its quantisation tables, so that its quality and size stay about the same. An animation
+    keeps its frames as long as their pixels are within the limit; else only the first one is kept.
+    Raises ImageRefusedError, and OSError where a path cannot be read.
     """
     content = content_of(data, limits)
     image = decode(content, limits)
@@ -125,7 +127,46 @@ def process_image(data: bytes | Path, limits: ImageLimits) -> ProcessedImage:
     elif name == "WEBP":
         lossless = content[12:16] == b"VP8L" or b"VP8L" in content[16:4096]
         options = {"lossless": True} if lossless else {"quality": 95}
+    frames = _frames(image, limits) if name != "JPEG" else []
+    if frames is None:
+        return replace(_encode(_clean(image), name, options), frames_dropped=True)
+    if len(frames) > 1:
+        options |= {"save_all": True, "append_images": frames[1:], **_timing(frames)}
+        return _encode(frames[0], name, options)
     return _encode(_clean(image), name, options)
+
+
+def _frames(image: Image.Image, limits: ImageLimits) -> list[Image.Image] | None:
+    """The frames of an animation, whole and without metadata; none of a still image, and None if
+    they have too many pixels."""
+    if not getattr(image, "is_animated", False):
+        return []
+    loop = image.info.get("loop")
+    frames: list[Image.Image] = []
+    while True:
+        if (len(frames) + 1) * image.width * image.height > limits.max_pixels:
+            return None
+        frame = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        timing = {"duration": image.info.get("duration"), "loop": loop}
+        frame.info = {name: value for name, value in timing.items() if value is not None}
+        frames.append(frame)
+        try:
+            image.seek(len(frames))
+            image.load()
+        except EOFError:
+            return frames
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise ImageRefusedError(
+                "damaged", f"Frame {len(frames) + 1} of the animation is damaged."
+            ) from error
+
+
+def _timing(frames: Sequence[Image.Image]) -> dict[str, object]:
+    loop = frames[0].info.get("loop")
+    durations = [frame.info.get("duration", 0) for frame in frames]
+    return {"duration": durations} | ({} if loop is None else {"loop": loop})
 
 
 def make_sizes(

@@ -84,7 +84,9 @@ class MediaRecords(Protocol):
         ids: Collection[int],
         url: str,
         size: int,
+        *,
         made: Mapping[Field, Mapping[str, str]],
+        detail: str | None = None,
     ) -> bool:
         """Record that the file of these items is moved: their fields hold `url` from now on.
 

@@ -32,10 +32,12 @@ class NotMovedError(EventImportError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An open media file. `content_type` is what the other side says it is, empty for an entry."""
+    """An open media file. `content_type` and `name` are what the server says, empty for an
+    entry."""
 
     content_type: str
     chunks: AsyncGenerator[bytes]
+    name: str = ""
 
 
 class Sources:
@@ -64,7 +66,7 @@ class Sources:
                 self._fetches.open(url) as fetched,
                 aclosing(_limited(fetched.chunks, max_bytes)) as limited,
             ):
-                yield Source(fetched.content_type, limited)
+                yield Source(fetched.content_type, limited, fetched.name)
         except FetchError as error:
             raise NotMovedError(error.outcome, error.detail) from error
 

@@ -72,11 +72,12 @@ class TransferConfig:
 @dataclass(frozen=True, slots=True)
 class Moved:
     """A stored file: its key, its size in bytes, and the keys of the sizes: for each field that the
-    file is for, those by the row's other fields."""
+    file is for, those by the row's other fields. `detail` says what is odd about the file."""
 
     key: str
     size: int
     made: Mapping[Field, Mapping[str, str]] = field(default_factory=dict)
+    detail: str | None = None
 
 
 class StoredBytes:
@@ -146,7 +147,9 @@ class MediaStorer:
         async def store() -> Moved:
             async with _open(self._sources, file, self._config.max_bytes) as source:
                 if not reserved:
-                    reserved.append(await self._reserve(file, _name(file, source.content_type)))
+                    reserved.append(
+                        await self._reserve(file, _name(file, source.content_type, source.name))
+                    )
                 key = reserved[0]
                 chunks = source.chunks if file.origin == "archive" else without_pages(source)
                 return Moved(key, await self._put_stream(key, chunks))
@@ -181,6 +184,7 @@ class MediaStorer:
         """In whole, once it is known to be an image; its sizes along with it."""
         async with _open(self._sources, file, self._config.image_limits.max_bytes) as source:
             content = b"".join([chunk async for chunk in source.chunks])
+            told = source.name
         sizes = await self._sizes_wanted(file)
         try:
             info, made = await self._images.check(
@@ -192,7 +196,7 @@ class MediaStorer:
         size = len(content) + sum(len(image.data) for image in made.values())
         self._bytes.add(size)
         try:
-            name = with_extension(_name(file, ""), info.content_type, info.extension)
+            name = with_extension(_name(file, "", told), info.content_type, info.extension)
             key = await self._reserve(file, name)
             keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
             try:
@@ -212,6 +216,7 @@ class MediaStorer:
                 place: {_field_of_size(name): keys[_made_name(place, name)] for name in wanted}
                 for place, wanted in sizes.items()
             },
+            info.repair,
         )
 
     async def _sizes_wanted(self, file: FileToMove) -> Mapping[Field, Mapping[str, ImageSize]]:
@@ -288,9 +293,9 @@ def _open(
     return sources.entry(file.entry, max_bytes)
 
 
-def _name(file: FileToMove, content_type: str) -> str:
+def _name(file: FileToMove, content_type: str, told: str) -> str:
     if file.origin == "remote":
-        return link_name(file.source, content_type)
+        return link_name(file.source, content_type, told)
     return entry_name(file.entry or file.source)
 
 

@@ -159,10 +159,11 @@ class MediaTransfer:
             _ids(file),
             url(moved.key),
             moved.size,
-            {
+            made={
                 place: {name: url(key) for name, key in keys.items()}
                 for place, keys in moved.made.items()
             },
+            detail=moved.detail,
         )
 
 

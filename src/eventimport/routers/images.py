@@ -1,9 +1,8 @@
 """Image uploads: encoded anew without metadata, and in smaller sizes on request."""
 
 import asyncio
-import base64
-import binascii
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from pydantic import BaseModel, Field
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
 from eventimport.media.images import ImageRefusedError, ProcessedImage
+from eventimport.openevent.data_urls import DataUrlError, decode_data_url
 from eventimport.resources import Resources
 from eventimport.routers.body import Body, too_large
 from eventimport.routers.documentation import problems
@@ -33,7 +33,10 @@ _STATUSES = {
     "too-much-memory": 422,
     "unprocessable": 422,
 }
-_JSON_OVERHEAD = 1024
+_JSON_OVERHEAD = 64 * 1024
+_MOST_JSON = 64 * 1024
+"""Bytes of a JSON body without its `data`."""
+_DATA = re.compile(rb'"data"\s*+:\s*+"')
 
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -62,6 +65,11 @@ REQUEST_BODY: dict[str, Any] = {
     },
 }
 
+_ONE_FRAME = (
+    "The animation has too many pixels in all its frames (MAX_IMAGE_PIXELS): only the first frame"
+    " was kept."
+)
+
 router = APIRouter(prefix="/v1/upload", tags=["files"])
 
 
@@ -79,6 +87,7 @@ class UploadedImage(BaseModel):
 
     url: str
     sizes: dict[Size, str] | None = Field(None, description="The URL of each size.")
+    notice: str | None = Field(None, description="What differs from the image that was sent.")
 
 
 RESPONSES = {200: REPLAYED_HEADER, **problems(400, 401, 408, 413, 415), **REFUSALS}
@@ -101,7 +110,8 @@ async def upload_image(
         list[Size] | None, Query(description="Smaller versions to make; may be repeated.")
     ] = None,
 ) -> Response:
-    """Upload an image, as JSON or as a form. It is stored without its metadata."""
+    """Upload an image, as JSON or as a form. It is stored without its metadata; an animation keeps
+    its frames."""
     storage = await storage_for_upload(resources, force_local=force_local)
     asked = tuple(dict.fromkeys(size or ()))
     options = {"force_local": force_local, "size": asked}
@@ -111,13 +121,18 @@ async def upload_image(
         name, content = await _receive(request, resources.settings.upload_limits, intake)
         if intake.is_repetition:
             return intake.earlier_response()
+        images = await _process(content, resources, asked)
         urls = []
-        for image in await _process(content, resources, asked):
+        for image in images:
             object_key = upload_key(account.id, f"{name}{image.extension}")
             await intake.put(object_key, _whole(image.data), content_type=image.content_type)
             urls.append(storage.public_url(object_key))
         url, *others = urls
-        uploaded = UploadedImage(url=url, sizes=dict(zip(asked, others, strict=True)) or None)
+        uploaded = UploadedImage(
+            url=url,
+            sizes=dict(zip(asked, others, strict=True)) or None,
+            notice=_ONE_FRAME if images[0].frames_dropped else None,
+        )
         return await intake.answer(JSONResponse(uploaded.model_dump(exclude_none=True)))
 
 
@@ -128,7 +143,8 @@ async def _receive(request: Request, limits: UploadLimits, intake: Intake) -> tu
         allowed = limits.max_image_bytes
         body = Body(
             request,
-            max_bytes=allowed * 4 // 3 + _JSON_OVERHEAD,
+            # With line breaks, as `base64` and mail programs write them, escaped.
+            max_bytes=allowed * 4 // 3 * 80 // 76 + _JSON_OVERHEAD,
             refusal=too_large("bytes in the image", "max_image_bytes", allowed),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
@@ -149,21 +165,26 @@ async def _receive(request: Request, limits: UploadLimits, intake: Intake) -> tu
 
 
 def _decode(body: bytes) -> bytes:
-    """The bytes of `{"data": "data:image/…;base64,…"}`."""
+    """The bytes of `{"data": "data:image/…;base64,…"}`. The text of `data` is not decoded as JSON:
+    that would hold the interpreter for too long."""
+    match = _DATA.search(body, 0, _MOST_JSON)
+    end = body.find(b'"', match.end()) if match else -1
+    encoded = memoryview(body)[match.end() : end] if match and end >= 0 else None
+    rest = body if match is None or encoded is None else body[: match.end()] + body[end:]
+    if len(rest) > _MOST_JSON:
+        raise _invalid("The body must be an object with `data`, and little else.")
     try:
-        document = json.loads(body)
-    except ValueError as error:
-        raise _bad_request("invalid-json", f"The body is not JSON: {error}.") from error
+        document = json.loads(rest)
+    except (ValueError, RecursionError) as error:
+        raise _bad_request("invalid-json", f"The body is not valid JSON: {error}.") from error
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, str):
         raise _invalid("The body must be an object whose `data` is text.")
-    head, comma, encoded = data.partition(",")
-    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
-        raise _invalid("The text must begin like `data:image/png;base64,`.")
     try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _invalid(f"What follows the comma is not base64: {error}.") from error
+        _, content = decode_data_url(encoded if encoded is not None else data, base64_only=True)
+    except DataUrlError as error:
+        raise _invalid(f"`data` is not a data URL: {error}.") from error
+    return content
 
 
 async def _process(
