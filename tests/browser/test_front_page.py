@@ -124,7 +124,7 @@ def test_findings_can_be_unfolded(service: Any, open_page: Any, tmp_path: Path) 
     expect(result).to_contain_text("Imported. Tea is there.")
     result.get_by_text(re.compile(r"\d+ repairs?$")).click()
     expect(result.get_by_text("event, timezone")).to_be_visible()
-    expect(result.get_by_text("speakers, record 1 (id 1)")).to_be_visible()
+    expect(result.get_by_text("speakers, record 2 “Ada” (id 1)")).to_be_visible()
 
 
 def test_where_events_do_not_come_through_the_page_polls(

@@ -150,7 +150,7 @@ def test_shows_the_event_and_its_findings(service: Service, run: Import, archive
         "1 event, 42 sessions",
         "3 named in the archive",
         "1 repaired",
-        "sessions, record 7, id 508, starts_at: read as local time",
+        "sessions, record 8 (id 508), starts_at: read as local time",
     ):
         assert expected in result.stdout
     upload = service.requests[1]
@@ -171,7 +171,7 @@ def test_a_failed_import_lists_every_error_with_its_place(service: Service, run:
     result = run()
     assert result.exit_code == 1
     assert "tracks, line 3: a comma" in result.stderr
-    assert "sessions, record 4, ends_at: not a time" in result.stderr
+    assert "sessions, record 5, ends_at: not a time" in result.stderr
     assert not result.stdout
 
 

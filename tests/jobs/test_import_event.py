@@ -93,6 +93,9 @@ async def test_the_report_counts_and_tells(imports: Imports) -> None:
     assert job.report["totals"]["error"] == 0
     told = {(finding["code"], finding["entry"]) for finding in job.report["findings"]}
     assert told == {("no-offset", "event"), ("no-offset", "sessions")}
+    rows = await imports.rows("import_findings")
+    rows.sort(key=lambda row: int(row["position"]))
+    assert [row["content"] for row in rows] == job.report["findings"]
 
 
 async def test_a_dry_run_reports_and_writes_nothing(imports: Imports) -> None:
@@ -116,9 +119,14 @@ async def test_all_errors_are_told_at_once(imports: Imports) -> None:
     job = await imports.run(zip_of(documents))
     assert job.status == "FAILURE"
     assert job.errors is not None
-    places = [(error["meta"]["entry"], error["meta"].get("line")) for error in job.errors]
-    assert ("tracks", 3) in places
-    assert [entry for entry, _ in places].count("sponsors") == 2
+    places = {error["meta"]["entry"]: error["meta"] for error in job.errors}
+    assert places["tracks"]["line"] == 3
+    assert places["sponsors"]["count"] == 2
+    assert [place["record"] for place in places["sponsors"]["places"]] == [0, 1]
+    assert job.report is not None
+    assert job.report["error_count"] == len(job.errors)
+    rows = await imports.rows("import_findings")
+    assert {row["content"]["entry"] for row in rows} >= {"tracks", "sponsors"}
     assert all(error["status"] == "422" for error in job.errors)
     assert await imports.traces() == {}
 

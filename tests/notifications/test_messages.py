@@ -120,9 +120,9 @@ def test_an_event_is_told_with_its_name_and_url() -> None:
         " 34 of 36 media were moved: 2 missing."
     )
     assert f"Event: Lantern Open\nURL:   {URL}\n" in words.text
-    assert "- sessions, record 3 (id 7), track:\n  There is no such track\n" in words.text
+    assert "- sessions, record 4 (id 7), track:\n  There is no such track\n" in words.text
     assert Shown(words.html).links == [URL, "https://service.example/"]
-    assert "sessions, record 3 (id 7), track" in shown(words.html)
+    assert "sessions, record 4 (id 7), track" in shown(words.html)
     for body in (words.text, words.html):
         assert "3 repairs and 1 warning" in body
         assert "34 of 36 media were moved: 2 missing." in body

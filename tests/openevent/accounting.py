@@ -109,8 +109,9 @@ class _Account:
         self._zone = planned.conference.zone
         self._rows = {table.table: planned.rows(table.table) for table in planned.plan.tables}
         self._told = {
-            (finding.place.entry, finding.place.record or 0, finding.place.field)
+            (found.place.entry, found.place.record or 0, found.place.field)
             for finding in planned.report.findings
+            for found in finding.occurrences
         }
         self._media = {(m.table, m.row_id, m.field, m.source) for m in planned.plan.media}
         links = self._rows["session_speakers"]

@@ -35,8 +35,13 @@ class Planned:
         return result
 
     def findings(self, code: str) -> list[Finding]:
-        """The findings of one code."""
-        return [finding for finding in self.report.findings if finding.code == code]
+        """The findings of one code: one for each time that it was found."""
+        return [
+            Finding(finding.severity, code, found.message, found.place, found.value)
+            for finding in self.report.findings
+            if finding.code == code
+            for found in finding.occurrences
+        ]
 
     @property
     def codes(self) -> set[str]:
@@ -58,7 +63,7 @@ def zip_of(documents: Mapping[str, Any], files: Mapping[str, bytes] | None = Non
 
 def plan_of(data: bytes, limits: ArchiveLimits | None = None) -> Planned:
     """Read and plan an archive. Raises ArchiveError, and IndexError where there is no event."""
-    report = Report()
+    report = Report(max_bytes=2**40, max_places=2**40)
     with Archive.open(io.BytesIO(data), limits or ArchiveLimits(), report) as archive:
         conference = read_conference(archive, report, lambda *_: None)
         media = archive.index

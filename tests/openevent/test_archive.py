@@ -17,7 +17,7 @@ from tests.openevent.zip_surgery import EVENT, archive_bytes, patched, renamed, 
 from eventimport.openevent.archive import Archive, ArchiveError, ArchiveLimits
 from eventimport.openevent.documents import read_list, read_object
 from eventimport.openevent.media_index import FoundFile
-from eventimport.openevent.report import Finding, Report
+from eventimport.openevent.report import Occurrence, Report
 
 OBJECTS = ("event", "meta", "config")
 
@@ -46,12 +46,12 @@ def read_all(file: BinaryIO, limits: ArchiveLimits, *, media: bool) -> Report:
 @pytest.mark.parametrize("bad", BAD_ARCHIVES.values(), ids=BAD_ARCHIVES)
 def test_a_bad_archive_ends_in_its_error(bad: BadArchive) -> None:
     report = read_all(io.BytesIO(bad.build()), bad.limits, media=True)
-    found = [finding for finding in report.errors if finding.code == bad.code]
-    assert any(_is_at(finding, bad) for finding in found), report.as_dict()
+    found = [place for f in report.errors if f.code == bad.code for place in f.occurrences]
+    assert any(_is_at(occurrence, bad) for occurrence in found), report.as_dict()
 
 
-def _is_at(finding: Finding, bad: BadArchive) -> bool:
-    place = finding.place
+def _is_at(occurrence: Occurrence, bad: BadArchive) -> bool:
+    place = occurrence.place
     return place.entry == bad.entry and all(
         expected in {None, found}
         for expected, found in (

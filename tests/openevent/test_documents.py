@@ -178,7 +178,7 @@ def test_what_was_read_before_an_error_is_given() -> None:
     found, report = read(b'[{"id": 1}, {"id": 2}, {"id" 3}]')
     assert found == [(0, {"id": 1}), (1, {"id": 2})]
     assert [str(finding.place) for finding in report.errors] == [
-        "sessions, line 1, column 30, record 2"
+        "sessions, line 1, column 30, record 3"
     ]
 
 
@@ -198,12 +198,22 @@ def test_every_oddity_in_the_records_is_reported() -> None:
     text = b'[1, {"a": NaN, "b": 1e999}, "x",\n {"id": ' + b"[" * 40 + b"]" * 40 + b'}, {"id": 5}]'
     found, report = read(text)
     assert found == [(1, {"a": None, "b": None}), (4, {"id": 5})]
-    assert {(finding.severity, finding.code) for finding in report.findings} == {
-        (Severity.WARNING, "record-not-an-object"),
-        (Severity.WARNING, "json-number"),
-        (Severity.ERROR, "json-nesting"),
-    }
-    assert [finding.place.record for finding in report.errors] == [3]
+    told = [(f.code, f.severity, p.place.record) for f in report.findings for p in f.occurrences]
+    assert told == [
+        ("record-not-an-object", Severity.WARNING, 0),
+        ("record-not-an-object", Severity.WARNING, 2),
+        ("json-number", Severity.WARNING, 1),
+        ("json-number", Severity.WARNING, 1),
+        ("json-nesting", Severity.ERROR, 3),
+    ]
+
+
+def test_many_oddities_of_one_kind_are_one_finding_with_its_first_places() -> None:
+    _, report = read(b"[" + b"1,\n " * 4999 + b"{}]")
+    (finding,) = report.findings
+    assert finding.count == 4999
+    places = [(p.place.record, p.place.line, p.place.column) for p in finding.occurrences]
+    assert places == [(0, 1, 2), (1, 2, 2), (2, 3, 2), (3, 4, 2), (4, 5, 2)]
 
 
 ONE = [(0, {"id": 1, "title": "A"})]
@@ -304,11 +314,9 @@ def test_what_is_not_utf8_is_read_as_windows_1252(chunk_size: int) -> None:
 def test_characters_that_cannot_be_stored_are_repaired() -> None:
     found, report = read(rb'[{"a\u0000": {"b": ["x\u0000y", "\ud800z", "\ud83d\ude00"]}}]')
     assert found == [(0, {"a": {"b": ["xy", "\ufffdz", "\U0001f600"]}})]
-    assert [(f.severity, f.place.field, f.value) for f in report.findings] == [
-        (Severity.REPAIR, "a", "a\\x00"),
-        (Severity.REPAIR, "a.b.0", "x\\x00y"),
-        (Severity.REPAIR, "a.b.1", "\\ud800z"),
-    ]
+    assert {finding.severity for finding in report.findings} == {Severity.REPAIR}
+    told = [(p.place.field, p.value) for f in report.findings for p in f.occurrences]
+    assert told == [("a", "a\\x00"), ("a.b.0", "x\\x00y"), ("a.b.1", "\\ud800z")]
 
 
 @pytest.mark.parametrize("chunk_size", range(1, 12))

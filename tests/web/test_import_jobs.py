@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from eventimport.database.findings import add_findings
 from eventimport.database.models import ImportJob, User
+from eventimport.openevent.report import Place, Report
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -156,3 +158,87 @@ async def test_one_job_has_its_report(
     assert resource["attributes"]["created-at"] == "2026-03-01T00:00:00Z"
     assert resource["links"]["self"] == f"/v1/import-jobs/{job_id}"
     assert "report" not in listed["attributes"]
+
+
+@pytest.fixture
+async def findings(
+    user: User, add_jobs: Any, session_factory: async_sessionmaker[AsyncSession]
+) -> tuple[str, list[dict[str, Any]]]:
+    """A finished import and its findings, as they are written."""
+    report = Report()
+    for number in range(25):
+        place = Place("sessions", number, f"s{number}", f"f{number % 23}", title=f"Talk {number}")
+        report.warning("invalid-value", "not a number", place, "x")
+    report.repair("no-offset", "no offset", Place("sessions"))
+    report.error("json-number", "too long", Place("speakers", 1, line=7))
+    (job_id,) = await add_jobs(user, "FAILURE", report=report.summary())
+    rows = report.as_rows()
+    async with session_factory.begin() as session:
+        connection = await session.connection()
+        await add_findings(connection, UUID(job_id), rows[:10])
+        await add_findings(connection, UUID(job_id), rows[10:])
+        await add_findings(connection, UUID(job_id), [])
+    return job_id, rows
+
+
+async def test_findings_come_in_pages(
+    user_client: httpx.AsyncClient, findings: tuple[str, list[dict[str, Any]]]
+) -> None:
+    job_id, expected = findings
+    job = (await user_client.get(f"/v1/import-jobs/{job_id}")).json()["data"]["attributes"]
+    assert len(job["report"]["findings"]) == 20
+    assert job["report"]["total"] == len(expected) == 25
+
+    seen: list[dict[str, Any]] = []
+    link: str | None = job["findings-url"] + "?page[size]=10"
+    while link:
+        response = await user_client.get(link)
+        seen += response.json()["data"]
+        link = response.json()["links"]["next"]
+
+    assert response.json()["meta"] == {"total": 25, "pages": 3}
+    assert len({resource["id"] for resource in seen}) == 25
+    assert [resource["attributes"]["severity"] for resource in seen] == (
+        ["error"] + ["warning"] * 23 + ["repair"]
+    )
+    for resource, row in zip(seen, expected, strict=True):
+        for name in ("severity", "code", "message", "count", "places"):
+            assert resource["attributes"][name] == row[name]
+    assert seen[1]["attributes"]["count"] == 2
+    assert seen[1]["attributes"]["places"][1]["title"] == "Talk 23"
+
+
+async def test_findings_of_one_severity_can_be_asked_for(
+    user_client: httpx.AsyncClient, findings: tuple[str, list[dict[str, Any]]]
+) -> None:
+    response = await user_client.get(
+        f"/v1/import-jobs/{findings[0]}/findings?filter[severity]=error"
+    )
+
+    assert [r["attributes"]["code"] for r in response.json()["data"]] == ["json-number"]
+    assert response.json()["meta"]["total"] == 1
+
+
+async def test_findings_exist_for_the_owner_and_admins_only(
+    service: Any, make_user: Any, user: User, findings: tuple[str, list[dict[str, Any]]]
+) -> None:
+    path = f"/v1/import-jobs/{findings[0]}/findings"
+    people = {"owner": user, "admin": await make_user(is_admin=True), "other": await make_user()}
+    statuses = {
+        name: (await (await service.client(who)).get(path)).status_code
+        for name, who in people.items()
+    }
+    anonymous = (await (await service.client()).get(path)).status_code
+    unknown = await (await service.client(user)).get(f"/v1/import-jobs/{uuid4()}/findings")
+
+    assert statuses == {"owner": 200, "admin": 200, "other": 404}
+    assert (anonymous, unknown.status_code) == (401, 404)
+
+
+@pytest.mark.parametrize("query", ["page[size]=101", "page[number]=0", "filter[severity]=x", "a=b"])
+async def test_what_a_page_of_findings_cannot_be(
+    user_client: httpx.AsyncClient, findings: tuple[str, list[dict[str, Any]]], query: str
+) -> None:
+    response = await user_client.get(f"/v1/import-jobs/{findings[0]}/findings?{query}")
+
+    assert response.status_code == 400

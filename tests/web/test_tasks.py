@@ -88,7 +88,7 @@ async def test_success_leads_to_the_event(
         "identifier": "ab3de6f0",
         "event_name": "Conference",
         "url": "https://events.example/events/ab3de6f0",
-        "report": REPORT,
+        "report": {**REPORT, "findings_url": f"/v1/import-jobs/{job_id}/findings"},
     }
     assert "retry-after" not in response.headers
 
@@ -105,7 +105,11 @@ async def test_a_dry_run_has_a_report_and_no_event(
         "identifier": None,
         "event_name": "Conference",
         "url": None,
-        "report": {**REPORT, "dry_run": True},
+        "report": {
+            **REPORT,
+            "findings_url": f"/v1/import-jobs/{job_id}/findings",
+            "dry_run": True,
+        },
     }
 
 
@@ -119,7 +123,22 @@ async def test_failure_is_a_document_of_all_errors(
 
     assert response.status_code == 200
     assert response.json()["state"] == "FAILURE"
-    assert response.json()["result"] == {"errors": errors, "jsonapi": {"version": "1.1"}}
+    assert response.json()["result"] == {
+        "errors": errors,
+        "meta": {"total": 2, "findings_url": f"/v1/import-jobs/{job_id}/findings"},
+        "jsonapi": {"version": "1.1"},
+    }
+
+
+async def test_a_failure_says_how_many_errors_there_are(
+    user_client: httpx.AsyncClient, add_job: Any
+) -> None:
+    report = {**REPORT, "error_count": 4_711}
+    job_id = await add_job(status="FAILURE", errors=[ERROR], report=report)
+
+    result = (await user_client.get(f"/v1/tasks/{job_id}")).json()["result"]
+
+    assert (len(result["errors"]), result["meta"]["total"]) == (1, 4_711)
 
 
 async def test_a_revoked_task_has_no_result(user_client: httpx.AsyncClient, add_job: Any) -> None:

@@ -19,9 +19,9 @@ from rich.table import Table
 from eventimport.cli.accounts import ask_password
 from eventimport.cli.client import Client, RefusedError, ServiceError, Task
 from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, out, plain
+from eventimport.openevent.report import Place
 from eventimport.visible_text import visible, visible_json
 
-PLACES = ("entry", "line", "column", "record", "source_id", "field")
 MEDIA = {"archive": "named in the archive", "missing": "of them missing", "remote": "remote"}
 FINDINGS = {"repair": "repaired", "warning": "to mind", "error": "wrong"}
 SHOWN_FINDINGS = 20
@@ -130,7 +130,7 @@ def _show_success(task: Task) -> None:
         if value:
             table.add_row(f"[bold]{name}[/]", plain(value))
     out.print(table)
-    _show_findings(report.get("findings") or [])
+    _show_findings(report.get("findings") or [], report.get("total") or 0)
 
 
 def _show_failure(task: Task) -> None:
@@ -143,21 +143,20 @@ def _show_failure(task: Task) -> None:
         console.print(f"  • {visible(text)}", markup=False)
 
 
-def _show_findings(findings: list[dict[str, Any]]) -> None:
+def _show_findings(findings: list[dict[str, Any]], total: int) -> None:
     for finding in findings[:SHOWN_FINDINGS]:
-        text = f"{place_of(finding)}: {finding.get('message')}"
+        count = finding.get("count", 1)
+        times = f" ({count:,} times)" if count > 1 else ""
+        text = f"{place_of(finding)}: {finding.get('message')}{times}"
         out.print(visible(f"  {finding.get('severity')}  {text}"), markup=False)
-    if len(findings) > SHOWN_FINDINGS:
-        out.print(f"  … and {len(findings) - SHOWN_FINDINGS} more; --json shows them all")
+    omitted = max(total, len(findings)) - len(findings[:SHOWN_FINDINGS])
+    if omitted > 0:
+        out.print(f"  … and {omitted:,} more")
 
 
 def place_of(described: dict[str, Any]) -> str:
     """Where in the archive, in words, from a finding or an error's `meta`."""
-    known = [(name, described[name]) for name in PLACES if described.get(name) is not None]
-    return ", ".join(
-        str(value) if name in {"entry", "field"} else f"{name.replace('source_id', 'id')} {value}"
-        for name, value in known
-    )
+    return str(Place(**{name: described[name] for name in Place.__slots__ if name in described}))
 
 
 def _rows_in_words(counts: dict[str, int]) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.leases import Lease, StaleAttemptError, held, stale
 from eventimport.database.models import Event, ImportJob, ImportStatus
-from eventimport.database.outbox import Told, add_notification, first_of, length_of
+from eventimport.database.outbox import Told, add_notification, error_count, first_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ async def _end(
             ImportJob.report["totals"].label("totals"),
             ImportJob.report["media"]["outcomes"].label("media"),
             first_of(ImportJob.errors, "$[*]", FIRST_ERRORS).label("errors"),
-            length_of(ImportJob.errors).label("error_count"),
+            error_count().label("error_count"),
             ImportJob.event_id,
         )
     )

@@ -31,6 +31,9 @@ from eventimport.database.models import (
 
 CHANGED: Final = "the field was changed during the import, and keeps its new value"
 
+LONGEST_LISTED = 200
+"""Characters of a text in the report's list."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
@@ -135,11 +138,11 @@ class ImportMediaRecords:
             MediaItem.table_name.label("table"),
             MediaItem.row_id.cast(Text).label("row_id"),
             MediaItem.field,
-            MediaItem.source,
+            func.left(MediaItem.source, LONGEST_LISTED).label("source"),
             MediaItem.origin,
             MediaItem.outcome,
-            MediaItem.url,
-            MediaItem.detail,
+            func.left(MediaItem.url, LONGEST_LISTED).label("url"),
+            func.left(MediaItem.detail, LONGEST_LISTED).label("detail"),
         )
         statement = (
             select(*columns)

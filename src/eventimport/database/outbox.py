@@ -120,7 +120,7 @@ async def take_due_mail(
             ImportJob.report["totals"].label("totals"),
             ImportJob.report["media"]["outcomes"].label("media"),
             first_of(ImportJob.errors, "$[*]", max_listed).label("errors"),
-            length_of(ImportJob.errors).label("error_count"),
+            error_count().label("error_count"),
             first_of(ImportJob.report, WARNINGS, max_listed).label("warnings"),
         )
         .join(Notification, Notification.id == OutgoingMail.notification_id)
@@ -143,9 +143,10 @@ def first_of(column: Any, path: str, count: int) -> Any:
     return func.coalesce(some, text("'[]'::jsonb"), type_=column.type)
 
 
-def length_of(column: Any) -> Any:
-    """The length of a JSON array; 0 for NULL."""
-    return func.coalesce(func.jsonb_array_length(column), 0)
+def error_count() -> Any:
+    """How many errors a failed import has, also those that its row does not list; else 0."""
+    counted = ImportJob.report["error_count"].as_integer()
+    return func.coalesce(counted, func.jsonb_array_length(ImportJob.errors), 0)
 
 
 async def mark_sent(connection: AsyncConnection, mail: DueMail) -> None:

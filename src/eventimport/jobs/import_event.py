@@ -11,6 +11,7 @@ from eventimport import logs
 from eventimport.database.endings import fail
 from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError
+from eventimport.database.findings import add_findings
 from eventimport.database.leases import Lease, StaleAttemptError, claim, release
 from eventimport.database.service_settings import find_installation
 from eventimport.errors import Problem
@@ -153,10 +154,12 @@ async def _fail(
     errors = [problem.as_dict() for problem in failure.problems]
     values: dict[str, Any] = {}
     if failure.report is not None:
-        values["report"] = failure.report.as_dict()
+        values["report"] = {**failure.report.summary(), "error_count": failure.count}
     if attempt is not None:
         values.update(stage=attempt.stage, stage_seconds=attempt.times())
     async with resources.engine.begin() as connection:
+        if failure.report is not None:
+            await add_findings(connection, lease.job_id, failure.report.as_rows())
         ended = await fail(connection, lease, words_of(resources.settings), errors, **values)
         installation = await find_installation(connection)
     if ended.event_id is not None:

@@ -3,10 +3,7 @@
 from typing import Final
 
 from eventimport.errors import EventImportError, Problem
-from eventimport.openevent.report import Finding, Report, Severity
-
-MAX_TOLD_ERRORS: Final = 1_000
-"""A failed task lists at most so many errors; the report counts all."""
+from eventimport.openevent.report import Finding, Report, Severity, first_of
 
 ARCHIVE_GONE: Final = Problem(
     422, "archive-gone", "The archive is gone", "The archive is not in storage any more."
@@ -40,16 +37,22 @@ OUR_FAULT: Final = Problem(
 class ImportFailedError(EventImportError):
     """The import ends as FAILURE, for these reasons."""
 
-    def __init__(self, problems: list[Problem], report: Report | None = None) -> None:
+    def __init__(
+        self, problems: list[Problem], report: Report | None = None, count: int | None = None
+    ) -> None:
         super().__init__("; ".join(problem.detail for problem in problems[:3]))
         self.problems = problems
         self.report = report
+        self.count = count or len(problems)
+        """How many problems there are, also those that are not listed."""
 
 
-def problems_of(report: Report, *, strict: bool = False) -> list[Problem]:
-    """The report's errors (in strict mode, all its findings) as JSON:API error objects."""
-    findings = report.findings if strict else report.errors
-    return [_problem(finding, strict=strict) for finding in findings[:MAX_TOLD_ERRORS]]
+def failure_of(report: Report, *, strict: bool = False) -> ImportFailedError:
+    """The failure for a report's errors (in strict mode, for all its findings). It lists the first
+    of them as JSON:API error objects."""
+    findings = report.gravest_first if strict else report.errors
+    problems = [_problem(finding, strict=strict) for finding in first_of(findings)]
+    return ImportFailedError(problems, report, len(findings))
 
 
 def _problem(finding: Finding, *, strict: bool) -> Problem:

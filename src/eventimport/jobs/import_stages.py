@@ -18,6 +18,7 @@ from tenacity import (
 
 from eventimport.database.endings import succeed
 from eventimport.database.event_writer import draw_ids, write_plan
+from eventimport.database.findings import add_findings
 from eventimport.database.leases import Lease, update_job
 from eventimport.database.media_records import with_media
 from eventimport.jobs.attempt import Attempt
@@ -25,7 +26,7 @@ from eventimport.jobs.import_failure import (
     ARCHIVE_GONE,
     STORAGE_AWAY,
     ImportFailedError,
-    problems_of,
+    failure_of,
 )
 from eventimport.jobs.import_rows import rows_of_import
 from eventimport.jobs.move_media import move_media
@@ -59,11 +60,12 @@ async def import_archive(resources: Resources, attempt: Attempt) -> None:
     what the database raises: nothing is written then.
     """
     lease = attempt.lease
-    report = Report(limit=resources.settings.max_findings)
+    report = Report(resources.settings.max_findings, resources.settings.max_report_bytes)
     plan = await _plan(resources, attempt, report)
-    told = {"counts": plan.counts, "media": plan.media_report(), **report.as_dict()}
+    told, findings = await attempt.in_thread(lambda: (_told(plan, report), report.as_rows()))
     if lease.dry_run:
         async with resources.engine.begin() as connection:
+            await add_findings(connection, lease.job_id, findings)
             await succeed(
                 connection,
                 lease,
@@ -73,9 +75,13 @@ async def import_archive(resources: Resources, attempt: Attempt) -> None:
                 report=told,
             )
         return
-    await _write(resources, attempt, plan, told)
+    await _write(resources, attempt, plan, told, findings)
     attempt.enter("media", "Moving the media")
     await attempt.in_thread(plan.clear)
+
+
+def _told(plan: Plan, report: Report) -> dict[str, Any]:
+    return {"counts": plan.counts, "media": plan.media_report(), **report.summary()}
 
 
 async def finish(resources: Resources, attempt: Attempt) -> None:
@@ -145,7 +151,7 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Readi
                 async with local_copy(storage, lease.archive_key) as path:
                     return await attempt.in_thread(lambda: read(path))
     except ArchiveError:
-        raise ImportFailedError(problems_of(report), report) from None
+        raise failure_of(report) from None
     except ObjectNotFoundError:
         raise ImportFailedError([ARCHIVE_GONE]) from None
     except StorageError as error:
@@ -165,21 +171,28 @@ def _disk_as_storage() -> Iterator[None]:
 
 def _check(report: Report, lease: Lease) -> None:
     if report.failed(strict=lease.strict):
-        raise ImportFailedError(problems_of(report, strict=lease.strict), report)
+        raise failure_of(report, strict=lease.strict)
 
 
-async def _write(resources: Resources, attempt: Attempt, plan: Plan, told: dict[str, Any]) -> None:
+async def _write(
+    resources: Resources,
+    attempt: Attempt,
+    plan: Plan,
+    told: dict[str, Any],
+    findings: list[dict[str, Any]],
+) -> None:
     """The event, its rows, the owner's role, the media still to move, and the job's step forward:
     all of them, or none."""
     lease = attempt.lease
     attempt.enter("writing", "Importing the event")
-    tables = [*plan.tables, *rows_of_import(plan, lease)]
+    tables = await attempt.in_thread(lambda: [*plan.tables, *rows_of_import(plan, lease)])
 
     def tell(table: str, done: int, total: int) -> None:
         attempt.tell(f"Importing {table.replace('_', ' ')}", done, total)
 
     async with resources.engine.connect() as connection, connection.begin():
         await write_plan(connection, tables, tell)
+        await add_findings(connection, lease.job_id, findings)
         await update_job(
             connection,
             lease,

@@ -10,8 +10,8 @@ from eventimport.openevent.report import Report
 from eventimport.resources import Resources
 from eventimport.storage.materialize import local_copy
 
-LISTED: Final = 1_000
-"""The report lists at most so many media, those that were not moved first; all are counted."""
+LISTED: Final = 100
+"""Media files that a report lists, those that were not moved first. It counts all."""
 
 
 async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:

@@ -97,9 +97,9 @@ def words_for_mail(ending: Ending) -> Words:
         "findings": counted(ending.totals),
         "media": media_told(ending.media),
         "errors": error_lines(ending) if not ending.succeeded else [],
-        "more_errors": max(ending.error_count - MAX_LISTED, 0),
+        "more_errors": max(ending.error_count - len(ending.errors[:MAX_LISTED]), 0),
         "warnings": warning_lines(ending) if ending.succeeded else [],
-        "more_warnings": max(ending.totals.get("warning", 0) - MAX_LISTED, 0),
+        "more_warnings": max(ending.totals.get("warning", 0) - _occurrences(ending.warnings), 0),
     }
     return Words(
         subject=headline(ending),
@@ -125,7 +125,13 @@ def warning_lines(ending: Ending) -> list[Line]:
 def _line(told: Mapping[str, Any], message: str) -> Line:
     place = str(Place(**{name: told[name] for name in Place.__slots__ if name in told}))
     # A task's error begins with its place, for those who read nothing else.
-    return Line(one_line(place, MAX_LINE), one_line(message.removeprefix(f"{place}: "), MAX_LINE))
+    line = one_line(message.removeprefix(f"{place}: "), MAX_LINE)
+    count = told.get("count", 1)
+    return Line(one_line(place, MAX_LINE), f"{line} ({count:,} times)" if count > 1 else line)
+
+
+def _occurrences(findings: Sequence[Mapping[str, Any]]) -> int:
+    return sum(told.get("count", 1) for told in findings[:MAX_LISTED])
 
 
 def counted(totals: Mapping[str, int]) -> str:

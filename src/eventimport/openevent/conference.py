@@ -1,6 +1,8 @@
 """Documents → records: everything that an archive tells of one conference."""
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
@@ -58,6 +60,7 @@ class _ConferenceReader:
         self._reader = RecordReader(report)
         self._conference = Conference()
         self._nested: dict[str, list[dict[str, Any]]] = {}
+        self._bad_forms: dict[str, list[Any]] = {}
 
     def read(self) -> Conference:
         conference = self._conference
@@ -70,6 +73,9 @@ class _ConferenceReader:
         for level in IMPORT_ORDER:
             if level.document != "event":
                 self._read_list(level.kind)
+        for event in conference.records[Kind.EVENT]:
+            for name, contents in self._bad_forms.items():
+                event.keep(name, contents if len(contents) > 1 else contents[0])
         if not conference.records[Kind.SESSION_TYPE]:
             self._derive_session_types()
         for kind, records in conference.records.items():
@@ -197,13 +203,11 @@ class _ConferenceReader:
         worth failing an import for."""
         if name not in self._archive.documents:
             return
-        findings = Report(limit=self._report.limit)
+        findings = Report()
         content = read_object(self._archive, name, findings)
         if content:
             event.keep(name, content)
-        for finding in findings.findings:
-            severity = Severity.WARNING if name == "config" else finding.severity
-            self._report.add(severity, finding.code, finding.message, finding.place, finding.value)
+        self._report.merge(findings, Severity.WARNING if name == "config" else None)
 
     def _read_list(self, kind: Kind) -> None:
         level = LEVELS[kind]
@@ -259,8 +263,7 @@ class _ConferenceReader:
         if isinstance(parsed, dict):
             return parsed.items()
         if content is not None:
-            for event in self._conference.records[Kind.EVENT]:
-                event.keep(f"{form}_form", content)
+            self._bad_forms.setdefault(f"{form}_form", []).append(content)
             place = Place(entry, index, field=f"{form}_form")
             message = "this form is no JSON object; it is kept as extra of the event"
             self._report.warning("bad-form", message, place, content)
@@ -294,25 +297,31 @@ class _ConferenceReader:
         # The rows of a form share the id of the form that they were one of.
         if kind is Kind.CUSTOM_FORM or len({record.key for record in records}) == len(records):
             return list(records)
+        shared = Counter(record.key for record in records)
         kept: list[SourceRecord] = []
-        by_key: dict[str, list[SourceRecord]] = {}
+        seen: set[tuple[str | None, bytes]] = set()
+        keys: set[str] = set()
         entry = self._conference.entries[kind]
         for record in records:
-            if record.key is None:
+            if record.key is None or shared[record.key] == 1:
                 kept.append(record)
                 continue
-            others = by_key.setdefault(record.key, [])
-            if any(_alike(record, other) for other in others):
+            content = record.key, _digest(record)
+            if content in seen:
                 message = "the same record stands here a second time; one is kept"
                 self._report.repair("repeated-record", message, place_of(record, entry))
                 continue
-            if others:
+            if record.key in keys:
                 message = f"another {kind} has this id, too; both are kept"
                 self._report.warning("shared-id", message, place_of(record, entry))
-            others.append(record)
+            keys.add(record.key)
+            seen.add(content)
             kept.append(record)
         return kept
 
 
-def _alike(one: SourceRecord, other: SourceRecord) -> bool:
-    return (one.values, one.extra, one.references) == (other.values, other.extra, other.references)
+def _digest(record: SourceRecord) -> bytes:
+    """What the record says, in short: so that records of one id need not be compared in pairs."""
+    said = [record.values, record.extra, record.references]
+    text = json.dumps(said, default=repr, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

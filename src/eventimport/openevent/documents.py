@@ -1,10 +1,9 @@
 """Documents of an archive as records. A list is read as a stream: one record is in memory at a
 time, and every error has its line and column."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.entry_names import shown
@@ -17,7 +16,7 @@ from eventimport.openevent.record_checks import (
     storable_text,
     strings,
 )
-from eventimport.openevent.report import Place, Report, Severity
+from eventimport.openevent.report import EXCERPT, Place, Report, Severity, title_of
 from eventimport.openevent.text_stream import DocumentError, TextStream
 from eventimport.openevent.wrappings import (
     HOW_WORDS,
@@ -28,12 +27,6 @@ from eventimport.openevent.wrappings import (
     unwrapped_event,
     without_furniture,
 )
-
-_TOLD: Final = 100
-"""Of one kind of finding in a document's records, so many are reported."""
-
-_ODD: Final = frozenset({"json-number", "record-not-an-object"})
-"""Codes of what is left out with a warning."""
 
 
 def read_list(
@@ -73,7 +66,7 @@ class _DocumentReader:
         self._stream: TextStream
         self._reader: JsonReader
         self._index: int | None = None
-        self._told: Counter[str] = Counter()
+        self._title: str | None = None
         self._flattened = False
 
     def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -100,7 +93,7 @@ class _DocumentReader:
             self._counts[self._document] = index + 1
             if record is not None:
                 yield index, self._plain(record)
-            self._index = None
+            self._index = self._title = None
             index += 1
             mark = reader.peek()
             if mark == ",":
@@ -232,11 +225,6 @@ class _DocumentReader:
                     pass
         except ArchiveError as error:
             self._report.error(error.code, error.message, error.place)
-        for code, count in self._told.items():
-            if count > _TOLD:
-                message = f"{count - _TOLD} more findings of this kind"
-                severity = Severity.WARNING if code in _ODD else Severity.ERROR
-                self._report.add(severity, code, message, Place(self._entry))
         self._report_encoding()
 
     def _report_encoding(self) -> None:
@@ -320,11 +308,11 @@ class _DocumentReader:
         """The value where it is a record to go on with; what is wrong with it is reported."""
         reader, text = self._reader, self._stream.text
         start, end = reader.start, reader.end
+        self._title = title_of(value) if isinstance(value, dict) else None
         for number in reader.bad_numbers:
-            if self._may_tell("json-number"):
-                message = f"{number.reason}; it was left out"
-                error = self._stream.error("json-number", message, number.position)
-                self._report_error(error, severity=Severity.WARNING)
+            message = f"{number.reason}; it was left out"
+            error = self._stream.error("json-number", message, number.position)
+            self._report_error(error, severity=Severity.WARNING)
         if not isinstance(value, dict):
             self._report_no_object(value, start)
             return None
@@ -333,8 +321,7 @@ class _DocumentReader:
             return None
         brackets = reader.objects + text.count("[", start, end)
         if brackets > self._limits.max_depth and is_deeper(value, self._limits.max_depth):
-            if self._may_tell("json-nesting"):
-                self._report_error(reader.too_deep(start, end))
+            self._report_error(reader.too_deep(start, end))
             return None
         if end - start > self._limits.max_string_length and self._has_long_string(value):
             return None
@@ -347,10 +334,9 @@ class _DocumentReader:
         return value
 
     def _report_no_object(self, value: Any, position: int) -> None:
-        if self._may_tell("record-not-an-object"):
-            message = "This element of the list is not an object; it was left out."
-            error = self._stream.error("record-not-an-object", message, position)
-            self._report_error(error, value, severity=Severity.WARNING)
+        message = "This element of the list is not an object; it was left out."
+        error = self._stream.error("record-not-an-object", message, position)
+        self._report_error(error, value, severity=Severity.WARNING)
 
     def _has_long_string(self, value: dict[str, Any]) -> bool:
         limit = self._limits.max_string_length
@@ -367,16 +353,12 @@ class _DocumentReader:
         self._report.repair("unstorable-character", message, self._place(field), quotable(text))
 
     def _place(self, field: str) -> Place:
-        return Place(self._entry, self._index, field=shown(field))
-
-    def _may_tell(self, code: str) -> bool:
-        """Whether another error of this code is to be told of. Asked before its place is sought:
-        that takes a look at all text before it."""
-        self._told[code] += 1
-        return self._told[code] <= _TOLD
+        return Place(self._entry, self._index, field=shown(field[:EXCERPT]), title=self._title)
 
     def _report_error(
         self, error: DocumentError, value: Any = None, *, severity: Severity = Severity.ERROR
     ) -> None:
-        place = Place(self._entry, self._index, line=error.line, column=error.column)
+        place = Place(
+            self._entry, self._index, line=error.line, column=error.column, title=self._title
+        )
         self._report.add(severity, error.code, error.message, place, quotable(value))

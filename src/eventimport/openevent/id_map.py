@@ -5,6 +5,7 @@ from typing import Any
 
 from eventimport.openevent.order import LEVELS, Kind
 from eventimport.openevent.record_reader import SourceRecord
+from eventimport.openevent.report import SHORT, shortened
 from eventimport.openevent.values import label_key
 
 
@@ -18,23 +19,44 @@ class Match:
     message: str | None = None
 
 
+class _Namesakes:
+    """The records that share an id, or that have none, by name: the first of each name, and how
+    many have it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: SourceRecord | None = None
+        self.by_label: dict[str, tuple[SourceRecord, int]] = {}
+
+    def add(self, record: SourceRecord, label: str) -> None:
+        self.count += 1
+        self.first = self.first or record
+        known = self.by_label.get(label)
+        self.by_label[label] = (record, 1) if known is None else (known[0], known[1] + 1)
+
+
 class IdMap:
-    """The records of one kind by source id and by name. They have their new ids already."""
+    """The records of one kind by source id and by name. They have their new ids already. A look-up
+    takes as long as the reference is, however many records share its id or its name."""
 
     def __init__(self, kind: Kind, records: list[SourceRecord]) -> None:
-        self._kind = kind
+        self._kind = str(kind).replace("_", " ")
         self._label = LEVELS[kind].label
         self._records = records
-        self._by_key: dict[str, SourceRecord | list[SourceRecord]] = {}
-        self._by_label: dict[str, list[SourceRecord]] | None = None
+        self._by_key: dict[str, SourceRecord | _Namesakes] = {}
+        self._by_label: _Namesakes | None = None
+        self._labels: dict[int, str] = {}
         for record in records:
             if record.key is None:
                 continue
             other = self._by_key.setdefault(record.key, record)
-            if isinstance(other, list):
-                other.append(record)
-            elif other is not record:
-                self._by_key[record.key] = [other, record]
+            if other is record:
+                continue
+            if isinstance(other, SourceRecord):
+                shared = _Namesakes()
+                shared.add(other, self.label_of(other))
+                self._by_key[record.key] = other = shared
+            other.add(record, self.label_of(record))
 
     def find(self, key: str | None, label: Any) -> Match:
         """The record of this id; of several, the one of this name, else the first. Without the id,
@@ -43,31 +65,36 @@ class IdMap:
         if isinstance(found, SourceRecord):
             return Match(found)
         if found is not None:
-            wanted = label_key(label) if label is not None else None
-            named = [record for record in found if self._label_of(record) == wanted]
-            if named:
+            named = found.by_label.get(label_key(label)) if label is not None else None
+            if named is not None:
                 return Match(named[0])
-            message = f"{len(found)} records have the id {key}; the first of them was taken"
-            return Match(found[0], "ambiguous-reference", message)
+            message = f"{found.count} records have the id {_quoted(key)}; the first of them is used"
+            return Match(found.first, "ambiguous-reference", message)
         return self._find_by_label(key, label)
 
+    def label_of(self, record: SourceRecord) -> str:
+        """The record's name as names are compared. It is made once: it may be long, and thousands
+        of references may lead to it."""
+        known = self._labels.get(id(record))
+        if known is None:
+            known = self._labels[id(record)] = label_key(record.values.get(self._label, ""))
+        return known
+
     def _find_by_label(self, key: str | None, label: Any) -> Match:
-        named = self._labels().get(label_key(label), []) if label is not None else []
-        if len(named) == 1:
-            missing = "has no id" if key is None else f"names the id {key}, which is not there"
-            message = f"the reference {missing}; the {self._kind} of that name was taken"
+        if self._by_label is None:
+            self._by_label = _Namesakes()
+            for record in self._records:
+                self._by_label.add(record, self.label_of(record))
+        named = self._by_label.by_label.get(label_key(label)) if label is not None else None
+        if named is not None and named[1] == 1:
+            missing = "has no id" if key is None else f"names the unknown id {_quoted(key)}"
+            message = f"the reference {missing}; the {self._kind} with that name is used"
             return Match(named[0], "reference-by-name", message)
         if key is None:
             return Match(None, "reference-without-id", f"the reference to a {self._kind} has no id")
-        message = f"there is no {self._kind} of the id {key}"
+        message = f"unknown {self._kind}: no record has the id {_quoted(key)}"
         return Match(None, "dangling-reference", message)
 
-    def _labels(self) -> dict[str, list[SourceRecord]]:
-        if self._by_label is None:
-            self._by_label = {}
-            for record in self._records:
-                self._by_label.setdefault(self._label_of(record), []).append(record)
-        return self._by_label
 
-    def _label_of(self, record: SourceRecord) -> str:
-        return label_key(record.values.get(self._label, ""))
+def _quoted(key: str | None) -> str:
+    return f"“{shortened(key or '', SHORT)}”"

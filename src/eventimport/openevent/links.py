@@ -8,7 +8,7 @@ from eventimport.openevent.dialect import Dialect, dialects
 from eventimport.openevent.id_map import IdMap
 from eventimport.openevent.order import LEVELS, Kind, Reference
 from eventimport.openevent.record_reader import SourceRecord, place_of, same
-from eventimport.openevent.report import Report
+from eventimport.openevent.report import SHORT, Report, shortened
 
 
 class Linker:
@@ -113,8 +113,8 @@ class Linker:
             tell(match.code, match.message, place, raw)
         rest = raw if target is None else self._rest(kind, nested, left_over, target)
         if target is not None and rest:
-            said = target.values.get(label_name, "")
-            if label_name in rest and values.label_key(label) != values.label_key(said):
+            known_as = self._map(kind).label_of(target)
+            if label_name in rest and values.label_key(label) != known_as:
                 message = f"the {kind} of this id has another {label_name}; the id counts"
                 place = place_of(record, entry, reference.field)
                 self._report.warning("other-name", message, place, label)
@@ -173,10 +173,12 @@ class Linker:
             title = session.values.get("title")
             if linked is None:
                 session.foreign_keys["track_id"] = track.new_id
-                message = f"session {session.key} names no track; it is linked with this one"
+                name = shortened(str(title or session.key), SHORT)
+                message = f"session “{name}” names no track; it is linked with this one"
                 self._report.repair("link-told-once", message, place, title)
             elif linked != track.new_id:
-                message = f"session {session.key} names another track; that one holds"
+                name = shortened(str(title or session.key), SHORT)
+                message = f"session “{name}” names another track; that one holds"
                 self._report.warning("track-differs", message, place, title)
 
     def _map(self, kind: Kind) -> IdMap:

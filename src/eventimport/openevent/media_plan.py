@@ -10,7 +10,7 @@ from eventimport.openevent.media_index import FoundFile, MediaIndex
 from eventimport.openevent.order import LEVELS, SHAPES, Kind
 from eventimport.openevent.record_reader import SourceRecord, place_of
 from eventimport.openevent.records import MediaType
-from eventimport.openevent.report import Place, Report
+from eventimport.openevent.report import Place, Report, shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PlannedMedia:
             "table": self.table,
             "row_id": str(self.row_id),
             "field": self.field,
-            "source": self.source,
+            "source": shortened(self.source),
             "origin": self.origin,
             "outcome": "MISSING" if self.missing else "PLANNED",
         }

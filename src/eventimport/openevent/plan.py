@@ -14,8 +14,8 @@ from eventimport.openevent.order import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES
 from eventimport.openevent.record_reader import SourceRecord
 from eventimport.openevent.report import Report
 
-LISTED_MEDIA: Final = 1_000
-"""The report lists at most so many media; all are counted."""
+LISTED_MEDIA: Final = 100
+"""Media files that a report lists. It counts all."""
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 

@@ -5,10 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from eventimport.openevent.report import EXCERPT
-
-UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-"""NUL, and halves of surrogate pairs."""
+from eventimport.openevent.report import EXCERPT, UNSTORABLE
 
 UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 """Where JSON may hold them; such an escape may also be half of a good pair."""
@@ -57,12 +54,15 @@ def storable(value: Any, tell: Tell, path: str = "") -> Any:
         return storable_text(value)
     if isinstance(value, dict):
         result: dict[str, Any] = {}
+        number = 0
         for key, inner in value.items():
             where = _join(path, key)
-            clean = storable(key, tell, where)
-            while clean in result:
-                clean += _MARK
-            result[clean] = storable(inner, tell, where)
+            name = clean = storable(key, tell, where)
+            while name in result:
+                # Numbered, since thousands of keys may become the same one.
+                name = f"{clean}{_MARK}{number or ''}"
+                number += 1
+            result[name] = storable(inner, tell, where)
         return result
     if isinstance(value, list):
         return [storable(inner, tell, _join(path, str(index))) for index, inner in enumerate(value)]
@@ -85,4 +85,6 @@ def quotable(value: Any) -> Any:
 
 
 def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
+    """The path to a key, its beginning only: paths are made for each value of a record."""
+    key = key[: EXCERPT + 1]
+    return f"{path}.{key}"[: EXCERPT + 1] if path else key

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from eventimport.openevent import rich_text, values
 from eventimport.openevent.dialect import BESIDES_FIELDS, dialects
 from eventimport.openevent.order import LEVELS, SHAPES, Kind
-from eventimport.openevent.report import Place, Report
+from eventimport.openevent.report import Place, Report, title_of
 
 MAX_KNOWN_TIMES: Final = 10_000
 MAX_KNOWN_REFERENCES: Final = 100_000
@@ -188,7 +188,9 @@ class RecordReader:
 
 def same(kind: Kind, name: str, raw: Any, value: Any, zone: tzinfo) -> bool:
     """Whether a raw value, nested in a reference, says what the record it refers to says."""
-    if raw == value or str(raw) == str(value):
+    # Lists and objects as text would be compared whole, once for each reference.
+    nested = isinstance(raw, (dict, list)) or isinstance(value, (dict, list))
+    if raw == value or (not nested and str(raw) == str(value)):
         return True
     if isinstance(value, datetime):
         time = values.parse_time(raw)
@@ -203,4 +205,5 @@ def same(kind: Kind, name: str, raw: Any, value: Any, zone: tzinfo) -> bool:
 
 
 def place_of(record: SourceRecord, entry: str, name: str | None = None) -> Place:
-    return Place(entry, record.index, record.key, name)
+    """Where the record, or a field of it, stands; with the name that people know it by."""
+    return Place(entry, record.index, record.key, name, title=title_of(record.values))

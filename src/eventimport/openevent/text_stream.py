@@ -59,7 +59,9 @@ class TextStream:
         self.foreign_byte: int | None = None
         self._bytes = 0
         self._line = 1
-        self._column = 1
+        self._window_line_start = -1
+        self._line_start = -1
+        self._last = 0
         self._error: DocumentError | None = None
         self.text = ""
         self.position = 0
@@ -70,10 +72,17 @@ class TextStream:
 
     def location(self, position: int) -> tuple[int, int]:
         """Line and column, from 1, of a position in `text`."""
-        newlines = self.text.count("\n", 0, position)
-        if not newlines:
-            return self._line, self._column + position
-        return self._line + newlines, position - self.text.rindex("\n", 0, position)
+        # Counted from the position asked for last: a window may hold thousands of errors.
+        last, self._last = self._last, position
+        if position >= last:
+            newlines = self.text.count("\n", last, position)
+        else:
+            newlines = -self.text.count("\n", position, last)
+        if newlines:
+            self._line += newlines
+            line_start = self.text.rfind("\n", 0, position)
+            self._line_start = line_start if line_start >= 0 else self._window_line_start
+        return self._line, position - self._line_start
 
     def error(self, code: str, message: str, position: int) -> DocumentError:
         """A DocumentError about a position in `text`."""
@@ -85,7 +94,9 @@ class TextStream:
         chunks raise."""
         if self._error is not None:
             raise self.error(self._error.code, self._error.message, len(self.text))
-        self._line, self._column = self.location(self.position)
+        _, column = self.location(self.position)
+        self._window_line_start = self._line_start = -column
+        self._last = 0
         parts = [self.text[self.position :]]
         self.text, self.position = "", 0
         while characters > 0 and not self.ended and self._error is None:

@@ -10,6 +10,9 @@ _ZONES_BY_DISPLAY_NAME: Final = {
     # As CLDR names metazones; seen in an archive of a conference on Hawaii.
     "hawaii-aleutian": "Pacific/Honolulu",
 }
+MAX_ZONE_LENGTH: Final = 200
+"""Characters of a time zone's name. No zone has so many; a longer text is not searched."""
+
 _LENGTH: Final = re.compile(r"(\d{1,3})[:.](\d{2})(?::\d{2})?(?:\s*(?:min(?:ute)?s?|h(?:ou)?rs?))?")
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT: Final = re.compile(r"(localhost|[\w\-]+(\.[\w\-]+)+):\d+([/?#].*)?", re.DOTALL)
@@ -39,6 +42,8 @@ def in_zone(time: datetime, zone: tzinfo) -> datetime:
 
 def parse_timezone(value: str) -> str | None:
     """The IANA name of a time zone that is spelled with spaces or in another case, else None."""
+    if len(value) > MAX_ZONE_LENGTH:
+        return None
     key = re.sub(r"\s*/\s*", "/", value.strip()).casefold()
     return _ZONES.get(key.replace(" ", "_")) or _ZONES_BY_DISPLAY_NAME.get(key)
 

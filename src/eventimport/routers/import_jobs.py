@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import ColumnElement, Row, func, select, true
 
+from eventimport.database.findings import list_findings as read_findings
 from eventimport.database.models import ImportJob, ImportStatus
 from eventimport.dependencies import Account, AccountDep, ResourcesDep
-from eventimport.errors import refuse
+from eventimport.errors import ProblemError, refuse
+from eventimport.openevent.report import Severity
 from eventimport.routers.documentation import problems
 from eventimport.routers.jsonapi import (
     Attributes,
@@ -50,10 +52,36 @@ class ImportJobAttributes(Attributes):
 
 
 class ImportJobReport(ImportJobAttributes):
-    """How an import stands, with its report, or every error for which it failed."""
+    """How an import stands, with its report and, after a failure, the first errors. The report has
+    the counts and the first findings; `findings-url` lists all of them."""
 
     report: dict[str, Any] | None
     errors: list[dict[str, Any]] | None
+    findings_url: str
+
+
+class FindingAttributes(Attributes):
+    """What an import found. Findings of one cause are one finding: `count` says how often it was
+    found, `places` where at first. Records count from 0."""
+
+    severity: Severity
+    code: str
+    message: str
+    count: int
+    value: Any = Field(None, description="The first value found, or the beginning of it.")
+    places: list[dict[str, Any]]
+
+
+class FindingQuery(PageQuery):
+    """Which findings a client wants."""
+
+    severity: Severity | None = Field(
+        None, alias="filter[severity]", description="Only those of this severity."
+    )
+
+
+class FindingCollection(Collection[FindingAttributes]):
+    """One page of an import's findings: errors, then warnings, then repairs."""
 
 
 class ImportJobQuery(PageQuery):
@@ -136,9 +164,54 @@ async def get_import_job(
     async with resources.reader.connect() as connection:
         row = (await connection.execute(statement)).one_or_none()
     if row is None:
-        raise refuse(404, "not-found", "Not Found", f"There is no import job {import_job_id}.")
+        raise _not_found(import_job_id)
     base = resources.settings.event_base_url
     return ImportJobDocument(data=_resource(row, ImportJobReport, base))
+
+
+@router.get("/{import_job_id}/findings", responses=problems(404))
+async def list_findings(
+    import_job_id: UUID,
+    account: AccountDep,
+    resources: ResourcesDep,
+    query: Annotated[FindingQuery, Query()],
+) -> FindingCollection:
+    """All findings of an import's report, in pages. Only the owner and admins can read them."""
+    async with resources.reader.connect() as connection:
+        found = await read_findings(
+            connection,
+            _visible_to(account),
+            import_job_id,
+            query.severity and query.severity.value,
+            limit=query.size,
+            offset=query.offset,
+        )
+    if found is None:
+        raise _not_found(import_job_id)
+    total, findings = found
+    path = findings_url(import_job_id)
+    return FindingCollection(
+        data=[
+            Resource(
+                type="finding",
+                id=f"{import_job_id}-{position}",
+                attributes=FindingAttributes(**content),
+                links=SelfLink(self=path),
+            )
+            for position, content in findings
+        ],
+        meta=query.page_meta(total),
+        links=query.page_links(path, total),
+    )
+
+
+def findings_url(job_id: UUID | str) -> str:
+    """The path of an import's findings."""
+    return f"{PATH}/{job_id}/findings"
+
+
+def _not_found(job_id: UUID) -> ProblemError:
+    return refuse(404, "not-found", "Not Found", f"There is no import job {job_id}.")
 
 
 def _visible_to(account: Account) -> ColumnElement[bool]:
@@ -154,6 +227,7 @@ def _resource(
     values["event_id"] = None if event_id is None else str(event_id)
     values["event_url"] = identifier and f"{event_base_url}/events/{identifier}"
     values["task_url"] = f"/v1/tasks/{job_id}"
+    values["findings_url"] = findings_url(job_id)
     return Resource[kind](  # type: ignore[valid-type]
         type="import-job",
         id=str(job_id),

@@ -11,12 +11,14 @@ from sqlalchemy import Row, Select, and_, bindparam, or_, select
 from eventimport import logs
 from eventimport.database.kept_archives import forget_archives
 from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus, User
+from eventimport.database.outbox import error_count
 from eventimport.database.revocation import RevokedImport, revoke
 from eventimport.database.service_settings import find_installation
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import ErrorDocument, Version, problems
+from eventimport.routers.import_jobs import findings_url
 from eventimport.storage.archives import remove_archive
 from eventimport.storage.event_objects import remove_event_objects
 
@@ -44,17 +46,31 @@ class ImportResult(BaseModel):
     event_name: str | None
     url: str | None
     report: dict[str, Any] = Field(
-        description="Counts per kind, and the findings with their places in the archive."
+        description="Counts per kind, and the first findings with their places in the archive. "
+        "`total` counts the findings, and `findings_url` lists all of them."
     )
+
+
+class ErrorsMeta(BaseModel):
+    """How many errors there are, and where all of them are listed."""
+
+    total: int
+    findings_url: str
+
+
+class ImportErrors(ErrorDocument):
+    """The first errors, at most 20, as a JSON:API document."""
+
+    meta: ErrorsMeta
 
 
 class Task(BaseModel):
     """`result` is null until the state is `SUCCESS` or `FAILURE`; then it is the event and the
-    report, or a JSON:API document with every error found."""
+    report, or a JSON:API document with the first errors found."""
 
     state: TaskState
     progress: Progress
-    result: ImportResult | ErrorDocument | None
+    result: ImportResult | ImportErrors | None
 
 
 def _statement() -> Select[*tuple[Any, ...]]:
@@ -78,6 +94,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             ImportJob.event_name,
             ImportJob.report,
             ImportJob.errors,
+            error_count().label("error_count"),
         )
         .select_from(User)
         .outerjoin(ImportJob, visible)
@@ -157,6 +174,7 @@ async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[s
 
 def _report(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     report: dict[str, Any] = row.report or {}
+    report = {**report, "findings_url": findings_url(row.id)}
     return {**report, "dry_run": True} if row.dry_run else report
 
 
@@ -173,7 +191,11 @@ def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
             "report": _report(row),
         }
     elif row.status == ImportStatus.FAILURE:
-        result = {"errors": row.errors or [], "jsonapi": Version().model_dump()}
+        result = {
+            "errors": row.errors or [],
+            "meta": {"total": row.error_count, "findings_url": findings_url(row.id)},
+            "jsonapi": Version().model_dump(),
+        }
     return {
         "state": row.status,
         "progress": {

@@ -40,7 +40,11 @@ class ArchiveSettings(BaseSettings):
     max_json_depth: PositiveInt = Field(32, description="How deep a JSON document may be nested.")
 
     max_findings: PositiveInt = Field(
-        10_000, description="Findings that a report lists; more are only counted."
+        10_000, description="Findings that a report lists. It counts the others."
+    )
+    max_report_bytes: PositiveInt = Field(
+        MIB,
+        description="All findings of a report, as JSON, in bytes. It counts those that do not fit.",
     )
 
     @property

@@ -10,6 +10,7 @@ from eventimport.database.models.event import (
     SpeakersCall,
 )
 from eventimport.database.models.idempotency_key import IdempotencyKey
+from eventimport.database.models.import_finding import ImportFinding
 from eventimport.database.models.import_job import OPEN_STATUSES, ImportJob, ImportStatus
 from eventimport.database.models.media import MediaItem, MediaOutcome
 from eventimport.database.models.notification import Notification
@@ -35,6 +36,7 @@ __all__ = [
     "EventRole",
     "EventSession",
     "IdempotencyKey",
+    "ImportFinding",
     "ImportJob",
     "ImportStatus",
     "MailStatus",

@@ -29,7 +29,8 @@ class ImportJob(Base):
 
     `attempt` is a fencing token: each claim by a worker adds 1, and who holds an older number may
     commit nothing. `stage`, `done`, `total` and `message` are its progress; `report` is what
-    `Report.as_dict` gives, `errors` a list of JSON:API error objects. `stage_seconds` says how long
+    `Report.summary` gives, with `error_count` after a failure; `errors` are the first errors, as
+    JSON:API error objects. All findings are in `ImportFinding`. `stage_seconds` says how long
     each stage of the last attempt took; `trace_parent` is the `traceparent` of the request that
     brought the archive, and `request_id` its name in the logs.
     """

@@ -14,7 +14,7 @@ const SEVERITIES = [
 export function resultOf(task) {
   if (task.state === "SUCCESS") return successOf(task.result);
   if (task.state === "REVOKED") return [element("p", {}, "Cancelled. Nothing was imported.")];
-  return failureOf(task.result?.errors ?? []);
+  return failureOf(task.result?.errors ?? [], task.result?.meta?.total);
 }
 
 // Opens the page of an event, draft or not.
@@ -73,37 +73,42 @@ function findingsOf(report) {
   return lists.length ? lists : [element("p", {}, "Nothing had to be repaired.")];
 }
 
-function failureOf(errors) {
-  const count = errors.length === 1 ? "one error" : `${errors.length} errors`;
+function failureOf(errors, total = errors.length) {
+  const count = total === 1 ? "one error" : `${total} errors`;
   const told = element("p", {}, element("span", { class: "bad" }, "Not imported. "), `There is ${count}; nothing was written.`);
-  if (errors.length > 1) told.lastChild.data = `There are ${count}; nothing was written.`;
+  if (total > 1) told.lastChild.data = `There are ${count}; nothing was written.`;
   const lines = errors.map((error) => {
     const place = placeOf(error.meta ?? {});
     const detail = place && error.detail.startsWith(`${place}: `) ? error.detail.slice(place.length + 2) : error.detail;
     return [detail, error.meta ?? {}];
   });
-  return [told, listOf(lines, errors.length)];
+  return [told, listOf(lines, total)];
 }
 
 function listOf(lines, total) {
-  const items = lines.slice(0, MOST_SHOWN).map(([message, place]) => element("li", {},
-    element("p", {}, message),
+  const shown = lines.slice(0, MOST_SHOWN);
+  const items = shown.map(([message, place]) => element("li", {},
+    element("p", {}, place.count > 1 ? `${message} (${place.count} times)` : message),
     element("p", { class: "place" }, placeOf(place)),
     place.value === undefined ? null : element("p", { class: "place" }, `found: ${JSON.stringify(place.value)}`),
   ));
-  const omitted = total - items.length;
+  const omitted = total - shown.reduce((sum, [, { count = 1 }]) => sum + count, 0);
   if (omitted > 0) items.push(element("li", {}, `… and ${omitted} more.`));
   // A scrolled list must be reachable for the keyboard.
   return element("ul", { class: "findings", tabindex: "0" }, ...items);
 }
 
 // The same words as the service's own: entry, line, column, record, field.
-function placeOf({ entry, line, column, record, source_id: sourceId, field }) {
+function placeOf({ entry, line, column, record, source_id: sourceId, title, field }) {
   const parts = [];
   if (entry !== undefined) parts.push(entry);
   if (line !== undefined) parts.push(`line ${line}`);
   if (column !== undefined) parts.push(`column ${column}`);
-  if (record !== undefined) parts.push(sourceId === undefined ? `record ${record}` : `record ${record} (id ${sourceId})`);
+  if (record !== undefined) {
+    const named = title === undefined ? "" : ` “${title}”`;
+    const identified = sourceId === undefined ? "" : ` (id ${sourceId})`;
+    parts.push(`record ${record + 1}${named}${identified}`);
+  }
   if (field !== undefined) parts.push(field);
   return parts.join(", ");
 }
