@@ -484,4 +484,73 @@ async def test_statements_do_not_depend_on_the_size(
         counts.append(len(statements))
 
     assert page.text.count("<article") == 500
-    assert counts[0] == counts[1] <= 11
+    assert counts[0] == counts[1] <= 14
+
+
+LIMIT = 60_000
+
+
+@pytest.fixture
+async def small(start_service: Any) -> httpx.AsyncClient:
+    """A client of a service whose pages are small."""
+    service = await start_service(max_response_bytes=LIMIT)
+    client: httpx.AsyncClient = await service.client()
+    return client
+
+
+@pytest.mark.parametrize("text", ["x" * 6_000, "http://a.b " * 500, "&" * 6_000, "<b>a</b>" * 700])
+async def test_a_large_event_is_shown_without_its_long_texts(
+    small: httpx.AsyncClient, add_event: AddEvent, add: Any, text: str
+) -> None:
+    """Some are too large as they are, others once they are HTML."""
+    conference = await add_event(**PUBLISHED, name="Huge")
+    talks = [
+        models.EventSession(event_id=conference.id, title=f"Talk {n}", long_abstract=text)
+        for n in range(10)
+    ]
+    await add(*talks)
+
+    page = await small.get("/events/ab3de6f0")
+
+    assert page.status_code == 200
+    assert len(page.content) <= LIMIT
+    assert "too large for one page" in page.text
+    assert f"/v1/events/{conference.id}/sessions" in Outline(page.text).all("a", "href")
+    assert [f"Talk {n}" in page.text for n in range(10)] == [True] * 10
+    assert "style-src 'self'" in page.headers["content-security-policy"]
+    known = {"If-None-Match": page.headers["etag"]}
+    assert (await small.get("/events/ab3de6f0", headers=known)).status_code == 304
+
+
+async def test_an_event_of_very_many_records_leads_to_the_api(
+    small: httpx.AsyncClient, add_event: AddEvent, add: Any
+) -> None:
+    conference = await add_event(**PUBLISHED, name="Huge <b>")
+    await add(*(models.Sponsor(event_id=conference.id, name="x" * 50) for _ in range(80)))
+
+    page = await small.get("/events/ab3de6f0")
+
+    assert page.status_code == 200
+    assert len(page.content) < 5_000
+    assert "Huge &lt;b&gt;" in page.text
+    assert f"/v1/events/{conference.id}/sponsors" in Outline(page.text).all("a", "href")
+
+
+async def test_a_name_that_many_sessions_repeat_is_cut(
+    client: httpx.AsyncClient, add_event: AddEvent, add: Any
+) -> None:
+    conference = await add_event(**PUBLISHED)
+    track = models.Track(event_id=conference.id, name="T" * 100_000)
+    speaker = models.Speaker(event_id=conference.id, name="S" * 100_000)
+    await add(track, speaker)
+    talks = [
+        models.EventSession(event_id=conference.id, title="A" * 100_000, track_id=track.id)
+        for _ in range(20)
+    ]
+    await add(*talks)
+    await add(*(models.SessionSpeaker(session_id=t.id, speaker_id=speaker.id) for t in talks))
+
+    page = await client.get("/events/ab3de6f0")
+
+    assert page.text.count("T" * 300) >= 20
+    assert len(page.content) < 200_000

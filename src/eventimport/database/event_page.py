@@ -1,75 +1,91 @@
 """What the page of an event shows: a constant number of statements, whatever the event's size.
 
-Only what is for everybody is read: no e-mail address and no phone number of a speaker.
+Only what is for everyone is read: no e-mail address and no phone number of a speaker. How much
+there is of it is known before it is read.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    and_,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.orm import InstrumentedAttribute
 
+from eventimport.database.event_graph import NODES
+from eventimport.database.event_queries import FRAME_BYTES, TooLargeError
 from eventimport.database.models import (
     Event,
-    EventCopyright,
     EventRole,
     EventSession,
-    Microlocation,
     SessionSpeaker,
-    SessionType,
-    SocialLink,
     Speaker,
-    SpeakersCall,
-    Sponsor,
-    Track,
     User,
 )
+from eventimport.database.visibility import Viewer, event_visible, shown
+from eventimport.openevent.order import Kind
 
 AnyRow = Row[*tuple[Any, ...]]
 
-PUBLIC = "public"
-DRAFT = "draft"
-SHOWN_STATES = ("accepted", "confirmed")
-"""A proposal that was not taken, or not yet, is nobody's business but the organiser's. A session
-without a state, in an archive that knows none, is shown."""
+MAX_NAME: Final = 300
+"""Characters of a name or a title on a page, which shows many of them more than once."""
 
-EVENT = (
-    Event.id,
-    Event.identifier,
-    Event.name,
-    Event.description,
-    Event.starts_at,
-    Event.ends_at,
-    Event.timezone,
-    Event.location_name,
-    Event.searchable_location_name,
-    Event.latitude,
-    Event.longitude,
-    Event.privacy,
-    Event.state,
-    Event.type,
-    Event.topic,
-    Event.code_of_conduct,
-    Event.owner_name,
-    Event.owner_description,
-    Event.external_event_url,
-    Event.ticket_url,
-    Event.logo_url,
-    Event.original_image_url,
-    Event.large_image_url,
-)
+LINK_BYTES: Final = 200
+"""What it takes to link a session and a speaker with each other, besides their names."""
+
+_SHOWN: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.EVENT: (
+        *("identifier", "name", "description", "starts_at", "ends_at", "timezone"),
+        *("location_name", "searchable_location_name", "latitude", "longitude"),
+        *("state", "type", "topic", "code_of_conduct", "owner_name", "owner_description"),
+        *("external_event_url", "ticket_url"),
+        *("logo_url", "original_image_url", "large_image_url"),
+    ),
+    Kind.SOCIAL_LINK: ("name", "link"),
+    Kind.MICROLOCATION: ("name", "floor", "room", "position"),
+    Kind.TRACK: ("name", "color", "font_color", "position"),
+    Kind.SESSION_TYPE: ("name",),
+    Kind.SESSION: (
+        *("title", "subtitle", "short_abstract", "long_abstract", "starts_at", "ends_at"),
+        *("language", "level", "slides_url", "audio_url", "video_url", "signup_url"),
+        *("track_id", "microlocation_id", "session_type_id"),
+    ),
+    Kind.SPEAKER: (
+        *("name", "photo_url", "thumbnail_image_url", "small_image_url", "organisation"),
+        *("position", "country", "city", "short_biography", "long_biography", "website"),
+        *("twitter", "facebook", "github", "linkedin", "instagram", "mastodon", "is_featured"),
+    ),
+    Kind.SPONSOR: ("name", "level", "type", "url", "description", "logo_url"),
+    Kind.EVENT_COPYRIGHT: ("holder", "holder_url", "licence", "licence_url", "year"),
+    Kind.SPEAKERS_CALL: ("announcement",),
+}
+_NAMES: Final = {"name", "title", "room", "type", "holder", "licence"}
+_LONG: Final = {
+    *("description", "code_of_conduct", "owner_description", "announcement"),
+    *("short_abstract", "long_abstract", "short_biography", "long_biography"),
+}
+"""What a brief page leaves out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventContents:
     """All rows that the page of an event shows, in the order in which the archive had them.
 
-    `sessions` are those that are shown; `hidden_sessions` counts the others. `speakers_of` leads
-    from the id of a session to the ids of its speakers, and `hidden_speakers` are the ids of those
-    who speak in hidden sessions alone.
+    `sessions` and `speakers` are those that everyone may see; `hidden_sessions` counts the other
+    sessions. `speakers_of` leads from the id of a session to the ids of its speakers. `is_brief`:
+    the long texts are left out, because there are too many of them for a page.
     """
 
     event: AnyRow
@@ -80,22 +96,24 @@ class EventContents:
     sessions: Sequence[AnyRow]
     hidden_sessions: int
     speakers: Sequence[AnyRow]
-    hidden_speakers: frozenset[int]
     speakers_of: dict[int, list[int]]
     sponsors: Sequence[AnyRow]
     rights: AnyRow | None
     call: AnyRow | None
+    is_brief: bool
 
 
 def is_public(event: AnyRow) -> bool:
-    """Whether everybody may see the event."""
-    return bool(event.privacy == PUBLIC and event.state != DRAFT)
+    """Whether everyone may see the event."""
+    return bool(event.is_public)
 
 
 async def find_event(connection: AsyncConnection, identifier: str) -> AnyRow | None:
     """The event of this identifier, public or not: who may see it is the caller's to check."""
-    statement = select(*EVENT).where(Event.identifier == identifier)
-    return (await connection.execute(statement)).one_or_none()
+    name = func.left(Event.name, MAX_NAME).label("name")
+    is_visible = event_visible(Viewer()).label("is_public")
+    statement = select(Event.id, Event.identifier, name, is_visible)
+    return (await connection.execute(statement.where(Event.identifier == identifier))).one_or_none()
 
 
 async def find_own_event_id(
@@ -113,103 +131,112 @@ async def find_own_event_id(
     return event_id
 
 
-async def read_contents(connection: AsyncConnection, event: AnyRow) -> EventContents:
-    """Everything that the page of this event shows."""
+async def read_contents(
+    connection: AsyncConnection, event_id: int, max_bytes: int, *, brief: bool = False
+) -> EventContents | None:
+    """Everything that the page of this event shows: what everyone may see, whoever asks.
 
-    async def rows(*columns: InstrumentedAttribute[Any]) -> Sequence[AnyRow]:
-        model = columns[0].class_
+    None if the event was deleted meanwhile.
+
+    Without its long texts if it has more than `max_bytes` with them, or if it is to be `brief`.
+    Raises TooLargeError if it has more without them, too.
+    """
+    sizes = (await connection.execute(_sizes(event_id))).one()
+    whole, short = sizes[0], sizes[1]
+    brief = brief or whole > max_bytes
+    if short > max_bytes:
+        raise TooLargeError
+
+    async def rows(kind: Kind) -> Sequence[AnyRow]:
+        table = NODES[kind].table
+        columns = [_column(table.c[name], brief=brief) for name in _SHOWN[kind]]
+        if kind is Kind.EVENT:
+            columns.append(event_visible(Viewer()).label("is_public"))
         statement: Select[*tuple[Any, ...]] = (
-            select(model.id, *columns).where(model.event_id == event.id).order_by(model.id)
+            select(table.c.id, *columns).where(_is_part(kind, event_id)).order_by(table.c.id)
         )
         return (await connection.execute(statement)).all()
 
-    sessions = await rows(
-        EventSession.title,
-        EventSession.subtitle,
-        EventSession.short_abstract,
-        EventSession.long_abstract,
-        EventSession.starts_at,
-        EventSession.ends_at,
-        EventSession.language,
-        EventSession.level,
-        EventSession.state,
-        EventSession.slides_url,
-        EventSession.audio_url,
-        EventSession.video_url,
-        EventSession.signup_url,
-        EventSession.track_id,
-        EventSession.microlocation_id,
-        EventSession.session_type_id,
-    )
-    shown = [row for row in sessions if (row.state or SHOWN_STATES[0]).lower() in SHOWN_STATES]
-    speakers_of = await _speakers_of(connection, event.id)
-    speaking = {speaker for row in shown for speaker in speakers_of.get(row.id, ())}
-    all_linked = {speaker for ids in speakers_of.values() for speaker in ids}
-    rights = await rows(
-        EventCopyright.holder,
-        EventCopyright.holder_url,
-        EventCopyright.licence,
-        EventCopyright.licence_url,
-        EventCopyright.year,
-    )
-    call = await rows(
-        SpeakersCall.announcement,
-        SpeakersCall.starts_at,
-        SpeakersCall.ends_at,
-        SpeakersCall.privacy,
-    )
+    events = await rows(Kind.EVENT)
+    if not events:
+        return None
+    rights, call = await rows(Kind.EVENT_COPYRIGHT), await rows(Kind.SPEAKERS_CALL)
     return EventContents(
-        event=event,
-        social_links=await rows(SocialLink.name, SocialLink.link),
-        rooms=await rows(
-            Microlocation.name, Microlocation.floor, Microlocation.room, Microlocation.position
-        ),
-        tracks=await rows(
-            Track.name, Track.description, Track.color, Track.font_color, Track.position
-        ),
-        session_types=await rows(SessionType.name, SessionType.length),
-        sessions=shown,
-        hidden_sessions=len(sessions) - len(shown),
-        speakers=await rows(
-            Speaker.name,
-            Speaker.photo_url,
-            Speaker.thumbnail_image_url,
-            Speaker.small_image_url,
-            Speaker.organisation,
-            Speaker.position,
-            Speaker.country,
-            Speaker.city,
-            Speaker.short_biography,
-            Speaker.long_biography,
-            Speaker.website,
-            Speaker.twitter,
-            Speaker.facebook,
-            Speaker.github,
-            Speaker.linkedin,
-            Speaker.instagram,
-            Speaker.mastodon,
-            Speaker.is_featured,
-        ),
-        hidden_speakers=frozenset(all_linked - speaking),
-        speakers_of=speakers_of,
-        sponsors=await rows(
-            Sponsor.name,
-            Sponsor.level,
-            Sponsor.type,
-            Sponsor.url,
-            Sponsor.description,
-            Sponsor.logo_url,
-        ),
+        event=events[0],
+        social_links=await rows(Kind.SOCIAL_LINK),
+        rooms=await rows(Kind.MICROLOCATION),
+        tracks=await rows(Kind.TRACK),
+        session_types=await rows(Kind.SESSION_TYPE),
+        sessions=await rows(Kind.SESSION),
+        hidden_sessions=await _count_hidden_sessions(connection, event_id),
+        speakers=await rows(Kind.SPEAKER),
+        speakers_of=await _speakers_of(connection, event_id),
+        sponsors=await rows(Kind.SPONSOR),
         rights=rights[0] if rights else None,
-        call=call[0] if call and call[0].privacy in {None, PUBLIC} else None,
+        call=call[0] if call else None,
+        is_brief=brief,
     )
+
+
+def _is_part(kind: Kind, event_id: int) -> ColumnElement[bool]:
+    columns = NODES[kind].table.c
+    if kind is Kind.EVENT:
+        return columns.id == event_id
+    return and_(columns.event_id == event_id, shown(kind))
+
+
+def _column(column: ColumnElement[Any], *, brief: bool) -> ColumnElement[Any]:
+    if column.name in _NAMES:
+        return func.left(column, MAX_NAME).label(column.name)
+    return null().label(column.name) if brief and column.name in _LONG else column
+
+
+def _sizes(event_id: int) -> Select[*tuple[Any, ...]]:
+    """How many bytes the page's rows have with their long texts, and without them."""
+    sums: list[Any] = []
+    for left_out in (set[str](), _LONG):
+        total: ColumnElement[Any] = literal(0)
+        for kind, names in _SHOWN.items():
+            columns = NODES[kind].table.c
+            size: ColumnElement[Any] = literal(FRAME_BYTES)
+            for name in names:
+                if isinstance(columns[name].type, Text) and name not in left_out:
+                    size = size + _octets(_column(columns[name], brief=False))
+            found = select(func.coalesce(func.sum(size), 0)).where(_is_part(kind, event_id))
+            total = total + found.scalar_subquery()
+        sums.append(total + _links_size(event_id))
+    return select(*sums)
+
+
+def _octets(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(func.octet_length(column), 0)
+
+
+def _links_size(event_id: int) -> ColumnElement[Any]:
+    names = (func.left(Speaker.name, MAX_NAME), func.left(EventSession.title, MAX_NAME))
+    size = LINK_BYTES + func.octet_length(names[0]) + func.octet_length(names[1])
+    statement = (
+        select(func.coalesce(func.sum(size), 0))
+        .select_from(SessionSpeaker)
+        .join(EventSession, EventSession.id == SessionSpeaker.session_id)
+        .join(Speaker, Speaker.id == SessionSpeaker.speaker_id)
+        .where(EventSession.event_id == event_id, shown(Kind.SESSION))
+    )
+    return statement.scalar_subquery()
+
+
+async def _count_hidden_sessions(connection: AsyncConnection, event_id: int) -> int:
+    statement = select(func.count()).where(
+        EventSession.event_id == event_id, not_(shown(Kind.SESSION))
+    )
+    return await connection.scalar(statement) or 0
 
 
 async def _speakers_of(connection: AsyncConnection, event_id: int) -> dict[int, list[int]]:
     statement = (
         select(SessionSpeaker.session_id, SessionSpeaker.speaker_id)
         .join(EventSession, EventSession.id == SessionSpeaker.session_id)
-        .where(EventSession.event_id == event_id)
+        .where(EventSession.event_id == event_id, shown(Kind.SESSION))
         .order_by(SessionSpeaker.session_id, SessionSpeaker.speaker_id)
     )
     found: dict[int, list[int]] = defaultdict(list)

@@ -1,25 +1,30 @@
-"""Reading events and their parts, as far as the one who asks may see them."""
+"""Reading events and their parts, as far as the one who asks may see them.
 
-from collections.abc import Collection, Mapping, Sequence
+Ids come first, then the rows in pieces: what a row holds is read only while there is room for it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Select,
-    and_,
-    exists,
-    false,
+    Text,
+    any_,
+    cast,
     func,
-    literal,
-    or_,
     select,
-    true,
 )
+from sqlalchemy import literal as sql_literal
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node
-from eventimport.database.models import Event, EventRole
+from eventimport.database.visibility import Viewer, editable, event_visible, part_visible
+from eventimport.errors import EventImportError
 from eventimport.openevent.order import Kind
 
 Row = Mapping[Any, Any]
@@ -28,41 +33,51 @@ Row = Mapping[Any, Any]
 EDITABLE: Final = "may_be_edited"
 """Whether the one who asks may change the row, and see what is private about it."""
 
-OWNER: Final = "owner"
+FRAME_BYTES: Final = 1_000
+"""What a resource takes besides its texts: its members' names, numbers, times and links."""
+
+LINK_BYTES: Final = 50
+"""What a resource identifier takes."""
+
+BATCH: Final = 500
+"""Rows per statement, so that the event loop is free between two."""
+
 _EVENTS: Final = NODES[Kind.EVENT].table
+_SIZE, _BEFORE = "size_of_row", "size_before_row"
 
 
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who asks; nobody in particular, without an id."""
-
-    user_id: int | None = None
-    is_admin: bool = False
+class TooLargeError(EventImportError):
+    """An answer would have more bytes than it may."""
 
 
-def editable(viewer: Viewer) -> ColumnElement[bool]:
-    """Whether the viewer owns the event at hand, or is an admin."""
-    if viewer.is_admin:
-        return true()
-    if viewer.user_id is None:
-        return false()
-    return exists().where(
-        EventRole.event_id == _EVENTS.c.id,
-        EventRole.user_id == viewer.user_id,
-        EventRole.role == OWNER,
-    )
+@dataclass(slots=True)
+class ByteBudget:
+    """How many bytes an answer may still have, as estimated before it is written."""
 
+    max_bytes: int
+    spent: int = 0
 
-def visible(viewer: Viewer) -> ColumnElement[bool]:
-    """Whether the viewer may see the event at hand: one that is published, or the viewer's own."""
-    published = and_(Event.privacy == "public", Event.state != "draft")
-    return or_(published, editable(viewer))
+    @property
+    def left(self) -> int:
+        """What is left; negative if too much was spent."""
+        return self.max_bytes - self.spent
+
+    def check(self) -> None:
+        """Raises TooLargeError if too much was spent."""
+        if self.left < 0:
+            raise TooLargeError
 
 
 def is_one(node: Node, key: int | str) -> ColumnElement[bool]:
     """Whether the row at hand is the one of this id, or, for events, of this identifier."""
     column = node.table.c.id if isinstance(key, int) else node.table.c.identifier
     return column == key
+
+
+def key_columns(node: Node) -> list[ColumnElement[Any]]:
+    """The columns that lead to other rows, and those that say which row this is."""
+    names = {"id", "event_id", "version", *(edge.column for edge in node.edges)}
+    return [column for column in node.table.c if column.name in names]
 
 
 async def find(
@@ -72,22 +87,26 @@ async def find(
     viewer: Viewer,
     *,
     lock: Literal["change", "delete"] | None = None,
+    keys_only: bool = False,
 ) -> Row | None:
     """The row that the viewer may see, or None. `lock` holds it, and its event, until the end of
-    the transaction; the event comes first, so that two who change it never wait for each other."""
-    statement = select(node.table, editable(viewer).label(EDITABLE)).where(
-        is_one(node, key), visible(viewer)
+    the transaction; the event comes first, so that two who change it never wait for each other.
+    With `keys_only`, only the columns of `key_columns`."""
+    columns = key_columns(node) if keys_only else list(node.table.c)
+    statement = select(*columns, editable(viewer, _EVENTS.c.id).label(EDITABLE)).where(
+        is_one(node, key), event_visible(viewer)
     )
     tables = [_EVENTS]
     if node.kind is not Kind.EVENT:
         statement = statement.join(_EVENTS, _EVENTS.c.id == node.table.c.event_id)
+        statement = statement.where(part_visible(node.kind, viewer))
         tables.append(node.table)
     if lock is not None:
         statement = statement.with_for_update(of=tables, key_share=lock == "change")
     return (await connection.execute(statement)).mappings().one_or_none()
 
 
-async def find_events(
+async def find_event_ids(
     connection: AsyncConnection,
     viewer: Viewer,
     chosen: Collection[ColumnElement[bool]],
@@ -95,25 +114,26 @@ async def find_events(
     *,
     limit: int,
     offset: int,
-) -> tuple[Sequence[Row], int]:
+) -> tuple[list[int], int]:
     """One page of the events that the viewer may see, of those chosen, and how many there are."""
-    statement = select(_EVENTS, editable(viewer).label(EDITABLE)).where(visible(viewer), *chosen)
+    statement = select(_EVENTS.c.id).where(event_visible(viewer), *chosen)
     return await _page(connection, statement, order, limit=limit, offset=offset)
 
 
-async def find_related(
+async def find_related_ids(
     connection: AsyncConnection,
     edge: Edge,
     owner: Row,
+    viewer: Viewer,
     order: Sequence[ColumnElement[Any]],
     *,
     limit: int,
     offset: int,
-) -> tuple[Sequence[Row], int]:
-    """One page of what the edge leads to from a row that is visible, and how many there are. All
-    of it belongs to the owner's event."""
+) -> tuple[list[int], int]:
+    """One page of what the edge leads to from a row that is visible, and how many there are, as far
+    as the viewer may see it. All of it belongs to the owner's event."""
     target = NODES[edge.target].table
-    statement = select(target, literal(owner[EDITABLE]).label(EDITABLE))
+    statement = select(target.c.id).where(part_visible(edge.target, viewer))
     if edge.column is not None:
         statement = statement.where(target.c.id == owner[edge.column])
     elif edge.back is not None:
@@ -125,49 +145,109 @@ async def find_related(
     return await _page(connection, statement, order, limit=limit, offset=offset)
 
 
+async def find_one_related_id(
+    connection: AsyncConnection, edge: Edge, owner: Row, viewer: Viewer
+) -> int | None:
+    """What an edge to one leads to, if the viewer may see it."""
+    if edge.column is not None:
+        found: int | None = owner[edge.column]
+        return found
+    target = NODES[edge.target].table
+    statement = select(target.c.id).where(
+        target.c[edge.back or ""] == owner["id"], part_visible(edge.target, viewer)
+    )
+    return await connection.scalar(statement.order_by(target.c.id).limit(1))
+
+
 async def _page(
     connection: AsyncConnection,
-    statement: Select[*tuple[Any, ...]],
+    statement: Select[tuple[int]],
     order: Sequence[ColumnElement[Any]],
     *,
     limit: int,
     offset: int,
-) -> tuple[Sequence[Row], int]:
+) -> tuple[list[int], int]:
     found = await connection.execute(statement.order_by(*order).limit(limit).offset(offset))
-    rows = found.mappings().all()
-    counted = select(func.count()).select_from(statement.order_by(None).subquery())
-    return rows, await connection.scalar(counted) or 0
+    counted = select(func.count()).select_from(statement.subquery())
+    return [row.id for row in found], await connection.scalar(counted) or 0
 
 
 async def follow(
-    connection: AsyncConnection, edge: Edge, owners: Sequence[Row], *, limit: int
-) -> list[tuple[int, Row]]:
-    """What the edge leads to from any of these rows, with the id of the row that it leads from;
-    one statement, and at most `limit` answers."""
+    connection: AsyncConnection,
+    edge: Edge,
+    owners: Iterable[Row],
+    viewer: Viewer,
+    budget: ByteBudget,
+) -> dict[int, list[int]]:
+    """The ids of what the edge leads to, by the id of the row that it leads from, as far as the
+    viewer may see it. Raises TooLargeError."""
+    if edge.column is not None:
+        # What a column names is an event, a track, a room or a type; these have no secrets.
+        return {row["id"]: [row[edge.column]] for row in owners if row[edge.column] is not None}
     target = NODES[edge.target].table
-    by_id = {row["id"]: row for row in owners}
-    if edge.column is not None:
-        statement = select(target).where(target.c.id.in_({row[edge.column] for row in owners}))
-    elif edge.back is not None:
-        statement = select(target).where(target.c[edge.back].in_(by_id))
-    else:
-        own, other = link_columns(edge)
-        statement = select(target, LINKS.c[own].label("owner_id"))
-        statement = statement.join(LINKS, LINKS.c[other] == target.c.id)
-        statement = statement.where(LINKS.c[own].in_(by_id))
-    found = await connection.execute(statement.order_by(target.c.id).limit(limit))
-    rows = found.mappings().all()
-    if edge.column is not None:
-        targets = {row["id"]: row for row in rows}
-        pairs = [
-            (owner["id"], targets[owner[edge.column]])
-            for owner in owners
-            if owner[edge.column] in targets
-        ]
-    else:
-        pairs = [(row[edge.back or "owner_id"], row) for row in rows]
-    # A part is its event's: who may edit the one may edit the other.
-    return [(owner, {**row, EDITABLE: by_id[owner][EDITABLE]}) for owner, row in pairs]
+    own = target.c[edge.back] if edge.back is not None else LINKS.c[link_columns(edge)[0]]
+    pairs = select(own.label("owner_id"), target.c.id)
+    if edge.back is None:
+        pairs = pairs.join(LINKS, LINKS.c[link_columns(edge)[1]] == target.c.id)
+    pairs = pairs.where(_among(own, [row["id"] for row in owners]))
+    pairs = pairs.where(part_visible(edge.target, viewer))
+    some = pairs.limit(max(budget.left, 0) // LINK_BYTES + 1).subquery()
+    ids = func.array_agg(aggregate_order_by(some.c.id, some.c.id)).label("ids")
+    found = await connection.execute(select(some.c.owner_id, ids).group_by(some.c.owner_id))
+    linked = {row.owner_id: row.ids for row in found}
+    budget.spent += LINK_BYTES * sum(map(len, linked.values()))
+    budget.check()
+    return linked
+
+
+async def read_rows(
+    connection: AsyncConnection,
+    node: Node,
+    ids: Sequence[int],
+    viewer: Viewer,
+    budget: ByteBudget,
+    *,
+    columns: Collection[str] | None = None,
+) -> list[Row]:
+    """These rows, in this order; those that are gone by now are left out. `columns` are the only
+    ones wanted besides the keys. Stops where the budget is spent: the caller checks that."""
+    table = node.table
+    wanted = [column for column in table.c if columns is None or column.name in columns]
+    read = list({column.name: column for column in (*key_columns(node), *wanted)}.values())
+    event_id = table.c.id if node.kind is Kind.EVENT else table.c.event_id
+    rows: dict[int, Row] = {}
+    for start in range(0, len(ids), BATCH):
+        size = _size(read)
+        before = func.sum(size).over(order_by=table.c.id) - size
+        inner = (
+            select(*read, size.label(_SIZE), before.label(_BEFORE))
+            .add_columns(editable(viewer, event_id).label(EDITABLE))
+            .where(_among(table.c.id, ids[start : start + BATCH]), part_visible(node.kind, viewer))
+            .subquery()
+        )
+        statement = select(inner).where(inner.c[_BEFORE] <= budget.left)
+        found = (await connection.execute(statement)).mappings().all()
+        rows |= {row["id"]: row for row in found}
+        budget.spent += sum(row[_SIZE] for row in found)
+        if budget.left < 0:
+            break
+    return [rows[row_id] for row_id in ids if row_id in rows]
+
+
+def _size(columns: Iterable[ColumnElement[Any]]) -> ColumnElement[int]:
+    """How many bytes the columns of the row at hand take in an answer, about."""
+    total: ColumnElement[Any] = sql_literal(FRAME_BYTES)
+    for column in columns:
+        if isinstance(column.type, Text):
+            total = total + func.coalesce(func.octet_length(column), 0)
+        elif isinstance(column.type, JSONB):
+            total = total + func.coalesce(func.octet_length(cast(column, Text)), 0)
+    return total
+
+
+def _among(column: ColumnElement[Any], ids: Collection[int]) -> ColumnElement[bool]:
+    # One parameter, however many ids there are: PostgreSQL takes 32,767 of them at most.
+    return column == any_(sql_literal(list(ids), ARRAY(BigInteger)))
 
 
 def link_columns(edge: Edge) -> tuple[str, str]:

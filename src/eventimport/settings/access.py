@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 from eventimport.database.import_quota import ImportQuota
 from eventimport.limits import Limit
 from eventimport.settings.service import ServiceSettings
+from eventimport.settings.values import MIB
 
 HOST_NAME = re.compile(r"\*|[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -64,6 +65,12 @@ class AccessSettings(ServiceSettings):
         60,
         description="How often one client address may try to sign in or up in a minute;"
         " 0 for any number.",
+    )
+    max_response_bytes: PositiveInt = Field(
+        8 * MIB,
+        description="Maximum size of a response with several resources, in bytes. Writing it needs"
+        " up to five times as much memory. A larger `include` or page is a 400 that says how to"
+        " ask for less.",
     )
     max_imports_per_user: PositiveInt = Field(
         20, description="Imports of one user that may wait or run at once."

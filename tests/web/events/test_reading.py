@@ -170,19 +170,6 @@ async def test_an_empty_inclusion(client: httpx.AsyncClient, conference: Any) ->
     assert document["included"] == []
 
 
-async def test_too_much_inclusion(
-    client: httpx.AsyncClient, conference: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, inclusion = conference.url("events"), {"include": "sessions,tracks"}
-    limit = "eventimport.routers.events.serializer.MAX_INCLUDED"
-    monkeypatch.setattr(limit, 6)
-    assert (await client.get(url, params=inclusion)).status_code == 200
-    monkeypatch.setattr(limit, 5)
-    assert problem(await client.get(url, params=inclusion)) == (400, {"parameter": "include"})
-    monkeypatch.setattr(limit, 2)
-    assert problem(await client.get(url, params=inclusion)) == (400, {"parameter": "include"})
-
-
 async def test_sparse_fieldsets(client: httpx.AsyncClient, conference: Any) -> None:
     params = {
         "include": "speakers",

@@ -1,8 +1,8 @@
 """How many SQL statements each route costs: a fixed number, whatever the number of rows.
 
 Each number is made up of one statement for the account, where one is signed in, one for the row
-that the path names, one for the rows that are asked for, one to count them, and one for each step
-of a path of `include`.
+that the path names, one for the ids that are asked for, one to count them, one for their rows, and
+for each step of a path of `include` one for ids that no row knows, and one for rows that are new.
 """
 
 from collections.abc import Iterator
@@ -19,32 +19,32 @@ from eventimport.resources import Resources
 ALL = ",".join(RELATIONSHIPS["events"])
 
 READING = {
-    "/v1/events": 2,
-    "/v1/events?include=sessions": 3,
-    f"/v1/events?include={ALL}": 12,
-    "/v1/events?filter[name]=conf&filter[state]=published&sort=-name&fields[event]=name": 2,
+    "/v1/events": 3,
+    "/v1/events?include=sessions": 5,
+    f"/v1/events?include={ALL}": 23,
+    "/v1/events?filter[name]=conf&filter[state]=published&sort=-name&fields[event]=name": 3,
     "/v1/events/{events}": 1,
-    f"/v1/events/{{events}}?include={ALL}": 11,
-    "/v1/events/{events}?include=sessions.speakers": 3,
-    **{f"/v1/events/{{events}}/{name}": 3 for name in LISTS},
-    **{f"/v1/events/{{events}}/{name}": 2 for name in SINGLE},
+    f"/v1/events/{{events}}?include={ALL}": 21,
+    "/v1/events/{events}?include=sessions.speakers": 5,
+    **{f"/v1/events/{{events}}/{name}": 4 for name in LISTS},
+    **{f"/v1/events/{{events}}/{name}": 3 for name in SINGLE},
     **{f"/v1/events/{{events}}/relationships/{name}": 3 for name in LISTS},
     **{f"/v1/events/{{events}}/relationships/{name}": 2 for name in SINGLE},
-    "/v1/events/{events}/sessions?page[size]=100&include=speakers,track,microlocation": 6,
-    "/v1/events/{events}/sessions?page[size]=100&include=track.sessions,speakers.sessions": 7,
+    "/v1/events/{events}/sessions?page[size]=100&include=speakers,track,microlocation": 8,
+    "/v1/events/{events}/sessions?page[size]=100&include=track.sessions,speakers.sessions": 9,
     **{f"/v1/{path}/{{{path}}}": 1 for path in (*LISTS, *SINGLE.values())},
     **{f"/v1/{path}/{{{path}}}/event": 2 for path in (*LISTS, *SINGLE.values())},
-    **{f"/v1/{path}/{{{path}}}/relationships/event": 2 for path in (*LISTS, *SINGLE.values())},
+    **{f"/v1/{path}/{{{path}}}/relationships/event": 1 for path in (*LISTS, *SINGLE.values())},
     **{f"/v1/sessions/{{sessions}}/{name}": 2 for name in ("track", "microlocation")},
     "/v1/sessions/{sessions}/session-type": 2,
-    "/v1/sessions/{sessions}/speakers": 3,
-    "/v1/sessions/{sessions}/relationships/track": 2,
-    "/v1/sessions/{sessions}/relationships/microlocation": 2,
-    "/v1/sessions/{sessions}/relationships/session-type": 2,
+    "/v1/sessions/{sessions}/speakers": 4,
+    "/v1/sessions/{sessions}/relationships/track": 1,
+    "/v1/sessions/{sessions}/relationships/microlocation": 1,
+    "/v1/sessions/{sessions}/relationships/session-type": 1,
     "/v1/sessions/{sessions}/relationships/speakers": 3,
-    "/v1/sessions/{sessions}?include=speakers,track,event": 4,
+    "/v1/sessions/{sessions}?include=speakers,track,event": 5,
     **{
-        f"/v1/{path}/{{{path}}}/{rest}sessions": 3
+        f"/v1/{path}/{{{path}}}/{rest}sessions": 3 if rest else 4
         for path in ("speakers", "tracks", "microlocations", "session-types")
         for rest in ("", "relationships/")
     },

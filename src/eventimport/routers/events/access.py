@@ -6,7 +6,8 @@ from fastapi import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.auth import MAX_USER_ID
-from eventimport.database.event_queries import EDITABLE, Row, Viewer, find
+from eventimport.database.event_queries import EDITABLE, Row, find
+from eventimport.database.visibility import Viewer
 from eventimport.dependencies import Account
 from eventimport.errors import ProblemError, refuse
 from eventimport.openevent.order import Kind
@@ -40,10 +41,16 @@ def viewer_of(account: Account | None) -> Viewer:
 
 
 async def find_visible(
-    connection: AsyncConnection, resource: ResourceType, key: int | str, account: Account | None
+    connection: AsyncConnection,
+    resource: ResourceType,
+    key: int | str,
+    account: Account | None,
+    *,
+    keys_only: bool = False,
 ) -> Row:
-    """The row, where the account may see it. Raises 404, whether it exists or not."""
-    return await _find(connection, resource, key, account, lock=None)
+    """The row, if the account may see it; with `keys_only`, only what leads to other rows. Raises
+    404, whether it exists or not."""
+    return await _find(connection, resource, key, account, lock=None, keys_only=keys_only)
 
 
 async def find_to_change(
@@ -70,6 +77,7 @@ async def _find(
     account: Account | None,
     *,
     lock: Literal["change", "delete"] | None,
+    keys_only: bool = False,
 ) -> Row:
     if isinstance(key, str) and key.isdecimal():
         parsed: int | str | None = parse_id(key)
@@ -77,7 +85,8 @@ async def _find(
         parsed = key
     row = None
     if parsed is not None:
-        row = await find(connection, resource.node, parsed, viewer_of(account), lock=lock)
+        viewer = viewer_of(account)
+        row = await find(connection, resource.node, parsed, viewer, lock=lock, keys_only=keys_only)
     if row is None:
         raise not_found(resource, key)
     return row

@@ -14,7 +14,7 @@ from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import refuse
 from eventimport.openevent.order import Kind
 from eventimport.routers.documentation import problems
-from eventimport.routers.events.access import find_to_change
+from eventimport.routers.events.access import find_to_change, viewer_of
 from eventimport.routers.events.documents import DOCUMENTS
 from eventimport.routers.events.linking import Linking, relink
 from eventimport.routers.events.negotiation import (
@@ -96,9 +96,10 @@ def update_one(resource: ResourceType) -> Endpoint:
             row = await find_to_change(connection, resource, resource_id, account)
             check_if_match(if_match, row)
             row = await _apply(connection, resource, row, body.data)
-            answer = Answer(resource, [row], query)
-            await answer.load(connection)
-        return single_answer(resource, row, answer, query)
+            limit = resources.settings.max_response_bytes
+            answer = Answer(resource, query, viewer_of(account), limit)
+            await answer.load_included(connection, [row])
+        return await single_answer(resource, row, answer, query)
 
     patch.__doc__ = f"Change attributes of one {resource.type}, and leave the others as they are."
     if resource.kind is Kind.SESSION:

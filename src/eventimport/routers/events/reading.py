@@ -5,7 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from eventimport.database.event_graph import Edge
-from eventimport.database.event_queries import Row, find_events, find_related, follow
+from eventimport.database.event_queries import (
+    Row,
+    find_event_ids,
+    find_one_related_id,
+    find_related_ids,
+)
 from eventimport.dependencies import OptionalAccountDep, ResourcesDep
 from eventimport.openevent.order import Kind
 from eventimport.routers.events.access import HEADERS, find_visible, viewer_of
@@ -34,6 +39,7 @@ from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.routers.events.serializer import (
     JSONAPI,
     Answer,
+    DocumentResponse,
     identifier,
     relationship_links,
 )
@@ -84,18 +90,14 @@ async def list_events(
 ) -> Response:
     """The events that one may see: published ones, and one's own; all, for an admin."""
     order, chosen = query.order(EVENT), list(query.chosen())
+    viewer = viewer_of(account)
+    answer = Answer(EVENT, query, viewer, resources.settings.max_response_bytes)
     async with resources.reader.connect() as connection:
-        rows, total = await find_events(
-            connection,
-            viewer_of(account),
-            chosen,
-            order,
-            limit=query.size,
-            offset=query.offset,
+        ids, total = await find_event_ids(
+            connection, viewer, chosen, order, limit=query.size, offset=query.offset
         )
-        answer = Answer(EVENT, rows, query)
-        await answer.load(connection)
-    return _page(answer, query, EVENT.path, total)
+        await answer.load(connection, ids)
+    return await _page(answer, query, EVENT.path, total)
 
 
 annotate(list_events, query=query_of(EVENT, EventFilter))
@@ -111,27 +113,27 @@ def get_one(resource: ResourceType) -> Endpoint:
         query: ResourceQuery,
         if_none_match: IfNoneMatchDep = None,
     ) -> Response:
+        limit = resources.settings.max_response_bytes
+        answer = Answer(resource, query, viewer_of(account), limit)
         async with resources.reader.connect() as connection:
             row = await find_visible(connection, resource, resource_id, account)
-            answer = Answer(resource, [row], query)
-            await answer.load(connection)
+            await answer.load_included(connection, [row])
         if query.include is None and if_none_match and matches(if_none_match, etag(row)):
             return Response(status_code=304, headers={**HEADERS, "ETag": etag(row)})
-        return single_answer(resource, row, answer, query)
+        return await single_answer(resource, row, answer, query)
 
     get.__doc__ = f"One {resource.type}."
     return annotate(get, resource, query=query_of(resource, ResourceQuery))
 
 
-def single_answer(
+async def single_answer(
     resource: ResourceType, row: Row, answer: Answer, query: ResourceQuery
 ) -> Response:
     """The answer with one resource. What is included may change without the resource's version,
     so such an answer has no entity tag."""
     headers = HEADERS if query.include is not None else {**HEADERS, "ETag": etag(row)}
-    return JSONAPIResponse(
-        answer.one({"self": resource.self_link(row["id"])}), headers=dict(headers)
-    )
+    document = await answer.one({"self": resource.self_link(row["id"])})
+    return DocumentResponse(document, headers=dict(headers))
 
 
 def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
@@ -145,24 +147,25 @@ def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
         request: Request,
         query: CollectionQuery,
     ) -> Response:
-        order = query.order(target)
+        order, viewer = query.order(target), viewer_of(account)
+        answer = Answer(target, query, viewer, resources.settings.max_response_bytes)
+        size, offset = query.size, query.offset
         async with resources.reader.connect() as connection:
-            owner = await find_visible(connection, resource, resource_id, account)
-            rows, total = await find_related(
-                connection, edge, owner, order, limit=query.size, offset=query.offset
+            owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
+            ids, total = await find_related_ids(
+                connection, edge, owner, viewer, order, limit=size, offset=offset
             )
-            answer = Answer(target, rows, query)
-            await answer.load(connection)
-        return _page(answer, query, request.url.path, total)
+            await answer.load(connection, ids)
+        return await _page(answer, query, request.url.path, total)
 
     get.__doc__ = f"The {kebab(edge.name)} of one {resource.type}."
     return annotate(get, resource, query=query_of(target, CollectionQuery))
 
 
-def _page(answer: Answer, query: CollectionQuery, path: str, total: int) -> Response:
+async def _page(answer: Answer, query: CollectionQuery, path: str, total: int) -> Response:
     links = query.page_links(path, total).model_dump()
     meta = query.page_meta(total).model_dump()
-    return JSONAPIResponse(answer.many(links, meta), headers=HEADERS)
+    return DocumentResponse(await answer.many(links, meta), headers=HEADERS)
 
 
 def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
@@ -176,12 +179,14 @@ def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
         request: Request,
         query: ResourceQuery,
     ) -> Response:
+        viewer = viewer_of(account)
+        answer = Answer(target, query, viewer, resources.settings.max_response_bytes)
         async with resources.reader.connect() as connection:
-            owner = await find_visible(connection, resource, resource_id, account)
-            pairs = await follow(connection, edge, [owner], limit=1)
-            answer = Answer(target, [row for _, row in pairs], query)
-            await answer.load(connection)
-        return JSONAPIResponse(answer.one({"self": request.url.path}), headers=HEADERS)
+            owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
+            found = await find_one_related_id(connection, edge, owner, viewer)
+            await answer.load(connection, [] if found is None else [found])
+        document = await answer.one({"self": request.url.path})
+        return DocumentResponse(document, headers=HEADERS)
 
     get.__doc__ = f"The {kebab(edge.name)} of one {resource.type}; null where it has none."
     return annotate(get, resource, query=query_of(target, ResourceQuery))
@@ -196,11 +201,11 @@ def get_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
         resources: ResourcesDep,
     ) -> Response:
         async with resources.reader.connect() as connection:
-            owner = await find_visible(connection, resource, resource_id, account)
-            pairs = await follow(connection, edge, [owner], limit=1)
-        data = [identifier(edge.target, row["id"]) for _, row in pairs]
+            owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
+            found = await find_one_related_id(connection, edge, owner, viewer_of(account))
+        data = None if found is None else identifier(edge.target, found)
         links = relationship_links(resource, owner["id"], kebab(edge.name))
-        document = {"data": data[0] if data else None, "links": links, "jsonapi": JSONAPI}
+        document = {"data": data, "links": links, "jsonapi": JSONAPI}
         return JSONAPIResponse(document, headers=HEADERS)
 
     get.__doc__ = f"Which {kebab(edge.name)} one {resource.type} is linked with."
@@ -218,14 +223,15 @@ def list_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
     ) -> Response:
         by_id = [TYPES[edge.target].node.table.c.id]
         async with resources.reader.connect() as connection:
-            owner = await find_visible(connection, resource, resource_id, account)
-            rows, total = await find_related(
-                connection, edge, owner, by_id, limit=query.size, offset=query.offset
+            owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
+            viewer, size, offset = viewer_of(account), query.size, query.offset
+            ids, total = await find_related_ids(
+                connection, edge, owner, viewer, by_id, limit=size, offset=offset
             )
         links = relationship_links(resource, owner["id"], kebab(edge.name))
         pages = query.page_links(links["self"], total).model_dump()
         document = {
-            "data": [identifier(edge.target, row["id"]) for row in rows],
+            "data": [identifier(edge.target, each) for each in ids],
             "meta": query.page_meta(total).model_dump(),
             "links": {"related": links["related"], **pages},
             "jsonapi": JSONAPI,

@@ -13,12 +13,10 @@ from typing import Any, Final, get_args
 from typing_extensions import get_type_hints
 
 from eventimport.database.event_graph import NODES, Edge, Node
+from eventimport.database.visibility import PRIVATE_COLUMNS
 from eventimport.openevent.order import LEVELS, Kind
 
 PREFIX: Final = "/v1"
-PRIVATE: Final = {Kind.SPEAKER: frozenset({"email", "mobile"})}
-"""Columns that only the event's owner and admins see, besides `extra`."""
-
 EXTRA: Final = "extra"
 IRREGULAR: Final = {Kind.EVENT_COPYRIGHT: "event-copyright"}
 """Paths that are not the type's plural, because existing clients know them so."""
@@ -104,7 +102,7 @@ class ResourceType:
         if self.kind is Kind.EVENT:
             fields = {"identifier": str, **fields, "created_at": datetime, "updated_at": datetime}
         fields[EXTRA] = dict[str, Any]
-        private = PRIVATE.get(self.kind, frozenset()) | {EXTRA}
+        private = PRIVATE_COLUMNS.get(self.kind, frozenset()) | {EXTRA}
         columns = self.node.table.c
         names = {column: RENAMED.get((self.kind, column), kebab(column)) for column in fields}
         return {

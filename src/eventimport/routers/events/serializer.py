@@ -1,23 +1,42 @@
-"""Rows → JSON:API documents."""
+"""Rows → JSON:API documents, as bytes, and no more of them than an answer may have."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import anyio.to_thread
+from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.event_graph import Edge
-from eventimport.database.event_queries import EDITABLE, Row, follow
+from eventimport.database.event_queries import (
+    EDITABLE,
+    ByteBudget,
+    Row,
+    TooLargeError,
+    follow,
+    read_rows,
+)
+from eventimport.database.visibility import Viewer
+from eventimport.errors import ProblemError
 from eventimport.openevent.order import Kind
 from eventimport.routers.documentation import Version
 from eventimport.routers.events.queries import Includes, ResourceQuery, bad_parameter
-from eventimport.routers.events.schema import TYPES, ResourceType
-
-MAX_INCLUDED: Final = 5_000
-"""Resources in `included`; more of them have to be asked for page by page."""
+from eventimport.routers.events.schema import TYPES, ResourceType, kebab
+from eventimport.routers.problems import MEDIA_TYPE
 
 JSONAPI: Final = Version().model_dump()
 Json = dict[str, Any]
+
+INLINE_BYTES: Final = 64 * 1024
+"""A larger document is written in a thread, so that other requests go on meanwhile."""
+
+
+class DocumentResponse(Response):
+    """A document that is written already."""
+
+    media_type = MEDIA_TYPE
 
 
 def time_text(time: datetime) -> str:
@@ -37,56 +56,116 @@ def relationship_links(resource: ResourceType, row_id: int, name: str) -> dict[s
 
 
 class Answer:
-    """What an answer holds: the rows that were asked for, and those that are to be included."""
+    """What an answer holds: the rows that were asked for, and those that are to be included.
 
-    def __init__(self, resource: ResourceType, rows: Sequence[Row], query: ResourceQuery) -> None:
+    All of it together has at most `max_bytes` bytes; a single resource by itself may have more.
+    """
+
+    def __init__(
+        self, resource: ResourceType, query: ResourceQuery, viewer: Viewer, max_bytes: int
+    ) -> None:
         self._resource = resource
-        self._rows = rows
+        self._viewer = viewer
         self._includes = query.includes(resource)
         self._fields = query.fieldsets()
         self._asked = query.include is not None
+        self._budget = ByteBudget(max_bytes)
+        self._rows: Sequence[Row] = ()
         self._included: dict[tuple[Kind, int], Row] = {}
-        self._linkage: dict[tuple[Edge, int], dict[int, None]] = {}
+        self._linkage: dict[tuple[Edge, int], list[int]] = {}
 
-    async def load(self, connection: AsyncConnection) -> None:
-        """Read what is to be included: one statement for each step of a path. Raises 400 where it
-        is too much."""
-        await self._follow(connection, self._includes, self._rows)
-        for row in self._rows:
-            self._included.pop((self._resource.kind, row["id"]), None)
+    async def load(self, connection: AsyncConnection, ids: Sequence[int]) -> None:
+        """Read the rows of these ids, and what is to be included. Raises 400 if it is too much."""
+        try:
+            rows = await self._read(connection, self._resource.kind, ids)
+        except TooLargeError:
+            raise self._page_too_large() from None
+        await self.load_included(connection, rows)
+
+    async def load_included(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+        """Read what is to be included with these rows: at most two statements for each step of a
+        path, and for each 500 rows. Raises 400 if it is too much."""
+        self._rows = rows
+        known = {(self._resource.kind, row["id"]): row for row in rows}
+        await self._follow(connection, self._includes, rows, known)
 
     async def _follow(
-        self, connection: AsyncConnection, includes: Includes, owners: Sequence[Row]
+        self,
+        connection: AsyncConnection,
+        includes: Includes,
+        owners: Sequence[Row],
+        known: dict[tuple[Kind, int], Row],
     ) -> None:
         for edge, further in includes.values():
-            left = MAX_INCLUDED + 1 - len(self._included)
-            pairs = await follow(connection, edge, owners, limit=left) if left > 0 else []
+            try:
+                linked = await follow(connection, edge, owners, self._viewer, self._budget)
+                ids = list(dict.fromkeys(each for targets in linked.values() for each in targets))
+                missing = [each for each in ids if (edge.target, each) not in known]
+                rows = await self._read(connection, edge.target, missing, included=True)
+            except TooLargeError:
+                raise self._include_too_large(edge, owners) from None
+            for row in rows:
+                known[edge.target, row["id"]] = self._included[edge.target, row["id"]] = row
             for owner in owners:
-                self._linkage.setdefault((edge, owner["id"]), {})
-            for owner_id, row in pairs:
-                self._linkage[edge, owner_id][row["id"]] = None
-                self._included[edge.target, row["id"]] = row
-            if len(self._included) > MAX_INCLUDED or left <= 0:
-                what = f"More than {MAX_INCLUDED:,} resources: ask for them page by page."
-                raise bad_parameter("include", what)
-            await self._follow(connection, further, list({r["id"]: r for _, r in pairs}.values()))
+                # A row that is gone since its id was read is not linked with either.
+                self._linkage[edge, owner["id"]] = [
+                    each for each in linked.get(owner["id"], ()) if (edge.target, each) in known
+                ]
+            targets = [known[edge.target, each] for each in ids if (edge.target, each) in known]
+            await self._follow(connection, further, targets, known)
 
-    def one(self, links: Mapping[str, str]) -> Json:
+    async def _read(
+        self, connection: AsyncConnection, kind: Kind, ids: Sequence[int], *, included: bool = False
+    ) -> list[Row]:
+        resource, wanted = TYPES[kind], self._fields.get(kind)
+        signed_in = self._viewer.user_id is not None
+        columns = {
+            attribute.column
+            for name, attribute in resource.attributes.items()
+            if (wanted is None or name in wanted) and (signed_in or not attribute.private)
+        }
+        node = resource.node
+        rows = await read_rows(connection, node, ids, self._viewer, self._budget, columns=columns)
+        if len(ids) > 1 or included:
+            self._budget.check()
+        return rows
+
+    async def one(self, links: Mapping[str, str]) -> bytes:
         """The document of one row, or of none."""
-        data = self._object(self._resource, self._rows[0]) if self._rows else None
-        return self._document(data, links=dict(links))
+        return await self._write(many=False, links=dict(links))
 
-    def many(self, links: Mapping[str, str | None], meta: Json) -> Json:
+    async def many(self, links: Mapping[str, str | None], meta: Json) -> bytes:
         """The document of a list."""
-        data = [self._object(self._resource, row) for row in self._rows]
-        return self._document(data, links=dict(links), meta=meta)
+        return await self._write(many=True, links=dict(links), meta=meta)
 
-    def _document(self, data: Any, **members: Any) -> Json:
-        included = {}
+    async def _write(self, *, many: bool, **members: Any) -> bytes:
+        if self._budget.spent <= INLINE_BYTES:
+            return self._document(many, members)
+        return await anyio.to_thread.run_sync(self._document, many, members)
+
+    def _document(self, many: bool, members: Json) -> bytes:
+        written = 0
+        alone = len(self._rows) <= 1 and not self._included
+
+        def objects(rows: Iterator[tuple[ResourceType, Row]]) -> bytes:
+            # Piece by piece, because no other thread runs while the encoder does.
+            nonlocal written
+            pieces = []
+            for resource, row in rows:
+                pieces.append(_encode(self._object(resource, row)))
+                written += len(pieces[-1]) + 1
+                if written > self._budget.max_bytes and not alone:
+                    raise self._document_too_large()
+            return b",".join(pieces)
+
+        data = objects((self._resource, row) for row in self._rows)
+        parts = [b'{"data":', b"[%b]" % data if many else data or b"null"]
         if self._asked:
-            rows = self._included.items()
-            included["included"] = [self._object(TYPES[kind], row) for (kind, _), row in rows]
-        return {"data": data, **included, **members, "jsonapi": JSONAPI}
+            rows = ((TYPES[kind], row) for (kind, _), row in self._included.items())
+            parts += [b',"included":[', objects(rows), b"]"]
+        for name, value in {**members, "jsonapi": JSONAPI}.items():
+            parts += [b",", _encode(name), b":", _encode(value)]
+        return b"".join([*parts, b"}"])
 
     def _object(self, resource: ResourceType, row: Row) -> Json:
         wanted = self._fields.get(resource.kind)
@@ -117,6 +196,38 @@ class Answer:
             return {"links": links}
         return {"data": data, "links": links}
 
+    def _document_too_large(self) -> ProblemError:
+        if not self._included:
+            return self._page_too_large()
+        edge, _ = next(iter(self._includes.values()))
+        return self._include_too_large(edge, self._rows)
+
+    def _page_too_large(self) -> ProblemError:
+        fields = f"fields[{self._resource.type}]"
+        return bad_parameter(
+            "page[size]",
+            f"The page would be larger than {self._limit()}. Ask for a smaller page[size],"
+            f" or for fewer attributes with {fields}.",
+        )
+
+    def _include_too_large(self, edge: Edge, owners: Sequence[Row]) -> ProblemError:
+        resource = TYPES[edge.source]
+        owner = str(owners[0]["id"]) if len(owners) == 1 else "{id}"
+        route = f"{resource.path}/{owner}/{kebab(edge.name)}"
+        return bad_parameter(
+            "include",
+            f"The response would be larger than {self._limit()}. Leave out {kebab(edge.name)!r},"
+            f" and read it page by page at {route}.",
+        )
+
+    def _limit(self) -> str:
+        return f"{self._budget.max_bytes:,} bytes (MAX_RESPONSE_BYTES)"
+
 
 def _plain(value: Any) -> Any:
     return time_text(value) if isinstance(value, datetime) else value
+
+
+def _encode(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode()

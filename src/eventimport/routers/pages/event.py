@@ -1,6 +1,7 @@
 """The page of an event."""
 
 import re
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
 
@@ -15,12 +16,13 @@ from eventimport.database.event_page import (
     is_public,
     read_contents,
 )
+from eventimport.database.event_queries import TooLargeError
 from eventimport.dependencies import ResourcesDep
 from eventimport.resources import Resources
 from eventimport.routers.conditional import names, not_modified
 from eventimport.routers.pages.media import StoredMedia
 from eventimport.routers.pages.templates import html_response, render
-from eventimport.routers.pages.view import EventView, view
+from eventimport.routers.pages.view import view
 
 PRIVATE = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex"}
 
@@ -41,33 +43,66 @@ async def show_event(
     preview: str | None = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """An event, to everybody if it is public, else to those with a preview token of it."""
-    contents = None
+    """An event, to everyone if it is public, else to those with a preview token of it."""
+    event = None
     if is_identifier(identifier):
         async with resources.reader.connect() as connection:
             event = await find_event(connection, identifier)
-            if event is not None and (is_public(event) or _opens(preview, event, resources)):
-                contents = await read_contents(connection, event)
-    if contents is None:
+    if event is None or not (is_public(event) or _opens(preview, event, resources)):
         return _not_found(identifier)
     media = StoredMedia(resources)
-    # A large event takes a while to render; other requests go on meanwhile.
-    page, text = await anyio.to_thread.run_sync(_render, contents, media)
-    if not is_public(contents.event):
-        return html_response(text, style=page.style, pictures=media.bases, headers=PRIVATE)
-    etag = f'"{sha256(text.encode()).hexdigest()[:32]}"'
-    headers = {"ETag": etag}
-    answer = html_response(text, style=page.style, pictures=media.bases, headers=headers)
-    return not_modified(answer) if names(if_none_match, etag) else answer
+    try:
+        page = await _page(event, resources, media)
+    except TooLargeError:
+        return _too_large(event)
+    if page is None:
+        return _not_found(identifier)
+    style, pictures = page.style, media.bases
+    if not is_public(event):
+        return html_response(page.content, style=style, pictures=pictures, headers=PRIVATE)
+    headers = {"ETag": page.etag}
+    answer = html_response(page.content, style=style, pictures=pictures, headers=headers)
+    return not_modified(answer) if names(if_none_match, page.etag) else answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    content: bytes
+    style: str
+    etag: str
+
+
+async def _page(event: AnyRow, resources: Resources, media: StoredMedia) -> _Page | None:
+    """The page, without the long texts if it would be too large with them; None if the event is
+    gone. Raises TooLargeError."""
+    max_bytes = resources.settings.max_response_bytes
+    for brief in (False, True):
+        async with resources.reader.connect() as connection:
+            contents = await read_contents(connection, event.id, max_bytes, brief=brief)
+        if contents is None:
+            return None
+        # A large event takes a while to render; other requests go on meanwhile.
+        page = await anyio.to_thread.run_sync(_render, contents, media)
+        if len(page.content) <= max_bytes:
+            return page
+        if contents.is_brief:
+            break
+    raise TooLargeError
 
 
 def _opens(preview: str | None, event: AnyRow, resources: Resources) -> bool:
     return preview is not None and PreviewTokens(resources.settings.auth).opens(preview, event.id)
 
 
-def _render(contents: EventContents, media: StoredMedia) -> tuple[EventView, str]:
+def _render(contents: EventContents, media: StoredMedia) -> _Page:
     page = view(contents, media)
-    return page, render("event.html", page=page)
+    content = render("event.html", page=page).encode()
+    return _Page(content, page.style, f'"{sha256(content).hexdigest()[:32]}"')
+
+
+def _too_large(event: AnyRow) -> Response:
+    headers = {} if is_public(event) else PRIVATE
+    return html_response(render("too_large.html", event=event), headers=headers)
 
 
 def _not_found(identifier: str) -> Response:

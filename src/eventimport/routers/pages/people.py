@@ -55,7 +55,7 @@ class SponsorLevel:
 def speaker_cards(
     contents: EventContents, sessions: Sequence[SessionCard], media: StoredMedia
 ) -> list[SpeakerCard]:
-    """All speakers but those of hidden sessions alone: the featured first, then by name."""
+    """The speakers: the featured first, then by name."""
     sessions_of: dict[int, list[SessionCard]] = defaultdict(list)
     for card in sessions:
         for speaker in card.speakers:
@@ -75,7 +75,6 @@ def speaker_cards(
             sessions=sessions_of.get(row.id, ()),
         )
         for row in contents.speakers
-        if row.id not in contents.hidden_speakers
     ]
     return sorted(found, key=lambda card: (not card.is_featured, card.name.casefold(), card.id))
 

@@ -72,7 +72,9 @@ def cards(contents: EventContents, zone: Zone) -> list[SessionCard]:
             room=rooms.get(row.microlocation_id),
             language=row.language,
             level=row.level,
-            speakers=[speakers[key] for key in contents.speakers_of.get(row.id, ())],
+            speakers=[
+                speakers[key] for key in contents.speakers_of.get(row.id, ()) if key in speakers
+            ],
             links=_links(row),
             **_texts(row),
         )

@@ -28,7 +28,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def html_response(
-    content: str,
+    content: str | bytes,
     *,
     status: int = 200,
     scripts: bool = False,

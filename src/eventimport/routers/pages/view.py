@@ -44,6 +44,7 @@ class EventView:
     unscheduled: Sequence[SessionCard]
     session_count: int
     hidden_sessions: int
+    is_brief: bool
     speakers: Sequence[SpeakerCard]
     levels: Sequence[SponsorLevel]
     rights: AnyRow | None
@@ -82,6 +83,7 @@ def view(contents: EventContents, media: StoredMedia) -> EventView:
         unscheduled=[card for card in sessions if card.starts is None],
         session_count=len(sessions),
         hidden_sessions=contents.hidden_sessions,
+        is_brief=contents.is_brief,
         speakers=speaker_cards(contents, sessions, media),
         levels=sponsor_levels(contents, media),
         rights=rights if rights and (rights.holder or rights.licence) else None,

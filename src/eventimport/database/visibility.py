@@ -1,0 +1,109 @@
+"""Who sees which record: the one rule for the API, in all of its routes, and for pages.
+
+An event's owner and admins see all of it. Others see published events, and of these what this
+module's conditions let through. Each condition is about one record, wherever it is reached from.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
+
+from eventimport.database.event_graph import LINKS, NODES
+from eventimport.database.models import EventRole
+from eventimport.openevent.order import Kind
+
+OWNER: Final = "owner"
+PUBLIC: Final = "public"
+DRAFT: Final = "draft"
+SHOWN_STATES: Final = ("accepted", "confirmed", "")
+"""States of sessions that everyone may see. A session without a state is shown."""
+
+NOT_PUBLIC: Final = ("false", "f", "no", "n", "0")
+"""What a form field's `is_public`, kept in `extra`, says where the field isn't for everyone."""
+
+PRIVATE_COLUMNS: Final = {
+    Kind.EVENT: frozenset({"email"}),
+    Kind.SESSION: frozenset({"comments"}),
+    Kind.SPEAKER: frozenset(
+        {
+            *("email", "mobile", "gender"),
+            *("heard_from", "speaking_experience", "sponsorship_required"),
+        }
+    ),
+}
+"""Columns that only the event's owner and admins see, besides `extra`."""
+
+_EVENTS: Final = NODES[Kind.EVENT].table
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks; without an id, a client that is not signed in."""
+
+    user_id: int | None = None
+    is_admin: bool = False
+
+
+def editable(viewer: Viewer, event_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the viewer owns the event of this id, or is an admin."""
+    if viewer.is_admin:
+        return true()
+    if viewer.user_id is None:
+        return false()
+    return exists().where(
+        EventRole.event_id == event_id,
+        EventRole.user_id == viewer.user_id,
+        EventRole.role == OWNER,
+    )
+
+
+def event_visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Whether the viewer may see the event at hand, a row of `events`."""
+    published = and_(_EVENTS.c.privacy == PUBLIC, _EVENTS.c.state != DRAFT)
+    return or_(published, editable(viewer, _EVENTS.c.id))
+
+
+def part_visible(kind: Kind, viewer: Viewer) -> ColumnElement[bool]:
+    """Whether the viewer may see the row of this kind at hand, if it may see its event."""
+    condition = shown(kind)
+    if kind is Kind.EVENT:
+        return event_visible(viewer)
+    return or_(condition, editable(viewer, NODES[kind].table.c.event_id))
+
+
+def shown(kind: Kind) -> ColumnElement[bool]:
+    """Whether everyone who may see the event may see the row of this kind at hand."""
+    if kind is Kind.SESSION:
+        return _session_shown(NODES[kind].table)
+    if kind is Kind.SPEAKER:
+        return _speaker_shown()
+    if kind is Kind.SPEAKERS_CALL:
+        return _said(NODES[kind].table.c.privacy).in_((PUBLIC, ""))
+    if kind is Kind.CUSTOM_FORM:
+        extra = NODES[kind].table.c.extra
+        spelled = [extra[name].astext for name in ("is_public", "is-public", "isPublic")]
+        return _said(func.coalesce(*spelled)).not_in(NOT_PUBLIC)
+    return true()
+
+
+def _session_shown(sessions: Any) -> ColumnElement[bool]:
+    return _said(sessions.c.state).in_(SHOWN_STATES)
+
+
+def _speaker_shown() -> ColumnElement[bool]:
+    """A speaker with sessions is seen if one of them is."""
+    speakers = NODES[Kind.SPEAKER].table
+    links, sessions = LINKS.alias("links_of_speaker"), NODES[Kind.SESSION].table.alias("spoken_at")
+    linked = select(links.c.session_id).where(links.c.speaker_id == speakers.c.id)
+    seen = linked.join(sessions, sessions.c.id == links.c.session_id).where(
+        _session_shown(sessions)
+    )
+    return or_(
+        not_(linked.correlate(speakers).exists()),
+        seen.correlate(speakers).exists(),
+    )
+
+
+def _said(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.lower(func.btrim(func.coalesce(column, ""), " \t\r\n"))
