@@ -81,6 +81,7 @@ class _ConferenceReader:
         for kind, records in conference.records.items():
             records[:] = self._without_repetitions(kind, records)
             records.sort(key=lambda record: values.sort_key(record.key))
+        self._reader.report_keys(conference.entries)
         for entry, count in self._reader.without_offset.items():
             message = f"{count} times have no offset; they were read as local to the event's zone"
             self._report.repair("no-offset", message, Place(entry))
@@ -206,7 +207,7 @@ class _ConferenceReader:
         findings = Report()
         content = read_object(self._archive, name, findings)
         if content:
-            event.keep(name, content)
+            self._reader.keep_document(name, content, event, self._archive.documents[name])
         self._report.merge(findings, Severity.WARNING if name == "config" else None)
 
     def _read_list(self, kind: Kind) -> None:

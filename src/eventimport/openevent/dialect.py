@@ -1,9 +1,11 @@
 """Every spelling that real archives use, and the canonical one.
 
 Sources: the public samples of the Open Event format, and the exports of its server. Keys are
-kebab-case, snake_case or of an older vocabulary; case and spaces do not count.
+kebab-case, snake_case or of an older vocabulary; case and spaces do not count. Other spellings
+(camelCase) and the names that other programs use are read, too, and reported once.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,6 +66,88 @@ OLDER_SPELLINGS: Final[dict[Kind, dict[str, str]]] = {
     },
 }
 
+SYNONYMS: Final[dict[Kind, dict[str, str]]] = {
+    Kind.EVENT: {
+        "start": "starts_at",
+        "end": "ends_at",
+        "start_date": "starts_at",
+        "end_date": "ends_at",
+        "time_zone_name": "timezone",
+        "tz": "timezone",
+        "venue": "location_name",
+        "location": "location_name",
+        "organizer": "owner_name",
+        "organiser": "owner_name",
+        "url": "external_event_url",
+        "website": "external_event_url",
+        "banner": "original_image_url",
+    },
+    Kind.EVENT_COPYRIGHT: {"name": "holder", "url": "holder_url"},
+    Kind.SPEAKERS_CALL: {"start": "starts_at", "end": "ends_at"},
+    Kind.SOCIAL_LINK: {"href": "link"},
+    Kind.CUSTOM_FORM: {},
+    Kind.MICROLOCATION: {"lat": "latitude", "lng": "longitude", "lon": "longitude"},
+    Kind.SPONSOR: {"website": "url", "link": "url", "image": "logo_url"},
+    Kind.SPEAKER: {
+        "public_name": "name",
+        "full_public_name": "name",
+        "full_name": "name",
+        "avatar": "photo_url",
+        "avatar_url": "photo_url",
+        "picture": "photo_url",
+        "profile_picture": "photo_url",
+        "image": "photo_url",
+        "bio": "short_biography",
+        "biography": "long_biography",
+        "company": "organisation",
+        "affiliation": "organisation",
+        "job_title": "position",
+        "homepage": "website",
+        "url": "website",
+    },
+    Kind.TRACK: {"colour": "color", "font_colour": "font_color"},
+    Kind.SESSION_TYPE: {"duration": "length"},
+    Kind.SESSION: {
+        "start": "starts_at",
+        "end": "ends_at",
+        "start_date": "starts_at",
+        "end_date": "ends_at",
+        "abstract": "short_abstract",
+        "description": "long_abstract",
+        "room": "microlocation",
+        "room_id": "microlocation",
+        "location": "microlocation",
+        "type": "session_type",
+        "persons": "speakers",
+        "presenters": "speakers",
+        "speaker": "speakers",
+        "speaker_ids": "speakers",
+        "lang": "language",
+    },
+}
+"""What frab, pretalx, calendars and spreadsheets call the fields. The format's own keys come
+first."""
+
+ADMINISTRATION: Final = frozenset(
+    {
+        *("version", "identifier", "event_id", "event_identifier", "user_id", "creator_id"),
+        *("created_at", "modified_at", "last_modified_at", "updated_at", "order", "online"),
+        *("placeholder_url", "average_rating", "rating_count", "favourite_count"),
+        *("has_owner_info", "show_remaining_tickets", "stream_autoplay", "stream_loop"),
+        *("can_pay_by_alipay", "can_pay_by_bank", "can_pay_by_cheque", "can_pay_by_invoice"),
+        *("can_pay_by_omise", "can_pay_by_paypal", "can_pay_by_paytm", "can_pay_by_stripe"),
+        *("can_pay_onsite", "is_allow_edit", "is_announced", "is_badges_enabled"),
+        *("is_billing_info_mandatory", "is_cfs_enabled", "is_chat_enabled", "is_complex"),
+        *("is_demoted", "is_document_enabled", "is_donation_enabled", "is_email_overridden"),
+        *("is_event_online", "is_global_event_room", "is_locked", "is_mail_sent", "is_map_shown"),
+        *("is_promoted", "is_public", "is_sponsors_enabled", "is_stripe_linked"),
+        *("is_tax_enabled", "is_ticket_form_enabled", "is_ticketing_enabled"),
+        *("is_videoroom_enabled", "is_featured", "is_oneclick_signup_enabled"),
+    }
+)
+"""Fields in which the format's own server keeps its settings and counters: no part of a programme.
+They are kept, and reported together."""
+
 BESIDES_FIELDS: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.EVENT: ("event_copyright", "speakers_call", "social_links"),
     Kind.CUSTOM_FORM: ("session_form", "speaker_form"),
@@ -76,10 +160,18 @@ def canonical_key(key: str) -> str:
     return key.strip().lower().replace("-", "_").replace(" ", "_")
 
 
+_LETTERS: Final = re.compile(r"[\W_]+")
+
+
+def letters(key: str) -> str:
+    """A key without case and whatever joins its words: `startsAt` and `Starts-At` are one."""
+    return _LETTERS.sub("", key).casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What the keys of a record mean: which of them name a field, and which nothing known;
-    `repeats` says that two of them name the same."""
+    """What the keys of a record mean: which of them name a field, synonyms last, and which nothing
+    known; `repeats` says that two of them name the same."""
 
     named: tuple[tuple[str, str], ...]
     unnamed: tuple[str, ...]
@@ -97,13 +189,18 @@ class Dialect:
         for reference in LEVELS[kind].references:
             self._canonical[reference.field] = reference.field
         self._canonical.update(OLDER_SPELLINGS[kind])
+        self._synonyms = {letters(key): name for key, name in SYNONYMS[kind].items()}
+        self._by_letters = {letters(key): name for key, name in self._canonical.items()}
+        self.respelled: dict[str, str] = {}
+        """Keys in another spelling than the format's, and what they were read as."""
         self._known: dict[str, str] = {}
         self._layouts: dict[tuple[str, ...], _Layout] = {}
 
     def translate(self, raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Split a raw record into canonical values, and what the canonical vocabulary does not
         name, under the archive's own keys. Null and the empty string mean that there is no value.
-        Where two spellings of one field disagree, the first is taken and the other left over.
+        If two spellings of one field disagree, the first counts, the format's own before others,
+        and the other is left over.
         """
         # The records of one document mostly have the same keys, in the same order.
         keys = tuple(raw)
@@ -122,6 +219,10 @@ class Dialect:
         }
         return values, left_over
 
+    def names(self, key: str) -> str:
+        """The field that a key names; "" if it names none."""
+        return self._known.get(key) or self._name_of(key)
+
     def _first_of_each(
         self, raw: dict[str, Any], layout: "_Layout", left_over: dict[str, Any]
     ) -> dict[str, Any]:
@@ -138,7 +239,12 @@ class Dialect:
 
     def _lay_out(self, keys: tuple[str, ...]) -> "_Layout":
         names = [self._known.get(key) or self._learn(key) for key in keys]
-        named = tuple((key, name) for key, name in zip(keys, names, strict=True) if name)
+        named = tuple(
+            sorted(
+                ((key, name) for key, name in zip(keys, names, strict=True) if name),
+                key=lambda pair: pair[0] in self.respelled,
+            )
+        )
         unnamed = tuple(key for key, name in zip(keys, names, strict=True) if not name)
         layout = _Layout(named, unnamed, len(set(filter(None, names))) < len(named))
         if len(self._layouts) < MAX_KNOWN_KEYS:
@@ -146,10 +252,19 @@ class Dialect:
         return layout
 
     def _learn(self, key: str) -> str:
-        name = self._canonical.get(canonical_key(key), "")
+        name = self._name_of(key)
         if len(self._known) < MAX_KNOWN_KEYS:
             self._known[key] = name
+            if name and canonical_key(key) not in self._canonical:
+                self.respelled[key] = name
         return name
+
+    def _name_of(self, key: str) -> str:
+        known = self._canonical.get(canonical_key(key))
+        if known is not None:
+            return known
+        spelled = letters(key)
+        return self._by_letters.get(spelled) or self._synonyms.get(spelled, "")
 
 
 def dialects() -> dict[Kind, Dialect]:

@@ -1,6 +1,7 @@
 """One raw object of a document → one record: canonical, typed, cleaned, and nothing of it lost."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -8,12 +9,22 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from eventimport.openevent import rich_text, values
-from eventimport.openevent.dialect import BESIDES_FIELDS, dialects
+from eventimport.openevent.dialect import (
+    ADMINISTRATION,
+    BESIDES_FIELDS,
+    MAX_KNOWN_KEYS,
+    canonical_key,
+    dialects,
+)
+from eventimport.openevent.entry_names import shown
 from eventimport.openevent.order import LEVELS, SHAPES, Kind
-from eventimport.openevent.report import Place, Report, title_of
+from eventimport.openevent.report import Place, Report, Severity, title_of
 
 MAX_KNOWN_TIMES: Final = 10_000
 MAX_KNOWN_REFERENCES: Final = 100_000
+KEYS: Final = 12
+"""Keys that a finding about many of them names."""
+
 SHORT: Final = 2
 """A reference of so many keys, an id and a name, is likely to stand in many records."""
 
@@ -42,6 +53,50 @@ class SourceRecord:
         self.extra[name] = value
 
 
+@dataclass(slots=True)
+class KeptKey:
+    """A key whose values are kept in `extra`: where the first one stood, and in how many records;
+    `names` is the field whose other spelling was used, if it names one."""
+
+    place: Place
+    value: Any
+    names: str = ""
+    count: int = 1
+    administrative: bool = False
+
+    def message(self, kind: Kind, key: str) -> str:
+        """What a finding says of the key."""
+        name = f"“{shown(key)}”"
+        if self.names:
+            field_name = self.names.replace("_", "-")
+            return (
+                f"{name} differs from another key for {field_name}, which was used; "
+                "its value is kept in `extra`."
+            )
+        where = f"{self.count:,} of the {PLURALS[kind]} have {name}"
+        if kind in {Kind.EVENT, *WITHOUT_LABEL}:
+            where = f"The {PLURALS[kind]} include {name}"
+        return f"{where}, which is not a field here. Its value is kept in `extra`."
+
+
+PLURALS: Final[dict[Kind, str]] = {
+    kind: {
+        Kind.EVENT: "event's data",
+        Kind.EVENT_COPYRIGHT: "event's copyright data",
+        Kind.SPEAKERS_CALL: "speakers call's data",
+        Kind.CUSTOM_FORM: "form fields",
+        Kind.MICROLOCATION: "rooms",
+    }.get(kind, f"{kind.replace('_', ' ')}s")
+    for kind in Kind
+}
+"""What people call the records of a kind."""
+
+
+def _some(words: list[str]) -> str:
+    """The first of these words as a list."""
+    return ", ".join(words[:KEYS]) + (" and others" if len(words) > KEYS else "")
+
+
 class RecordReader:
     """Reads raw objects of all kinds; `zone` is what times without an offset are local to."""
 
@@ -52,6 +107,7 @@ class RecordReader:
         self._times: dict[str, datetime] = {}
         self._references: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._dialects = dialects()
+        self._kept_keys: dict[tuple[Kind, str], KeptKey] = {}
         self._reference_fields = {
             kind: (*(ref.field for ref in level.references), *BESIDES_FIELDS.get(kind, ()))
             for kind, level in LEVELS.items()
@@ -66,6 +122,7 @@ class RecordReader:
         fields, extra = self.translate(kind, raw)
         source_id = fields.pop("id", None)
         record = SourceRecord(index, values.source_key(source_id), fields, extra, {})
+        self._note_keys(kind, record, entry)
         for name in self._reference_fields[kind]:
             if name in fields:
                 record.references[name] = self._shared(fields.pop(name))
@@ -89,6 +146,56 @@ class RecordReader:
                 self._check_medium(record, name, entry)
         self._validate(kind, record, entry)
         return record
+
+    def keep_document(self, name: str, content: Any, record: SourceRecord, entry: str) -> None:
+        """Keep a document that has no table with a record."""
+        record.keep(name, content)
+        self._kept_keys[Kind.EVENT, name] = KeptKey(Place(entry), None, administrative=True)
+
+    def report_keys(self, entries: Mapping[Kind, str]) -> None:
+        """Report the keys that no field takes, each once with the number of its records, and those
+        in another spelling than the format's."""
+        for kind, dialect in self._dialects.items():
+            if dialect.respelled:
+                read = [
+                    f"“{shown(key)}” as {name.replace('_', '-')}"
+                    for key, name in dialect.respelled.items()
+                ]
+                message = f"The {PLURALS[kind]} spell some keys differently: {_some(read)}."
+                self._report.repair("key-spelling", message, Place(entries[kind]), group=kind)
+        for (kind, key), kept in self._kept_keys.items():
+            if not kept.administrative:
+                self._report.add(
+                    Severity.WARNING,
+                    "unknown-key",
+                    kept.message(kind, key),
+                    kept.place,
+                    kept.value,
+                    count=kept.count,
+                )
+        names = [
+            f"“{shown(key)}”" for (_, key), kept in self._kept_keys.items() if kept.administrative
+        ]
+        if names:
+            message = (
+                f"Settings and counters of the program that exported the event have no place here; "
+                f"they are kept in `extra`: {_some(names)}."
+            )
+            place = Place(entries[Kind.EVENT])
+            self._report.add(Severity.WARNING, "administration", message, place, count=len(names))
+
+    def _note_keys(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+        for key, value in record.extra.items():
+            kept = self._kept_keys.get((kind, key))
+            if kept is not None:
+                kept.count += 1
+            elif len(self._kept_keys) < MAX_KNOWN_KEYS:
+                self._kept_keys[kind, key] = KeptKey(
+                    place_of(record, entry, shown(key)),
+                    value,
+                    self._dialects[kind].names(key),
+                    administrative=canonical_key(key) in ADMINISTRATION,
+                )
 
     def check_label(self, kind: Kind, record: SourceRecord, entry: str) -> None:
         """Tell of a record that has no name: people will look for it in vain."""
