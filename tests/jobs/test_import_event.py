@@ -92,7 +92,7 @@ async def test_the_report_counts_and_tells(imports: Imports) -> None:
     assert job.report["media"]["outcomes"] == {"NOT_AN_IMAGE": 1, "REFUSED": 1}
     assert job.report["totals"]["error"] == 0
     told = {(finding["code"], finding["entry"]) for finding in job.report["findings"]}
-    assert told == {("no-offset", "event"), ("no-offset", "sessions")}
+    assert told == {("no-offset", "event"), ("no-offset", "sessions"), ("unknown-key", "event")}
     rows = await imports.rows("import_findings")
     rows.sort(key=lambda row: int(row["position"]))
     assert [row["content"] for row in rows] == job.report["findings"]
@@ -110,12 +110,14 @@ async def test_a_strict_import_fails_for_any_finding(imports: Imports) -> None:
     job = await imports.run(ARCHIVE, strict=True)
     assert job.status == "FAILURE"
     assert job.errors is not None
-    assert {error["code"] for error in job.errors} == {"no-offset"}
+    assert {error["code"] for error in job.errors} == {"no-offset", "unknown-key"}
     assert await imports.traces() == {}
 
 
 async def test_all_errors_are_told_at_once(imports: Imports) -> None:
-    documents = CONFERENCE | {"tracks": b'[\n {"id": 1\n}}', "sponsors": b"[1, 2]"}
+    deep = b'{"a": ' * 40 + b"1" + b"}" * 40
+    sponsors = b"[" + deep + b", " + deep + b"]"
+    documents = CONFERENCE | {"tracks": b'[\n {"id": 1\n}}', "sponsors": sponsors}
     job = await imports.run(zip_of(documents))
     assert job.status == "FAILURE"
     assert job.errors is not None

@@ -60,13 +60,20 @@ def _renamed(old: str, new: bytes, *, utf8: bool = False) -> bytes:
     return renamed(patched(data, old, flag_bits=0x800 if utf8 else 0), old.encode(), new)
 
 
-def with_unicode_path(name: str, unicode_name: str, *, checksum_of: str | None = None) -> bytes:
+def with_unicode_path(
+    name: str,
+    unicode_name: str,
+    *,
+    checksum_of: str | None = None,
+    event: bytes = EVENT,
+    content: bytes = PICTURE,
+) -> bytes:
     """An archive whose entry `name` has Info-ZIP's field with another name."""
     info = zipfile.ZipInfo(name)
     checksum = zlib.crc32((checksum_of or name).encode())
-    field = struct.pack("<BI", 1, checksum) + unicode_name.encode()
-    info.extra = struct.pack("<HH", 0x7075, len(field)) + field
-    return archive_bytes((info, PICTURE))
+    data = struct.pack("<BI", 1, checksum) + unicode_name.encode()
+    info.extra = struct.pack("<HH", 0x7075, len(data)) + data
+    return zip_bytes([("event.json", event), (info, content)])
 
 
 def _appended() -> bytes:

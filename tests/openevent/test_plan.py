@@ -346,7 +346,7 @@ def test_forms_of_both_kinds_become_rows() -> None:
         ("attendee", "email", True, False),
     ]
     assert rows[1]["extra"] == {"hint": "full"}
-    assert not planned.report.findings
+    assert planned.codes == {"unknown-key"}
 
 
 def test_media_come_from_the_archive_however_the_path_is_spelled() -> None:

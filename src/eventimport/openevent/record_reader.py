@@ -73,7 +73,8 @@ class KeptKey:
                 f"{name} differs from another key for {field_name}, which was used; "
                 "its value is kept in `extra`."
             )
-        where = f"{self.count:,} of the {PLURALS[kind]} have {name}"
+        verb = "has" if self.count == 1 else "have"
+        where = f"{self.count:,} of the {PLURALS[kind]} {verb} {name}"
         if kind in {Kind.EVENT, *WITHOUT_LABEL}:
             where = f"The {PLURALS[kind]} include {name}"
         return f"{where}, which is not a field here. Its value is kept in `extra`."
