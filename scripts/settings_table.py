@@ -7,6 +7,7 @@ from eventimport.settings import describe_settings
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"
+KIB = 1024
 MIB = 1024 * 1024
 
 
@@ -36,7 +37,8 @@ def in_mebibytes(variable: str, default: str) -> str:
     """A number of bytes, once more for people."""
     if not variable.endswith("_BYTES"):
         return ""
-    return f" ({int(default) // MIB:,} MiB)"
+    size = int(default)
+    return f" ({size // MIB:,} MiB)" if size >= MIB else f" ({size // KIB:,} KiB)"
 
 
 def updated(text: str) -> str:

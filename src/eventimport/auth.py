@@ -64,7 +64,7 @@ class Tokens:
                 options={"require": REQUIRED_CLAIMS},
             )
             user_id = int(claims["sub"])
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
             raise InvalidTokenError("the token is not valid") from error
         if not 0 < user_id <= MAX_USER_ID:
             raise InvalidTokenError("the token names nobody")
@@ -104,7 +104,7 @@ class PreviewTokens:
                 audience=self._audience,
                 options={"require": REQUIRED_CLAIMS},
             )
-        except (jwt.InvalidTokenError, ValueError):
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
             return False
         return bool(claims["sub"] == str(event_id))
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request, Security
@@ -93,19 +93,22 @@ async def get_resources(request: Request) -> Resources:
 async def count_stranger(
     request: Request, resources: Annotated[Resources, Depends(get_resources)]
 ) -> None:
-    """Count what one client does without being signed in. Raises 429.
+    """Count what one client does without being signed in. Raises 429."""
+    digest = hashlib.sha256(client_network(request).encode()).hexdigest()
+    await count(resources, resources.settings.client_limit, digest)
 
-    Of an IPv6 address its network counts: whoever has one has 2**64 of them.
-    """
+
+def client_network(request: Request) -> str:
+    """The client's address. Of an IPv6 address it is the network: each has 2**64 of them."""
     client = request.client.host if request.client else "local"
     try:
         address = ip_address(client)
     except ValueError:
-        network = client
-    else:
-        network = str(ip_network((address, 64 if address.version == 6 else 32), strict=False))
-    digest = hashlib.sha256(network.encode()).hexdigest()
-    await count(resources, resources.settings.client_limit, digest)
+        return client
+    if isinstance(address, IPv6Address):
+        # A server that listens on IPv6 sees clients with IPv4 under such an address.
+        address = address.ipv4_mapped or address
+    return str(ip_network((address, 64 if address.version == 6 else 32), strict=False))
 
 
 async def get_settings(resources: Annotated[Resources, Depends(get_resources)]) -> Settings:

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+MAX_LISTED: Final = 20
+"""How many errors a document lists; its `meta` says how many there are."""
+MAX_DETAIL: Final = 500
+MAX_SOURCE: Final = 200
+MAX_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,12 @@ class Problem:
             "status": str(self.status),
             "code": self.code,
             "title": self.title,
-            "detail": self.detail,
+            "detail": shorten(self.detail, MAX_DETAIL),
         }
         if self.source:
-            result["source"] = dict(self.source)
+            result["source"] = {
+                name: shorten(value, MAX_SOURCE) for name, value in self.source.items()
+            }
         if self.meta:
             result["meta"] = dict(self.meta)
         return result
@@ -72,8 +80,23 @@ def refuse(
 
 
 def document(problems: Iterable[Problem]) -> dict[str, Any]:
-    """The JSON:API document that carries these problems."""
-    return {
-        "errors": [problem.as_dict() for problem in problems],
+    """The JSON:API document that carries the first of these problems, and says how many there
+    are."""
+    given = list(problems)
+    result: dict[str, Any] = {
+        "errors": [problem.as_dict() for problem in given[:MAX_LISTED]],
         "jsonapi": {"version": "1.1"},
     }
+    if len(given) > MAX_LISTED:
+        result["meta"] = {"total": len(given)}
+    return result
+
+
+def shorten(text: str, length: int) -> str:
+    """The text, cut to so many characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def shown(value: str) -> str:
+    """A value that a client has sent, as an error message quotes it."""
+    return repr(shorten(value, MAX_SHOWN))

@@ -15,6 +15,8 @@ call of Redis."""
 REST_SECONDS: Final = 5.0
 """How long Redis is left alone after it failed: no request is to wait for it in vain."""
 MAX_REMEMBERED: Final = 10_000
+LOOK_ALIKE_SECONDS: Final = 3600
+LOOK_ALIKE_ACCOUNTS: Final = 20
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,31 @@ class Limit:
     def portion(self) -> int:
         """What a process takes of it at once. Of a small limit, one by one: then it is exact."""
         return max(1, self.count // PORTIONS) if self.count >= 5 * PORTIONS else 1
+
+
+@dataclass(slots=True)
+class LookAlikes:
+    """Notices a process to which all clients have one address, as behind an unknown proxy."""
+
+    clock: Callable[[], float] = time.time
+    _window: int = 0
+    _clients: set[str] = field(default_factory=set)
+    _accounts: set[str] = field(default_factory=set)
+    _noticed: bool = False
+
+    def add(self, client: str, account: str) -> bool:
+        """Count a sign-in. True once in an hour in which so many accounts came from one client,
+        and none from another."""
+        window = int(self.clock() // LOOK_ALIKE_SECONDS)
+        if window != self._window:
+            self._window, self._noticed = window, False
+            self._clients, self._accounts = set(), set()
+        if self._noticed or len(self._clients) > 1:
+            return False
+        self._clients.add(client)
+        self._accounts.add(account)
+        self._noticed = len(self._clients) == 1 and len(self._accounts) >= LOOK_ALIKE_ACCOUNTS
+        return self._noticed
 
 
 @dataclass(slots=True)

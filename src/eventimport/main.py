@@ -35,6 +35,7 @@ from eventimport.routers.early_answer import EarlyAnswer
 from eventimport.routers.host_check import HostCheck
 from eventimport.routers.last_resort import LastResort
 from eventimport.routers.problems import add_problem_handlers
+from eventimport.routers.request_limits import RequestLimits
 from eventimport.routers.request_log import HEADER, RequestLog
 from eventimport.routers.security_headers import SecurityHeaders
 from eventimport.settings import Settings, load_settings
@@ -139,6 +140,11 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             ),
             expose_headers=("Location", "Retry-After", "ETag", idempotency_key.REPLAYED, HEADER),
         )
+    app.add_middleware(
+        RequestLimits,
+        max_header_bytes=settings.max_header_bytes,
+        max_url_bytes=settings.max_url_bytes,
+    )
     app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(RequestLog)
 

@@ -8,12 +8,18 @@ from typing import Final
 MAX_CHAIN: Final = 5
 WITHHELD: Final = "(the message is left out: it may hold personal data)"
 
+# Each pattern can begin only where no earlier attempt has looked already: all are linear.
 _REPLACEMENTS: Final = (
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
+    (re.compile(r"(?<![\w-])(?>[\w-]*?\beyJ)[\w-]++\.[\w-]++\.[\w-]*"), "[token]"),
     (re.compile(r"\b(Bearer|JWT|Basic)\s+[^\s'\",]+", re.IGNORECASE), r"\1 [token]"),
     (re.compile(r"(?<=://)[^\s/@'\"]*@"), "[credentials]@"),
-    (re.compile(r"(?<=\S)\?[^\s'\")]*=[^\s'\")]*"), "?[query]"),
-    (re.compile(r"[^\s@<>'\"(),:=/\[\]]+@[^\s@<>'\"(),]+\.[^\s@<>'\"(),]+"), "[e-mail]"),
+    (re.compile(r"(?<![^\s'\")])([^\s'\")?]*+\?)[^\s'\")=]*+=[^\s'\")]*"), r"\1[query]"),
+    (
+        re.compile(
+            r"(?<![^\s@<>'\"(),:=/\[\]])[^\s@<>'\"(),:=/\[\]]++@[^\s@<>'\"(),]+\.[^\s@<>'\"(),]+"
+        ),
+        "[e-mail]",
+    ),
     # An object's key ends with the name of the file that was uploaded.
     (
         re.compile(r"\b((?:events/\d+/\w+/\d+/\w+|uploads/\d+)/[\w-]+/)[^\s'\"]+"),

@@ -16,7 +16,7 @@ from eventimport.auth import Passwords, Tokens
 from eventimport.database.engine import create_engine, create_reader, session_factory
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.storage_choice import StorageChoice
-from eventimport.limits import Limiter
+from eventimport.limits import Limiter, LookAlikes
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.metrics import RequestMetrics
@@ -54,6 +54,7 @@ class Resources:
     queue: ImportQueue
     redis: ArqRedis
     limiter: Limiter
+    look_alikes: LookAlikes = field(default_factory=LookAlikes)
     metrics: RequestMetrics
     statistics: StatisticsReader
     tracer_provider: TracerProvider

@@ -267,3 +267,10 @@ async def test_an_account_is_seen_by_its_owner_and_admins(
     ]
 
     assert statuses == [200, 200, 404]
+
+
+async def test_answers_to_a_signed_in_client_are_private(user_client: httpx.AsyncClient) -> None:
+    for path in ("/v1/import-jobs", "/v1/notifications", "/v1/events"):
+        answer = await user_client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "private, no-cache"

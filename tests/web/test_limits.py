@@ -8,10 +8,12 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update
+from starlette.requests import Request
 from tests.web.conftest import Service, StartService
 
 from eventimport.database.models import ImportJob, User
-from eventimport.limits import Limit, Limiter
+from eventimport.dependencies import client_network
+from eventimport.limits import Limit, Limiter, LookAlikes
 from eventimport.settings import Settings
 
 CREDENTIALS = {"email": "nobody@example.org", "password": "not the password"}
@@ -211,3 +213,92 @@ async def test_no_limit_is_no_limit_and_asks_nobody() -> None:
     limiter = Limiter(Redis.from_url("redis://127.0.0.1:1"), "test")
 
     assert [await limiter.hit(Limit("knocks", 0, 60), "ada") for _ in range(9)] == [None] * 9
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["ivan@example.org", "İvan@example.org", "IVAN@example.org", "ivan@EXAMPLE.org"],
+        ["kim@example.org", "\N{KELVIN SIGN}im@example.org", "KIM@example.org", " Kim@example.org"],
+        ["sam@example.org", "\N{LATIN SMALL LETTER LONG S}am@example.org", "SAM@example.org"],
+        ["ada@example.org", "ADA@example.org", "ada@example.org"],
+        ["zoé@example.org", "zoe\N{COMBINING ACUTE ACCENT}@example.org", "ZOÉ@example.org"],
+    ],
+)
+async def test_no_spelling_of_an_address_passes_the_limit(
+    start_service: Any, make_user: Any, spellings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_user(email=spellings[0], password_hash="the account's own")
+    service = await start_service(sign_ins_per_minute=2)
+    tried = []
+
+    async def verify(password_hash: str | None, password: str) -> bool:
+        tried.append(password_hash)
+        return False
+
+    monkeypatch.setattr(service.resources.passwords, "verify", verify)
+    client = await service.client()
+    for _ in range(3):
+        for email in spellings:
+            await client.post("/v1/auth/session", json={"email": email, "password": "guess"})
+
+    assert tried.count("the account's own") == 2
+
+
+async def test_forged_addresses_of_clients_do_not_pass_the_limit(start_service: Any) -> None:
+    client = await (await start_service(sign_ins_per_client=2)).client()
+
+    statuses = []
+    for number in range(4):
+        headers = {"X-Forwarded-For": f"203.0.113.{number}", "Forwarded": f"for=192.0.2.{number}"}
+        credentials = {"email": f"u{number}@example.org", "password": "x"}
+        answer = await client.post("/v1/auth/session", json=credentials, headers=headers)
+        statuses.append(answer.status_code)
+
+    assert statuses == [401, 401, 429, 429]
+
+
+@pytest.mark.parametrize(("others", "warnings"), [(0, 1), (1, 0)])
+def test_clients_that_look_alike_are_noticed_once(others: int, warnings: int) -> None:
+    now = time.time()
+    seen = LookAlikes(lambda: now)
+
+    told = [seen.add(f"192.0.2.{number}", "ada") for number in range(others)]
+    told += [seen.add("127.0.0.1", str(number)) for number in range(100)]
+
+    assert sum(told) == warnings
+
+
+async def test_the_log_says_that_clients_look_alike(
+    start_service: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await start_service()
+
+    async def verify(password_hash: str | None, password: str) -> bool:
+        return False
+
+    monkeypatch.setattr(service.resources.passwords, "verify", verify)
+    client = await service.client()
+    for number in range(25):
+        credentials = {"email": f"u{number}@example.org", "password": "x"}
+        await client.post("/v1/auth/session", json=credentials)
+
+    assert caplog.text.count("TRUSTED_PROXIES") == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_which_addresses_are_one_client(one: str, other: str, same: bool) -> None:
+    networks = {
+        client_network(Request({"type": "http", "client": (address, 1)}))
+        for address in (one, other)
+    }
+    assert (len(networks) == 1) == same

@@ -143,6 +143,16 @@ async def test_no_stranger_makes_a_label(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via"]
+)
+async def test_what_a_proxy_forwards_is_not_from_this_machine(
+    client: httpx.AsyncClient, name: str
+) -> None:
+    assert (await client.get("/metrics")).status_code == 200
+    assert (await client.get("/metrics", headers={name: "127.0.0.1"})).status_code == 403
+
+
+@pytest.mark.parametrize(
     ("changes", "client_host", "authorization", "status"),
     [
         ({}, "127.0.0.1", None, 200),

@@ -13,13 +13,13 @@ from eventimport.allocator import keep_freed_memory
 from eventimport.cli.console import fail, out, plain
 from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_archive
 from eventimport.database import migrations
+from eventimport.http.server import server_config
 from eventimport.settings import load_settings
 
 # By name, as uvicorn wants it: the roots of the program know nothing of each other.
 WEB_APPLICATION = "eventimport.main:app_from_environment"
 WORKER = "eventimport.jobs.worker:run_worker"
 
-GRACE_SECONDS = 10
 STARTUP_FAILURE = 3
 """uvicorn's own exit status for an application that did not start."""
 
@@ -40,23 +40,9 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on.", max=65535)] = 8000,
 ) -> None:
     """Serve the HTTP API. Settings come from the environment."""
-    load_settings()
+    settings = load_settings()
     keep_freed_memory()
-    config = uvicorn.Config(
-        WEB_APPLICATION,
-        factory=True,
-        host=host,
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        # The application logs its requests itself, and configures all logs.
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    config = server_config(WEB_APPLICATION, settings, factory=True, host=host, port=port)
     server = Server(config)
     # As `uvicorn.run` does: Ctrl-C is no error, but an application that cannot start is one.
     with suppress(KeyboardInterrupt):

@@ -1,6 +1,6 @@
 """Finding and making accounts."""
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,7 +32,16 @@ async def add_user(
     return user
 
 
-async def find_user(session: AsyncSession, email: str) -> User | None:
-    """The account of this e-mail address, without regard to case."""
-    statement = select(User).where(func.lower(User.email) == func.lower(email))
-    return (await session.scalars(statement)).one_or_none()
+async def find_to_sign_in(session: AsyncSession, email: str) -> tuple[str, User | None]:
+    """The address as accounts are compared by it, and its account if there is one.
+
+    The database alone decides which spellings are one address: Python lowers other characters.
+    """
+    given = select(func.lower(literal(email)).label("address")).subquery()
+    statement = (
+        select(given.c.address, User)
+        .select_from(given)
+        .outerjoin(User, func.lower(User.email) == given.c.address)
+    )
+    address, user = (await session.execute(statement)).one()
+    return address, user

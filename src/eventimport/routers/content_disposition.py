@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-_PARAMETER = re.compile(
-    r';[ \t]*([\w!#$%&\'*+.^`|~-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL
-)
+from eventimport.routers.header_values import parameters
+
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
@@ -31,12 +30,12 @@ def parse_content_disposition(header: bytes) -> ContentDisposition:
     disposition, _, _ = text.partition(";")
     if disposition.strip().lower() != "form-data":
         return ContentDisposition(None, None)
-    parameters: dict[str, str] = {}
-    for key, value in _PARAMETER.findall(text):
-        parameters.setdefault(key.lower(), _unquoted(value))
-    filename = _extended(parameters.get("filename*"))
+    given: dict[str, str] = {}
+    for key, value in parameters(text):
+        given.setdefault(key, _unquoted(value))
+    filename = _extended(given.get("filename*"))
     return ContentDisposition(
-        parameters.get("name"), parameters.get("filename") if filename is None else filename
+        given.get("name"), given.get("filename") if filename is None else filename
     )
 
 

@@ -42,8 +42,11 @@ class Version(BaseModel):
 class ErrorDocument(BaseModel):
     """What every route answers when it refuses: all errors at once."""
 
-    errors: list[ErrorObject]
+    errors: list[ErrorObject] = Field(description="The first 20 errors.")
     jsonapi: Version
+    meta: dict[str, Any] | None = Field(
+        None, description="`total`: how many errors there are, if there are more than 20."
+    )
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -44,6 +44,8 @@ REFUSALS[409]["headers"] = RETRY_AFTER_HEADER
 def parse_key(text: str) -> str:
     """The key that a header's value says. Raises ValueError for what says none."""
     key = text.strip(" \t")
+    if len(key) > 2 * MAX_LENGTH + 2:
+        raise ValueError(f"a key has 1 to {MAX_LENGTH} printable ASCII characters")
     if key.startswith('"'):
         quoted = _QUOTED.fullmatch(key)
         if quoted is None:

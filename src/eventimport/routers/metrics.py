@@ -3,7 +3,7 @@
 import hmac
 import logging
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -23,6 +23,14 @@ from eventimport.errors import refuse
 from eventimport.settings import Settings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FORWARDED = {
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+}
 
 router = APIRouter(tags=["health"])
 logger = logging.getLogger(__name__)
@@ -62,13 +70,19 @@ def _check_access(request: Request, settings: Settings) -> None:
 
 
 def _is_local(request: Request) -> bool:
-    """Whether the request comes from this machine; over a Unix socket it has no address."""
+    """Whether the request comes from this machine; over a Unix socket it has no address. What a
+    proxy has forwarded does not, wherever the proxy is."""
+    if any(name in FORWARDED or name.startswith("x-forwarded") for name in request.headers):
+        return False
     if request.client is None:
         return True
     try:
-        return ip_address(request.client.host).is_loopback
+        address = ip_address(request.client.host)
     except ValueError:
         return False
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return address.is_loopback
 
 
 class StatisticsCollector(Collector):

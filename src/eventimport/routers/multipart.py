@@ -1,14 +1,18 @@
 """multipart/form-data, parsed as it arrives: no temporary file, memory independent of size."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
-from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from eventimport.errors import refuse
+from eventimport.errors import refuse, shown
 from eventimport.routers.body import Body, too_large
 from eventimport.routers.form_parser import FormParser, PartHead, malformed
+from eventimport.routers.header_values import media_type, parameters, unquote
 from eventimport.storage.limits import UploadLimits
+
+MAX_BOUNDARY: Final = 200
+"""RFC 2046 allows 70."""
 
 
 class Part(AsyncIterator[bytes]):
@@ -105,15 +109,18 @@ def parts(request: Request, limits: UploadLimits) -> Form:
 
 
 def _boundary(request: Request) -> bytes:
-    content_type, options = parse_options_header(request.headers.get("content-type"))
-    if content_type != b"multipart/form-data":
+    header = request.headers.get("content-type", "")
+    if media_type(header) != "multipart/form-data":
         raise refuse(
             415,
             "unsupported-media-type",
             "Unsupported media type",
-            f"the body must be multipart/form-data, not {content_type.decode('latin-1')!r}",
+            f"The body must be multipart/form-data, not {shown(media_type(header))}.",
             source={"header": "Content-Type"},
         )
-    if b"boundary" not in options:
+    boundary = unquote(dict(parameters(header)).get("boundary", ""))
+    if not boundary:
         raise malformed("the Content-Type header has no boundary")
-    return options[b"boundary"]
+    if len(boundary) > MAX_BOUNDARY:
+        raise malformed(f"the boundary is longer than {MAX_BOUNDARY} characters")
+    return boundary.encode("latin-1")

@@ -13,7 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from eventimport.database.engine import is_away
-from eventimport.errors import Problem, ProblemError, document, refuse
+from eventimport.errors import (
+    MAX_SHOWN,
+    Problem,
+    ProblemError,
+    document,
+    refuse,
+    shorten,
+)
 from eventimport.routers.security_headers import SECURITY_HEADERS
 from eventimport.storage.protocol import StorageError
 
@@ -60,10 +67,11 @@ async def _problem(_request: Request, error: ProblemError) -> Response:
 
 
 async def _http_exception(request: Request, error: HTTPException) -> Response:
+    path = shorten(request.url.path, MAX_SHOWN)
     if error.status_code == 404:
-        detail = f"There is nothing at {request.url.path}."
+        detail = f"There is nothing at {path}."
     elif error.status_code == 405:
-        detail = f"{request.url.path} does not take {request.method}."
+        detail = f"{path} does not support {shorten(request.method, MAX_SHOWN)}."
     else:
         detail = str(error.detail)
     title = phrase(error.status_code)

@@ -18,6 +18,9 @@ HTTPS_ALONE = {"Strict-Transport-Security": "max-age=31536000"}
 """For a service that clients reach by https: for a year, they are not to try http. It says nothing
 of subdomains, which may be somebody else's."""
 
+PRIVATE = "private, no-cache"
+"""For answers to a client that is signed in: no cache may give them to another one."""
+
 
 class SecurityHeaders:
     """Pure ASGI middleware: it looks at one message per answer and at no body."""
@@ -32,11 +35,15 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        is_signed_in = any(name == b"authorization" for name, _ in scope["headers"])
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if is_signed_in:
+                    headers.setdefault("Cache-Control", PRIVATE)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -1,14 +1,16 @@
 """Access tokens."""
 
 import hashlib
+import logging
+from typing import Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import update
 
-from eventimport.database.accounts import find_user
+from eventimport.database.accounts import find_to_sign_in
 from eventimport.database.models import User
-from eventimport.dependencies import ResourcesDep, count, count_stranger
+from eventimport.dependencies import ResourcesDep, client_network, count, count_stranger
 from eventimport.errors import refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
@@ -18,6 +20,13 @@ from eventimport.routers.users import MAX_PASSWORD_LENGTH
 router = APIRouter(
     tags=["accounts"], route_class=SmallBodyRoute, dependencies=[Depends(count_stranger)]
 )
+
+LOOK_ALIKE: Final = (
+    "many accounts sign in from one address and from no other; if the service is behind a reverse"
+    " proxy, set TRUSTED_PROXIES: until then, all clients share one limit (SIGN_INS_PER_CLIENT)"
+)
+
+logger = logging.getLogger(__name__)
 
 
 class Credentials(BaseModel):
@@ -36,14 +45,16 @@ class Session(BaseModel):
 @router.post("/v1/auth/session", responses=problems(400, 401, 413, 422, 429))
 @router.post("/auth/session", responses=problems(400, 401, 413, 422, 429), include_in_schema=False)
 async def create_session(
-    credentials: Credentials, resources: ResourcesDep, response: Response
+    request: Request, credentials: Credentials, resources: ResourcesDep, response: Response
 ) -> Session:
     """Sign in. Also at `/auth/session`, where existing clients look for it."""
     # Counted for addresses that nobody has, too: the limit tells as little as the answer.
-    account = hashlib.sha256(credentials.email.strip().lower().encode(errors="replace"))
-    await count(resources, resources.settings.sign_in_limit, account.hexdigest())
     async with resources.sessions() as session:
-        user = await find_user(session, credentials.email)
+        address, user = await find_to_sign_in(session, credentials.email.strip())
+    account = hashlib.sha256(address.encode()).hexdigest()
+    if resources.look_alikes.add(client_network(request), account):
+        logger.warning(LOOK_ALIKE)
+    await count(resources, resources.settings.sign_in_limit, account)
     password_hash = user.password_hash if user else None
     # An unknown user costs a hash as well: neither answer nor time tells who has an account.
     matches = await resources.passwords.verify(password_hash, credentials.password)

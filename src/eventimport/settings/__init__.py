@@ -11,12 +11,20 @@ from pydantic_settings import SettingsConfigDict
 
 from eventimport.settings.access import AccessSettings
 from eventimport.settings.clean_up import CleanUpSettings
+from eventimport.settings.http import HTTPSettings
 from eventimport.settings.mail import MailSettings
 from eventimport.settings.media import MediaSettings
 from eventimport.settings.observation import ObservationSettings
 
 
-class Settings(ObservationSettings, MailSettings, CleanUpSettings, MediaSettings, AccessSettings):
+class Settings(
+    ObservationSettings,
+    MailSettings,
+    CleanUpSettings,
+    MediaSettings,
+    HTTPSettings,
+    AccessSettings,
+):
     """All that can be set. Byte limits are in bytes, durations in seconds."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

@@ -11,28 +11,22 @@ from pydantic_settings import NoDecode
 from eventimport.database.import_quota import ImportQuota
 from eventimport.limits import Limit
 from eventimport.settings.service import ServiceSettings
-from eventimport.settings.values import MIB
+from eventimport.settings.values import MIB, words
 
 HOST_NAME = re.compile(r"\*|[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MINUTE = 60
 
 
-def _words(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(word for word in re.split(r"[,\s]+", value) if word)
-    return value
-
-
 def _host_names(value: Any) -> Any:
-    names = tuple(name.lower() for name in _words(value))
+    names = tuple(name.lower() for name in words(value))
     if not all(HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("must be host names without scheme and port, separated by commas")
     return names
 
 
 def _origins(value: Any) -> Any:
-    origins: tuple[str, ...] = _words(value)
+    origins: tuple[str, ...] = words(value)
     for origin in origins:
         parts = urlsplit(origin)
         if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":

@@ -1,6 +1,7 @@
 """What settings have in common: sizes, and checks of addresses and secrets."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
@@ -8,6 +9,13 @@ from pydantic import AfterValidator, SecretStr
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+
+
+def words(value: Any) -> Any:
+    """The words of a text that separates them by commas or spaces; any other value as it is."""
+    if isinstance(value, str):
+        return tuple(word for word in re.split(r"[,\s]+", value) if word)
+    return value
 
 
 def web_address(value: str) -> str:

@@ -1,16 +1,15 @@
 """Media types and preconditions, as JSON:API and HTTP say."""
 
-import re
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 
 from eventimport.database.event_queries import EDITABLE, Row
 from eventimport.errors import refuse
+from eventimport.routers.header_values import split
 from eventimport.routers.problems import MEDIA_TYPE
 
 MAX_HEADER: Final = 1000
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def check_accept(request: Request) -> None:
@@ -18,7 +17,7 @@ def check_accept(request: Request) -> None:
     with a parameter other than `profile`."""
     asked = [
         parameters
-        for media_type, parameters in map(_parse, _split(request.headers.get("accept", ""), ","))
+        for media_type, parameters in map(_parse, split(request.headers.get("accept", ""), ","))
         if media_type == MEDIA_TYPE
     ]
     # What follows q is no parameter of the media type.
@@ -45,17 +44,8 @@ def check_content_type(request: Request) -> None:
         )
 
 
-def _split(text: str, separator: str) -> list[str]:
-    masked = _QUOTED.sub(lambda match: "_" * len(match[0]), text)
-    parts, start = [], 0
-    for match in re.finditer(re.escape(separator), masked):
-        parts.append(text[start : match.start()])
-        start = match.end()
-    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
-
-
 def _parse(text: str) -> tuple[str, list[str]]:
-    media_type, *parameters = _split(text, ";") or [""]
+    media_type, *parameters = split(text, ";") or [""]
     return media_type.lower(), [part.partition("=")[0].strip().lower() for part in parameters]
 
 
@@ -70,13 +60,13 @@ def etag(row: Row) -> str:
 
 def matches(header: str, tag: str) -> bool:
     """Whether the list of tags names this one; compared weakly, as `If-None-Match` wants it."""
-    return any(given in ("*", tag, f"W/{tag}") for given in _split(header, ","))
+    return any(given in ("*", tag, f"W/{tag}") for given in split(header, ","))
 
 
 def check_if_match(header: str | None, row: Row) -> None:
     """Refuse with 412 a change of another version than the one that the client has seen. Compared
     strongly, as `If-Match` wants it."""
-    if header is not None and not {"*", etag(row)} & set(_split(header, ",")):
+    if header is not None and not {"*", etag(row)} & set(split(header, ",")):
         raise changed_meanwhile()
 
 

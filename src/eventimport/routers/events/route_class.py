@@ -12,7 +12,7 @@ from eventimport.routers.events.negotiation import ACCEPT
 from eventimport.routers.events.schema import ResourceType
 from eventimport.routers.jsonapi import JSONAPIResponse
 from eventimport.routers.problems import MEDIA_TYPE
-from eventimport.routers.small_body import KIB, SmallBodyRoute
+from eventimport.routers.small_body import SmallBodyRoute
 
 Endpoint = Callable[..., Any]
 
@@ -30,9 +30,9 @@ ETAG: Final[dict[str, Any]] = {
 
 
 class DocumentRoute(SmallBodyRoute):
-    """Takes a document; the longest text that an attribute may have fits in."""
+    """Accepts a document of up to MAX_BODY_BYTES."""
 
-    max_bytes: ClassVar[int] = 1024 * KIB
+    max_bytes: ClassVar[int | None] = None
 
 
 def create_router() -> APIRouter:

@@ -1,0 +1,1 @@
+"""The HTTP server below the application: connections, and what they may cost."""
