@@ -16,6 +16,7 @@ from eventimport.auth import Passwords, Tokens
 from eventimport.database.engine import create_engine, create_reader, session_factory
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.storage_choice import StorageChoice
+from eventimport.database.task_watch import TaskWatcher
 from eventimport.limits import Limiter, LookAlikes
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
@@ -54,6 +55,7 @@ class Resources:
     queue: ImportQueue
     redis: ArqRedis
     limiter: Limiter
+    task_watcher: TaskWatcher
     look_alikes: LookAlikes = field(default_factory=LookAlikes)
     metrics: RequestMetrics
     statistics: StatisticsReader
@@ -108,6 +110,9 @@ async def open_resources(
             queue=queue,
             redis=redis,
             limiter=Limiter(redis, settings.queue_name),
+            task_watcher=TaskWatcher(
+                reader, settings.max_event_streams, settings.max_event_streams_per_user
+            ),
             metrics=RequestMetrics(),
             statistics=StatisticsReader(engine),
             tracer_provider=tracer_provider,

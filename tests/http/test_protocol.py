@@ -180,6 +180,7 @@ def test_a_client_that_does_not_read_is_cut_off(serve: Serve, kind: str) -> None
         nonlocal size
         while True:
             size += 64 * 1024
+            await asyncio.sleep(0)
             yield bytes(64 * 1024)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

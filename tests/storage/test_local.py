@@ -14,7 +14,7 @@ from eventimport.storage.config import LocalConfig
 from eventimport.storage.direct_io import BUFFER_BYTES, new_buffer
 from eventimport.storage.local import LocalStorage
 from eventimport.storage.partial_file import PartialFile
-from eventimport.storage.protocol import StorageError
+from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 KEY = "uploads/1/abc/a.bin"
 SIZE = 40_000_000
@@ -241,3 +241,52 @@ def test_urls_begin_with_the_given_host(tmp_path: Path) -> None:
     storage = LocalStorage(LocalConfig(root=tmp_path, base_url="https://static.example/"))
     assert storage.public_url("a/b c.png") == "https://static.example/media/a/b%20c.png"
     assert LocalStorage(LocalConfig(root=tmp_path)).public_url("a") == "/media/a"
+
+
+@pytest.mark.parametrize(
+    ("key", "file_mode", "folder_mode"),
+    [("private/imports/1/archive.zip", 0o600, 0o700), ("uploads/1/a.png", 0o644, 0o755)],
+)
+async def test_no_other_account_can_read_private_objects(
+    storage: LocalStorage, tmp_path: Path, key: str, file_mode: int, folder_mode: int
+) -> None:
+    old = os.umask(0o022)
+    try:
+        await storage.put(key, stream(10), content_type="x/y")
+    finally:
+        os.umask(old)
+
+    path = await storage.path(key)
+    root = tmp_path / "deep" / "root"
+    assert path.stat().st_mode & 0o777 == file_mode
+    folders = [folder for folder in path.parents if root in folder.parents]
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {folder_mode}
+    assert (root / ".incoming").stat().st_mode & 0o777 == 0o700
+
+
+async def test_folders_of_earlier_versions_are_closed(
+    storage: LocalStorage, tmp_path: Path
+) -> None:
+    private = tmp_path / "deep" / "root" / "private"
+    private.mkdir(parents=True, mode=0o755)
+
+    await storage.put(KEY, stream(10), content_type="x/y")
+
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "folder", ["PRIVATE", "Private", "pr\N{LATIN SMALL LETTER DOTLESS I}vate", "alias", "a/b"]
+)
+async def test_another_name_of_the_private_folder_is_private(
+    storage: LocalStorage, tmp_path: Path, folder: str
+) -> None:
+    await storage.put("private/imports/1/archive.zip", stream(10), content_type="x/y")
+    root = tmp_path / "deep" / "root"
+    # As a disk does that takes two names for one.
+    (root / folder).parent.mkdir(exist_ok=True)
+    (root / folder).symlink_to(root / "private")
+
+    assert await storage.stat(f"{folder}/imports/1/archive.zip")
+    with pytest.raises((ObjectNotFoundError, ValueError)):
+        await storage.public_path(f"{folder}/imports/1/archive.zip")

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
 
-from eventimport.storage.keys import MAX_KEY_BYTES
+from eventimport.storage.keys import MAX_KEY_BYTES, visibility_of
+from eventimport.storage.protocol import Visibility
 
 CONTENT = bytes(range(256)) * 4000
 Store = Callable[..., Awaitable[str]]
@@ -216,3 +217,62 @@ async def test_another_host_may_stand_before_the_urls(start_service: Any) -> Non
     assert local.public_url("uploads/1/abc/a.png") == (
         "https://static.example/media/uploads/1/abc/a.png"
     )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "private/imports/1/archive.zip",
+        "PRIVATE/imports/1/archive.zip",
+        "Private/imports/1/archive.zip",
+        "%70rivate/imports/1/archive.zip",
+        "./private/imports/1/archive.zip",
+        "%2e/private/imports/1/archive.zip",
+        "uploads/../private/imports/1/archive.zip",
+        "uploads/%2e%2e/private/imports/1/archive.zip",
+        "/private/imports/1/archive.zip",
+        "private./imports/1/archive.zip",
+        "private%20/imports/1/archive.zip",
+        "%EF%BD%90rivate/imports/1/archive.zip",
+        "pri%E2%80%8Dvate/imports/1/archive.zip",
+        "private%5Cimports%5C1%5Carchive.zip",
+        "private%2Fimports%2F1%2Farchive.zip",
+        "private/imports/1/archive.zip/",
+        "private//imports/1/archive.zip",
+    ],
+)
+async def test_no_spelling_reaches_a_private_object(service: Any, store: Store, path: str) -> None:
+    await store("private/imports/1/archive.zip")
+    raw = f"/media/{path}".encode()
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    # As the server hands it over: an HTTP client would resolve the dots.
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": unquote(raw.decode()),
+        "raw_path": raw,
+        "query_string": b"",
+        "headers": [(b"host", b"service.example")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "scheme": "http",
+        "root_path": "",
+        "http_version": "1.1",
+    }
+    await service.answer(scope, receive, send)
+
+    assert sent[0]["status"] == 404
+
+
+@pytest.mark.parametrize(
+    "first", ["PRIVATE", "private.", "\uff50rivate", "pri\u200dvate", "private "]
+)
+def test_other_spellings_of_private_are_private(first: str) -> None:
+    assert visibility_of(f"{first}/x") is Visibility.PRIVATE

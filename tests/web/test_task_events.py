@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, event, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.types import Message
 
@@ -126,15 +126,16 @@ def stream(service: Any, user: User) -> OpenStream:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The row is looked at all the time."""
-    monkeypatch.setattr(task_events, "POLL_SECONDS", 0.01)
+    service.resources.task_watcher.interval = 0.01
+    monkeypatch.setattr(task_events, "LOOK_SECONDS", 0.01)
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def slow(service: Any) -> None:
     """The row is looked at once, and then not while the test lasts."""
-    monkeypatch.setattr(task_events, "POLL_SECONDS", 10 * PATIENCE)
+    service.resources.task_watcher.interval = 10 * PATIENCE
 
 
 @pytest.mark.usefixtures("quick")
@@ -264,3 +265,63 @@ async def test_comments_keep_the_connection_alive(
         await events.start()
         await events.task()
         assert (await events.chunk()).startswith(b":")
+
+
+async def test_a_user_has_only_so_many_streams(
+    start_service: Any, user: User, make_user: Any, add_job: Any
+) -> None:
+    service = await start_service(max_event_streams_per_user=1, max_event_streams=2)
+    job_id = await add_job()
+    path = f"/v1/tasks/{job_id}/events"
+    client = await service.client(user)
+    admins = [await make_user(is_admin=True) for _ in range(2)]
+    async with Stream(service, job_id, user).open() as first:
+        await first.start()
+        one_too_many = await client.get(path)
+        async with Stream(service, job_id, admins[0]).open() as second:
+            await second.start()
+            full = await (await service.client(admins[1])).get(path)
+            second.go_away()
+            await second.answering
+        first.go_away()
+        await first.answering
+    async with Stream(service, job_id, user).open() as again:
+        assert (await again.start())["status"] == 200
+
+    for answer, setting in (
+        (one_too_many, "MAX_EVENT_STREAMS_PER_USER"),
+        (full, "MAX_EVENT_STREAMS"),
+    ):
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 0
+        assert f"({setting})" in answer.json()["errors"][0]["detail"]
+
+
+async def test_a_refused_stream_is_not_counted(start_service: Any, user: User) -> None:
+    client = await (await start_service(max_event_streams_per_user=1)).client(user)
+
+    answers = [await client.get(f"/v1/tasks/{uuid4()}/events") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+
+
+@pytest.mark.usefixtures("slow")
+async def test_all_streams_are_read_by_one_statement(
+    service: Any, user: User, add_job: Any
+) -> None:
+    watcher = service.resources.task_watcher
+    statements: list[str] = []
+    event.listen(
+        service.resources.reader.sync_engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, *_: statements.append(statement),
+    )
+    job_ids = [await add_job() for _ in range(5)]
+    with ExitStack() as stack:
+        watches = [stack.enter_context(watcher.watch(job_id)) for job_id in job_ids]
+        for watch in watches:
+            async with asyncio.timeout(PATIENCE):
+                await watch.changed.wait()
+
+    assert len(statements) == 1
+    assert watcher._loop is None

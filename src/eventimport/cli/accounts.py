@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from eventimport.auth import Passwords
 from eventimport.cli.console import fail, out, plain
+from eventimport.cli.schema import UNREACHABLE, require_schema, unreachable
 from eventimport.database.accounts import EmailTakenError, add_user
 from eventimport.database.engine import DatabaseConfig, create_engine, session_factory
 from eventimport.routers.users import NewUser
@@ -58,6 +59,7 @@ def add(
 ) -> None:
     """Add an account. The password comes from EVENTIMPORT_PASSWORD, or is asked for."""
     settings = load_settings()
+    require_schema(settings.database)
     try:
         new = NewUser(email=email, password=ask_password(new=True))
     except ValidationError as error:
@@ -69,4 +71,6 @@ def add(
         )
     except EmailTakenError as error:
         fail(str(error))
+    except UNREACHABLE as error:
+        fail(unreachable(error))
     out.print(f"Added {'admin' if admin else 'user'} {plain(new.email)} (id {number}).")

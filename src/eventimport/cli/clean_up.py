@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport import logs
 from eventimport.cli.console import fail, out
+from eventimport.cli.schema import require_schema
 from eventimport.settings import load_settings
 
 CLEAN_UP_ONCE: Final = "eventimport.jobs.clean_up:clean_up_once"
@@ -39,6 +40,7 @@ def clean_up(
     some, 2 the database couldn't be used.
     """
     settings = load_settings()
+    require_schema(settings.database)
     logs.configure(replace(settings.logging, level="warning"))
     try:
         removed: dict[str, int] = asyncio.run(resolve_name(CLEAN_UP_ONCE)(settings))

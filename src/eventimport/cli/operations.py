@@ -12,6 +12,7 @@ import uvicorn
 from eventimport.allocator import keep_freed_memory
 from eventimport.cli.console import fail, out, plain
 from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_archive
+from eventimport.cli.schema import UNREACHABLE, require_schema, unreachable
 from eventimport.database import migrations
 from eventimport.http.server import server_config
 from eventimport.settings import load_settings
@@ -41,6 +42,7 @@ def serve(
 ) -> None:
     """Serve the HTTP API. Settings come from the environment."""
     settings = load_settings()
+    require_schema(settings.database, must_answer=False)
     keep_freed_memory()
     config = server_config(WEB_APPLICATION, settings, factory=True, host=host, port=port)
     server = Server(config)
@@ -54,12 +56,17 @@ def serve(
 def work() -> None:
     """Run a worker: it takes accepted imports from the queue. Start as many as you like."""
     settings = load_settings()
+    require_schema(settings.database, must_answer=False)
     resolve_name(WORKER)(settings)
 
 
 def migrate() -> None:
     """Create or upgrade the tables in DATABASE_URL."""
-    migrations.upgrade(load_settings().database_url.get_secret_value())
+    settings = load_settings()
+    try:
+        migrations.upgrade(settings.database_url.get_secret_value())
+    except UNREACHABLE as error:
+        fail(unreachable(error))
     out.print("The database is up to date.")
 
 

@@ -39,14 +39,18 @@ class Version(BaseModel):
     version: str = Field("1.1", description="Always 1.1.")
 
 
+class ErrorsTotal(BaseModel):
+    """How many errors there are."""
+
+    total: int
+
+
 class ErrorDocument(BaseModel):
     """What every route answers when it refuses: all errors at once."""
 
     errors: list[ErrorObject] = Field(description="The first 20 errors.")
     jsonapi: Version
-    meta: dict[str, Any] | None = Field(
-        None, description="`total`: how many errors there are, if there are more than 20."
-    )
+    meta: ErrorsTotal | None = Field(None, description="Only if there are more errors.")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -74,7 +78,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        for model in (ErrorObject, Version, ErrorDocument):
+        for model in (ErrorObject, Version, ErrorsTotal, ErrorDocument):
             schema = model.model_json_schema(ref_template=REF + "{model}")
             schema.pop("$defs", None)
             schemas[model.__name__] = schema

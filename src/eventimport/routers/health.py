@@ -7,8 +7,8 @@ from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from sqlalchemy import text
 
+from eventimport.database.schema import SchemaMismatchError, check_schema
 from eventimport.dependencies import ResourcesDep
 from eventimport.errors import refuse
 from eventimport.queue import worker_key
@@ -51,8 +51,9 @@ async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
     """Everything is there that an import needs: the database, the queue, the storage, a worker that
     is alive. 503 where one is not, with what was found in the error's `meta`; each is waited for
     READINESS_TIMEOUT seconds at most."""
+    hints: list[str] = []
     results = await asyncio.gather(
-        *(_result_of(name, check, resources) for name, check in CHECKS.items())
+        *(_result_of(name, check, resources, hints) for name, check in CHECKS.items())
     )
     checks = dict(zip(CHECKS, results, strict=True))
     missing = [name for name, result in checks.items() if result != "ok"]
@@ -61,7 +62,7 @@ async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
             503,
             "not-ready",
             "The service is not ready",
-            f"Not available: {', '.join(missing)}.",
+            " ".join([f"Not available: {', '.join(missing)}.", *hints]),
             headers={"Retry-After": "5"},
             meta={"checks": checks},
         )
@@ -70,13 +71,20 @@ async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
 
 
 async def _result_of(
-    name: str, check: Callable[[Resources], Awaitable[None]], resources: Resources
+    name: str,
+    check: Callable[[Resources], Awaitable[None]],
+    resources: Resources,
+    hints: list[str],
 ) -> CheckResult:
     try:
         async with asyncio.timeout(resources.settings.readiness_timeout):
             await check(resources)
     except TimeoutError:
         return "timeout"
+    except SchemaMismatchError as error:
+        logger.error("not ready: %s", error)  # noqa: TRY400 - the traceback says no more
+        hints.append(str(error))
+        return "failed"
     except Exception as error:  # noqa: BLE001 - whatever it is, that part is not ready
         logger.warning("not ready: %s (%s)", name, type(error).__name__)
         return "failed"
@@ -84,8 +92,7 @@ async def _result_of(
 
 
 async def _database(resources: Resources) -> None:
-    async with resources.reader.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+    await check_schema(resources.reader)
 
 
 async def _queue(resources: Resources) -> None:

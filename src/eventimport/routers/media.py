@@ -11,7 +11,6 @@ from eventimport.errors import ProblemError, refuse
 from eventimport.routers.conditional import names, not_modified
 from eventimport.routers.documentation import problems
 from eventimport.storage.content_types import content_type_of, shown_in_place
-from eventimport.storage.keys import check_public
 from eventimport.storage.local import LocalStorage
 from eventimport.storage.protocol import ObjectNotFoundError
 
@@ -59,7 +58,7 @@ async def get_media(
     if not isinstance(storage, LocalStorage):
         raise _not_found(key)
     try:
-        path = await storage.path(check_public(key))
+        path = await storage.public_path(key)
         facts = path.stat()
     except (ObjectNotFoundError, FileNotFoundError, ValueError):
         raise _not_found(key) from None

@@ -1,6 +1,7 @@
 """Every error of every route, as a JSON:API document."""
 
 import http
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from eventimport.database.engine import is_away
+from eventimport.database.schema import is_mismatch
 from eventimport.errors import (
     MAX_SHOWN,
     Problem,
@@ -35,6 +37,8 @@ RENAMED_PHRASES = {
 """Python 3.13 took over the names of RFC 9110."""
 
 PATH, QUERY, HEADER, BODY = "path", "query", "header", "body"
+
+logger = logging.getLogger(__name__)
 
 
 class ProblemResponse(JSONResponse):
@@ -126,6 +130,18 @@ async def _storage(_request: Request, _error: StorageError) -> Response:
 
 
 async def _database(_request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and is_mismatch(error):
+        logger.error("A table or a column is missing. Run `eventimport migrate`.")
+        return ProblemResponse(
+            refuse(
+                503,
+                "schema-outdated",
+                "Database schema outdated",
+                "The service's database schema is not the one of this version. An administrator"
+                " must run `eventimport migrate`.",
+                headers=RETRY_AFTER,
+            )
+        )
     if isinstance(error, DBAPIError) and not _is_away(error):
         raise error
     return ProblemResponse(

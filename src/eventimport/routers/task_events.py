@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,13 +12,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.models.import_job import OPEN_STATUSES
+from eventimport.database.task_watch import Watch
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep
 from eventimport.errors import ProblemError
 from eventimport.routers.documentation import problems
 from eventimport.routers.tasks import read_task
 
-POLL_SECONDS = 0.5
-"""How often the job's row is read; a worker writes its progress a few times a second at most."""
+LOOK_SECONDS = 0.5
+"""How often a stream looks whether it must end."""
 
 MAX_SECONDS = 600.0
 """How long one answer goes on. A client whose task is not over by then asks again."""
@@ -28,15 +30,17 @@ logger = logging.getLogger(__name__)
 
 async def get_first_state(
     task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep
-) -> dict[str, Any]:
-    """The task as it is now: read before the answer begins, so that a refusal has its status."""
-    return await read_task(resources, task_id, user_id)
+) -> AsyncIterator[dict[str, Any]]:
+    """The task as it is now: read before the answer begins, so that a refusal has its status. The
+    stream counts until the answer has ended. Raises 429 for one too many."""
+    with resources.task_watcher.stream(user_id):
+        yield await read_task(resources, task_id, user_id)
 
 
 @router.get(
     "/{task_id}/events",
     response_class=EventSourceResponse,
-    responses=problems(401, 404),
+    responses=problems(401, 404, 429),
     response_description="Events whose data are what `GET /v1/tasks/{task_id}` answers.",
 )
 async def watch_task(
@@ -54,16 +58,27 @@ async def watch_task(
     task = first
     yield ServerSentEvent(data=task)
     deadline = asyncio.get_running_loop().time() + MAX_SECONDS
-    while task["state"] in OPEN_STATUSES:
-        await asyncio.sleep(POLL_SECONDS)
-        if resources.stopping.is_set() or asyncio.get_running_loop().time() > deadline:
-            return
-        try:
-            now = await read_task(resources, task_id, user_id)
-        except (ProblemError, SQLAlchemyError, OSError, TimeoutError) as error:
-            # The status is sent already: ending early is all that can be told.
-            logger.warning("The events of task %s end early: %s", task_id, error)
-            return
-        if now != task:
-            task = now
-            yield ServerSentEvent(data=task)
+    with resources.task_watcher.watch(task_id) as watch:
+        while task["state"] in OPEN_STATUSES:
+            await _changed(watch)
+            if resources.stopping.is_set() or asyncio.get_running_loop().time() > deadline:
+                return
+            if not watch.changed.is_set():
+                continue
+            watch.changed.clear()
+            try:
+                now = await read_task(resources, task_id, user_id)
+            except (ProblemError, SQLAlchemyError, OSError, TimeoutError) as error:
+                # The status is sent already: ending early is all that can be told.
+                logger.warning("The events of task %s end early: %s", task_id, error)
+                return
+            if now != task:
+                task = now
+                yield ServerSentEvent(data=task)
+
+
+async def _changed(watch: Watch) -> None:
+    """Wait for a change, and no longer than until the next look at the clock."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS):
+            await watch.changed.wait()

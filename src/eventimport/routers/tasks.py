@@ -17,7 +17,7 @@ from eventimport.database.service_settings import find_installation
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
 from eventimport.resources import Resources
-from eventimport.routers.documentation import ErrorDocument, Version, problems
+from eventimport.routers.documentation import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.routers.import_jobs import findings_url
 from eventimport.storage.archives import remove_archive
 from eventimport.storage.event_objects import remove_event_objects
@@ -51,10 +51,9 @@ class ImportResult(BaseModel):
     )
 
 
-class ErrorsMeta(BaseModel):
+class ErrorsMeta(ErrorsTotal):
     """How many errors there are, and where all of them are listed."""
 
-    total: int
     findings_url: str
 
 

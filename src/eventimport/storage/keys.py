@@ -7,7 +7,8 @@ from uuid import UUID
 
 from eventimport.storage.protocol import Visibility
 
-PRIVATE_PREFIX = "private/"
+PRIVATE_FOLDER = "private"
+PRIVATE_PREFIX = f"{PRIVATE_FOLDER}/"
 ARCHIVE_PREFIX = f"{PRIVATE_PREFIX}imports/"
 EVENT_PREFIX = "events/"
 UPLOAD_PREFIXES = (ARCHIVE_PREFIX, EVENT_PREFIX, "uploads/")
@@ -60,8 +61,15 @@ def safe_name(name: str) -> str:
 
 
 def visibility_of(key: str) -> Visibility:
-    """Who may see the object: the key's first part decides."""
-    return Visibility.PRIVATE if key.startswith(PRIVATE_PREFIX) else Visibility.PUBLIC
+    """Who may see the object: the key's first part decides.
+
+    Disks may take other spellings of `private` for the same folder: in another case, in another
+    Unicode form, with invisible characters, or with dots and spaces at the end.
+    """
+    first = unicodedata.normalize("NFKC", key.partition("/")[0])
+    visible = "".join(c for c in first if unicodedata.category(c) not in {"Cf", "Mn"})
+    folder = visible.casefold().strip(". ")
+    return Visibility.PRIVATE if folder == PRIVATE_FOLDER else Visibility.PUBLIC
 
 
 def check_key(key: str) -> str:

@@ -16,9 +16,14 @@ from urllib.parse import quote
 from eventimport.storage.config import MIB, LocalConfig
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.direct_io import BUFFER_BYTES, new_buffer
-from eventimport.storage.keys import check_key, check_public
+from eventimport.storage.keys import PRIVATE_FOLDER, check_key, check_public, visibility_of
 from eventimport.storage.partial_file import PartialFile, make_directories
-from eventimport.storage.protocol import ObjectNotFoundError, StorageError, StoredObject
+from eventimport.storage.protocol import (
+    ObjectNotFoundError,
+    StorageError,
+    StoredObject,
+    Visibility,
+)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -35,6 +40,7 @@ class LocalStorage:
     def __init__(self, config: LocalConfig) -> None:
         self._root = config.root.absolute()
         self._incoming = self._root / ".incoming"
+        self._private = self._root / PRIVATE_FOLDER
         self._base_url = config.base_url.rstrip("/")
         self._ready = False
 
@@ -53,7 +59,8 @@ class LocalStorage:
         """Store the chunks: written beside, fsynced, renamed."""
         check_key(key)
         await self._prepare()
-        file = PartialFile(self._incoming, self._root / key)
+        private = visibility_of(key) is Visibility.PRIVATE
+        file = PartialFile(self._incoming, self._root / key, private=private)
         try:
             await _write(file, chunks)
         except BaseException:
@@ -75,6 +82,14 @@ class LocalStorage:
         if await self.stat(key) is None:
             raise ObjectNotFoundError(key)
         return self._root / key
+
+    async def public_path(self, key: str) -> Path:
+        """Where a public object lies. Raises ObjectNotFoundError, also where the disk leads to a
+        private object under this name."""
+        path = await self.path(check_public(key))
+        if not await _run(self._is_public, path):
+            raise ObjectNotFoundError(key)
+        return path
 
     async def stat(self, key: str) -> StoredObject | None:
         """The object's facts; None for a folder, too."""
@@ -107,8 +122,16 @@ class LocalStorage:
 
     async def _prepare(self) -> None:
         if not self._ready:
-            await _run(make_directories, self._incoming)
+            await _run(self._make_folders)
             self._ready = True
+
+    def _make_folders(self) -> None:
+        """Make the folder of temporary files, and close those that earlier versions left open."""
+        make_directories(self._root)
+        make_directories(self._incoming, mode=0o700)
+        for folder in (self._incoming, self._private):
+            with suppress(OSError):
+                folder.chmod(0o700)
 
     def _open(self, key: str) -> FileIO:
         if self._stat(key) is None:
@@ -124,6 +147,12 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError):
             return None
         return _stored(key, found) if S_ISREG(found.st_mode) else None
+
+    def _is_public(self, path: Path) -> bool:
+        """Whether the file lies outside of the private folder. Compared by what the disk says of
+        the folders, not by their names."""
+        private = _identity(self._private)
+        return private is None or private not in map(_identity, path.resolve().parents)
 
     def _delete(self, path: Path) -> None:
         with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -204,6 +233,14 @@ async def _told(working: Awaitable[_T]) -> _T:
         return await working
     except OSError as error:
         raise StorageError(f"local disk: {error}") from error
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _unless_gone(error: OSError) -> None:

@@ -20,12 +20,14 @@ class PartialFile:
 
     Nothing touches the disk before the first `write` or `commit`. `discard` may be called at any
     time, from another thread too, while a `write` or `commit` still runs: it waits for that, and
-    afterwards neither the temporary file nor the destination exists.
+    afterwards neither the temporary file nor the destination exists. A `private` file, and the
+    folders that are made for it, can be read by no other account of the machine.
     """
 
-    def __init__(self, directory: Path, destination: Path) -> None:
+    def __init__(self, directory: Path, destination: Path, *, private: bool = False) -> None:
         self._temporary = directory / f"{_PROCESS}-{os.getpid()}-{next(_numbers)}"
         self._destination = destination
+        self._private = private
         self._descriptor: int | None = None
         self._lock = threading.Lock()
         self._discarded = False
@@ -61,7 +63,8 @@ class PartialFile:
             raise FileNotFoundError(f"{self._temporary} was discarded")
         if self._descriptor is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._descriptor = os.open(self._temporary, flags, 0o644)
+            mode = 0o600 if self._private else 0o644
+            self._descriptor = os.open(self._temporary, flags, mode)
             self._file = DirectFile(self._descriptor)
         return self._file
 
@@ -74,7 +77,7 @@ class PartialFile:
         folder = self._destination.parent
         for attempt in range(_DIRECTORY_ATTEMPTS):
             try:
-                make_directories(folder)
+                make_directories(folder, mode=0o700 if self._private else 0o777)
                 self._temporary.rename(self._destination)
                 self._committed = True
                 break
@@ -85,12 +88,12 @@ class PartialFile:
         _sync_directory(folder)
 
 
-def make_directories(folder: Path) -> None:
+def make_directories(folder: Path, *, mode: int = 0o777) -> None:
     """Make the folder and its parents, each entry on disk before anything relies on it."""
     if folder.is_dir():
         return
-    make_directories(folder.parent)
-    folder.mkdir(exist_ok=True)
+    make_directories(folder.parent, mode=mode)
+    folder.mkdir(mode=mode, exist_ok=True)
     _sync_directory(folder.parent)
 
 

@@ -1,0 +1,39 @@
+"""What commands that use the database check before anything else."""
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from eventimport.cli.console import fail
+from eventimport.database.engine import DatabaseConfig, DatabaseConfigError, create_engine
+from eventimport.database.schema import SchemaMismatchError, check_schema
+
+UNREACHABLE = (SQLAlchemyError, DatabaseConfigError, OSError)
+
+
+def require_schema(config: DatabaseConfig, *, must_answer: bool = True) -> None:
+    """End the command unless the database has the tables that this version needs.
+
+    Without `must_answer`, a database that cannot be reached is none of this command's business:
+    the service starts, and waits for it.
+    """
+    try:
+        asyncio.run(_check(config))
+    except SchemaMismatchError as error:
+        fail(str(error))
+    except UNREACHABLE as error:
+        if must_answer:
+            fail(unreachable(error))
+
+
+def unreachable(error: BaseException) -> str:
+    """What to say where the database does not answer; the error itself may quote its password."""
+    return f"The database cannot be used ({type(error).__name__}). Check DATABASE_URL."
+
+
+async def _check(config: DatabaseConfig) -> None:
+    engine = create_engine(config)
+    try:
+        await check_schema(engine)
+    finally:
+        await engine.dispose()
