@@ -91,8 +91,14 @@ async def test_the_report_counts_and_tells(imports: Imports) -> None:
     }
     assert job.report["media"]["outcomes"] == {"NOT_AN_IMAGE": 1, "REFUSED": 1}
     assert job.report["totals"]["error"] == 0
-    told = {(finding["code"], finding["entry"]) for finding in job.report["findings"]}
-    assert told == {("no-offset", "event"), ("no-offset", "sessions"), ("unknown-key", "event")}
+    told = {(finding["code"], finding.get("entry")) for finding in job.report["findings"]}
+    assert told == {
+        ("no-offset", "event"),
+        ("no-offset", "sessions"),
+        ("unknown-key", "event"),
+        ("media-not-an-image", None),
+        ("media-refused", None),
+    }
     rows = await imports.rows("import_findings")
     rows.sort(key=lambda row: int(row["position"]))
     assert [row["content"] for row in rows] == job.report["findings"]

@@ -23,7 +23,7 @@ from tests.web.keyed_requests import (
 )
 
 from eventimport.database.models import User
-from eventimport.routers import images
+from eventimport.media.image_processes import ImageProcesses
 from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
 from eventimport.storage.protocol import Storage
 
@@ -142,10 +142,10 @@ async def test_a_repeated_picture_is_not_processed_again(
 ) -> None:
     first = await PICTURE(user_client)
 
-    def process_image(*_args: Any) -> None:
+    def process(*_args: Any) -> None:
         pytest.fail("processed again")
 
-    monkeypatch.setattr(images, "process_image", process_image)
+    monkeypatch.setattr(ImageProcesses, "process", process)
     assert_replayed(await PICTURE(user_client), first)
 
 

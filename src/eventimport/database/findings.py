@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +45,24 @@ async def add_findings(
     )
     columns = ["import_job_id", "position", "severity", "content"]
     await connection.execute(insert(ImportFinding).from_select(columns, rows))
+
+
+async def sort_findings(connection: AsyncConnection, job_id: UUID) -> None:
+    """Number an import's findings anew: errors, then warnings, then repairs; otherwise as added."""
+    table = ImportFinding.__table__
+    own = table.c.import_job_id == job_id
+    gravest_first = case({"error": 0, "warning": 1}, value=table.c.severity, else_=2)
+    number = func.row_number().over(order_by=(gravest_first, table.c.position))
+    ranked = select(table.c.position, number.label("number")).where(own).subquery()
+    # By way of negative numbers, so that no two rows have the same one in between.
+    await connection.execute(
+        update(ImportFinding)
+        .where(own, table.c.position == ranked.c.position)
+        .values(position=-ranked.c.number)
+    )
+    await connection.execute(
+        update(ImportFinding).where(own).values(position=-1 - table.c.position)
+    )
 
 
 async def list_findings(

@@ -16,7 +16,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventimport.database.leases import Lease, StaleAttemptError
@@ -271,15 +271,6 @@ class ImportMediaRecords:
         )
         if (await connection.execute(statement)).one_or_none() is None:
             raise StaleAttemptError(f"attempt {lease.attempt} of import {lease.job_id} is over")
-
-
-def with_media(media: dict[str, Any]) -> ColumnElement[Any]:
-    """The job's report, saying this of the media beside what it said before."""
-    return func.jsonb_set(
-        ImportJob.report,
-        cast(["media"], ARRAY(Text)),
-        ImportJob.report["media"].concat(cast(media, JSONB)),
-    )
 
 
 def _table(name: str) -> Table:

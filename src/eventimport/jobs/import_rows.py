@@ -1,15 +1,23 @@
 """The rows that an import adds to those of its plan: who owns the event, which media to move."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
 from eventimport.database.leases import Lease
 from eventimport.database.models import MediaOutcome
+from eventimport.jobs.early_media import EarlyItem
+from eventimport.openevent.media_plan import PlannedMedia
 from eventimport.openevent.plan import Plan, TableRows
 
 OWNER = "owner"
 
+_NOTHING: Final = (None, None, None, None)
 
-def rows_of_import(plan: Plan, lease: Lease) -> list[TableRows]:
+
+def rows_of_import(plan: Plan, lease: Lease, stored: Sequence[EarlyItem] = ()) -> list[TableRows]:
     """The owner's role, and the media: those that the archive names but does not hold have their
-    outcome already."""
+    outcome already. `stored` are the media that a strict import has stored by now."""
     roles = [(plan.event_id, lease.user_id, OWNER)]
     media = [
         (
@@ -22,9 +30,9 @@ def rows_of_import(plan: Plan, lease: Lease) -> list[TableRows]:
             item.origin,
             item.media_type,
             item.entry,
-            (MediaOutcome.MISSING if item.missing else MediaOutcome.PLANNED).value,
+            *_outcome(item, stored[number] if stored else None),
         )
-        for item in plan.media
+        for number, item in enumerate(plan.media)
     ]
     columns = (
         "import_job_id",
@@ -37,8 +45,19 @@ def rows_of_import(plan: Plan, lease: Lease) -> list[TableRows]:
         "media_type",
         "entry",
         "outcome",
+        "object_key",
+        "url",
+        "size",
+        "moved_at",
     )
     return [
         TableRows("event_roles", ("event_id", "user_id", "role"), roles),
         TableRows("media_items", columns, media),
     ]
+
+
+def _outcome(item: PlannedMedia, stored: EarlyItem | None) -> tuple[Any, ...]:
+    if stored is not None and stored.outcome == MediaOutcome.MOVED:
+        now = datetime.now(UTC)
+        return (MediaOutcome.MOVED.value, stored.object_key, stored.url, stored.size, now)
+    return ((MediaOutcome.MISSING if item.missing else MediaOutcome.PLANNED).value, *_NOTHING)

@@ -3,8 +3,8 @@ its media and end."""
 
 import logging
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from eventimport.database.endings import succeed
 from eventimport.database.event_writer import draw_ids, write_plan
 from eventimport.database.findings import add_findings
 from eventimport.database.leases import Lease, update_job
-from eventimport.database.media_records import with_media
 from eventimport.jobs.attempt import Attempt
+from eventimport.jobs.early_media import EarlyItem, check_early, deleted_on_failure, store_early
 from eventimport.jobs.import_failure import (
     ARCHIVE_GONE,
     STORAGE_AWAY,
@@ -29,6 +29,7 @@ from eventimport.jobs.import_failure import (
     failure_of,
 )
 from eventimport.jobs.import_rows import rows_of_import
+from eventimport.jobs.media_findings import with_media_findings
 from eventimport.jobs.move_media import move_media
 from eventimport.jobs.telling import words_of
 from eventimport.openevent.archive import Archive, ArchiveError
@@ -62,8 +63,12 @@ async def import_archive(resources: Resources, attempt: Attempt) -> None:
     lease = attempt.lease
     report = Report(resources.settings.max_findings, resources.settings.max_report_bytes)
     plan = await _plan(resources, attempt, report)
-    told, findings = await attempt.in_thread(lambda: (_told(plan, report), report.as_rows()))
     if lease.dry_run:
+        attempt.enter("media", "Checking the images")
+        with _storage_failures(lease):
+            await check_early(resources, attempt, plan, report)
+        _check(report, lease)
+        told, findings = await attempt.in_thread(lambda: (_told(plan, report), report.as_rows()))
         async with resources.engine.begin() as connection:
             await add_findings(connection, lease.job_id, findings)
             await succeed(
@@ -75,7 +80,15 @@ async def import_archive(resources: Resources, attempt: Attempt) -> None:
                 report=told,
             )
         return
-    await _write(resources, attempt, plan, told, findings)
+    if lease.strict:
+        attempt.enter("media", "Storing the media")
+        with _storage_failures(lease):
+            stored = await store_early(resources, attempt, plan, report)
+        async with deleted_on_failure(resources, plan.event_id):
+            _check(report, lease)
+        await _write(resources, attempt, plan, report, stored)
+    else:
+        await _write(resources, attempt, plan, report)
     attempt.enter("media", "Moving the media")
     await attempt.in_thread(plan.clear)
 
@@ -91,13 +104,16 @@ async def finish(resources: Resources, attempt: Attempt) -> None:
     """
     attempt.enter("media", "Moving the media")
     media = await move_media(resources, attempt)
+    settings = resources.settings
     async with resources.engine.begin() as connection:
+        found = Report(settings.max_findings, settings.max_report_bytes)
+        told = await with_media_findings(connection, attempt, media, found)
         await succeed(
             connection,
             attempt.lease,
             words_of(resources.settings),
             message="Imported",
-            report=with_media(media),
+            report=told,
             stage_seconds=attempt.times(),
         )
     attempt.enter("done", "Imported")
@@ -174,23 +190,44 @@ def _check(report: Report, lease: Lease) -> None:
         raise failure_of(report, strict=lease.strict)
 
 
+@contextmanager
+def _storage_failures(lease: Lease) -> Iterator[None]:
+    """A storage that fails while there is no event yet ends the import."""
+    try:
+        yield
+    except StorageError as error:
+        logger.warning("import %s: %s", lease.job_id, error)
+        raise ImportFailedError([STORAGE_AWAY]) from None
+
+
 async def _write(
     resources: Resources,
     attempt: Attempt,
     plan: Plan,
-    told: dict[str, Any],
-    findings: list[dict[str, Any]],
+    report: Report,
+    stored: Sequence[EarlyItem] = (),
 ) -> None:
     """The event, its rows, the owner's role, the media still to move, and the job's step forward:
     all of them, or none."""
     lease = attempt.lease
     attempt.enter("writing", "Importing the event")
-    tables = await attempt.in_thread(lambda: [*plan.tables, *rows_of_import(plan, lease)])
+    told, findings, tables = await attempt.in_thread(
+        lambda: (
+            _told(plan, report),
+            report.as_rows(),
+            [*plan.tables, *rows_of_import(plan, lease, stored)],
+        )
+    )
 
     def tell(table: str, done: int, total: int) -> None:
         attempt.tell(f"Importing {table.replace('_', ' ')}", done, total)
 
-    async with resources.engine.connect() as connection, connection.begin():
+    async with (
+        resources.engine.connect() as connection,
+        connection.begin(),
+        # Inside of the COMMIT: if the connection is lost there, the event may exist.
+        deleted_on_failure(resources, plan.event_id) if stored else nullcontext(),
+    ):
         await write_plan(connection, tables, tell)
         await add_findings(connection, lease.job_id, findings)
         await update_job(

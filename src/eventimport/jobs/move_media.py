@@ -1,5 +1,7 @@
 """The second half of an import: its event is there, and now its media move to storage."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from eventimport.database.media_records import ImportMediaRecords
@@ -23,28 +25,34 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
     lease = attempt.lease
     records = ImportMediaRecords(resources.engine, lease)
     if (await records.counts()).get("PLANNED"):
-        archived = resources.storages.get(lease.archive_storage)
-        limits = resources.settings.archive_limits
         storage = await resources.active_storage()
-        async with local_copy(archived, lease.archive_key) as path:
-            with path.open("rb") as file:
-                # Its findings were told when the archive was read for the first time.
-                opened = await attempt.in_thread(lambda: Archive.open(file, limits, Report()))
-                with opened as archive:
-                    await MediaTransfer(
-                        records,
-                        storage,
-                        resources.fetcher,
-                        resources.images,
-                        resources.settings.transfer,
-                        other_storages=[
-                            other for other in resources.storages if other is not storage
-                        ],
-                        tell=attempt.tell,
-                    ).run(archive.read)
+        async with archive_of(resources, attempt) as archive:
+            await MediaTransfer(
+                records,
+                storage,
+                resources.fetcher,
+                resources.images,
+                resources.settings.transfer,
+                other_storages=[other for other in resources.storages if other is not storage],
+                tell=attempt.tell,
+            ).run(archive.read)
     counts = await records.counts()
     return {
         "total": sum(counts.values()),
         "outcomes": dict(sorted(counts.items())),
         "items": await records.listed(LISTED),
     }
+
+
+@asynccontextmanager
+async def archive_of(resources: Resources, attempt: Attempt) -> AsyncIterator[Archive]:
+    """The import's archive, opened once more. Raises StorageError."""
+    lease = attempt.lease
+    archived = resources.storages.get(lease.archive_storage)
+    limits = resources.settings.archive_limits
+    async with local_copy(archived, lease.archive_key) as path:
+        with path.open("rb") as file:
+            # Its findings were reported when the archive was read for the first time.
+            opened = await attempt.in_thread(lambda: Archive.open(file, limits, Report()))
+            with opened as archive:
+                yield archive

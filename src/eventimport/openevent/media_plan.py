@@ -26,6 +26,7 @@ class PlannedMedia:
     origin: Literal["archive", "remote"]
     media_type: MediaType
     entry: str | None
+    place: Place
 
     @property
     def missing(self) -> bool:
@@ -60,8 +61,9 @@ class MediaPlanner:
             source = record.values.get(field)
             if source is None:
                 continue
+            place = place_of(record, entry, field)
             remote = values.is_remote(source)
-            found = None if remote else self._find(source, place_of(record, entry, field))
+            found = None if remote else self._find(source, place)
             if not remote:
                 del record.values[field]
             self.planned.append(
@@ -73,6 +75,7 @@ class MediaPlanner:
                     "remote" if remote else "archive",
                     media_type,
                     found,
+                    place,
                 )
             )
 

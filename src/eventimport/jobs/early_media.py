@@ -1,0 +1,245 @@
+"""Media before there is an event: those that a strict import stores, and a dry run only checks."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from eventimport.database.service_settings import find_installation
+from eventimport.jobs.attempt import Attempt
+from eventimport.jobs.media_findings import add_finding
+from eventimport.jobs.move_media import archive_of
+from eventimport.media.images import ImageSizes
+from eventimport.media.transfer import MediaTransfer, TransferConfig
+from eventimport.openevent.media_plan import PlannedMedia
+from eventimport.openevent.plan import Plan, RecordRows
+from eventimport.openevent.report import Report
+from eventimport.resources import Resources
+from eventimport.storage.event_objects import remove_event_objects
+from eventimport.storage.memory import MemoryStorage
+from eventimport.storage.protocol import Storage, StoredObject
+
+
+@dataclass(slots=True)
+class EarlyItem:
+    """A planned file with what became of it; its id is its position in the plan."""
+
+    id: int
+    planned: PlannedMedia
+    outcome: str = "PLANNED"
+    detail: str | None = None
+    object_key: str | None = None
+    url: str | None = None
+    size: int | None = None
+
+    @property
+    def table_name(self) -> str:
+        """The table of the row that the file is for."""
+        return self.planned.table
+
+    @property
+    def row_id(self) -> int:
+        """The row that the file is for."""
+        return self.planned.row_id
+
+    @property
+    def field(self) -> str:
+        """The row's field that gets the URL."""
+        return self.planned.field
+
+
+@dataclass(slots=True)
+class EarlyFile:
+    """A file that one or more items refer to."""
+
+    event_id: int
+    source: str
+    origin: str
+    is_image: bool
+    entry: str | None
+    items: list[EarlyItem] = field(default_factory=list)
+    earlier_keys: Collection[str] = ()
+    last: bool = False
+
+
+class EarlyRecords:
+    """The records of a transfer, kept in memory and in the plan: its rows get the URLs.
+
+    With `only_check`, it plans the archive's images only, and changes no row: other files were read
+    with the archive, and nothing is fetched.
+    """
+
+    def __init__(self, plan: Plan, *, only_check: bool) -> None:
+        self.items = [
+            EarlyItem(number, planned, "MISSING" if planned.missing else "PLANNED")
+            for number, planned in enumerate(plan.media)
+        ]
+        self._event_id = plan.event_id
+        self._only_check = only_check
+        self._rows = {
+            (table.table, record.new_id): record
+            for table in plan.tables
+            if isinstance(table.rows, RecordRows)
+            for record in table.rows.records
+        }
+
+    async def planned(
+        self, limit: int, *, last: Collection[tuple[str, str]]
+    ) -> Sequence[EarlyFile]:
+        """All files that are not settled; those that a field of `last` refers to, last."""
+        del limit
+        files: dict[tuple[str, bool, str], EarlyFile] = {}
+        for item in self.items:
+            planned = item.planned
+            is_image = planned.media_type == "image"
+            if item.outcome != "PLANNED" or (
+                self._only_check and (planned.origin == "remote" or not is_image)
+            ):
+                continue
+            name = planned.entry or planned.source.partition("#")[0]
+            file = files.setdefault(
+                (planned.origin, is_image, name),
+                EarlyFile(self._event_id, planned.source, planned.origin, is_image, planned.entry),
+            )
+            file.items.append(item)
+            file.last = file.last or (planned.table, planned.field) in last
+        return sorted(files.values(), key=lambda file: file.last)
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many items there are of each outcome."""
+        return Counter(item.outcome for item in self.items)
+
+    async def stored_bytes(self) -> int:
+        """Nothing is stored before the one run of a transfer."""
+        return 0
+
+    async def empty_fields(
+        self, table: str, row_ids: Collection[int], fields: Collection[str]
+    ) -> Collection[str]:
+        """Those of the fields in which at least one of the rows will hold nothing."""
+        rows = [self._rows[table, row_id] for row_id in row_ids]
+        return [name for name in fields if any(row.values.get(name) is None for row in rows)]
+
+    async def reserve(self, ids: Collection[int], key: str) -> None:
+        """Remember the key."""
+        for item_id in ids:
+            self.items[item_id].object_key = key
+
+    async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
+        """Remember why the file of these items is not stored."""
+        for item_id in ids:
+            self.items[item_id].outcome, self.items[item_id].detail = outcome, detail
+
+    async def settle_moved(
+        self,
+        event_id: int,
+        ids: Collection[int],
+        url: str,
+        size: int,
+        *,
+        made: Mapping[tuple[str, str], Mapping[str, str]],
+        detail: str | None = None,
+    ) -> bool:
+        """Write the URL to the rows of the plan."""
+        del event_id
+        for item_id in ids:
+            item = self.items[item_id]
+            item.outcome, item.detail, item.url, item.size = "MOVED", detail, url, size
+            if self._only_check:
+                continue
+            values = self._rows[item.table_name, item.row_id].values
+            values[item.field] = url
+            for name, made_url in made.get((item.table_name, item.field), {}).items():
+                if values.get(name) is None:
+                    values[name] = made_url
+        return True
+
+    def report(self, report: Report) -> None:
+        """Add a finding for each file that was not stored, or that is odd."""
+        for item in self.items:
+            planned = item.planned
+            if (item.outcome in {"MOVED", "PLANNED"} and item.detail is None) or planned.missing:
+                continue
+            add_finding(
+                report,
+                planned.place,
+                source=planned.source,
+                origin=planned.origin,
+                media_type=planned.media_type,
+                outcome=item.outcome,
+                detail=item.detail,
+            )
+
+
+class _NoStorage(MemoryStorage):
+    """Reads what it is given, and keeps nothing."""
+
+    async def put(
+        self, key: str, chunks: AsyncIterable[bytes], *, content_type: str
+    ) -> StoredObject:
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+        return StoredObject(key, size, content_type, datetime.now(UTC))
+
+
+async def check_early(resources: Resources, attempt: Attempt, plan: Plan, report: Report) -> None:
+    """Decode the archive's images, and report those that an import would not store."""
+    records = EarlyRecords(plan, only_check=True)
+    if await records.planned(1, last=()):
+        no_sizes = ImageSizes(event={}, speaker={}, upload={})
+        config = replace(resources.settings.transfer, image_sizes=no_sizes)
+        await _transfer(resources, attempt, records, _NoStorage(), config)
+    await attempt.in_thread(lambda: records.report(report))
+
+
+async def store_early(
+    resources: Resources, attempt: Attempt, plan: Plan, report: Report
+) -> Sequence[EarlyItem]:
+    """Store the plan's media, linked ones too, while there is no event yet; its rows have the URLs
+    then. Each file that is not stored is a finding in the report.
+
+    Deletes what it has stored if it raises: StorageError if the storage fails for too long."""
+    records = EarlyRecords(plan, only_check=False)
+    async with deleted_on_failure(resources, plan.event_id):
+        if await records.planned(1, last=()):
+            storage = await resources.active_storage()
+            await _transfer(resources, attempt, records, storage, resources.settings.transfer)
+        await attempt.in_thread(lambda: records.report(report))
+    return records.items
+
+
+@asynccontextmanager
+async def deleted_on_failure(resources: Resources, event_id: int) -> AsyncIterator[None]:
+    """Delete what is stored for an event if the body raises: the event was not committed then."""
+    try:
+        yield
+    except BaseException:
+        await asyncio.shield(asyncio.ensure_future(_delete(resources, event_id)))
+        raise
+
+
+async def _transfer(
+    resources: Resources,
+    attempt: Attempt,
+    records: EarlyRecords,
+    storage: Storage,
+    config: TransferConfig,
+) -> None:
+    async with archive_of(resources, attempt) as archive:
+        await MediaTransfer(
+            records,
+            storage,
+            resources.fetcher,
+            resources.images,
+            config,
+            tell=attempt.tell,
+        ).run(archive.read)
+
+
+async def _delete(resources: Resources, event_id: int) -> None:
+    async with resources.reader.connect() as connection:
+        installation = await find_installation(connection)
+    await remove_event_objects(resources.storages, event_id, installation)
