@@ -1,11 +1,13 @@
 """One attempt at an import: its heartbeat, its progress, and its end when it is fenced off."""
 
 import asyncio
+import contextvars
 import gc
 import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -46,11 +48,15 @@ class Attempt:
 
     def tell(self, message: str, done: int, total: int) -> None:
         """Take the progress down. Raises AttemptStoppedError when the attempt is to end."""
-        if self.stopped.is_set():
-            raise AttemptStoppedError
+        self.check()
         self.message = f"{message} ({done}/{total})" if total else f"{message} ({done})"
         self.done = done
         self.total = total
+
+    def check(self) -> None:
+        """Raise AttemptStoppedError if the attempt is to end. Cheap enough for each record."""
+        if self.stopped.is_set():
+            raise AttemptStoppedError
 
     def enter(self, stage: str, message: str) -> None:
         """Begin a stage, and end the one before."""
@@ -71,12 +77,18 @@ class Attempt:
         }
 
     async def in_thread(self, function: Callable[[], _Result]) -> _Result:
-        """Run a function that reads or computes for long. Cancelled, it ends at its next `tell`."""
+        """Run a function that reads or computes for long. Cancelled, it ends at its next `check` or
+        `tell`. It has a thread of its own: a stopped import keeps none from the others."""
+        executor = ThreadPoolExecutor(1, f"import-{self.lease.job_id}")
+        context = contextvars.copy_context()
         try:
-            return await asyncio.to_thread(function)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(executor, context.run, function)
         except asyncio.CancelledError:
             self.stopped.set()
             raise
+        finally:
+            executor.shutdown(wait=False)
 
 
 _pauses = 0

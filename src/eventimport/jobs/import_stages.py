@@ -136,7 +136,9 @@ async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
             ids = await draw_ids(connection, counts)
     identifier = new_identifier()
     plan = await attempt.in_thread(
-        lambda: make_plan(reading.conference, ids, identifier, reading.files, report)
+        lambda: make_plan(
+            reading.conference, ids, identifier, reading.files, report, check=attempt.check
+        )
     )
     _check(report, lease)
     return plan
@@ -149,7 +151,7 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Readi
     def read(path: Path) -> Reading:
         with (
             path.open("rb") as file,
-            Archive.open(file, resources.settings.archive_limits, report) as archive,
+            Archive.open(file, resources.settings.archive_limits, report, attempt.check) as archive,
         ):
             conference = read_conference(archive, report, attempt.tell)
             # A medium that cannot be read must be known of before there is an event.

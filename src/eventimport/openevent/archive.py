@@ -2,6 +2,7 @@
 
 import codecs
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +14,7 @@ from eventimport.openevent.inflating import CHUNK, FAULTS, DictionaryTooLargeErr
 from eventimport.openevent.layout import Layout, NoEventError, find_layout
 from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
 from eventimport.openevent.media_index import MediaIndex
-from eventimport.openevent.report import Report
+from eventimport.openevent.report import Check, Report, go_on
 from eventimport.openevent.zip_directory import ZIP_MAGIC, read_directory
 
 __all__ = ["Archive", "ArchiveError", "ArchiveLimits", "MediaEntry"]
@@ -40,7 +41,11 @@ class Archive:
     """An open archive: a context manager, to be used by one thread at a time. It does not close the
     file that it was opened from."""
 
-    def __init__(self, file: BinaryIO, layout: Layout, limits: ArchiveLimits) -> None:
+    def __init__(
+        self, file: BinaryIO, layout: Layout, limits: ArchiveLimits, check: Check = go_on
+    ) -> None:
+        self.check: Final = check
+        """Raises what the caller wants raised if reading is to stop."""
         self._file: BinaryIO | None = file
         self._entries = {
             entry.name: entry for entry in (*layout.documents.values(), *layout.files.values())
@@ -63,10 +68,14 @@ class Archive:
         """Paths from the zip's root, without a leading slash, as the zip spells them."""
         self.record_counts: Final[dict[str, int]] = {}
         """How many records were read of each document."""
+        self.value_counts: Final[Counter[str]] = Counter()
+        """How many values were read of each document."""
 
     @classmethod
-    def open(cls, file: BinaryIO, limits: ArchiveLimits, report: Report) -> Self:
-        """Open a zip that stands in a seekable file.
+    def open(
+        cls, file: BinaryIO, limits: ArchiveLimits, report: Report, check: Check = go_on
+    ) -> Self:
+        """Open a zip that stands in a seekable file. `check` is called for each chunk and record.
 
         Every entry that is left out is reported. Raises ArchiveError, its finding in the report
         too, if the zip cannot be used at all, and OSError if the file cannot be read.
@@ -87,7 +96,7 @@ class Archive:
         except ArchiveError as error:
             report.error(error.code, error.message, error.place)
             raise
-        return cls(file, layout, limits)
+        return cls(file, layout, limits, check)
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +152,7 @@ class Archive:
             raise ValueError("the archive is closed")
         inflated = checksum = 0
         for chunk in _inflated(self._file, entry, self.limits):
+            self.check()
             inflated += len(chunk)
             self._check(entry, inflated)
             checksum = zlib.crc32(chunk, checksum)

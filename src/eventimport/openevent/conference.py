@@ -304,6 +304,7 @@ class _ConferenceReader:
         keys: set[str] = set()
         entry = self._conference.entries[kind]
         for record in records:
+            self._archive.check()
             if record.key is None or shared[record.key] == 1:
                 kept.append(record)
                 continue

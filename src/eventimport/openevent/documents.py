@@ -59,6 +59,10 @@ class _DocumentReader:
         self._document = document
         self._counts = archive.record_counts
         self._counts.pop(document, None)
+        self._values = archive.value_counts
+        self._values.pop(document, None)
+        self._values_room = self._limits.max_values - self._values.total()
+        self._stop_if_asked = archive.check
         self._room = self._limits.max_records - sum(self._counts.values())
         name = archive.documents[document]
         self._entry = shown(name)
@@ -89,7 +93,7 @@ class _DocumentReader:
             self._index = index
             if index >= self._room:
                 raise self._too_many()
-            record = self._check(reader.value())
+            record = self._check(self._value())
             self._counts[self._document] = index + 1
             if record is not None:
                 yield index, self._plain(record)
@@ -120,7 +124,7 @@ class _DocumentReader:
                 self._report_wrapping("wrapped")
                 yield from self._list()
             else:
-                value = self._checked_member(key, reader.value())
+                value = self._checked_member(key, self._value())
                 if value is not None:
                     members[key] = value
                 size += reader.end - reader.start
@@ -139,7 +143,7 @@ class _DocumentReader:
         """The key that begins here, the colon after it consumed."""
         if mark != '"':
             raise self._syntax_error("expecting property name enclosed in double quotes")
-        key: str = self._reader.value()
+        key: str = self._value()
         if self._reader.peek() != ":":
             raise self._syntax_error("expecting ':' delimiter")
         self._stream.position += 1
@@ -182,12 +186,12 @@ class _DocumentReader:
         with self._guard():
             found = self._begin()
             if found == "{":
-                record = self._check(self._reader.value())
+                record = self._check(self._value())
                 if record == {}:
                     record = None
                     self._report_empty("{}")
             elif found == "[":
-                record = self._only_one(self._reader.value())
+                record = self._only_one(self._value())
             else:
                 self._skip(found, "json-not-an-object", "An object belongs here.")
             self._end()
@@ -258,7 +262,7 @@ class _DocumentReader:
             self._report_empty("")
             return
         place = self._stream.location(self._stream.position)
-        value = self._reader.value()
+        value = self._value()
         if value not in (None, "", False):
             raise DocumentError(code, expected, *place)
         self._report_empty("null" if value is None else repr(value))
@@ -303,6 +307,19 @@ class _DocumentReader:
     def _too_many(self) -> DocumentError:
         message = f"the archive has more than {self._limits.max_records} records"
         return self._stream.error("too-many-records", message, self._stream.position)
+
+    def _value(self) -> Any:
+        """The value that begins here, consumed and counted."""
+        self._stop_if_asked()
+        value = self._reader.value()
+        self._values[self._document] += self._reader.values
+        if self._values[self._document] > self._values_room:
+            message = (
+                f"the archive has more than {self._limits.max_values:,} values in its documents. "
+                "The limit is set by MAX_VALUES."
+            )
+            raise self._stream.error("too-many-values", message, self._reader.start)
+        return value
 
     def _check(self, value: Any) -> dict[str, Any] | None:
         """The value where it is a record to go on with; what is wrong with it is reported."""

@@ -55,6 +55,10 @@ _COPY: Final = re.compile(
 )
 _COPY_OF: Final = re.compile(r"^(?:copy|kopie|copie|copia) (?:of|von|de|di) ")
 _DRIVE: Final = re.compile(r"[A-Za-z]:(?=/)")
+_LONGEST_RUN: Final = 30
+"""Combining marks after one letter: the bound of Unicode's stream-safe text format."""
+
+_LONGEST_DOCUMENT_NAME: Final = 100
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _JUNK: Final = frozenset(
     {
@@ -140,13 +144,25 @@ def is_absolute(name: str) -> bool:
 
 
 def composed(path: str) -> str:
-    """The path in Unicode's composed form (NFC)."""
+    """The path in Unicode's composed form (NFC). A path that holds longer runs of combining marks
+    than any language writes stays as it is: sorting a run takes time squared."""
+    if path.isascii() or _has_long_run(path):
+        return path
     return unicodedata.normalize("NFC", path)
+
+
+def _has_long_run(text: str) -> bool:
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _LONGEST_RUN:
+            return True
+    return False
 
 
 def folded(path: str) -> str:
     """The path as it is compared with others if case and Unicode's forms do not count."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+    return composed(composed(path).casefold())
 
 
 def is_junk(path: str) -> bool:
@@ -165,6 +181,8 @@ def document_named(base: str) -> tuple[str, int] | None:
     (`Event.JSON`, `sessionTypes`), 2 a guess (`speaker.json`, `speakers (1).json`,
     `event.json.txt`). None for all other names.
     """
+    if len(base) > _LONGEST_DOCUMENT_NAME:
+        return None
     name = base.casefold()
     plain = name.removesuffix(".json")
     known = _BY_LETTERS.get(_SEPARATORS.sub("", plain))

@@ -19,10 +19,6 @@ _MARGIN: Final = 16
 """A token that the window's end cuts in two is found wrong at most so far before the end, unless
 it is a string: `-Infinit`, or the escapes of a surrogate pair."""
 
-_MAX_VALUES: Final = 100_000
-"""A record that outgrows the first window may hold so many. It is the number of values that takes
-the scanner's time, and a million of them would hold the lock for a third of a second."""
-
 _WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
 _STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _TOKEN: Final = re.compile(
@@ -76,10 +72,27 @@ def _integer_or_none(text: str) -> int | None:
         return None
 
 
+def _marks(text: str, start: int = 0) -> int:
+    """How many values a text without strings has, or fewer."""
+    return sum(text.count(mark, start) for mark in ",[{")
+
+
+def count_values(value: Any) -> int:
+    """How many values it is made of, itself included."""
+    count = 1
+    waiting = [value] if isinstance(value, (dict, list)) else []
+    while waiting:
+        outer = waiting.pop()
+        count += len(outer)
+        inner = outer.values() if isinstance(outer, dict) else outer
+        waiting.extend(each for each in inner if isinstance(each, (dict, list)))
+    return count
+
+
 class JsonReader:
     """Reads values from a stream. After `value`, `start` and `end` say where in the stream's window
-    it was read from, until the next call; `objects` how many objects it is made of; `duplicates`
-    and `bad_numbers` what was odd in it."""
+    it was read from, until the next call; `objects` and `values` how many of them it is made of;
+    `duplicates` and `bad_numbers` what was odd in it."""
 
     def __init__(self, stream: TextStream, limits: ArchiveLimits) -> None:
         self._stream = stream
@@ -98,6 +111,7 @@ class JsonReader:
         self.start = 0
         self.end = 0
         self.objects = 0
+        self.values = 0
         self.duplicates: list[Duplicate] = []
         self.bad_numbers: list[BadNumber] = []
 
@@ -140,6 +154,9 @@ class JsonReader:
                 self._grow()
         self.start, self.end = stream.position, end
         self.bad_numbers = [] if decode is self._strict else list(self._find_bad_numbers())
+        self.values = count_values(value)
+        if self.values > self._limits.max_record_values:
+            raise self._too_many_values(self.start)
         stream.position = end
         return value
 
@@ -161,6 +178,13 @@ class JsonReader:
         message = f"a record has more than {self._limits.max_record_bytes} characters"
         return self._stream.error("record-too-long", message, position)
 
+    def _too_many_values(self, position: int) -> DocumentError:
+        message = (
+            f"a record has more than {self._limits.max_record_values:,} values. The limit is set "
+            "by MAX_RECORD_VALUES."
+        )
+        return self._stream.error("record-too-long", message, position)
+
     def _grow_or_raise(self, error: JSONDecodeError) -> None:
         stream = self._stream
         in_string = error.msg.startswith("Unterminated string")
@@ -177,15 +201,16 @@ class JsonReader:
         held = len(stream.text) - stream.position
         if held > self._limits.max_record_bytes:
             raise self.too_long(stream.position)
-        if stream.text.count(",", stream.position) > _MAX_VALUES and self._has_many_values():
-            message = f"a record has more than {_MAX_VALUES} values"
-            raise stream.error("record-too-long", message, stream.position)
+        # It is the number of values that takes the scanner's time and memory, not their length.
+        most = self._limits.max_record_values
+        if _marks(stream.text, stream.position) > most and self._has_many_values():
+            raise self._too_many_values(stream.position)
         # By a part of the limit, not by doubling: what comes in unseen holds few values, too.
         stream.fill(max(_FILL, self._limits.max_record_bytes // 16))
 
     def _has_many_values(self) -> bool:
         text = self._stream.text[self._stream.position :]
-        return _STRING.sub("", text).count(",") > _MAX_VALUES
+        return _marks(_STRING.sub("", text)) > self._limits.max_record_values
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         self.objects += 1

@@ -141,7 +141,7 @@ def _report_choice(found: Sequence[_Candidate], report: Report) -> None:
 
 
 def _sort_files(layout: Layout, entries: Sequence[Entry], report: Report) -> None:
-    alike: dict[str, list[Entry]] = defaultdict(list)
+    alike: dict[tuple[str, tuple[int, int]], Entry] = {}
     for entry in entries:
         if entry.refusal is not None:
             layout.left_out[resolved(entry.path)] = entry.refusal
@@ -151,17 +151,15 @@ def _sort_files(layout: Layout, entries: Sequence[Entry], report: Report) -> Non
                 message = f"{message} The file was left out."
             report.add(severity, entry.refusal.code, message, entry.place)
             continue
-        others = alike[folded(entry.path)]
-        same = [other for other in others if other.member.content == entry.member.content]
-        if same:
-            layout.aliases[entry.path] = same[0].path
+        same = alike.setdefault((folded(entry.path), entry.member.content), entry)
+        if same is not entry:
+            layout.aliases[entry.path] = same.path
             message = (
-                f"The file has the name and the content of “{shown(same[0].name)}”, but for case "
+                f"The file has the name and the content of “{shown(same.name)}”, but for case "
                 "or the Unicode form. One of them is used."
             )
             report.repair("duplicate-entry", message, entry.place)
         else:
-            others.append(entry)
             layout.files[entry.path] = entry
     for entry in layout.files.values():
         for reading in entry.member.name.other_readings():

@@ -28,6 +28,10 @@ class ArchiveLimits:
     max_document_bytes: int = 128 * MIB
     max_record_bytes: int = 4 * MIB
     """The JSON text of one record, or of a document that is one object; counted in characters."""
+    max_record_values: int = 100_000
+    """Values of one record: objects, lists, and what is in them."""
+    max_values: int = 2_000_000
+    """Values of all documents together. A value takes up to 150 bytes of memory."""
     max_string_length: int = 1_000_000
     """Characters of one string."""
     max_depth: int = 32

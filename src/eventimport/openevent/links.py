@@ -8,13 +8,14 @@ from eventimport.openevent.dialect import Dialect, dialects
 from eventimport.openevent.id_map import IdMap
 from eventimport.openevent.order import LEVELS, Kind, Reference
 from eventimport.openevent.record_reader import SourceRecord, place_of, same
-from eventimport.openevent.report import SHORT, Report, shortened
+from eventimport.openevent.report import SHORT, Check, Report, go_on, shortened
 
 
 class Linker:
     """Resolves the references of all records; what they nest and nobody else says is kept."""
 
-    def __init__(self, conference: Conference, report: Report) -> None:
+    def __init__(self, conference: Conference, report: Report, check: Check = go_on) -> None:
+        self._check = check
         self._conference = conference
         self._report = report
         self._dialects: dict[Kind, Dialect] = dialects()
@@ -34,6 +35,7 @@ class Linker:
         entry = self._conference.entries[Kind.SESSION]
         single = [(ref, ref.column) for ref in LEVELS[Kind.SESSION].references if not ref.many]
         for session in self._conference.records[Kind.SESSION]:
+            self._check()
             given = session.references
             for reference, column in single:
                 raw = given.get(reference.field)
@@ -65,6 +67,7 @@ class Linker:
                 raw = [raw]
             kept = []
             for item in raw:
+                self._check()
                 target, rest = self._resolve(reference, item, record, entry)
                 if target is not None:
                     pairs.append((record, target))
@@ -159,6 +162,7 @@ class Linker:
             here = {record.new_id: record for record in self._conference.records[kind]}
             there = {record.new_id: record for record in self._conference.records[other]}
             for link in sorted(links):
+                self._check()
                 record = here[link[side]]
                 place = place_of(record, self._conference.entries[kind], f"{other}s")
                 partner = there[link[1 - side]]
@@ -168,6 +172,7 @@ class Linker:
     def _link_tracks(self) -> None:
         entry = self._conference.entries[Kind.TRACK]
         for track, session in self._many(Kind.TRACK, "sessions"):
+            self._check()
             linked = session.foreign_keys.get("track_id")
             place = place_of(track, entry, "sessions")
             title = session.values.get("title")

@@ -12,7 +12,7 @@ from eventimport.openevent.media_index import MediaIndex
 from eventimport.openevent.media_plan import MediaPlanner, PlannedMedia
 from eventimport.openevent.order import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind
 from eventimport.openevent.record_reader import SourceRecord
-from eventimport.openevent.report import Report
+from eventimport.openevent.report import Check, Report, go_on
 
 LISTED_MEDIA: Final = 100
 """Media files that a report lists. It counts all."""
@@ -116,6 +116,8 @@ def make_plan(
     identifier: str,
     files: MediaIndex,
     report: Report,
+    *,
+    check: Check = go_on,
 ) -> Plan:
     """Plan the import of a conference. `ids` holds, for each table, as many new ids, in ascending
     order, as `conference.counts()` says; `identifier` is the event's new one; `files` are
@@ -125,13 +127,14 @@ def make_plan(
         records = conference.records[level.kind]
         for record, new_id in zip(records, ids[level.table], strict=True):
             record.new_id = new_id
-    links = Linker(conference, report).link()
+    links = Linker(conference, report, check).link()
     media = MediaPlanner(files, report)
     event = conference.event
     plan = Plan(event.new_id, identifier, event.values.get("name", ""))
     for level in IMPORT_ORDER:
         records = conference.records[level.kind]
         for record in records:
+            check()
             media.plan(level.kind, record, conference.entries[level.kind])
         plan.tables.append(_rows(level.kind, records, event.new_id, identifier))
     media.tell_unused()

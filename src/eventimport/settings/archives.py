@@ -36,6 +36,14 @@ class ArchiveSettings(BaseSettings):
         4 * MIB, description="One record of a JSON document, in bytes."
     )
     max_records: PositiveInt = Field(200_000, description="Records in all documents of an archive.")
+    max_record_values: PositiveInt = Field(
+        100_000, description="JSON values of one record, those in lists and objects included."
+    )
+    max_values: PositiveInt = Field(
+        2_000_000,
+        description="JSON values in all documents of an archive. While an import runs, each takes "
+        "up to 150 bytes of memory.",
+    )
     max_text_length: PositiveInt = Field(1_000_000, description="One text value, in characters.")
     max_json_depth: PositiveInt = Field(32, description="How deep a JSON document may be nested.")
 
@@ -59,6 +67,8 @@ class ArchiveSettings(BaseSettings):
             max_lzma_dictionary_bytes=self.max_lzma_dictionary_bytes,
             max_document_bytes=self.max_document_bytes,
             max_record_bytes=self.max_record_bytes,
+            max_record_values=self.max_record_values,
+            max_values=self.max_values,
             max_string_length=self.max_text_length,
             max_depth=self.max_json_depth,
             max_records=self.max_records,
