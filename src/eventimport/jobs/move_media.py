@@ -53,6 +53,8 @@ async def archive_of(resources: Resources, attempt: Attempt) -> AsyncIterator[Ar
     async with local_copy(archived, lease.archive_key) as path:
         with path.open("rb") as file:
             # Its findings were reported when the archive was read for the first time.
-            opened = await attempt.in_thread(lambda: Archive.open(file, limits, Report(), attempt.check))
+            opened = await attempt.in_thread(
+                lambda: Archive.open(file, limits, Report(), attempt.check)
+            )
             with opened as archive:
                 yield archive

@@ -17,6 +17,8 @@ MAX_KEY_BYTES = 1024
 """S3's own limit; the other backends keep to it too."""
 MAX_NAME_BYTES = 100
 MAX_EXTENSION_BYTES = 16
+MAX_READ = 1000
+"""Characters read at both ends of a file name."""
 FALLBACK_NAME = "file"
 
 _SEPARATORS = re.compile(r"[/\\]")
@@ -51,6 +53,8 @@ def safe_name(name: str) -> str:
     result has 1 to 100 bytes of UTF-8, begins with no dot, and keeps a short extension.
     """
     last = _SEPARATORS.split(name)[-1]
+    # What a key cannot hold need not be brought into order: that takes time squared for marks.
+    last = last[:MAX_READ] + last[MAX_READ:][-MAX_READ:]
     cleaned = "".join(_clean(character) for character in unicodedata.normalize("NFC", last))
     cleaned = _RUNS.sub("-", cleaned).rstrip("-. ")
     stem, dot, extension = cleaned.rpartition(".")

@@ -1,0 +1,208 @@
+"""No text function takes more than linear time, whatever the text.
+
+Each function runs on hostile texts of n, 4n and 16n characters. What counts is the smallest of
+several processor times of this thread, so that other work on the machine does not matter. A
+function fails if the longest text takes more than 3 times as long as linear growth from the
+shortest allows, twice in a row.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from eventimport.media.names import entry_name, link_name, told_name
+from eventimport.notifications.messages import one_line
+from eventimport.openevent import entry_names, rich_text, values
+from eventimport.openevent.data_urls import decode_data_url
+from eventimport.openevent.dialect import canonical_key, dialects
+from eventimport.openevent.media_index import MediaIndex
+from eventimport.openevent.order import Kind
+from eventimport.openevent.report import Place, Report
+from eventimport.openevent.wrappings import is_wrapper
+from eventimport.redaction import redact
+from eventimport.routers.conditional import names
+from eventimport.routers.content_disposition import parse_content_disposition
+from eventimport.routers.events.negotiation import check_accept, check_content_type
+from eventimport.routers.header_values import parameters, unquote
+from eventimport.routers.idempotency_key import parse_key
+from eventimport.routers.json_shape import check_shape
+from eventimport.routers.pages import colours, links
+from eventimport.routers.pages.people import initials
+from eventimport.routers.pages.rich_text import to_html
+from eventimport.storage.content_types import content_type_of
+from eventimport.storage.keys import safe_name
+from eventimport.visible_text import visible
+
+LENGTH = 2_000
+FACTORS = (1, 4, 16)
+TOLERANCE = 3
+REPEATS = 3
+INSTANT = 0.001
+"""Seconds for the longest text that no function of quadratic time could keep to."""
+
+Build = Callable[[int], str]
+
+
+def repeated(unit: str, before: str = "", after: str = "") -> Build:
+    return lambda length: before + unit * (length // len(unit)) + after
+
+
+def numbered(unit: str, before: str = "", after: str = "") -> Build:
+    """The unit again and again, each time with another number."""
+    return lambda length: (
+        before + "".join(unit.format(n) for n in range(length // (len(unit) + 2))) + after
+    )
+
+
+PATTERNS: dict[str, Build] = {
+    **{
+        f"many {unit!r}": repeated(unit)
+        for unit in (
+            *(" ", "\t", "\n", "\r\n", "\n ", " / ", "/", "//", "../", "./", "\\", '"\\', '"'),
+            *("'", "a", "A-", "-", "_", ".", "a.", "0", "1:", "00.", ":", ";", ",", "=", "@", "a@"),
+            *("(", ")", "[", "{", "<", ">", "<a ", "<p>", "</p>", "<b><i>", "<!--", "<![CDATA["),
+            *("&", "&amp", "&#1", "%", "%2", "%2e", "%ff", "?", "?a=", "#", "://", "http://"),
+            *("http://a ", "http://a. ", "https://a.b\n", "www.a.", "é", "ß", "İ", "😀"),
+            *(
+                "\u0301\u0323",
+                "e\u0301\u0323",
+                "\u1100\u1161",
+                "\ud800",
+                "\0",
+                "\x1b[",
+                "=?utf-8?q?",
+            ),
+            *(".json", " (1)", "copy of ", " copy", "data:", ";a=", '; a="', '; a="\\', "eyJ-"),
+            *("List<", "<x", "x>", "<table>", "<svg>", "<math><mi>", "</", "javascript:", "9h "),
+        )
+    },
+    "spaces before a word": repeated(" ", after="x"),
+    "spaces within": repeated(" ", "a", "b"),
+    "spaces around a slash": repeated(" ", "Europe", "/Berlin"),
+    "a long fraction": repeated("0", "2027-01-01T00:00:00."),
+    "a long time": repeated("0", "2027-01-01T", ":00"),
+    "a long number": repeated("9", "1", ".5"),
+    "a long scheme": repeated("a", after=":"),
+    "a long host": repeated("a.", "http://", ":80"),
+    "a long port": repeated("1", "localhost:"),
+    "a long media type": repeated("a", "data:", ";base64,AAAA"),
+    "base64": repeated("AAAA", "data:image/png;base64,"),
+    "base64 in lines": repeated("AA\n", "data:image/png;base64,"),
+    "an open quote": repeated("\\a", 'form-data; name="'),
+    "escaped quotes": repeated('\\"', 'form-data; name="', '"'),
+    "an open tag": repeated("a", "<"),
+    "an open attribute": repeated(" x", '<a href="'),
+    "the same attribute": repeated("b=1 ", "<a ", ">"),
+    "other attributes": numbered("b{}=1 ", "<a ", ">x</a>"),
+    "other tags": numbered("<x{}>"),
+    "other entities": numbered("&a{};"),
+    "other words": numbered("word{} "),
+    "other folders": numbered("f{}/"),
+    "other parameters": numbered(";p{}=1", "form-data"),
+    "an open comment": repeated("-", "<!--"),
+    "links": numbered("https://example.org/{} "),
+    "links in lines": numbered("https://example.org/{}\n"),
+    "links of markup": numbered('<a href="https://example.org/{}">x</a> '),
+    "mail addresses": numbered("a{}@example.org, "),
+}
+
+
+def request_with(header: str, value: str) -> Request:
+    headers = [(header.encode(), value.encode("utf-8", "surrogatepass"))]
+    return Request({"type": "http", "method": "GET", "headers": headers})
+
+
+FUNCTIONS: dict[str, Callable[[str], Any]] = {
+    **{
+        f"values.{function.__name__}": function
+        for function in (
+            *(values.parse_time, values.parse_timezone, values.parse_length, values.is_safe_link),
+            *(values.is_remote, values.source_key, values.sort_key, values.label_key),
+        )
+    },
+    **{
+        f"entry_names.{function.__name__}": function
+        for function in (
+            *(entry_names.path_of, entry_names.resolved, entry_names.left_out_because),
+            *(entry_names.is_absolute, entry_names.composed, entry_names.folded),
+            *(entry_names.is_junk, entry_names.document_named, entry_names.shown),
+        )
+    },
+    "rich_text.clean": rich_text.clean,
+    "dialect.canonical_key": canonical_key,
+    "dialect.translate": lambda text: dialects()[Kind.SESSION].translate({text: text}),
+    "wrappings.is_wrapper": lambda text: is_wrapper(text, "sessions"),
+    "media_index.find": lambda text: MediaIndex({"a/b.png": "a/b.png"}, "a/").find(text),
+    "data_urls.decode_data_url": decode_data_url,
+    "report.add": lambda text: Report().warning("a", text, Place(text, 0, text, text), text),
+    "media.names.entry_name": entry_name,
+    "media.names.link_name": lambda text: link_name("https://example.org/" + text, "image/png"),
+    "media.names.told_name": told_name,
+    "storage.safe_name": safe_name,
+    "storage.content_type_of": content_type_of,
+    "messages.one_line": lambda text: one_line(text, 500),
+    "visible_text.visible": visible,
+    "redaction.redact": redact,
+    "pages.to_html": lambda text: to_html(rich_text.clean(text)[0]),
+    "pages.web_url": links.web_url,
+    "pages.profile": lambda text: links.profile("twitter", text),
+    "pages.colours": colours.parse,
+    "pages.initials": initials,
+    "accept": lambda text: check_accept(request_with("accept", text)),
+    "content_type": lambda text: check_content_type(request_with("content-type", text)),
+    "if_none_match": lambda text: names(text, '"1"'),
+    "idempotency_key": parse_key,
+    "json_shape": lambda text: check_shape(
+        text.encode("utf-8", "surrogatepass"), max_values=10**9, max_depth=10**9
+    ),
+    "header_values.parameters": lambda text: list(parameters(text)),
+    "header_values.unquote": lambda text: unquote(f'"{text}"'),
+    "content_disposition": lambda text: parse_content_disposition(
+        text.encode("utf-8", "surrogatepass")
+    ),
+}
+
+
+def seconds(function: Callable[[str], Any], text: str) -> float:
+    """The processor time that the function takes; what it raises is its answer."""
+    start = time.thread_time()
+    with suppress(Exception):
+        function(text)
+    return time.thread_time() - start
+
+
+def growth(function: Callable[[str], Any], build: Build) -> float:
+    """How many times longer the longest text takes than linear growth allows."""
+    texts = [build(LENGTH * factor) for factor in FACTORS]
+    if seconds(function, texts[-1]) < INSTANT:
+        return 0
+    times = [min(seconds(function, text) for _ in range(REPEATS)) for text in texts]
+    return max(times[1] / (times[0] * FACTORS[1]), times[2] / (times[0] * FACTORS[2]))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_time_grows_with_the_text(name: str) -> None:
+    function = FUNCTIONS[name]
+    slow = {}
+    for pattern, build in PATTERNS.items():
+        grown = growth(function, build)
+        if grown > TOLERANCE:
+            grown = min(grown, growth(function, build))
+        if grown > TOLERANCE:
+            slow[pattern] = f"{grown:.1f} times linear"
+    assert slow == {}
+
+
+def test_quadratic_time_is_noticed() -> None:
+    def quadratic(text: str) -> int:
+        return sum(text.find("b", start) for start in range(0, len(text), 8))
+
+    assert growth(quadratic, repeated("a")) > TOLERANCE
+
+
+def test_there_are_many_patterns() -> None:
+    assert len(PATTERNS) >= 40
