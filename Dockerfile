@@ -3,19 +3,28 @@
 #   docker run -p 8000:8000 IMAGE
 #   docker run --no-healthcheck IMAGE worker
 # The settings come as environment variables; see the README.
+#
+# Pin the base image by its digest, so that the same source makes the same image:
+#   image=python:3.13-slim
+#   digest=$(docker buildx imagetools inspect $image --format '{{.Manifest.Digest}}')
+#   docker build --build-arg PYTHON_IMAGE=$image@$digest .
+ARG PYTHON_IMAGE=python:3.13-slim
 
-FROM python:3.13-slim AS build
+FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all:
 WORKDIR /source
 COPY requirements.lock ./
-RUN python -m venv /build && /build/bin/pip install --constraint requirements.lock hatchling
+# Every wheel of the lock, checked against its hash. What follows installs from these alone.
+RUN pip download --require-hashes --no-deps --dest /wheels --requirement requirements.lock
+ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels
+RUN python -m venv /build && /build/bin/pip install hatchling
 COPY pyproject.toml README.md LICENSE ./
 COPY alembic ./alembic
 COPY src ./src
 RUN /build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /wheel .
-RUN python -m venv /app && /app/bin/pip install --constraint requirements.lock /wheel/*.whl
+RUN python -m venv /app && /app/bin/pip install /wheel/*.whl
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 # The account's number is fixed, for volumes and for Kubernetes' runAsNonRoot.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin eventimport \
     && install --directory --owner 10001 --group 10001 /data

@@ -2,7 +2,8 @@
 
 Each interpreter's own pip resolves pyproject.toml (the project's dependencies, the `dev` extra, all
 dependency groups, the build backend), wheels only. The first one's answer constrains the others,
-so the versions differ only where they must, and those lines get an environment marker.
+so the versions differ only where they must, and those lines get an environment marker. uv then adds
+the hashes of every wheel of each version, for all platforms.
 
     python scripts/lock.py python3.11 python3.12 python3.13
 """
@@ -80,6 +81,27 @@ def merge(resolved: dict[str, dict[str, str]]) -> list[str]:
     return lines
 
 
+def with_hashes(lines: Sequence[str], python: str, oldest: str) -> str:
+    """The lock lines, each followed by the hashes of its wheels."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv = Path(folder, "venv")
+        pinned, hashed = Path(folder, "pinned"), Path(folder, "hashed")
+        pinned.write_text("\n".join(lines) + "\n")
+        run(python, "-m", "venv", venv)
+        run(venv / "bin/python", "-m", "pip", "-qq", "install", "--only-binary", ":all:", "uv")
+        run(
+            *(venv / "bin/uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate"),
+            *("--generate-hashes", "--no-deps", "--only-binary", ":all:"),
+            *("--universal", "--python-version", oldest, "--output-file", hashed, pinned),
+        )
+        return hashed.read_text()
+
+
+def as_numbers(version: str) -> tuple[int, ...]:
+    """A version that can be compared."""
+    return tuple(int(number) for number in version.split("."))
+
+
 def main(pythons: Sequence[str]) -> None:
     """Resolve with each interpreter, then replace the lock."""
     resolved: dict[str, dict[str, str]] = {}
@@ -94,7 +116,9 @@ def main(pythons: Sequence[str]) -> None:
             constraints.write_text("".join(f"{n}=={v}\n" for n, v in first.items()))
             sys.stdout.write(f"Python {version}: {len(packages)} packages\n")
     header = HEADER.format(versions=", ".join(resolved))
-    LOCK.write_text(header + "\n".join(merge(resolved)) + "\n")
+    LOCK.write_text(
+        header + with_hashes(merge(resolved), pythons[0], min(resolved, key=as_numbers))
+    )
 
 
 if __name__ == "__main__":
