@@ -93,6 +93,10 @@ benchmark: $(STAMP) ## Measure the speed of imports beside COPY and beside INSER
 soak: $(STAMP) ## Import for long while workers are killed (MINUTES=30 IMPORTS=500)
 	@PYTHONPATH=. $(BIN)/python scripts/soak.py --minutes $(MINUTES) --imports $(IMPORTS) $(ARGS)
 
+.PHONY: attack
+attack: $(STAMP) ## Attack a service of our own while a pulse asks whether it is alive
+	@$(BIN)/python scripts/attack.py $(ARGS)
+
 .PHONY: clean
 clean: ## Remove .venv, caches, built files and the data of demo and dev
 	rm -rf $(VENV) $(DATA_DIR) dist build $(EXAMPLE).zip

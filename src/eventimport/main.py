@@ -83,6 +83,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=operation_id,
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -1,6 +1,8 @@
 """The OpenAPI document, and the page that shows it."""
 
+import asyncio
 import re
+import threading
 from typing import Any
 
 import httpx
@@ -89,3 +91,24 @@ async def test_other_files_of_that_folder_are_not_served(client: httpx.AsyncClie
     response = await client.get("/docs/redoc.standalone.js")
 
     assert response.status_code == 404
+
+
+async def test_the_document_is_made_once_and_away_from_the_event_loop(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    make = service.app.openapi
+
+    def watched() -> Any:
+        threads.append(threading.current_thread())
+        return make()
+
+    monkeypatch.setattr(service.app, "openapi", watched)
+    client = await service.client()
+
+    answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(5)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()

@@ -1,10 +1,12 @@
 """Swagger UI at `/docs`, its assets served from here: no page of ours asks another host."""
 
+import asyncio
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 # This package carries Swagger UI's built files; nothing else of it is used.
@@ -47,22 +49,38 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'none'"
 )
 
-router = APIRouter(prefix="/docs", include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 
-@router.get("", response_class=HTMLResponse)
+@router.get("/openapi.json")
+async def get_openapi(request: Request) -> Response:
+    """The OpenAPI document, made once, in a thread: it takes seconds of the processor's time."""
+    app: FastAPI = request.app
+    making: asyncio.Future[bytes] | None = getattr(app.state, "openapi", None)
+    if making is None or (making.done() and (making.cancelled() or making.exception())):
+        making = asyncio.ensure_future(asyncio.to_thread(_make, app))
+        app.state.openapi = making
+    content = await asyncio.shield(making)
+    return Response(content, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def _make(app: FastAPI) -> bytes:
+    return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@router.get("/docs", response_class=HTMLResponse)
 async def show_docs() -> HTMLResponse:
     """The page."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
-@router.get("/start.js")
+@router.get("/docs/start.js")
 async def start_docs() -> Response:
     """The page's own script: in a file of its own, inline scripts can stay forbidden."""
     return Response(START, media_type="text/javascript")
 
 
-@router.get("/{name}")
+@router.get("/docs/{name}")
 async def get_asset(name: Literal["swagger-ui-bundle.js", "swagger-ui.css"]) -> FileResponse:
     """One of Swagger UI's files."""
 
