@@ -124,13 +124,18 @@ class _ConferenceReader:
             ):
                 continue
             del raw[key]
-            items = records_in(value, document)[0] if isinstance(value, dict) else value
+            items, beside, _ = (
+                records_in(value, document) if isinstance(value, dict) else (value, {}, "")
+            )
             self._nested[document] = [
                 flattened(item) or item for item in items if isinstance(item, dict)
             ]
             place = Place(entry, field=key)
             message = f"“{key}” stands inside the event; it was read as the list of {document}."
             self._report.repair("nested-document", message, place)
+            for name, rest in beside.items():
+                message = f"“{name}” beside the list has no place in an event; it was left out."
+                self._report.warning("unknown-key", message, Place(entry, field=name), rest)
             for item in items:
                 if not isinstance(item, dict):
                     message = "This element of the list is not an object; it was left out."
@@ -141,9 +146,7 @@ class _ConferenceReader:
         counts, limit = self._archive.record_counts, self._archive.limits.max_records
         counts[document] = len(self._nested[document])
         if sum(counts.values()) > limit:
-            message = (
-                f"The archive has more than {limit:,} records. The limit is set by MAX_RECORDS."
-            )
+            message = f"The archive has more than {limit:,} records (MAX_RECORDS)."
             self._report.error("too-many-records", message, place)
 
     def _read_timezone(self, raw: dict[str, Any], entry: str) -> Any:

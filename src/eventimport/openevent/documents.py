@@ -293,7 +293,9 @@ class _DocumentReader:
             return record
         if not self._flattened:
             self._flattened = True
-            message = "The records are JSON:API resources; their attributes were read."
+            message = (
+                "The records are JSON:API resources; their attributes and relationships were read."
+            )
             self._report.repair("json-api", message, Place(self._entry))
         return flat
 
@@ -305,7 +307,7 @@ class _DocumentReader:
         return self._stream.error("json-syntax", f"not JSON: {what}", self._stream.position)
 
     def _too_many(self) -> DocumentError:
-        message = f"the archive has more than {self._limits.max_records} records"
+        message = f"The archive has more than {self._limits.max_records:,} records (MAX_RECORDS)."
         return self._stream.error("too-many-records", message, self._stream.position)
 
     def _value(self) -> Any:
@@ -343,7 +345,9 @@ class _DocumentReader:
         if end - start > self._limits.max_string_length and self._has_long_string(value):
             return None
         for duplicate in reader.duplicates:
-            message = "the object has this key twice; this is the value that was not taken"
+            message = (
+                "The object has this key twice. The last value was used; this one was left out."
+            )
             place = self._place(storable_text(duplicate.key))
             self._report.warning("duplicate-key", message, place, quotable(duplicate.lost))
         if self._stream.has_escapes and UNSTORABLE_ESCAPE.search(text, start, end):
@@ -359,14 +363,20 @@ class _DocumentReader:
         limit = self._limits.max_string_length
         for path, string in strings(value):
             if len(string) > limit:
-                message = f"the string has {len(string)} characters; at most {limit} are read"
+                message = (
+                    f"The text has {len(string):,} characters. The limit is {limit:,} "
+                    "(MAX_TEXT_LENGTH)."
+                )
                 place = self._place(storable_text(path))
                 self._report.error("string-too-long", message, place, quotable(string))
                 return True
         return False
 
     def _tell_unstorable(self, field: str, text: str) -> None:
-        message = "NUL was removed, and a half of a surrogate pair replaced by U+FFFD"
+        message = (
+            "The text holds characters that cannot be stored: NUL was removed, and half of a "
+            "surrogate pair replaced by U+FFFD."
+        )
         self._report.repair("unstorable-character", message, self._place(field), quotable(text))
 
     def _place(self, field: str) -> Place:

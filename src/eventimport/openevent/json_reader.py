@@ -170,17 +170,18 @@ class JsonReader:
             depth += (token[0] in "[{") - (token[0] in "]}")
             if depth > self._limits.max_depth:
                 break
-        message = f"objects and lists nest deeper than {self._limits.max_depth}"
+        message = f"Objects and lists nest deeper than {self._limits.max_depth} (MAX_JSON_DEPTH)."
         return stream.error("json-nesting", message, position)
 
     def too_long(self, position: int) -> DocumentError:
         """The error about a record at this position of the window that is longer than the limit."""
-        message = f"a record has more than {self._limits.max_record_bytes} characters"
+        limit = self._limits.max_record_bytes
+        message = f"A record has more than {limit:,} characters (MAX_RECORD_BYTES)."
         return self._stream.error("record-too-long", message, position)
 
     def _too_many_values(self, position: int) -> DocumentError:
         message = (
-            f"a record has more than {self._limits.max_record_values:,} values. The limit is set "
+            f"A record has more than {self._limits.max_record_values:,} values. The limit is set "
             "by MAX_RECORD_VALUES."
         )
         return self._stream.error("record-too-long", message, position)
@@ -189,7 +190,8 @@ class JsonReader:
         stream = self._stream
         in_string = error.msg.startswith("Unterminated string")
         if in_string and len(stream.text) - error.pos > self._limits.max_string_length:
-            message = f"the string has more than {self._limits.max_string_length} characters"
+            limit = self._limits.max_string_length
+            message = f"The text has more than {limit:,} characters (MAX_TEXT_LENGTH)."
             raise stream.error("string-too-long", message, error.pos) from None
         if stream.ended or not (in_string or error.pos + _MARGIN > len(stream.text)):
             message = f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
