@@ -254,3 +254,12 @@ def archives() -> list[Path]:
     found = sorted(Path(folder).glob("*.zip"))
     assert found, f"no archives in {folder}"
     return found
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of the shared small cases, which EVENTIMPORT_CASES names."""
+    folder = os.environ.get("EVENTIMPORT_CASES")
+    if not folder:
+        pytest.skip("EVENTIMPORT_CASES is not set")
+    return Path(folder)

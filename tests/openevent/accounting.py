@@ -17,8 +17,9 @@ from typing import Any
 from tests.openevent.planning import Planned
 
 from eventimport.openevent.dialect import OLDER_SPELLINGS, canonical_key
+from eventimport.openevent.lengths import parse_length
 from eventimport.openevent.order import LEVELS, Kind
-from eventimport.openevent.values import label_key, parse_length, source_key
+from eventimport.openevent.values import label_key, source_key
 
 DOCUMENTS = {
     "microlocations": Kind.MICROLOCATION,
@@ -64,7 +65,7 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def equal(raw: Any, stored: Any, zone: tzinfo) -> bool:
+def equal(raw: Any, stored: Any, zone: tzinfo) -> bool:  # noqa: PLR0911 - one for each type
     """Whether a stored value says what the raw one says; `zone` is what times without an offset
     are local to."""
     if isinstance(stored, datetime):
@@ -78,7 +79,13 @@ def equal(raw: Any, stored: Any, zone: tzinfo) -> bool:
             return False
     if stored is None or isinstance(raw, bool):
         return False
-    return str(raw) == str(stored) or ("<" in str(raw) and _text(raw) == _text(stored))
+    if isinstance(raw, float) and raw.is_integer() and str(stored) == str(int(raw)):
+        return True
+    if str(raw).strip() == str(stored) or str(raw) == str(stored):
+        return True
+    if "<" not in str(raw):
+        return False
+    return html.unescape(str(raw)) == html.unescape(stored) or _text(raw) == _text(stored)
 
 
 def _same_time(raw: Any, stored: datetime, zone: tzinfo) -> bool:
@@ -173,7 +180,7 @@ class _Account:
     def _entry(self, kind: Kind) -> str:
         return self._planned.conference.entries[kind]
 
-    def _missing(
+    def _missing(  # noqa: PLR0911 - one for each place
         self, kind: Kind, row: dict[str, Any], index: int, path: Path, leaf: Any
     ) -> Iterator[str]:
         key = str(path[0])
@@ -190,6 +197,14 @@ class _Account:
             if (LEVELS[kind].table, row["id"], name, leaf) in self._media:
                 return
             if (self._entry(kind), index, name) in self._told and column is not None:
+                return
+            if name == "deleted_at" and not _says_deleted(leaf):
+                return
+        if len(path) == 2 and (self._entry(kind), index, name) in self._told:
+            # A list of one, or an object that holds a link.
+            if row.get(name) is not None:
+                return
+            if (LEVELS[kind].table, row["id"], name, leaf) in self._media:
                 return
         if any(
             _follow(row["extra"].get(extra), path[1:]) == leaf
@@ -277,6 +292,11 @@ class _Account:
                 ]
                 for path, leaf in leaves(flags):
                     yield from self._missing(Kind.CUSTOM_FORM, row, index, path, leaf)
+
+
+def _says_deleted(leaf: Any) -> bool:
+    words = {"false", "0", "no", "off", "f", "n", "none", "null"}
+    return bool(leaf) and str(leaf).strip().casefold() not in words | {""}
 
 
 def _canonical(kind: Kind, key: str) -> str:

@@ -213,13 +213,13 @@ def test_values_that_do_not_fit_are_kept_and_told() -> None:
         microlocations=[{"id": 1, "name": "R", "floor": "upstairs", "latitude": "x"}],
         sessions=[
             {"id": 1, "title": "T", "starts_at": "tomorrow", "language": ["de", "en"]},
-            {"id": 2, "title": {"en": "T"}},
+            {"id": 2, "title": {"text": "T"}},
         ],
     )
     assert planned.rows("microlocations")[0]["extra"] == {"floor": "upstairs", "latitude": "x"}
     one, other = planned.rows("sessions")
     assert one["extra"] == {"starts_at": "tomorrow", "language": ["de", "en"]}
-    assert (other["title"], other["extra"]) == ("", {"title": {"en": "T"}})
+    assert (other["title"], other["extra"]) == ("", {"title": {"text": "T"}})
     told = {(f.place.source_id, f.place.field) for f in planned.findings("invalid-value")}
     assert told == {
         ("1", "floor"),
@@ -237,8 +237,8 @@ def test_scripts_are_removed_and_told() -> None:
     assert session["long_abstract"] == "<p>Hello <b>you</b><br></p>"
     (finding,) = planned.findings("html-removed")
     assert "<script>" in finding.message
-    assert "alert(1)" in finding.message
     assert "style" not in finding.message
+    assert session["extra"] == {"long_abstract": text}
 
 
 def test_harmless_markup_is_no_finding() -> None:
@@ -261,7 +261,7 @@ def test_a_link_that_a_browser_would_run_is_set_aside(link: str) -> None:
     assert not planned.plan.media
 
 
-@pytest.mark.parametrize("link", ["www.x.org", "x.org:80/a", "localhost:8000", "mailto:a@b.c"])
+@pytest.mark.parametrize("link", ["www.x.org", "x.org:80/a", "localhost:8000"])
 def test_other_links_stay(link: str) -> None:
     planned = plan_documents(speakers=[{"id": 1, "name": "A", "website": link}])
     assert planned.rows("speakers")[0]["website"] == link

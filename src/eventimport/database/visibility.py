@@ -60,7 +60,9 @@ def editable(viewer: Viewer, event_id: ColumnElement[Any]) -> ColumnElement[bool
 
 def event_visible(viewer: Viewer) -> ColumnElement[bool]:
     """Whether the viewer may see the event at hand, a row of `events`."""
-    published = and_(_EVENTS.c.privacy == PUBLIC, _EVENTS.c.state != DRAFT)
+    published = and_(
+        _EVENTS.c.privacy == PUBLIC, _EVENTS.c.state != DRAFT, _EVENTS.c.deleted_at.is_(None)
+    )
     return or_(published, editable(viewer, _EVENTS.c.id))
 
 
@@ -73,7 +75,12 @@ def part_visible(kind: Kind, viewer: Viewer) -> ColumnElement[bool]:
 
 
 def shown(kind: Kind) -> ColumnElement[bool]:
-    """Whether everyone who may see the event may see the row of this kind at hand."""
+    """Whether everyone who may see the event may see the row of this kind at hand. What is deleted
+    is for the owner, who can restore it."""
+    return and_(NODES[kind].table.c.deleted_at.is_(None), _shown_unless_deleted(kind))
+
+
+def _shown_unless_deleted(kind: Kind) -> ColumnElement[bool]:
     if kind is Kind.SESSION:
         return _session_shown(NODES[kind].table)
     if kind is Kind.SPEAKER:
@@ -88,7 +95,7 @@ def shown(kind: Kind) -> ColumnElement[bool]:
 
 
 def _session_shown(sessions: Any) -> ColumnElement[bool]:
-    return _said(sessions.c.state).in_(SHOWN_STATES)
+    return and_(_said(sessions.c.state).in_(SHOWN_STATES), sessions.c.deleted_at.is_(None))
 
 
 def _speaker_shown() -> ColumnElement[bool]:

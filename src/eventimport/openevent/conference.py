@@ -14,15 +14,18 @@ from eventimport.openevent.dialect import canonical_key
 from eventimport.openevent.documents import read_list, read_object
 from eventimport.openevent.entry_names import document_named
 from eventimport.openevent.order import IMPORT_ORDER, LEVELS, Kind
+from eventimport.openevent.record_checks import quotable
 from eventimport.openevent.record_reader import RecordReader, SourceRecord, place_of
 from eventimport.openevent.report import Place, Report, Severity
 from eventimport.openevent.wrappings import flattened, is_references, records_in
+from eventimport.openevent.zones import find_zone, zone
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much; 0 where that is unknown."""
 
 _LISTS: Final = frozenset(level.document for level in IMPORT_ORDER) - {"event"}
 
+LANGUAGE_KEYS: Final = ("language", "locale", "lang", "default_language", "content_locale")
 EVERY: Final = 250
 """Progress is told once in so many records."""
 
@@ -57,7 +60,8 @@ class _ConferenceReader:
         self._archive = archive
         self._report = report
         self._progress = progress
-        self._reader = RecordReader(report)
+        self._reader = RecordReader(report, archive.limits.texts)
+        self._zone_name: str | None = None
         self._conference = Conference()
         self._nested: dict[str, list[dict[str, Any]]] = {}
         self._bad_forms: dict[str, list[Any]] = {}
@@ -82,9 +86,7 @@ class _ConferenceReader:
             records[:] = self._without_repetitions(kind, records)
             records.sort(key=lambda record: values.sort_key(record.key))
         self._reader.report_keys(conference.entries)
-        for entry, count in self._reader.without_offset.items():
-            message = f"{count} times have no offset; they were read as local to the event's zone"
-            self._report.repair("no-offset", message, Place(entry))
+        self._report_without_offset()
         return conference
 
     def _read_event(self) -> None:
@@ -94,6 +96,7 @@ class _ConferenceReader:
             return
         self._take_nested_documents(raw, entry)
         unknown_zone = self._read_timezone(raw, entry)
+        self._reader.language = _language_of(raw)
         event = self._reader.read(Kind.EVENT, raw, 0, entry)
         if unknown_zone is not None:
             event.keep("timezone", unknown_zone)
@@ -155,17 +158,42 @@ class _ConferenceReader:
         if key is None:
             return None
         given = raw[key]
-        name = values.parse_timezone(given) if isinstance(given, str) else None
+        found = find_zone(given) if isinstance(given, str) else None
         place = Place(entry, field="timezone")
-        if name is None:
-            message = "this is no time zone; UTC is taken, and the value kept as extra"
-            self._report.warning("timezone", message, place, given)
+        if found is None:
+            message = "an unknown time zone; UTC is used, and the value is kept in `extra`"
+            self._report.warning("timezone", message, place, quotable(given))
             return raw.pop(key)
-        if name != given:
-            self._report.repair("timezone", f"the time zone was read as {name}", place, given)
-            raw[key] = name
-        self._reader.zone = self._conference.zone = values.zone(name)
+        self._zone_name = found.name
+        raw[key] = found.name
+        self._reader.zone = self._conference.zone = zone(found.name)
+        message = f"the time zone was read as “{found.name}”"
+        if found.doubt:
+            self._report.warning("timezone", f"{message}; {found.doubt}", place, given)
+        elif found.is_fixed:
+            message = (
+                f"the time zone is the offset “{found.name}” from UTC. "
+                "It does not follow changes of the clocks in summer and winter."
+            )
+            self._report.warning("timezone", message, place, given)
+        elif found.name != given:
+            self._report.repair("timezone", message, place, given)
         return None
+
+    def _report_without_offset(self) -> None:
+        """Say what the times without an offset were read as, once for each document."""
+        for entry, count in self._reader.without_offset.items():
+            if not count:
+                continue
+            times = "time has" if count == 1 else "times have"
+            message = (
+                f"{count} {times} no offset from UTC; read as local to “{self._zone_name or 'UTC'}”"
+            )
+            if self._zone_name is not None:
+                self._report.repair("no-offset", message, Place(entry))
+            else:
+                message += ", because the event has no known time zone"
+                self._report.warning("no-offset", message, Place(entry))
 
     def _read_nested(self, kind: Kind, raw: Any, event: SourceRecord, entry: str) -> None:
         if isinstance(raw, dict):
@@ -330,3 +358,11 @@ def _digest(record: SourceRecord) -> bytes:
     said = [record.values, record.extra, record.references]
     text = json.dumps(said, default=repr, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _language_of(raw: dict[str, Any]) -> str | None:
+    """The event's language, if the event names one."""
+    for key, value in raw.items():
+        if canonical_key(key) in LANGUAGE_KEYS and isinstance(value, str) and value.strip():
+            return value.strip()
+    return None

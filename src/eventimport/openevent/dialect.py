@@ -148,6 +148,10 @@ ADMINISTRATION: Final = frozenset(
 """Fields in which the format's own server keeps its settings and counters: no part of a programme.
 They are kept, and reported together."""
 
+_DELETED: Final = dict.fromkeys(("in_trash", "is_deleted", "deleted", "trashed"), "deleted_at")
+for _spellings in OLDER_SPELLINGS.values():
+    _spellings.update(_DELETED)
+
 BESIDES_FIELDS: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.EVENT: ("event_copyright", "speakers_call", "social_links"),
     Kind.CUSTOM_FORM: ("session_form", "speaker_form"),

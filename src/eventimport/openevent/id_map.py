@@ -6,7 +6,7 @@ from typing import Any
 from eventimport.openevent.order import LEVELS, Kind
 from eventimport.openevent.record_reader import SourceRecord
 from eventimport.openevent.report import SHORT, shortened
-from eventimport.openevent.values import label_key
+from eventimport.openevent.values import label_key, source_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,25 @@ class IdMap:
             known = self._labels[id(record)] = label_key(record.values.get(self._label, ""))
         return known
 
-    def _find_by_label(self, key: str | None, label: Any) -> Match:
+    def find_text(self, text: str) -> SourceRecord | None:
+        """The record of this id, else the only one of this name."""
+        key = source_key(text)
+        found = self._by_key.get(key) if key is not None else None
+        if found is not None:
+            return found if isinstance(found, SourceRecord) else found.first
+        named = self._named(text)
+        return named[0] if named is not None and named[1] == 1 else None
+
+    def _named(self, label: Any) -> tuple[SourceRecord, int] | None:
+        """The first record of this name, and how many have it."""
         if self._by_label is None:
             self._by_label = _Namesakes()
             for record in self._records:
                 self._by_label.add(record, self.label_of(record))
-        named = self._by_label.by_label.get(label_key(label)) if label is not None else None
+        return self._by_label.by_label.get(label_key(label))
+
+    def _find_by_label(self, key: str | None, label: Any) -> Match:
+        named = self._named(label) if label is not None else None
         if named is not None and named[1] == 1:
             missing = "has no id" if key is None else f"names the unknown id {_quoted(key)}"
             message = f"the reference {missing}; the {self._kind} with that name is used"

@@ -5,6 +5,7 @@ from typing import Final
 
 from eventimport.errors import EventImportError
 from eventimport.openevent.report import Place
+from eventimport.openevent.rich_text import DEFAULT_LIMITS, TextLimits
 
 MIB: Final = 1024 * 1024
 
@@ -38,6 +39,8 @@ class ArchiveLimits:
     """Objects and lists within each other, the record itself included."""
     max_records: int = 200_000
     """Records of all documents together."""
+    texts: TextLimits = DEFAULT_LIMITS
+    """The markup of one text."""
 
 
 class ArchiveError(EventImportError):

@@ -1,14 +1,20 @@
 """References → links: which record each of them means, and what it says beyond that."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from eventimport.openevent import values
 from eventimport.openevent.conference import Conference
 from eventimport.openevent.dialect import Dialect, dialects
-from eventimport.openevent.id_map import IdMap
+from eventimport.openevent.id_map import IdMap, Match
 from eventimport.openevent.order import LEVELS, Kind, Reference
 from eventimport.openevent.record_reader import SourceRecord, place_of, same
 from eventimport.openevent.report import SHORT, Check, Report, go_on, shortened
+
+MAX_NAMES: Final = 1_000
+"""Characters of a text with several names; longer texts are not split."""
+
+_BETWEEN_NAMES: Final = re.compile(r"\s*[,;&|/]\s*|\s+(?:and|und|et|y)\s+")
 
 
 class Linker:
@@ -41,11 +47,34 @@ class Linker:
                 raw = given.get(reference.field)
                 if raw is None:
                     continue
+                further: list[Any] = []
+                if isinstance(raw, list):
+                    raw, further = self._only_one(reference, raw, session, entry)
+                    if raw is None:
+                        continue
                 target, rest = self._resolve(reference, raw, session, entry)
                 if target is not None:
                     session.foreign_keys[column] = target.new_id
-                if rest:
+                if further:
+                    session.keep(reference.field, [raw, *further])
+                elif _says_something(rest):
                     session.keep(reference.field, rest)
+
+    def _only_one(
+        self, reference: Reference, raw: list[Any], session: SourceRecord, entry: str
+    ) -> tuple[Any, list[Any]]:
+        """The reference in a list of them, and those that cannot be followed."""
+        given = [item for item in raw if item not in (None, "", {}, [])]
+        if not given:
+            return None, []
+        place = place_of(session, entry, reference.field)
+        if len(given) == 1:
+            message = "a list of one reference; the reference was taken"
+            self._report.repair("list-of-one", message, place, raw)
+        else:
+            message = "a list of references, though one belongs here; the first was taken"
+            self._report.warning("several-references", message, place, raw)
+        return given[0], given[1:]
 
     def _links_of(self, kind: Kind, name: str) -> set[tuple[int, int]]:
         links: set[tuple[int, int]] = set()
@@ -61,21 +90,44 @@ class Linker:
             raw = record.references.get(name)
             if raw is None:
                 continue
+            if raw in ({}, ""):
+                continue
             if not isinstance(raw, list):
                 message = "a list of references belongs here; the one that stands here is taken"
                 self._report.repair("no-list", message, place_of(record, entry, name), raw)
                 raw = [raw]
             kept = []
-            for item in raw:
+            for item in self._split(reference, raw, record, entry):
                 self._check()
+                if item is None or item == "":
+                    continue
                 target, rest = self._resolve(reference, item, record, entry)
                 if target is not None:
                     pairs.append((record, target))
-                if rest:
+                if _says_something(rest):
                     kept.append(rest)
             if kept:
                 record.keep(name, kept)
         return pairs
+
+    def _split(
+        self, reference: Reference, raw: list[Any], record: SourceRecord, entry: str
+    ) -> list[Any]:
+        """The references of a list, of which one text may hold several names."""
+        result: list[Any] = []
+        known = self._map(reference.kind)
+        for item in raw:
+            parts = []
+            if isinstance(item, str) and len(item) <= MAX_NAMES and known.find_text(item) is None:
+                parts = [part for part in _BETWEEN_NAMES.split(item) if part.strip()]
+            if len(parts) > 1 and all(known.find_text(part) for part in parts):
+                message = "several names in one text; the reference was read as a list of names"
+                place = place_of(record, entry, reference.field)
+                self._report.repair("several-names", message, place, item)
+                result += parts
+            else:
+                result.append(item)
+        return result
 
     def _resolve(
         self, reference: Reference, raw: Any, record: SourceRecord, entry: str
@@ -108,7 +160,12 @@ class Linker:
             key = values.source_key(raw)
         label_name = LEVELS[kind].label
         label = nested.get(label_name)
-        match = self._map(kind).find(key, label)
+        known = self._map(kind)
+        match = known.find(key, label)
+        if match.record is None and isinstance(raw, str) and (named := known.find_text(raw)):
+            message = f"the reference is a name, not an id; the {kind} of that name was taken"
+            match = Match(named, "reference-by-name", message)
+            key = None
         target = match.record
         if match.code is not None and match.message is not None:
             place = place_of(record, entry, reference.field)
@@ -190,3 +247,7 @@ class Linker:
         if kind not in self._maps:
             self._maps[kind] = IdMap(kind, self._conference.records[kind])
         return self._maps[kind]
+
+
+def _says_something(rest: Any) -> bool:
+    return rest is not None and rest not in ({}, [], "")

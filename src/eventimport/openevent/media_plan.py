@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from eventimport.openevent import values
 from eventimport.openevent.entry_names import shown
 from eventimport.openevent.media_index import FoundFile, MediaIndex
+from eventimport.openevent.media_paths import MediaSource, read_source, spellings
 from eventimport.openevent.order import LEVELS, SHAPES, Kind
 from eventimport.openevent.record_reader import SourceRecord, place_of
 from eventimport.openevent.records import MediaType
@@ -62,17 +62,22 @@ class MediaPlanner:
             if source is None:
                 continue
             place = place_of(record, entry, field)
-            remote = values.is_remote(source)
-            found = None if remote else self._find(source, place)
-            if not remote:
+            read = read_source(source)
+            found = self._find(read, source, place) if read.sort != "link" else None
+            if read.sort == "link":
+                record.values[field] = read.text
+                if read.text != source:
+                    message = "a link without its scheme; https was taken"
+                    self._report.repair("media-link", message, place, source)
+            else:
                 del record.values[field]
             self.planned.append(
                 PlannedMedia(
                     LEVELS[kind].table,
                     record.new_id,
                     field,
-                    source,
-                    "remote" if remote else "archive",
+                    read.text if read.sort == "link" else source,
+                    "remote" if read.sort == "link" else "archive",
                     media_type,
                     found,
                     place,
@@ -86,14 +91,26 @@ class MediaPlanner:
                 message = "no record names this entry; it is not taken over"
                 self._report.warning("unused-entry", message, Place(name))
 
-    def _find(self, source: str, place: Place) -> str | None:
-        path = source.replace("\\", "/")
-        for candidate in dict.fromkeys((path, unquote(path))):
+    def _find(self, read: MediaSource, source: str, place: Place) -> str | None:
+        if read.sort == "computer":
+            what = "`file:` link" if source.strip()[:5].lower() == "file:" else "Windows path"
+            message = f"a {what}, which leads to a file on a computer; the archive does not hold it"
+            self._report.warning("media-missing", message, place, source)
+            return None
+        if read.sort == "data":
+            message = "a file within the text (“data:”) was not stored"
+            self._report.warning("media-missing", message, place, source)
+            return None
+        path = read.text.replace("\\", "/")
+        by_base: tuple[FoundFile, str] | None = None
+        for candidate in spellings(read.text):
             found = self._index.find(candidate)
-            if found is not None:
-                self._used.add(found.path)
-                self._report_spelling(found, place, source)
-                return found.entry
+            if found is not None and found.how == "base-name":
+                by_base = by_base or (found, candidate)
+            elif found is not None:
+                return self._use(found, candidate, source, place)
+        if by_base is not None:
+            return self._use(*by_base, source, place)
         refusal = self._index.refusal(path)
         if refusal is None:
             message = "the archive does not hold this file"
@@ -104,6 +121,14 @@ class MediaPlanner:
             message = f"The file is in the archive, but it cannot be read. {refusal.message}"
             self._report.warning("media-unreadable", message, place, source)
         return None
+
+    def _use(self, found: FoundFile, candidate: str, source: str, place: Place) -> str:
+        self._used.add(found.path)
+        self._report_spelling(found, place, source)
+        if found.how == "exact" and candidate not in (source, unquote(source)):
+            message = f"the path was read as “{shown(found.path)}”"
+            self._report.repair("media-spelling", message, place, source)
+        return found.entry
 
     def _report_spelling(self, found: FoundFile, place: Place, source: str) -> None:
         spelled = f"“{shown(found.path)}”"

@@ -11,6 +11,7 @@ from eventimport.openevent.links import Linker
 from eventimport.openevent.media_index import MediaIndex
 from eventimport.openevent.media_plan import MediaPlanner, PlannedMedia
 from eventimport.openevent.order import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind
+from eventimport.openevent.programme import check_programme
 from eventimport.openevent.record_reader import SourceRecord
 from eventimport.openevent.report import Check, Report, go_on
 
@@ -128,6 +129,7 @@ def make_plan(
         for record, new_id in zip(records, ids[level.table], strict=True):
             record.new_id = new_id
     links = Linker(conference, report, check).link()
+    check_programme(conference, links, report)
     media = MediaPlanner(files, report)
     event = conference.event
     plan = Plan(event.new_id, identifier, event.values.get("name", ""))

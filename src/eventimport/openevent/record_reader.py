@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import time as clock
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from eventimport.openevent import rich_text, values
+from eventimport.openevent import rich_text, values, web_links
 from eventimport.openevent.dialect import (
     ADMINISTRATION,
     BESIDES_FIELDS,
@@ -17,8 +18,12 @@ from eventimport.openevent.dialect import (
     dialects,
 )
 from eventimport.openevent.entry_names import shown
+from eventimport.openevent.lengths import parse_length, read_length
 from eventimport.openevent.order import LEVELS, SHAPES, Kind
+from eventimport.openevent.records import Shape
 from eventimport.openevent.report import Place, Report, Severity, title_of
+from eventimport.openevent.times import in_zone, is_repeated, local_gap, read_time
+from eventimport.openevent.zones import find_zone, zone
 
 MAX_KNOWN_TIMES: Final = 10_000
 MAX_KNOWN_REFERENCES: Final = 100_000
@@ -27,6 +32,36 @@ KEYS: Final = 12
 
 SHORT: Final = 2
 """A reference of so many keys, an id and a name, is likely to stand in many records."""
+
+MAX_YEARS: Final = 20
+"""A time that is further from the event means something else."""
+
+FIRST_YEAR: Final = 1980
+LAST_YEAR: Final = 2200
+"""An event outside these years has a wrong date, by which other times cannot be judged."""
+
+_NO_TIME: Final = timedelta()
+BOUNDS: Final = ("starts_at", "ends_at")
+DAYS_ARE_ENOUGH: Final = frozenset({Kind.EVENT, Kind.SPEAKERS_CALL})
+"""Kinds that people know by their days: a date without a time says when they begin and end."""
+
+NOT_DELETED: Final = frozenset({"", "0", "false", "f", "no", "n", "none", "null", "off"})
+DELETED_WORDS: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
+LINK_KEYS: Final = ("url", "href", "link", "src", "path", "uri")
+"""Where objects hold a link."""
+
+SESSION_STATES: Final = {
+    **dict.fromkeys(("accept", "approved", "selected", "in", "public"), "accepted"),
+    **dict.fromkeys(
+        ("completed", "complete", "done", "finished", "held", "scheduled", "published", "final"),
+        "confirmed",
+    ),
+    **dict.fromkeys(("cancelled", "cancel"), "canceled"),
+    **dict.fromkeys(("reject", "declined", "refused"), "rejected"),
+    "withdraw": "withdrawn",
+    "submit": "submitted",
+}
+"""What a session's state means, by what other programs call it."""
 
 WITHOUT_LABEL: Final = frozenset({Kind.EVENT_COPYRIGHT, Kind.SPEAKERS_CALL})
 
@@ -99,13 +134,19 @@ def _some(words: list[str]) -> str:
 
 
 class RecordReader:
-    """Reads raw objects of all kinds; `zone` is what times without an offset are local to."""
+    """Reads raw objects of all kinds. `zone` is what times without an offset are local to,
+    `language` is the event's, and `year` the one in which it begins; `now` is when what has no time
+    was deleted."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, limits: rich_text.TextLimits | None = None) -> None:
         self.zone: tzinfo = UTC
+        self.language: str | None = None
+        self.year: int | None = None
+        self.now = datetime.now(UTC)
+        self._limits = limits or rich_text.DEFAULT_LIMITS
         self.without_offset: Counter[str] = Counter()
         self._report = report
-        self._times: dict[str, datetime] = {}
+        self._times: dict[str, tuple[datetime, bool]] = {}
         self._references: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._dialects = dialects()
         self._kept_keys: dict[tuple[Kind, str], KeptKey] = {}
@@ -118,30 +159,37 @@ class RecordReader:
         """The raw object's canonical values, and what is left over."""
         return self._dialects[kind].translate(raw)
 
-    def read(self, kind: Kind, raw: dict[str, Any], index: int, entry: str) -> SourceRecord:
+    def read(  # noqa: PLR0912 - one for each sort of field
+        self, kind: Kind, raw: dict[str, Any], index: int, entry: str
+    ) -> SourceRecord:
         """Read one object. Every repair and every value that its column cannot take is told."""
         fields, extra = self.translate(kind, raw)
         source_id = fields.pop("id", None)
         record = SourceRecord(index, values.source_key(source_id), fields, extra, {})
-        self._note_keys(kind, record, entry)
         for name in self._reference_fields[kind]:
             if name in fields:
                 record.references[name] = self._shared(fields.pop(name))
+        if extra:
+            self._drop_repeated_references(record)
+            self._note_keys(kind, record, entry)
         if source_id is not None and record.key is None:
             record.keep("id", source_id)
             self._warn("bad-id", "this is no id; the record has none now", record, entry, "id")
+        shape = SHAPES[kind]
+        self._prepare(kind, record, entry)
+        if "deleted_at" in fields:
+            self._read_deletion(record, entry)
         if kind is Kind.SESSION_TYPE and "length" in fields:
             self._read_length(record, entry)
-        shape = SHAPES[kind]
-        for name in shape.times:
-            if name in fields:
-                self._read_time(record, name, entry)
+        if kind is Kind.SESSION and "state" in fields:
+            self._read_state(record, entry)
+        self._read_times(kind, record, entry)
         for name in shape.rich:
             if name in fields:
                 self._clean(record, name, entry)
         for name in shape.links:
             if name in fields:
-                self._check_link(record, name, entry)
+                self._read_link(kind, record, name, entry)
         for name in shape.media:
             if name in fields:
                 self._check_medium(record, name, entry)
@@ -223,53 +271,289 @@ class RecordReader:
                 self._references[words] = raw
         return known
 
+    def _drop_repeated_references(self, record: SourceRecord) -> None:
+        """`track_id` beside `track` only says the same again."""
+        for key, value in list(record.extra.items()):
+            taken = record.references.get(canonical_key(key).removesuffix("_id"))
+            if isinstance(taken, dict) and not isinstance(value, (dict, list)):
+                ids = (inner for name, inner in taken.items() if canonical_key(name) == "id")
+                known = values.source_key(next(ids, None))
+                if known is not None and known == values.source_key(value):
+                    del record.extra[key]
+
+    def _prepare(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+        """Make texts of what stands in their place, and decode character references in titles."""
+        shape = SHAPES[kind]
+        given = record.values
+        for name, value in list(given.items()):
+            if isinstance(value, str):
+                if name in shape.flags:
+                    given[name] = value.strip()
+                elif "&" in value and name in shape.plain:
+                    self._decode(record, name, value, entry)
+            elif name in shape.texts and not isinstance(value, int):
+                self._make_text(shape, record, name, entry)
+
+    def _decode(self, record: SourceRecord, name: str, value: str, entry: str) -> None:
+        decoded = rich_text.decode_references(value)
+        if decoded != value:
+            record.values[name] = decoded
+            message = f"character references were decoded: “{decoded}”"
+            self._report.repair(
+                "character-references", message, place_of(record, entry, name), value
+            )
+
+    def _make_text(self, shape: Shape, record: SourceRecord, name: str, entry: str) -> None:
+        value = record.values[name]
+        if isinstance(value, float):
+            if value.is_integer() and name not in shape.media and name not in shape.links:
+                # Spreadsheets make numbers with a decimal point of telephone numbers.
+                record.values[name] = str(int(value))
+            return
+        place = place_of(record, entry, name)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+            if isinstance(value, str) and value:
+                record.values[name] = value
+                message = "a list of one text; the text was taken"
+                self._report.repair("list-of-one", message, place, record.values[name])
+                return
+        if not isinstance(value, dict):
+            return
+        if name in shape.links or name in shape.media:
+            inner = next((value[key] for key in LINK_KEYS if isinstance(value.get(key), str)), None)
+            if inner:
+                rest = {
+                    key: other for key, other in value.items() if other not in (inner, None, "")
+                }
+                record.values[name] = inner
+                if rest:
+                    record.keep(name, rest)
+                message = "an object that holds a link; the link was taken"
+                self._report.repair("object-with-link", message, place, inner)
+                return
+        chosen = values.translation(value, self.language)
+        if chosen is not None:
+            language, text = chosen
+            record.keep(name, record.values[name])
+            record.values[name] = text
+            message = (
+                f"a text in several languages; “{language}” was taken, all are kept in `extra`"
+            )
+            self._report.warning("translated", message, place, text)
+
     def _read_length(self, record: SourceRecord, entry: str) -> None:
         given = record.values["length"]
-        length = values.parse_length(given)
-        if length is None:
-            self._set_aside(record, "length", entry, "this is no length in hours and minutes")
-        elif length != given:
-            record.values["length"] = length
-            place = place_of(record, entry, "length")
-            self._report.repair("length", f"the length was read as {length}", place, given)
+        found = read_length(given)
+        if found is None:
+            self._set_aside(record, "length", entry, "not a length in hours and minutes")
+            return
+        record.values["length"] = found.text
+        place = place_of(record, entry, "length")
+        if found.doubt:
+            message = f"the length was read as “{found.text}”; {found.doubt}"
+            self._report.warning("length", message, place, given)
+        elif found.text != given:
+            self._report.repair("length", f"the length was read as “{found.text}”", place, given)
 
-    def _read_time(self, record: SourceRecord, name: str, entry: str) -> None:
+    def _read_times(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+        local = self.zone
+        if kind is Kind.SPEAKERS_CALL and isinstance(record.values.get("timezone"), str):
+            local = self._read_zone(record, entry)
+        moved = _NO_TIME
+        for name in SHAPES[kind].times:
+            if name in record.values:
+                moved = self._read_time(kind, record, name, entry, local, moved)
+
+    def _read_time(  # noqa: PLR0917 - what a time depends on
+        self,
+        kind: Kind,
+        record: SourceRecord,
+        name: str,
+        entry: str,
+        local: tzinfo,
+        moved: timedelta,
+    ) -> timedelta:
+        """Read one time; `moved` is by how much the record's start had to be moved, which is
+        returned if this is not one."""
         given = record.values[name]
         # A programme has few slots, and many sessions in each.
-        known = self._times.get(given) if isinstance(given, str) else None
-        if known is not None:
-            record.values[name] = known
-            return
-        time = values.parse_time(given)
+        plain = isinstance(given, str) and not moved and local is self.zone
+        if plain and (known := self._times.get(given)) is not None:
+            record.values[name], has_offset = known
+            self.without_offset[entry] += not has_offset
+            return moved
+        found = read_time(given, local)
+        time = found.time
+        if time is None and found.day is not None and kind in DAYS_ARE_ENOUGH and name in BOUNDS:
+            time = self._whole_day(record, name, found.day, entry)
         if time is None:
-            self._set_aside(record, name, entry, "this is no date and time")
-            return
-        record.values[name] = values.in_zone(time, self.zone)
-        if time.tzinfo is None:
+            problem = found.problem or "not a date and time"
+            code = "date-without-time" if found.day is not None else "invalid-value"
+            self._set_aside(record, name, entry, problem, code)
+            return moved
+        has_offset = time.tzinfo is not None
+        place = place_of(record, entry, name)
+        clean = not found.repaired and not found.doubt
+        shift = moved if name == "ends_at" else _NO_TIME
+        if not has_offset:
             self.without_offset[entry] += 1
-        elif len(self._times) < MAX_KNOWN_TIMES:
-            self._times[given] = record.values[name]
+            gap = local_gap(time, local)
+            if gap:
+                clean, shift = False, gap
+                moved = gap if name == "starts_at" else moved
+                message = (
+                    f"“{time:%Y-%m-%d %H:%M}” does not exist in the time zone: the clocks change; "
+                    f"it was moved by {_hours(gap)}"
+                )
+                self._report.warning("time-skipped", message, place, given)
+                gap = _NO_TIME
+            elif shift:
+                clean = False
+                message = f"the end was moved with the start, by {_hours(shift)}"
+                self._report.warning("time-skipped", message, place, given)
+            elif is_repeated(time, local):
+                clean = False
+                message = (
+                    f"“{time:%Y-%m-%d %H:%M}” occurs twice in the time zone: the clocks change; "
+                    "the first was taken"
+                )
+                self._report.warning("time-repeated", message, place, given)
+        read = in_zone(time + shift if not has_offset else time, local)
+        if self._is_far(kind, name, read):
+            why = f"more than {MAX_YEARS} years from the event"
+            self._set_aside(record, name, entry, why, "time-far-away")
+            return moved
+        record.values[name] = read
+        if found.doubt:
+            message = f"the time was read as “{_shown(time)}”; {found.doubt}"
+            self._report.warning("time", message, place, given)
+        elif found.repaired:
+            self._report.repair("time", f"the time was read as “{_shown(time)}”", place, given)
+        if plain and clean and len(self._times) < MAX_KNOWN_TIMES:
+            self._times[given] = read, has_offset
+        if kind is Kind.EVENT and name == "starts_at" and FIRST_YEAR < read.year < LAST_YEAR:
+            self.year = read.year
+        return moved
+
+    def _whole_day(self, record: SourceRecord, name: str, day: date, entry: str) -> datetime:
+        """The beginning of a day, or its last minute if something ends on it."""
+        at = clock(23, 59) if name == "ends_at" else clock(0)
+        message = f"a date without a time; it was read as {at:%H:%M} on that day"
+        given = record.values[name]
+        self._report.warning("date-without-time", message, place_of(record, entry, name), given)
+        return datetime.combine(day, at)
+
+    def _is_far(self, kind: Kind, name: str, time: datetime) -> bool:
+        """Whether a time is so far from the event that it must mean something else."""
+        if self.year is None or (kind is Kind.EVENT and name == "starts_at"):
+            return False
+        return abs(time.year - self.year) > MAX_YEARS
+
+    def _read_zone(self, record: SourceRecord, entry: str) -> tzinfo:
+        given = record.values["timezone"]
+        found = find_zone(given)
+        if found is None:
+            self._set_aside(record, "timezone", entry, "an unknown time zone")
+            return self.zone
+        if found.name != given:
+            record.values["timezone"] = found.name
+            message = f"the time zone was read as “{found.name}”"
+            self._report.repair("timezone", message, place_of(record, entry, "timezone"), given)
+        return zone(found.name)
+
+    def _read_deletion(self, record: SourceRecord, entry: str) -> None:
+        given = record.values.pop("deleted_at")
+        if (isinstance(given, str) and given.strip().casefold() in NOT_DELETED) or not given:
+            return
+        found = read_time(given, self.zone)
+        record.values["deleted_at"] = in_zone(found.time, self.zone) if found.time else self.now
+        if found.time is None and str(given).strip().casefold() not in DELETED_WORDS:
+            record.keep("deleted_at", given)
+        message = (
+            "deleted where the archive comes from; it was imported as deleted and is not public"
+        )
+        self._report.warning(
+            "deleted-record", message, place_of(record, entry, "deleted_at"), given
+        )
+
+    def _read_state(self, record: SourceRecord, entry: str) -> None:
+        given = record.values["state"]
+        if not isinstance(given, str):
+            return
+        state = " ".join(given.split()).casefold()
+        state = SESSION_STATES.get(state, state)
+        if state != given:
+            record.values["state"] = state
+            message = f"the state was read as {state[:40]}"
+            place = place_of(record, entry, "state")
+            self._report.repair("state", message, place, given)
 
     def _clean(self, record: SourceRecord, name: str, entry: str) -> None:
         text = record.values[name]
-        if isinstance(text, str):
-            cleaned, removed = rich_text.clean(text)
-            if removed:
-                place = place_of(record, entry, name)
-                self._report.warning("html-removed", f"removed: {removed}", place, text)
-            record.values[name] = cleaned
+        if not isinstance(text, str) or "<" not in text:
+            return
+        found = rich_text.clean(text, self._limits)
+        record.values[name] = found.text
+        if found.removed is None:
+            return
+        record.keep(name, text)
+        place = place_of(record, entry, name)
+        kept = "the original is kept in `extra`"
+        if found.over_limit:
+            message = f"all markup was removed, because {found.over_limit}; {kept}"
+            self._report.warning("html-over-limit", message, place, text)
+        elif found.only_looks:
+            message = f"formatting was removed: “{found.removed}”; {kept}"
+            self._report.repair("html-simplified", message, place, text)
+        else:
+            message = f"HTML that is not allowed was removed: “{found.removed}”; {kept}"
+            self._report.warning("html-removed", message, place, text)
 
-    def _check_link(self, record: SourceRecord, name: str, entry: str) -> None:
-        value = record.values[name]
-        if isinstance(value, str) and not values.is_safe_link(value):
-            self._set_aside(record, name, entry, "a link of this kind is not followed")
+    def _read_link(self, kind: Kind, record: SourceRecord, name: str, entry: str) -> None:
+        given = record.values[name]
+        if not isinstance(given, str):
+            return
+        site = name if name in web_links.SITES or name == web_links.MASTODON else None
+        if kind is Kind.SOCIAL_LINK and isinstance(record.values.get("name"), str):
+            site = web_links.site_named(record.values["name"])
+        found = web_links.read_link(given, site)
+        place = place_of(record, entry, name)
+        if found.link is None:
+            private = {"email": found.address, "mobile": found.telephone}
+            for column, value in private.items():
+                if value and column in SHAPES[kind].fields:
+                    record.values.setdefault(column, value)
+            del record.values[name]
+            record.keep(name, given)
+            if found.repaired:
+                self._report.repair("no-link", found.repaired, place, given)
+            else:
+                message = f"{found.problem}; the value is kept in `extra`"
+                self._report.warning("link", message, place, given)
+            return
+        record.values[name] = found.link
+        if kind is Kind.SOCIAL_LINK and site is not None and not web_links.web_url(found.link):
+            record.values[name] = web_links.profile_url(site, found.link) or found.link
+        if found.problem:
+            record.keep(name, given)
+            message = f"{found.problem}; the original is kept in `extra`"
+            self._report.warning("link", message, place, given)
+        elif record.values[name] != given.strip():
+            message = f"the link was read as “{record.values[name]}”"
+            self._report.repair("link", message, place, given)
 
     def _check_medium(self, record: SourceRecord, name: str, entry: str) -> None:
         value = record.values[name]
         if not isinstance(value, str):
-            self._set_aside(record, name, entry, "this is neither a path nor a link")
-        elif not values.is_remote(value):
-            self._check_link(record, name, entry)
+            self._set_aside(record, name, entry, "neither a path nor a link")
+        elif value.strip().casefold() in web_links.NOTHING:
+            del record.values[name]
+            record.keep(name, value)
+            message = "this means that there is no file"
+            self._report.repair("no-file", message, place_of(record, entry, name), value)
+        elif not values.is_media_source(value):
+            self._set_aside(record, name, entry, "neither a path nor a link")
 
     def _validate(self, kind: Kind, record: SourceRecord, entry: str) -> None:
         validate = SHAPES[kind].validate
@@ -282,11 +566,18 @@ class RecordReader:
                     self._set_aside(record, name, entry, detail["msg"])
             record.values = validate(record.values)
 
-    def _set_aside(self, record: SourceRecord, name: str, entry: str, why: str) -> None:
+    def _set_aside(
+        self,
+        record: SourceRecord,
+        name: str,
+        entry: str,
+        why: str,
+        code: str = "invalid-value",
+    ) -> None:
         value = record.values.pop(name)
         record.keep(name, value)
         place = place_of(record, entry, name)
-        self._report.warning("invalid-value", f"{why}; the value is kept as extra", place, value)
+        self._report.warning(code, f"{why}; the value is kept in `extra`", place, value)
 
     def _warn(
         self, code: str, message: str, record: SourceRecord, entry: str, field_name: str
@@ -294,22 +585,41 @@ class RecordReader:
         self._report.warning(code, message, place_of(record, entry, field_name))
 
 
-def same(kind: Kind, name: str, raw: Any, value: Any, zone: tzinfo) -> bool:
+def same(  # noqa: PLR0911 - one for each sort of field
+    kind: Kind, name: str, raw: Any, value: Any, zone: tzinfo
+) -> bool:
     """Whether a raw value, nested in a reference, says what the record it refers to says."""
     # Lists and objects as text would be compared whole, once for each reference.
     nested = isinstance(raw, (dict, list)) or isinstance(value, (dict, list))
     if raw == value or (not nested and str(raw) == str(value)):
         return True
     if isinstance(value, datetime):
-        time = values.parse_time(raw)
-        return time is not None and values.in_zone(time, zone) == value
+        time = read_time(raw, zone).time
+        return time is not None and in_zone(time, zone) == value
     if kind is Kind.SESSION_TYPE and name == "length":
-        return bool(values.parse_length(raw) == value)
+        return bool(parse_length(raw) == value)
     if isinstance(raw, str) and isinstance(value, str):
-        return bool(name in SHAPES[kind].rich and rich_text.clean(raw)[0] == value)
+        if name == LEVELS[kind].label and values.label_key(raw) == values.label_key(value):
+            return True
+        return bool(name in SHAPES[kind].rich and rich_text.clean(raw).text == value)
     if isinstance(value, bool) and isinstance(raw, str):
         return raw.strip().casefold() == str(value).casefold()
     return False
+
+
+def _hours(delta: timedelta) -> str:
+    minutes = int(delta.total_seconds()) // 60
+    return (
+        f"{minutes // 60} hours"
+        if minutes % 60 == 0 and minutes != 60
+        else ("an hour" if minutes == 60 else f"{minutes} minutes")
+    )
+
+
+def _shown(time: datetime) -> str:
+    offset = time.strftime("%z")
+    shown = f"{time:%Y-%m-%d %H:%M}"
+    return f"{shown} {offset[:3]}:{offset[3:5]}" if offset else shown
 
 
 def place_of(record: SourceRecord, entry: str, name: str | None = None) -> Place:

@@ -7,7 +7,7 @@ from there, so that each fact about a field is written once.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict, get_type_hints
@@ -47,10 +47,20 @@ Video = Annotated[str, Media("video")]
 Integer = Annotated[int, BeforeValidator(_no_flag), Field(ge=-(2**31), le=2**31 - 1)]
 Real = Annotated[float, BeforeValidator(_no_flag), Field(allow_inf_nan=False)]
 
+DELETED: Final = "deleted_at"
+CODES: Final = frozenset({"color", "email", "font_color", "length", "mobile", "state", "timezone"})
+"""Plain texts in which a reference such as `&amp;` would not be one of HTML."""
+
 _CONFIG = ConfigDict(coerce_numbers_to_str=True, extra="forbid")
 
 
-class Event(TypedDict, total=False):
+class Record(TypedDict, total=False):
+    """What all records may have: when they were deleted, where the archive comes from."""
+
+    deleted_at: datetime
+
+
+class Event(Record, total=False):
     """The event itself; its copyright, speakers call and social links are records of their own."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -84,7 +94,7 @@ class Event(TypedDict, total=False):
     schedule_published_on: datetime
 
 
-class EventCopyright(TypedDict, total=False):
+class EventCopyright(Record, total=False):
     """Who holds the rights to the event's content, and under which licence it is."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -97,7 +107,7 @@ class EventCopyright(TypedDict, total=False):
     logo_url: Image
 
 
-class SpeakersCall(TypedDict, total=False):
+class SpeakersCall(Record, total=False):
     """The call for proposals."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -109,7 +119,7 @@ class SpeakersCall(TypedDict, total=False):
     privacy: str
 
 
-class SocialLink(TypedDict, total=False):
+class SocialLink(Record, total=False):
     """A page of the event's elsewhere."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -118,7 +128,7 @@ class SocialLink(TypedDict, total=False):
     link: Link
 
 
-class CustomForm(TypedDict, total=False):
+class CustomForm(Record, total=False):
     """One field of the form that proposers, speakers or attendees fill in."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -136,7 +146,7 @@ class CustomForm(TypedDict, total=False):
     max: Integer
 
 
-class Microlocation(TypedDict, total=False):
+class Microlocation(Record, total=False):
     """A room, a stage, a hall."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -150,7 +160,7 @@ class Microlocation(TypedDict, total=False):
     hidden_in_scheduler: bool
 
 
-class Sponsor(TypedDict, total=False):
+class Sponsor(Record, total=False):
     """A sponsor; `level` orders them, 1 first."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -163,7 +173,7 @@ class Sponsor(TypedDict, total=False):
     logo_url: Image
 
 
-class Speaker(TypedDict, total=False):
+class Speaker(Record, total=False):
     """A person who speaks at one or more sessions."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -195,7 +205,7 @@ class Speaker(TypedDict, total=False):
     is_featured: bool
 
 
-class Track(TypedDict, total=False):
+class Track(Record, total=False):
     """A thread of the programme; colours are as CSS writes them."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -209,7 +219,7 @@ class Track(TypedDict, total=False):
     position: Integer
 
 
-class SessionType(TypedDict, total=False):
+class SessionType(Record, total=False):
     """Talk, workshop, …; `length` is hours and minutes, as in 01:30."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -219,7 +229,7 @@ class SessionType(TypedDict, total=False):
     position: Integer
 
 
-class Session(TypedDict, total=False):
+class Session(Record, total=False):
     """One entry of the programme."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -243,12 +253,20 @@ class Session(TypedDict, total=False):
 
 class Shape:
     """What the annotations of a record class say, ready for use: the names of its fields by what
-    their text means, and its validator."""
+    their text means, and its validator. `texts` are all fields that hold text, `plain` those whose
+    text people read as it is."""
 
     def __init__(self, record: Any) -> None:
         hints = get_type_hints(record, include_extras=True)
         self.fields: tuple[str, ...] = tuple(hints)
-        self.times = tuple(name for name, hint in hints.items() if hint is datetime)
+        self.times = tuple(
+            name for name, hint in hints.items() if hint is datetime and name != DELETED
+        )
+        self.flags = frozenset(name for name, hint in hints.items() if hint is bool)
+        self.texts = frozenset(
+            name for name, hint in hints.items() if (get_args(hint) or (hint,))[0] is str
+        )
+        self.plain = frozenset(name for name, hint in hints.items() if hint is str) - CODES
         marks = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
         self.rich = tuple(name for name in hints if Rich() in marks[name])
         self.links = tuple(name for name in hints if Linked() in marks[name])

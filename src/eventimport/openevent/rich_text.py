@@ -1,16 +1,282 @@
-"""Cleaning rich text: what a browser would run or load in secret goes, the rest stays."""
+"""Rich text: HTML or plain text, and HTML without what a browser would run or load.
+
+Archives do not say which of the two a text is, and plain texts hold `<` too: `a[i]<b[i]`,
+`List<String>`, `<jane@example.org>`. So a `<` begins a tag only if the tag is complete, its element
+is known, its attributes are plausible, and its end tag follows. Every other `<` is text.
+
+A cleaned text with a `<` is HTML, one without is plain text. Both may hold character references.
+All of this takes linear time.
+"""
 
 import html
-from html.parser import HTMLParser
+import html.entities
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import nh3
 
-MAX_TAGS: Final = 2_000
-"""Text with more tags than this is kept as plain text: nested deeply, they take time squared."""
+LISTED: Final = 8
+"""Removed parts that a description lists."""
 
-MAX_COMPARED: Final = 20_000
-"""In a longer text, what was removed is not told one by one."""
+_VOID: Final = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
+_RAW: Final = frozenset({"script", "style"})
+_BREAKING: Final = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "br",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    ]
+)
+"""Elements that begin a line."""
+
+_KNOWN: Final = (
+    _VOID
+    | _RAW
+    | _BREAKING
+    | frozenset(
+        [
+            "a",
+            "abbr",
+            "acronym",
+            "applet",
+            "audio",
+            "b",
+            "basefont",
+            "bdi",
+            "bdo",
+            "bgsound",
+            "big",
+            "blink",
+            "body",
+            "button",
+            "canvas",
+            "cite",
+            "code",
+            "colgroup",
+            "data",
+            "datalist",
+            "del",
+            "dfn",
+            "dialog",
+            "dir",
+            "em",
+            "font",
+            "frame",
+            "frameset",
+            "g",
+            "head",
+            "hgroup",
+            "html",
+            "i",
+            "iframe",
+            "ins",
+            "kbd",
+            "label",
+            "legend",
+            "map",
+            "mark",
+            "marquee",
+            "math",
+            "menu",
+            "meter",
+            "nobr",
+            "noframes",
+            "noscript",
+            "object",
+            "optgroup",
+            "option",
+            "output",
+            "path",
+            "picture",
+            "progress",
+            "q",
+            "rp",
+            "rt",
+            "rtc",
+            "ruby",
+            "s",
+            "samp",
+            "select",
+            "slot",
+            "small",
+            "span",
+            "strike",
+            "strong",
+            "sub",
+            "sup",
+            "svg",
+            "template",
+            "textarea",
+            "time",
+            "title",
+            "tt",
+            "u",
+            "var",
+            "video",
+            "xmp",
+        ]
+    )
+)
+_OFFICE: Final = re.compile(r"(?:o|v|w|m|st1):[a-z0-9]+")
+"""Elements that Microsoft Office puts into HTML."""
+
+_CONTAINERS: Final = {
+    "li": ("ul", "ol", "menu", "dir"),
+    "dt": ("dl",),
+    "dd": ("dl",),
+    "option": ("select", "datalist"),
+    **dict.fromkeys(("tr", "td", "th", "thead", "tbody", "tfoot", "colgroup"), ("table",)),
+}
+"""Elements whose end tag may be left out within these."""
+
+_WITHOUT_VALUE: Final = frozenset(
+    [
+        "allowfullscreen",
+        "async",
+        "autofocus",
+        "autoplay",
+        "checked",
+        "compact",
+        "controls",
+        "default",
+        "defer",
+        "disabled",
+        "download",
+        "hidden",
+        "ismap",
+        "itemscope",
+        "loop",
+        "multiple",
+        "muted",
+        "nomodule",
+        "noshade",
+        "novalidate",
+        "nowrap",
+        "open",
+        "playsinline",
+        "readonly",
+        "required",
+        "reversed",
+        "selected",
+    ]
+)
+
+# Nothing in a tag reaches beyond the next `<`, and the quantifiers give nothing back: each part of
+# a text is read once.
+_ATTRIBUTE: Final = (
+    r"[\s/]++([A-Za-z_:@][\w:.@\-]*+)"
+    r"(\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'|[^\s\"'<>=`][^\s<>]*+))?+"
+)
+_TAG: Final = re.compile(
+    r"<(?P<end>/)?(?P<name>[A-Za-z][A-Za-z0-9:]{0,20}+)"
+    rf"(?P<attributes>(?:{_ATTRIBUTE.replace('(', '(?:', 1).replace(')(', ')(?:', 1)})*+)"
+    r"\s*+(?P<empty>/)?>"
+)
+_ATTRIBUTES: Final = re.compile(_ATTRIBUTE)
+_RAW_END: Final = {name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in _RAW}
+_DECLARATION: Final = re.compile(r"<(?:!doctype|\?xml)\b[^<>]*+>", re.IGNORECASE)
+_REFERENCE: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+
+_HARMLESS: Final = frozenset(
+    [
+        "align",
+        "alt",
+        "background",
+        "bgcolor",
+        "border",
+        "cellpadding",
+        "cellspacing",
+        "class",
+        "clear",
+        "color",
+        "dir",
+        "face",
+        "frame",
+        "height",
+        "hspace",
+        "id",
+        "lang",
+        "name",
+        "rel",
+        "role",
+        "rules",
+        "size",
+        "spellcheck",
+        "start",
+        "style",
+        "tabindex",
+        "target",
+        "title",
+        "type",
+        "valign",
+        "vspace",
+        "width",
+    ]
+)
+"""Attributes that change how a text looks, but not what it says or where its links lead."""
+
+_LOOKS: Final = frozenset(
+    ["basefont", "big", "blink", "body", "center", "font", "head", "html", "nobr", "tt"]
+)
+"""Elements that do the same; their content stays."""
 
 _CLEANER: Final = nh3.Cleaner(
     url_schemes={"http", "https", "mailto", "tel"},
@@ -18,59 +284,280 @@ _CLEANER: Final = nh3.Cleaner(
 )
 
 
-def clean(text: str) -> tuple[str, str | None]:
-    """The cleaned text, and what was removed from it, in a few words, or None where nothing was.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextLimits:
+    """How much markup a text may have. From a text with more, all markup is removed."""
 
-    Text without a `<` holds no markup and is returned as it is. A tag spelled in another way
-    (`<br/>`, `<P>`) is not a removal.
+    max_tags: int = 20_000
+    max_depth: int = 100
+    """Elements within each other: HTML parsers need quadratic time for what nests deeper."""
+
+
+DEFAULT_LIMITS: Final = TextLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class CleanText:
+    """`text` is safe to show. `removed` says in a few words which markup is not in it any more;
+    `only_looks`, that it only formatted the text. `over_limit` says which limit removed all of
+    it."""
+
+    text: str
+    removed: str | None = None
+    only_looks: bool = False
+    over_limit: str | None = None
+
+
+@dataclass(slots=True)
+class _Tag:
+    start: int
+    end: int
+    name: str
+    attributes: str
+    is_end: bool
+    is_empty: bool
+    counts: bool = False
+
+    @property
+    def opens(self) -> bool:
+        return not self.is_end and not self.is_empty and self.name not in _VOID
+
+
+def clean(text: str, limits: TextLimits = DEFAULT_LIMITS) -> CleanText:
+    """Clean a text: escape what is text, and remove the markup that is not allowed.
+
+    Text without a `<` is returned as it is. A tag spelled in another way (`<br/>`, `<P>`) is not
+    a removal.
     """
     if "<" not in text:
-        return text, None
-    if text.count("<") > MAX_TAGS:
-        return html.escape(text, quote=False), f"all markup, for there are over {MAX_TAGS} tags"
-    cleaned = _CLEANER.clean(text)
-    if cleaned == text:
-        return text, None
-    if len(text) > MAX_COMPARED:
-        return cleaned, "some markup"
-    removed = _parts(text) - _parts(cleaned)
-    return cleaned, ", ".join(sorted(removed)) or None
+        return CleanText(text)
+    tags = _tags(text)
+    if not tags:
+        return CleanText(text.replace("<", "&lt;"))
+    limit = _limit_exceeded(tags, limits)
+    if limit is not None:
+        return CleanText(_without_markup(text, tags), "all markup", over_limit=limit)
+    prepared = _escaped(text, tags)
+    cleaned = _CLEANER.clean(prepared)
+    if cleaned == prepared:
+        return CleanText(cleaned)
+    return _compared(text, tags, cleaned)
 
 
-class _Parts(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: dict[str, int] = {}
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._count(f"<{tag}>")
-        for name, value in attrs:
-            if value and not (tag == "a" and name == "rel"):
-                self._count(f"{name}={value!r} of <{tag}>")
-
-    def handle_comment(self, data: str) -> None:
-        self._count(f"<!--{data[:40]}-->")
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def _count(self, part: str) -> None:
-        self.parts[part] = self.parts.get(part, 0) + 1
+def is_html(text: str) -> bool:
+    """Whether a text holds a tag, by the rule above."""
+    return "<" in text and bool(_tags(text))
 
 
-class _Multiset(dict[str, int]):
-    def __sub__(self, other: "_Multiset") -> set[str]:
-        return {part for part, count in self.items() if count > other.get(part, 0)}
+def decode_references(text: str) -> str:
+    """The text with its character references (`&amp;`, `&#39;`) replaced, once. A reference ends in
+    a semicolon and has a known name; everything else stays."""
+    return _REFERENCE.sub(_decoded, text) if "&" in text else text
 
 
-def _parts(text: str) -> _Multiset:
-    parser = _Parts()
-    parser.feed(text)
-    parser.close()
-    result = _Multiset(parser.parts)
-    words = "".join(parser.text).split()
-    for word in words:
-        key = f"the text {word[:40]!r}"
-        result[key] = result.get(key, 0) + 1
-    return result
+def _decoded(found: re.Match[str]) -> str:
+    reference = found[0]
+    if reference[1] != "#" and reference[1:] not in html.entities.html5:
+        return reference
+    # For what cannot be a character, such as &#1;, it returns nothing.
+    return html.unescape(reference) or reference
+
+
+def _tags(text: str) -> list[_Tag]:
+    """The tags and comments that count, in order."""
+    found = _candidates(text)
+    opened: dict[str, list[_Tag]] = {}
+    for tag in found:
+        if tag.counts:
+            continue
+        if tag.opens:
+            opened.setdefault(tag.name, []).append(tag)
+        elif not tag.is_end or tag.name == "br":
+            tag.counts = True
+        elif partners := opened.get(tag.name):
+            tag.counts = partners.pop().counts = True
+    _count_without_end(text, found)
+    return [tag for tag in found if tag.counts]
+
+
+def _count_without_end(text: str, found: list[_Tag]) -> None:
+    """Count tags whose end tag HTML lets authors leave out."""
+    present = {tag.name for tag in found if tag.counts}
+    first = len(text) - len(text.lstrip())
+    end = 0
+    in_paragraphs = False
+    for tag in found:
+        if tag.opens and not tag.counts:
+            if tag.name == "p":
+                # A few characters are enough, and keep this linear.
+                since = max(end, tag.start - 40)
+                before = text[since : tag.start].rstrip(" \t")
+                begins = before.endswith(("\n", "\r")) or (not before and since == end)
+                in_paragraphs = in_paragraphs or tag.start == first
+                tag.counts = in_paragraphs or begins
+            else:
+                tag.counts = not present.isdisjoint(_CONTAINERS.get(tag.name, ()))
+        if tag.counts:
+            end = tag.end
+
+
+def _candidates(text: str) -> list[_Tag]:
+    found: list[_Tag] = []
+    # Searched for once only where none follows.
+    missing: set[str] = set()
+    position = text.find("<")
+    while position >= 0:
+        end = position + 1
+        if text.startswith("<!--", position):
+            close = -1 if "-->" in missing else text.find("-->", position + 4)
+            if close < 0:
+                missing.add("-->")
+            else:
+                end = close + 3
+                found.append(_Tag(position, end, "!--", "", False, True, counts=True))
+        elif declaration := _DECLARATION.match(text, position):
+            end = declaration.end()
+            found.append(_Tag(position, end, "!--", "", False, True, counts=True))
+        elif (match := _TAG.match(text, position)) and _is_plausible(match):
+            name = match["name"].lower()
+            tag = _Tag(
+                position,
+                match.end(),
+                name,
+                match["attributes"],
+                bool(match["end"]),
+                bool(match["empty"]),
+            )
+            if name not in _RAW or tag.is_empty:
+                end = tag.end
+                found.append(tag)
+            elif not tag.is_end and name not in missing:
+                # What stands in a script is not markup.
+                close_tag = _RAW_END[name].search(text, tag.end)
+                if close_tag is None:
+                    missing.add(name)
+                else:
+                    end = close_tag.end()
+                    tag.counts = True
+                    found += tag, _Tag(close_tag.start(), end, name, "", True, False, counts=True)
+        position = text.find("<", end)
+    return found
+
+
+def _is_plausible(match: re.Match[str]) -> bool:
+    name = match["name"].lower()
+    if name not in _KNOWN and not _OFFICE.fullmatch(name):
+        return False
+    attributes = match["attributes"]
+    if match["end"]:
+        return not attributes
+    return not attributes or all(
+        value or attribute.lower() in _WITHOUT_VALUE
+        for attribute, value in _ATTRIBUTES.findall(attributes)
+    )
+
+
+def _limit_exceeded(tags: list[_Tag], limits: TextLimits) -> str | None:
+    if len(tags) > limits.max_tags:
+        return f"the text has more than {limits.max_tags} tags (MAX_TEXT_TAGS)"
+    depth = deepest = 0
+    for tag in tags:
+        if tag.opens:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif tag.is_end and tag.name != "br":
+            depth -= 1
+    if deepest > limits.max_depth:
+        return f"its elements are nested more than {limits.max_depth} deep (MAX_TEXT_DEPTH)"
+    return None
+
+
+def _pieces(text: str, tags: Iterable[_Tag]) -> Iterable[tuple[str, _Tag | None]]:
+    """The text before each tag, and the tag; last, the text after all of them."""
+    end = 0
+    for tag in tags:
+        yield text[end : tag.start], tag
+        end = tag.end
+    yield text[end:], None
+
+
+def _escaped(text: str, tags: list[_Tag]) -> str:
+    """The text as HTML, in which each `<` begins a tag that counts."""
+    parts: list[str] = []
+    raw = False
+    for before, tag in _pieces(text, tags):
+        parts.append(before if raw else before.replace("<", "&lt;"))
+        if tag is None:
+            break
+        raw = tag.name in _RAW and tag.opens
+        if tag.is_empty and tag.name not in _VOID and tag.name != "!--":
+            # To an HTML parser, <b/> is a start tag.
+            parts.append(f"<{tag.name}{tag.attributes}></{tag.name}>")
+        else:
+            parts.append(text[tag.start : tag.end])
+    return "".join(parts)
+
+
+def _without_markup(text: str, tags: list[_Tag]) -> str:
+    """The text as plain text: nothing but its markup goes."""
+    parts: list[str] = []
+    raw = False
+    for before, tag in _pieces(text, tags):
+        if not raw:
+            parts.append(before.replace("<", "&lt;"))
+        if tag is not None:
+            raw = tag.name in _RAW and tag.opens
+            if tag.name in _BREAKING:
+                parts.append("\n")
+    return "".join(parts)
+
+
+def _compared(text: str, tags: list[_Tag], cleaned: str) -> CleanText:
+    """The cleaned text, with what is in the original but not in it."""
+    before, words_before = _contents(text, tags)
+    after, words_after = _contents(cleaned, _tags(cleaned) if "<" in cleaned else [])
+    removed = [part for part in before if before[part] > after[part]]
+    if not removed and words_before == words_after:
+        return CleanText(cleaned)
+    if not removed:
+        removed = [("", "")]
+    described = sorted({_description(*part) for part in removed})
+    listed = ", ".join(described[:LISTED])
+    if len(described) > LISTED:
+        listed += ", …"
+    return CleanText(cleaned, listed, all(_is_only_looks(*part) for part in removed))
+
+
+def _contents(text: str, tags: list[_Tag]) -> tuple[Counter[tuple[str, str]], str]:
+    """How often a text has each element and attribute, and its words without the spaces."""
+    parts: Counter[tuple[str, str]] = Counter()
+    words: list[str] = []
+    raw = False
+    for before, tag in _pieces(text, tags):
+        if not raw:
+            words += html.unescape(before).split()
+        if tag is None:
+            break
+        raw = tag.name in _RAW and tag.opens
+        if tag.is_end:
+            continue
+        parts[tag.name, ""] += 1
+        for name, value in _ATTRIBUTES.findall(tag.attributes):
+            # An attribute without a value, such as style="", does nothing.
+            if value.lstrip("\t\n\f\r =").strip("\"'") and (tag.name, name.lower()) != ("a", "rel"):
+                parts[tag.name, name.lower()] += 1
+    return parts, "".join(words)
+
+
+def _description(name: str, attribute: str) -> str:
+    if not name:
+        return "some text"
+    if name == "!--":
+        return "a comment"
+    return f"{attribute} of <{name}>" if attribute else f"<{name}>"
+
+
+def _is_only_looks(name: str, attribute: str) -> bool:
+    if attribute:
+        return attribute in _HARMLESS or attribute.startswith(("data-", "aria-"))
+    return name == "!--" or name in _LOOKS or ":" in name

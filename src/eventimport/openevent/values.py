@@ -1,77 +1,22 @@
-"""Single values as archives spell them: times, time zones, lengths of sessions, links, ids."""
+"""Single values as archives spell them: links, ids, names, translations."""
 
 import re
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Mapping
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from unicodedata import normalize
 
-_ZONES: Final = {name.casefold(): name for name in available_timezones()}
-_ZONES_BY_DISPLAY_NAME: Final = {
-    # As CLDR names metazones; seen in an archive of a conference on Hawaii.
-    "hawaii-aleutian": "Pacific/Honolulu",
-}
-MAX_ZONE_LENGTH: Final = 200
-"""Characters of a time zone's name. No zone has so many; a longer text is not searched."""
-
-_LENGTH: Final = re.compile(r"(\d{1,3})[:.](\d{2})(?::\d{2})?(?:\s*(?:min(?:ute)?s?|h(?:ou)?rs?))?")
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT: Final = re.compile(r"(localhost|[\w\-]+(\.[\w\-]+)+):\d+([/?#].*)?", re.DOTALL)
 _IGNORED_IN_LINKS: Final = re.compile(r"[\x00-\x20]")
 _SAFE_SCHEMES: Final = frozenset({"http", "https", "mailto", "tel"})
-
-
-def parse_time(value: Any) -> datetime | None:
-    """An ISO 8601 date and time, with or without an offset; None for anything else.
-
-    The first and the last year of the calendar are refused: they leave it when an offset is
-    applied.
-    """
-    if not isinstance(value, str):
-        return None
-    try:
-        result = datetime.fromisoformat(value.strip())
-    except ValueError:
-        return None
-    return result if 1 < result.year < 9999 else None
-
-
-def in_zone(time: datetime, zone: tzinfo) -> datetime:
-    """The time in UTC; one without an offset is local to the zone."""
-    return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def parse_timezone(value: str) -> str | None:
-    """The IANA name of a time zone that is spelled with spaces or in another case, else None."""
-    if len(value) > MAX_ZONE_LENGTH:
-        return None
-    key = re.sub(r"\s*/\s*", "/", value.strip()).casefold()
-    return _ZONES.get(key.replace(" ", "_")) or _ZONES_BY_DISPLAY_NAME.get(key)
-
-
-def zone(name: str) -> tzinfo:
-    """The zone of an IANA name. Raises ZoneInfoNotFoundError."""
-    return ZoneInfo(name)
-
-
-def parse_length(value: Any) -> str | None:
-    """The length of a session as hours and minutes, `HH:MM`; None where it can't be told.
-
-    Understood: `00:30`, `1:30`, `01.30`, `00.20 minutes`, and numbers, which archives write as
-    hours, a point and minutes (0.3 is half an hour), or as decimal hours where that can't be.
-    """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, (int, float)):
-        if not 0 <= value < 1000:
-            return None
-        hours, minutes = divmod(round(value * 100), 100)
-        if minutes > 59:
-            hours, minutes = divmod(round(value * 60), 60)
-        return f"{hours:02}:{minutes:02}"
-    match = _LENGTH.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or int(match[2]) > 59:
-        return None
-    return f"{int(match[1]):02}:{match[2]}"
+_DASHES: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
+_AROUND_DASHES: Final = re.compile(r"\s*-\s*")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
+_DATA: Final = re.compile(
+    r"\s*data:(?:image/|audio/|video/|application/(?:pdf|octet-stream|vnd\.)|;base64)",
+    re.IGNORECASE,
+)
+_WHOLE_NUMBER: Final = re.compile(r"([0-9]+)\.0+")
 
 
 def is_safe_link(value: str) -> bool:
@@ -89,6 +34,21 @@ def is_remote(value: str) -> bool:
     return value[:8].lower().startswith(("http://", "https://"))
 
 
+def is_media_source(value: str) -> bool:
+    """Whether a record may name a media file so: by a path, a web link or a `data:` URI."""
+    if is_remote(value.strip()):
+        return True
+    match = _SCHEME.match(_IGNORED_IN_LINKS.sub("", value[:200]))
+    # One letter is a drive of Windows.
+    schemes = _SAFE_SCHEMES | {"file"}
+    return match is None or len(match[1]) == 1 or match[1].lower() in schemes or is_data(value)
+
+
+def is_data(value: str) -> bool:
+    """Whether it is a `data:` URI of an image, or of another media file."""
+    return _DATA.match(value) is not None
+
+
 def source_key(value: Any) -> str | None:
     """An id as a key of the id map: 3, 3.0, "3" and " 3 " are one. None where it is no id."""
     if isinstance(value, bool):
@@ -98,7 +58,10 @@ def source_key(value: Any) -> str | None:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else None
     if isinstance(value, str):
-        return value.strip() or None
+        text = value.strip()
+        # Spreadsheets write whole numbers so.
+        number = _WHOLE_NUMBER.fullmatch(text) if len(text) < 40 else None
+        return number[1] if number else text or None
     return None
 
 
@@ -112,5 +75,23 @@ def sort_key(key: str | None) -> tuple[int, int, str]:
 
 
 def label_key(value: Any) -> str:
-    """A name or title as one compares it: case and spaces do not count."""
-    return " ".join(str(value).split()).casefold()
+    """A name or title as one compares it: case, spaces and kinds of dashes do not count."""
+    text = " ".join(normalize("NFC", str(value)).translate(_DASHES).split()).casefold()
+    return _AROUND_DASHES.sub("-", text) if "-" in text else text
+
+
+def translation(value: Mapping[str, Any], language: str | None) -> tuple[str, str] | None:
+    """Of a text in several languages, as in `{"en": …, "de": …}`, the one in this language, else
+    the first: its language and the text. None if the value is not such a text."""
+    texts = {key: text for key, text in value.items() if isinstance(text, str) and text.strip()}
+    if not texts or not all(
+        _LANGUAGE.fullmatch(key) and (text is None or isinstance(text, str))
+        for key, text in value.items()
+    ):
+        return None
+    wanted = (language or "").replace("_", "-").casefold()
+    for key in (wanted, wanted.partition("-")[0]):
+        for known, text in texts.items():
+            if known.replace("_", "-").casefold() == key:
+                return known, text
+    return next(iter(texts.items()))

@@ -4,6 +4,7 @@ from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings
 
 from eventimport.openevent.limits import ArchiveLimits
+from eventimport.openevent.rich_text import TextLimits
 from eventimport.settings.values import GIB, MIB
 
 
@@ -45,6 +46,15 @@ class ArchiveSettings(BaseSettings):
         "up to 150 bytes of memory.",
     )
     max_text_length: PositiveInt = Field(1_000_000, description="One text value, in characters.")
+    max_text_tags: PositiveInt = Field(
+        20_000,
+        description="HTML tags in one text. From a text with more, all markup is removed.",
+    )
+    max_text_depth: PositiveInt = Field(
+        100,
+        description="HTML elements within each other in one text. From a text that nests deeper, "
+        "all markup is removed.",
+    )
     max_json_depth: PositiveInt = Field(32, description="How deep a JSON document may be nested.")
 
     max_findings: PositiveInt = Field(
@@ -72,4 +82,5 @@ class ArchiveSettings(BaseSettings):
             max_string_length=self.max_text_length,
             max_depth=self.max_json_depth,
             max_records=self.max_records,
+            texts=TextLimits(max_tags=self.max_text_tags, max_depth=self.max_text_depth),
         )

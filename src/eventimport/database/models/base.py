@@ -61,7 +61,8 @@ class Base(DeclarativeBase):
 class EventPart:
     """The columns of every row that belongs to an event and may come from an archive.
 
-    `source_id` is the id that the record had in the archive, as text.
+    `source_id` is the id that the record had in the archive, as text. What has been deleted has
+    `deleted_at`, and is for the event's owner and admins.
     """
 
     id: Mapped[BigId]
@@ -72,5 +73,6 @@ class EventPart:
         return mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True, sort_order=-2)
 
     source_id: Mapped[str | None] = mapped_column(sort_order=-1)
+    deleted_at: Mapped[datetime | None]
     extra: Mapped[Extra]
     version: Mapped[Version]

@@ -19,13 +19,15 @@ from eventimport.database.models.base import (
 
 
 class Event(Base):
-    """An event. `identifier` is its name in URLs; `timezone` an IANA name."""
+    """An event. `identifier` is its name in URLs; `timezone` an IANA name, or an offset such as
+    `+05:30`; a deleted one has `deleted_at`, and is for its owner and admins."""
 
     __tablename__ = "events"
 
     id: Mapped[BigId]
     identifier: Mapped[str] = mapped_column(unique=True)
     source_id: Mapped[str | None]
+    deleted_at: Mapped[datetime | None]
     name: Mapped[str]
     description: Mapped[str | None]
     starts_at: Mapped[datetime | None]

@@ -20,6 +20,8 @@ from pydantic import (
 from eventimport.errors import refuse
 from eventimport.openevent import rich_text, values
 from eventimport.openevent.order import SHAPES, Kind
+from eventimport.openevent.times import parse_time
+from eventimport.openevent.zones import find_zone
 from eventimport.routers.events.documents import IDENTIFIERS, optional_members
 from eventimport.routers.events.queries import NO_NUL
 from eventimport.routers.events.schema import TYPES, Attribute, ResourceType
@@ -31,7 +33,7 @@ Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT, pattern=NO_NUL)]
 
 
 def _time(value: Any) -> datetime:
-    time = values.parse_time(value)
+    time = parse_time(value)
     if time is None:
         raise ValueError("an ISO 8601 date and time belongs here")
     if time.tzinfo is None:
@@ -40,10 +42,20 @@ def _time(value: Any) -> datetime:
 
 
 def _zone(value: str) -> str:
-    name = values.parse_timezone(value)
-    if name is None:
-        raise ValueError("this is no IANA time zone, such as Asia/Singapore")
-    return name
+    found = find_zone(value)
+    if found is None or found.doubt:
+        raise ValueError("not an IANA time zone, such as Asia/Singapore, and not an offset")
+    return found.name
+
+
+def _rich(value: str) -> str:
+    found = rich_text.clean(value)
+    if found.over_limit:
+        limits = rich_text.DEFAULT_LIMITS
+        raise ValueError(
+            f"a text may have {limits.max_tags} tags, and elements nested {limits.max_depth} deep"
+        )
+    return found.text
 
 
 def _link(value: str) -> str:
@@ -105,7 +117,7 @@ def _rule(kind: Kind, attribute: Attribute) -> Any:
     elif column in shape.times:
         rule = Time
     elif column in shape.rich:
-        rule = Annotated[Text, AfterValidator(lambda text: rich_text.clean(text)[0])]
+        rule = Annotated[Text, AfterValidator(_rich)]
     elif column in shape.links:
         rule = Annotated[Text, AfterValidator(_link)]
     elif column in shape.media:

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from eventimport.routers.pages.colour_names import COLOURS
+
 Colour = tuple[int, int, int]
 
 LEAST_CONTRAST = 4.5
@@ -13,7 +15,11 @@ WHITE: Colour = (255, 255, 255)
 NEUTRAL: Colour = (0x5A, 0x64, 0x72)
 """For a track whose colour cannot be read."""
 
-_HEX = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
+_HEX = re.compile(r"(?:#|0x)?([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.IGNORECASE)
+_RGB = re.compile(
+    r"rgba?\(\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})\s*(?:[,/]\s*[\d.]{1,8}%?\s*)?\)",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,17 @@ def readable(background: str | None, text: str | None) -> TrackColours:
 
 
 def parse(value: str | None) -> Colour | None:
-    """A colour of three or six hexadecimal digits; None for anything else, `#OOOOOO` included."""
-    found = _HEX.fullmatch((value or "").strip())
+    """A colour as CSS writes it: hexadecimal digits, a name, or `rgb()`; how transparent it is does
+    not count. None for anything else, `#OOOOOO` included."""
+    text = (value or "").strip()[:60]
+    if channels := _RGB.fullmatch(text):
+        red, green, blue = (min(int(channel), 255) for channel in channels.groups())
+        return red, green, blue
+    found = _HEX.fullmatch(COLOURS.get(text.casefold().replace(" ", ""), text))
     if found is None:
         return None
-    digits = found[1] if len(found[1]) == 6 else "".join(digit * 2 for digit in found[1])
-    red, green, blue = bytes.fromhex(digits)
+    digits = found[1] if len(found[1]) > 4 else "".join(digit * 2 for digit in found[1])
+    red, green, blue = bytes.fromhex(digits[:6])
     return red, green, blue
 
 

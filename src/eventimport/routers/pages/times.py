@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
-from zoneinfo import ZoneInfo
+
+from eventimport.openevent.zones import zone
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -30,9 +31,9 @@ class Zone:
 
     @classmethod
     def named(cls, name: str) -> "Zone":
-        """The zone of an IANA name."""
+        """The zone of an IANA name, or of an offset such as `+05:30`."""
         try:
-            return cls(name, ZoneInfo(name))
+            return cls(f"UTC{name}" if name[:1] in "+-" else name, zone(name))
         except (KeyError, OSError, ValueError):
             return cls("UTC", UTC)
 

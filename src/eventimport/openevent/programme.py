@@ -1,0 +1,149 @@
+"""What is odd about a programme as a whole: times, double bookings, and what stays hidden."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from eventimport.openevent.conference import Conference
+from eventimport.openevent.order import Kind
+from eventimport.openevent.record_reader import SourceRecord, place_of
+from eventimport.openevent.report import Report
+
+PUBLIC_STATES: Final = frozenset({"", "accepted", "confirmed"})
+"""States of sessions that everyone sees."""
+
+AROUND: Final = timedelta(days=2)
+"""How far before and after an event sessions may be: people arrive early, and events overrun."""
+
+LONGEST: Final = timedelta(days=2)
+"""Longer sessions that go on after the event are not sessions."""
+
+
+def check_programme(
+    conference: Conference, links: Iterable[tuple[int, int]], report: Report
+) -> None:
+    """Report what an organiser should know of the programme. Foreign keys are set by now; `links`
+    are pairs of a session's and a speaker's new id."""
+    _Programme(conference, report).check(links)
+
+
+class _Programme:
+    def __init__(self, conference: Conference, report: Report) -> None:
+        self._conference = conference
+        self._report = report
+        self._entry = conference.entries[Kind.SESSION]
+        self._sessions = conference.records[Kind.SESSION]
+
+    def check(self, links: Iterable[tuple[int, int]]) -> None:
+        self._check_order_of_others()
+        event = self._conference.event.values
+        starts, ends = event.get("starts_at"), event.get("ends_at")
+        for session in self._sessions:
+            self._check_times(session, starts, ends)
+            self._check_visibility(session)
+        shown = {session.new_id: session for session in self._sessions if _is_shown(session)}
+        self._check_bookings(shown, links)
+
+    def _check_order_of_others(self) -> None:
+        for kind, what in ((Kind.EVENT, "event"), (Kind.SPEAKERS_CALL, "call for speakers")):
+            entry = self._conference.entries[kind]
+            for record in self._conference.records[kind]:
+                starts, ends = record.values.get("starts_at"), record.values.get("ends_at")
+                if starts is not None and ends is not None and ends < starts:
+                    message = f"the {what} ends before it starts"
+                    place = place_of(record, entry, "ends_at")
+                    self._report.warning("ends-before-start", message, place, str(ends))
+
+    def _check_times(
+        self, session: SourceRecord, first: datetime | None, last: datetime | None
+    ) -> None:
+        starts, ends = session.values.get("starts_at"), session.values.get("ends_at")
+        if starts is None:
+            if ends is not None:
+                message = "the session has an end, but no start: it is shown without a time"
+                self._warn("end-without-start", message, session, "ends_at")
+            return
+        if ends is not None and ends < starts:
+            self._warn("ends-before-start", "the session ends before it starts", session, "ends_at")
+        elif ends is not None and ends == starts:
+            message = "the session ends when it starts"
+            self._warn("no-duration", message, session, "ends_at")
+        if first is None:
+            return
+        last = first if last is None or last < first else last
+        if starts < first - AROUND or starts > last + AROUND:
+            message = "the session is not on the days of the event"
+            self._warn("outside-event", message, session, "starts_at")
+        elif ends is not None and ends - starts > LONGEST and ends > last + AROUND:
+            message = "the session goes on long after the event"
+            self._warn("outside-event", message, session, "ends_at")
+
+    def _check_visibility(self, session: SourceRecord) -> None:
+        if "deleted_at" in session.values or _is_shown(session):
+            return
+        state = session.values.get("state", "")
+        message = f"the public does not see this session, because its state is {state[:40]}"
+        place = place_of(session, self._entry, "state")
+        self._report.warning("hidden-session", message, place, state)
+
+    def _check_bookings(
+        self, shown: Mapping[int, SourceRecord], links: Iterable[tuple[int, int]]
+    ) -> None:
+        in_room: dict[int, list[SourceRecord]] = defaultdict(list)
+        for session in shown.values():
+            room = session.foreign_keys.get("microlocation_id")
+            if room is not None:
+                in_room[room].append(session)
+        of_speaker: dict[int, list[SourceRecord]] = defaultdict(list)
+        for session_id, speaker_id in sorted(links):
+            if session_id in shown:
+                of_speaker[speaker_id].append(shown[session_id])
+        for kind, code, booked, what in (
+            (Kind.MICROLOCATION, "room-booked-twice", in_room, "room"),
+            (Kind.SPEAKER, "speaker-booked-twice", of_speaker, "speaker"),
+        ):
+            names = {
+                record.new_id: record.values.get("name", "")
+                for record in self._conference.records[kind]
+            }
+            for key, sessions in sorted(booked.items()):
+                for one, other in _overlaps(sessions):
+                    message = (
+                        f"the {what} “{names.get(key, '')}” is booked twice at the same time: "
+                        f"for “{one.values.get('title', '')}” "
+                        f"and “{other.values.get('title', '')}”"
+                    )
+                    self._report.warning(
+                        code, message, place_of(other, self._entry), names.get(key)
+                    )
+
+    def _warn(self, code: str, message: str, session: SourceRecord, field: str) -> None:
+        value = session.values.get(field)
+        place = place_of(session, self._entry, field)
+        self._report.warning(code, message, place, value and value.isoformat())
+
+
+def _is_shown(session: SourceRecord) -> bool:
+    state = session.values.get("state") or ""
+    return "deleted_at" not in session.values and state in PUBLIC_STATES
+
+
+def _overlaps(sessions: list[SourceRecord]) -> Iterable[tuple[SourceRecord, SourceRecord]]:
+    """Sessions that begin while an earlier one goes on, each with the one that goes on longest."""
+    timed = sorted(
+        (
+            (session.values["starts_at"], session.values["ends_at"], session.new_id, session)
+            for session in sessions
+            if session.values.get("starts_at") and session.values.get("ends_at")
+        ),
+        key=lambda item: item[:3],
+    )
+    latest: tuple[datetime, SourceRecord] | None = None
+    for starts, ends, _, session in timed:
+        if ends <= starts:
+            continue
+        if latest is not None and starts < latest[0]:
+            yield latest[1], session
+        if latest is None or ends > latest[0]:
+            latest = ends, session
