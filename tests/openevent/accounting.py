@@ -202,7 +202,7 @@ class _Account:
                 return
         if len(path) == 2 and (self._entry(kind), index, name) in self._told:
             # A list of one, or an object that holds a link.
-            if row.get(name) is not None:
+            if row.get(name) is not None or leaf in (row["extra"].get(name), row["extra"].get(key)):
                 return
             if (LEVELS[kind].table, row["id"], name, leaf) in self._media:
                 return
