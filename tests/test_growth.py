@@ -16,13 +16,18 @@ from starlette.requests import Request
 
 from eventimport.media.names import entry_name, link_name, told_name
 from eventimport.notifications.messages import one_line
-from eventimport.openevent import entry_names, rich_text, values
+from eventimport.openevent import entry_names, rich_text, values, web_links
 from eventimport.openevent.data_urls import decode_data_url
 from eventimport.openevent.dialect import canonical_key, dialects
+from eventimport.openevent.lengths import read_length
 from eventimport.openevent.media_index import MediaIndex
+from eventimport.openevent.media_paths import read_source, spellings
 from eventimport.openevent.order import Kind
 from eventimport.openevent.report import Place, Report
+from eventimport.openevent.times import read_time
+from eventimport.openevent.web_links import read_link
 from eventimport.openevent.wrappings import is_wrapper
+from eventimport.openevent.zones import find_zone
 from eventimport.redaction import redact
 from eventimport.routers.conditional import names
 from eventimport.routers.content_disposition import parse_content_disposition
@@ -120,10 +125,20 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     **{
         f"values.{function.__name__}": function
         for function in (
-            *(values.parse_time, values.parse_timezone, values.parse_length, values.is_safe_link),
+            *(values.is_safe_link, values.is_media_source, values.is_data),
             *(values.is_remote, values.source_key, values.sort_key, values.label_key),
         )
     },
+    "times.read_time": read_time,
+    "zones.find_zone": find_zone,
+    "lengths.read_length": read_length,
+    "media_paths.read_source": read_source,
+    "media_paths.spellings": lambda text: list(spellings(text)),
+    **{
+        f"web_links.read_link, {site}": lambda text, site=site: read_link(text, site)  # type: ignore[misc]
+        for site in (None, *web_links.SITES, web_links.MASTODON)
+    },
+    "rich_text.decode_references": rich_text.decode_references,
     **{
         f"entry_names.{function.__name__}": function
         for function in (
@@ -147,7 +162,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "messages.one_line": lambda text: one_line(text, 500),
     "visible_text.visible": visible,
     "redaction.redact": redact,
-    "pages.to_html": lambda text: to_html(rich_text.clean(text)[0]),
+    "pages.to_html": lambda text: to_html(rich_text.clean(text).text),
     "pages.web_url": links.web_url,
     "pages.profile": lambda text: links.profile("twitter", text),
     "pages.colours": colours.parse,

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from unicodedata import normalize
+
+from eventimport.openevent.entry_names import composed
 
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT: Final = re.compile(r"(localhost|[\w\-]+(\.[\w\-]+)+):\d+([/?#].*)?", re.DOTALL)
@@ -76,7 +77,7 @@ def sort_key(key: str | None) -> tuple[int, int, str]:
 
 def label_key(value: Any) -> str:
     """A name or title as one compares it: case, spaces and kinds of dashes do not count."""
-    text = " ".join(normalize("NFC", str(value)).translate(_DASHES).split()).casefold()
+    text = " ".join(composed(str(value)).translate(_DASHES).split()).casefold()
     return _AROUND_DASHES.sub("-", text) if "-" in text else text
 
 
