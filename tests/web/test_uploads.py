@@ -532,6 +532,17 @@ async def test_bodies_that_are_not_an_image_in_json(uploads: Uploads, body: byte
     assert problem_of(response)[0] in {400, 422}
 
 
+@pytest.mark.parametrize("post", [_post_json, _post_form])
+async def test_an_svg_is_drawn_where_a_setting_allows_it(
+    start_service: Any, user: User, post: Post
+) -> None:
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><script/></svg>'
+    service = await start_service(svg_uploads=True)
+    response = await post(await service.client(user), svg, "")
+    assert response.status_code == 200
+    assert response.json()["url"].endswith(".png")
+
+
 async def test_an_animation_that_is_cut_says_so(start_service: Any, user: User) -> None:
     content = io.BytesIO()
     frames = [Image.new("RGB", (10, 10), (90 * number, 0, 0)) for number in range(3)]

@@ -22,7 +22,7 @@ from eventimport.media.images import (
     ImageRefusedError,
     ImageSize,
     ProcessedImage,
-    check_image,
+    inspect_image,
     make_sizes,
     process_image,
 )
@@ -49,9 +49,8 @@ def answer(head: Mapping[str, Any], content: bytes) -> Message:
             made = {"": image, **make_sizes(image, sizes, limits)}
             info = None
         else:
-            checked = check_image(content, limits)
+            checked, made = inspect_image(content, limits, sizes)
             info = {name: getattr(checked, name) for name in type(checked).__slots__}
-            made = make_sizes(content, sizes, limits)
     except ImageRefusedError as error:
         return {"refused": error.code, "message": str(error)}, []
     except MemoryError:

@@ -40,7 +40,8 @@ class ImageRefusedError(EventImportError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """`formats` are Pillow's names; `max_bytes` counts the encoded image.
+    """`formats` are Pillow's names; `max_bytes` counts the encoded image. With `svg`, SVG
+    images are accepted, and drawn as PNG.
 
     Raises ValueError for a format that is not known here, and for more pixels than Pillow itself
     lets through.
@@ -49,6 +50,7 @@ class ImageLimits:
     formats: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF")
     max_pixels: int = 50_000_000
     max_bytes: int = 32 * 1024 * 1024
+    svg: bool = False
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.formats) - set(FORMATS))

@@ -76,7 +76,8 @@ class ImageProcesses:
     async def check(
         self, content: bytes, limits: ImageLimits, sizes: Mapping[str, ImageSize]
     ) -> tuple[ImageInfo, dict[str, ProcessedImage]]:
-        """Decode the image in full, and make smaller sizes of it; its bytes are not changed.
+        """Decode the image in full, and make smaller sizes of it; its bytes are not changed. Of an
+        SVG, a PNG is drawn, too: it is the size "".
 
         Raises ImageRefusedError, also if the image exceeds a limit of its process."""
         head, made = await self._ask(content, limits, sizes, clean=False)

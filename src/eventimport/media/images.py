@@ -29,7 +29,8 @@ from eventimport.media.image_decoding import (
     decode,
     format_of,
 )
-from eventimport.media.image_formats import FORMATS
+from eventimport.media.image_formats import FORMATS, name_foreign_format
+from eventimport.media.svg import LARGEST_SIDE, SvgError, draw_svg
 
 __all__ = [
     "ImageInfo",
@@ -39,9 +40,14 @@ __all__ = [
     "ImageSizes",
     "ProcessedImage",
     "check_image",
+    "inspect_image",
     "make_sizes",
     "process_image",
 ]
+
+SVG_TYPE: Final = "image/svg+xml"
+LARGEST_DRAWING: Final = LARGEST_SIDE * LARGEST_SIDE * 4
+"""Bytes of a drawn SVG that is not compressed."""
 
 SIZE_QUALITY: Final = 85
 """JPEG and WebP quality of the smaller sizes."""
@@ -114,6 +120,9 @@ def process_image(data: bytes | Path, limits: ImageLimits) -> ProcessedImage:
     Raises ImageRefusedError, and OSError where a path cannot be read.
     """
     content = content_of(data, limits)
+    drawing = draw(content, limits)
+    if drawing is not None:
+        return drawing
     image = decode(content, limits)
     name = format_of(image)
     options: dict[str, object] = {}
@@ -167,6 +176,39 @@ def _timing(frames: Sequence[Image.Image]) -> dict[str, object]:
     loop = frames[0].info.get("loop")
     durations = [frame.info.get("duration", 0) for frame in frames]
     return {"duration": durations} | ({} if loop is None else {"loop": loop})
+
+
+def draw(content: bytes, limits: ImageLimits) -> ProcessedImage | None:
+    """An SVG as PNG, if SVGs are accepted; None for all else. Raises ImageRefusedError."""
+    if not limits.svg or name_foreign_format(content) != "SVG":
+        return None
+    try:
+        png = draw_svg(content)
+    except SvgError as error:
+        raise ImageRefusedError("damaged", str(error)) from error
+    image = check_image(png, replace(limits, formats=("PNG",), max_bytes=2 * LARGEST_DRAWING))
+    return ProcessedImage(
+        data=png,
+        content_type=image.content_type,
+        extension=image.extension,
+        width=image.width,
+        height=image.height,
+    )
+
+
+def inspect_image(
+    content: bytes, limits: ImageLimits, sizes: Mapping[str, ImageSize]
+) -> tuple[ImageInfo, dict[str, ProcessedImage]]:
+    """What an image is, and the smaller versions of it; of an SVG, also the PNG of it, as "".
+
+    Raises ImageRefusedError."""
+    drawing = draw(content, limits)
+    if drawing is None:
+        return check_image(content, limits), make_sizes(content, sizes, limits)
+    info = ImageInfo(
+        content_type=SVG_TYPE, extension=".svg", width=drawing.width, height=drawing.height
+    )
+    return info, {"": drawing, **make_sizes(drawing, sizes)}
 
 
 def make_sizes(

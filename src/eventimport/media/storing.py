@@ -30,7 +30,7 @@ from eventimport.media.names import entry_name, link_name, with_extension
 from eventimport.media.records import Field, FileToMove, MediaRecords
 from eventimport.media.sources import NotMovedError, Outcome, Source, Sources, without_pages
 from eventimport.storage.content_types import content_type_of
-from eventimport.storage.keys import media_key
+from eventimport.storage.keys import PRIVATE_PREFIX, media_key, safe_name
 from eventimport.storage.protocol import Storage, StorageError
 
 _EVENT_IMAGE: Final = ("events", "original_image_url")
@@ -197,10 +197,17 @@ class MediaStorer:
         self._bytes.add(size)
         try:
             name = with_extension(_name(file, "", told), info.content_type, info.extension)
-            key = await self._reserve(file, name)
+            drawing = made.pop("", None)
+            key = await self._reserve(file, name + drawing.extension if drawing else name)
             keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
             try:
-                await self._put(key, content, info.content_type)
+                if drawing is None:
+                    await self._put(key, content, info.content_type)
+                else:
+                    # The original may contain scripts: it is kept, and never served.
+                    original = f"{PRIVATE_PREFIX}{_folder(key)}/{safe_name(name)}"
+                    await self._put(original, content, info.content_type)
+                    await self._put(key, drawing.data, drawing.content_type)
                 for name, image in made.items():
                     await self._put(keys[name], image.data, image.content_type)
             except BaseException:
@@ -301,7 +308,7 @@ def _name(file: FileToMove, content_type: str, told: str) -> str:
 
 def _made_name(place: Field, size: str) -> str:
     """A size's name in keys: an event's thumbnail is not that of a speaker."""
-    return f"event-{size}" if place == _EVENT_IMAGE else size
+    return f"event{size}" if place == _EVENT_IMAGE else size
 
 
 def _by_name(sizes: Mapping[Field, Mapping[str, ImageSize]]) -> Mapping[str, ImageSize]:
@@ -327,8 +334,9 @@ def _key_of_size(key: str, size: str, image: ProcessedImage) -> str:
 
 
 async def _remove(storage: Storage, key: str) -> None:
-    for found in [stored.key async for stored in storage.keys(_folder(key))]:
-        await storage.delete(found)
+    for prefix in (_folder(key), PRIVATE_PREFIX + _folder(key)):
+        for found in [stored.key async for stored in storage.keys(prefix)]:
+            await storage.delete(found)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """How the media of an import are fetched, checked and moved."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
@@ -39,6 +40,11 @@ class MediaSettings(FileSettings, BaseSettings):
     image_formats: Words = Field(
         ("PNG", "JPEG", "WEBP", "GIF"),
         description="Accepted image formats, separated by commas.",
+    )
+    svg_uploads: bool = Field(
+        False,
+        description="Whether uploaded SVG images are accepted: a PNG that is drawn from them is"
+        " stored. SVG images of archives always are.",
     )
     image_processes: PositiveInt = Field(
         2,
@@ -153,6 +159,7 @@ class MediaSettings(FileSettings, BaseSettings):
             formats=self.image_formats,
             max_pixels=self.max_image_pixels,
             max_bytes=self.max_image_bytes,
+            svg=self.svg_uploads,
         )
 
     @property
@@ -190,7 +197,7 @@ class MediaSettings(FileSettings, BaseSettings):
                 failures_in_a_row=self.fetch_failures_per_host,
                 total_timeout=self.fetch_total_timeout,
             ),
-            image_limits=self.image_limits,
+            image_limits=replace(self.image_limits, svg=True),
             image_sizes=self.image_sizes,
         )
 

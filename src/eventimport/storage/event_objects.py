@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from eventimport.storage.claim import CLAIM_KEY, is_foreign
+from eventimport.storage.keys import EVENT_PREFIX, PRIVATE_PREFIX
 from eventimport.storage.protocol import Storage, StorageError
 from eventimport.storage.removal import take_back
 
@@ -29,7 +30,11 @@ async def remove_event_objects(
                     CLAIM_KEY,
                 )
                 continue
-            keys = [stored.key async for stored in storage.keys(f"events/{event_id}/")]
+            keys = [
+                stored.key
+                for prefix in ("", PRIVATE_PREFIX)
+                async for stored in storage.keys(f"{prefix}{EVENT_PREFIX}{event_id}/")
+            ]
         except StorageError:
             _logger.exception(
                 "the objects of event %d in %s are left to the clean-up", event_id, storage.name

@@ -7,18 +7,19 @@ from uuid import UUID
 from eventimport.storage.keys import (
     ARCHIVE_PREFIX,
     EVENT_PREFIX,
+    PRIVATE_PREFIX,
     InvalidKeyError,
     archive_key,
     check_key,
 )
 from eventimport.storage.probe import PROBE_PREFIX
 
-OWNED_PREFIXES = (EVENT_PREFIX, ARCHIVE_PREFIX, PROBE_PREFIX)
+OWNED_PREFIXES = (EVENT_PREFIX, PRIVATE_PREFIX + EVENT_PREFIX, ARCHIVE_PREFIX, PROBE_PREFIX)
 """Below these lies all that an owner can be told of. What users upload has none: it is theirs."""
 
 # Eighteen digits are always a number of the database's.
 _MEDIUM = re.compile(
-    r"events/([1-9][0-9]{0,17})/[a-z_]+/[0-9]+/[a-z_]+/([0-9a-f]{24})(?:-[a-z]+)?/[^/]+"
+    r"(?:private/)?events/([1-9][0-9]{0,17})/[a-z_]+/[0-9]+/[a-z_]+/([0-9a-f]{24})(?:-[a-z]+)?/[^/]+"
 )
 _PROBE = re.compile(re.escape(PROBE_PREFIX) + r"[0-9a-f]{24}")
 
