@@ -157,9 +157,9 @@ async def _fail(
         values["report"] = {**failure.report.summary(), "error_count": failure.count}
     if attempt is not None:
         values.update(stage=attempt.stage, stage_seconds=attempt.times())
+    findings = await asyncio.to_thread(failure.report.as_rows) if failure.report else []
     async with resources.engine.begin() as connection:
-        if failure.report is not None:
-            await add_findings(connection, lease.job_id, failure.report.as_rows())
+        await add_findings(connection, lease.job_id, findings)
         ended = await fail(connection, lease, words_of(resources.settings), errors, **values)
         installation = await find_installation(connection)
     if ended.event_id is not None:
