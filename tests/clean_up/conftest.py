@@ -2,33 +2,35 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.jobs.conftest import Imports, imports, settings
 from tests.openevent.planning import zip_of
 from tests.storage.conftest import bucket, s3_client, s3_config, s3_endpoint
+from tests.stored_files import keys_in, store
 
-from eventimport.database.models import ImportJob, User
+from eventimport.database.models import ImportJob, ObjectPurpose, ObjectRecord, User
 from eventimport.jobs.clean_up import clean_up
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
-from eventimport.storage.claim import CLAIM_KEY
 from eventimport.storage.config import LocalConfig, MemoryConfig, S3Config
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.fault_injection import FaultyStorage
-from eventimport.storage.protocol import Storage, StorageError, StoredObject
+from eventimport.storage.keys import probe_key
+from eventimport.storage.protocol import Storage, StorageError
 
 __all__ = ["bucket", "imports", "s3_client", "s3_config", "s3_endpoint", "settings"]
 
 PLACES = ("local", "memory", "s3")
 OLD = timedelta(hours=25)
-"""Older than an orphan must be."""
+"""Older than a file that nothing uses must be."""
 
 
 def picture(colour: str) -> bytes:
@@ -54,20 +56,12 @@ CONFERENCE = zip_of(
 
 class UnreliableStorage(FaultyStorage):
     """Another backend of whose deletions some fail: the `fail_delete_at`-th, and those after it
-    until `failing_for` have. With `fail_listing`, it does not tell what it holds."""
+    until `failing_for` have."""
 
-    def __init__(
-        self,
-        inner: Storage,
-        *,
-        fail_delete_at: int | None = None,
-        failing_for: int = 1,
-        fail_listing: bool = False,
-    ) -> None:
+    def __init__(self, inner: Storage, *, fail_delete_at: int, failing_for: int = 1) -> None:
         super().__init__(inner)
         self.deletions = 0
-        self._failing = range(fail_delete_at or 0, (fail_delete_at or 0) + failing_for)
-        self._fail_listing = fail_listing
+        self._failing = range(fail_delete_at, fail_delete_at + failing_for)
 
     async def delete(self, key: str) -> None:
         self.deletions += 1
@@ -75,10 +69,15 @@ class UnreliableStorage(FaultyStorage):
             raise StorageError(f"deletion {self.deletions} failed on purpose", retryable=False)
         await super().delete(key)
 
-    def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
-        if self._fail_listing:
-            raise StorageError("not listed on purpose")
-        return super().keys(prefix)
+
+async def pass_time(connection: AsyncConnection, by: timedelta) -> None:
+    """Make the database believe that everything happened so much earlier."""
+    for table, columns in {
+        "stored_objects": ("created_at", "kept_at"),
+        "import_jobs": ("created_at", "started_at", "heartbeat_at", "finished_at"),
+    }.items():
+        changes = ", ".join(f"{column} = {column} - CAST(:by AS interval)" for column in columns)
+        await connection.execute(text(f"UPDATE {table} SET {changes}"), {"by": by})
 
 
 @dataclass
@@ -92,27 +91,34 @@ class World:
     def storages(self) -> StorageSet:
         return self.resources.storages
 
-    async def put(self, key: str, storage: Storage | None = None, content: bytes = b"x") -> str:
-        """Store an object; gives back its key."""
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield content
-
-        target = storage or self.storages.active
-        return (await target.put(key, chunks(), content_type="text/plain")).key
+    async def put(self, storage: Storage | None = None) -> str:
+        """Store a file that nothing uses; gives back its key."""
+        return await store(self.resources, probe_key(), ObjectPurpose.PROBE, storage=storage)
 
     async def objects(self) -> dict[tuple[str, str], bytes]:
-        """All objects by storage and key, but for those that say whose a storage is."""
+        """All objects by storage and key."""
         found = {}
         for storage in self.storages:
-            for key in [stored.key async for stored in storage.keys("")]:
+            for key in await keys_in(storage):
                 async with storage.open(key) as chunks:
                     found[storage.name, key] = b"".join([chunk async for chunk in chunks])
-        return {place: found[place] for place in found if place[1] != CLAIM_KEY}
+        return found
+
+    async def recorded(self) -> set[tuple[str, str]]:
+        """All objects that have a row, by storage and key."""
+        async with self.resources.engine.connect() as connection:
+            rows = await connection.execute(select(ObjectRecord.storage, ObjectRecord.key))
+            return {(storage, key) for storage, key in rows}
 
     async def clean_up(self, after: timedelta = OLD) -> dict[str, int]:
         """A round, so much later than now."""
-        return await clean_up(self.resources, now=datetime.now(UTC) + after)
+        async with self.resources.engine.begin() as connection:
+            await pass_time(connection, after)
+        try:
+            return await clean_up(self.resources)
+        finally:
+            async with self.resources.engine.begin() as connection:
+                await pass_time(connection, -after)
 
     async def change(self, job: ImportJob, **values: Any) -> None:
         """Write to a job's row."""
@@ -120,6 +126,11 @@ class World:
             await connection.execute(
                 update(ImportJob).where(ImportJob.id == job.id).values(**values)
             )
+
+    async def count(self, model: Any) -> int:
+        """How many rows there are."""
+        async with self.resources.engine.connect() as connection:
+            return await connection.scalar(select(func.count()).select_from(model)) or 0
 
 
 @pytest.fixture

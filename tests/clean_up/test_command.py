@@ -2,19 +2,15 @@
 
 import asyncio
 import json
-import os
-import time
 from pathlib import Path
 
 import pytest
-from tests.clean_up.conftest import World
+from tests.clean_up.conftest import OLD, World, pass_time
 from typer.testing import CliRunner, Result
 
 from eventimport.cli import app, clean_up
-from eventimport.database.orphans import Orphan
+from eventimport.database.models import ObjectPurpose
 from eventimport.jobs import clean_up as reasons
-from eventimport.jobs import remove_orphans
-from eventimport.storage.probe import PROBE_PREFIX
 from eventimport.storage.protocol import StorageError
 
 
@@ -31,27 +27,27 @@ async def folder(
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("SECRET_KEY", "a key for tests, which guards nothing")
     monkeypatch.setenv("LOCAL_STORAGE_PATH", str(tmp_path / "storage"))
-    for digit in "ab":
-        key = await world.put(PROBE_PREFIX + digit * 24)
-        old = time.time() - 25 * 3600
-        os.utime(tmp_path / "storage" / key, (old, old))
-    await world.put(PROBE_PREFIX + "c" * 24)
-    return tmp_path / "storage" / PROBE_PREFIX
+    await world.put()
+    await world.put()
+    async with world.resources.engine.begin() as connection:
+        await pass_time(connection, OLD)
+    await world.put()
+    return tmp_path / "storage" / "private" / "probes"
 
 
 async def run(*arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, app, ["clean-up", *arguments])
 
 
-def left(folder: Path) -> list[str]:
-    return [path.name[0] for path in folder.iterdir()]
+def left(folder: Path) -> int:
+    return len(list(folder.iterdir()))
 
 
 async def test_it_tells_what_it_has_removed(folder: Path) -> None:
     result = await run()
     assert result.exit_code == 0, result.output
-    assert result.stdout == "       2  probes of storages\n"
-    assert left(folder) == ["c"]
+    assert result.stdout == "       2  files that storages were tested with\n"
+    assert left(folder) == 1
 
     again = await run()
     assert (again.exit_code, again.stdout) == (0, "There was nothing to remove.\n")
@@ -60,7 +56,7 @@ async def test_it_tells_what_it_has_removed(folder: Path) -> None:
 async def test_it_tells_the_same_as_json(folder: Path) -> None:
     result = await run("--json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"probe": 2})
-    assert left(folder) == ["c"]
+    assert left(folder) == 1
     assert json.loads((await run("--json")).stdout) == {}
 
 
@@ -73,7 +69,7 @@ async def test_what_stays_for_a_failing_storage_makes_it_fail(
     monkeypatch.setattr("eventimport.storage.local.LocalStorage.delete", refuse)
     result = await run("--json")
     assert (result.exit_code, json.loads(result.stdout)) == (1, {"failed": 2})
-    assert len(left(folder)) == 3
+    assert left(folder) == 3
 
 
 async def test_without_a_database_it_says_so(
@@ -82,11 +78,11 @@ async def test_without_a_database_it_says_so(
     monkeypatch.setenv("DATABASE_URL", f"postgresql://a:hunter2@127.0.0.1:{unused_tcp_port}/b")
     result = await run()
     assert result.exit_code == 2
-    assert "the database can't be used" in result.stderr
+    assert "The database cannot be used" in result.stderr
     assert "hunter2" not in result.output
-    assert len(left(folder)) == 3
+    assert left(folder) == 3
 
 
 def test_each_reason_has_its_words() -> None:
-    known = {reasons.ARCHIVE, reasons.MAIL, reasons.IDEMPOTENCY_KEY, *map(str, Orphan)}
-    assert set(clean_up.WORDS) == known | {remove_orphans.STALE_UPLOAD, remove_orphans.FAILED}
+    known = {reasons.MAIL, reasons.IDEMPOTENCY_KEY, reasons.FAILED, *map(str, ObjectPurpose)}
+    assert set(clean_up.WORDS) == known

@@ -14,8 +14,6 @@ from typer.testing import CliRunner, Result
 
 from eventimport.cli import app, client, client_command
 from eventimport.cli.client import Client
-from eventimport.database.idempotency import LEASE
-from eventimport.routers.idempotency import RETRY_AFTER
 
 TASK = "/v1/tasks/3f0e8f0c-2f5a-4e55-9f0e-111111111111"
 EVENT = {
@@ -208,7 +206,7 @@ def test_an_upload_is_sent_again_under_the_same_key(
         httpx.ReadError("gone"),
         httpx.Response(502, text="<h1>Bad gateway</h1>"),
         problem(503, "Later."),
-        problem(409, "Another request of the same key is not answered yet."),
+        problem(504, "Later."),
     ]
     result = run("--no-wait")
     assert (result.exit_code, result.stdout) == (0, f"{TASK}\n")
@@ -233,24 +231,7 @@ def test_an_upload_is_not_sent_for_ever(service: Service, run: Import, answer: A
     assert len(uploads_of(service)) == client.UPLOAD_TRIES
 
 
-def test_a_key_in_use_is_waited_for_until_a_dead_process_has_lost_it(
-    service: Service, run: Import, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "SLOWEST_RETRY_SECONDS", 30.0)
-    slept: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
-    in_use = problem(409, "Another request of the same key is not answered yet.")
-    in_use.headers.update(RETRY_AFTER)
-
-    service.upload = in_use
-    result = run()
-
-    assert result.exit_code == 2
-    assert "not answered yet" in result.stderr
-    assert LEASE.total_seconds() < sum(slept) < 2 * LEASE.total_seconds()
-
-
-@pytest.mark.parametrize("status", [400, 401, 422, 429, 500])
+@pytest.mark.parametrize("status", [400, 401, 409, 422, 429, 500])
 def test_what_is_refused_is_not_sent_again(service: Service, run: Import, status: int) -> None:
     service.upload = problem(status, "No.")
     assert run().exit_code > 0

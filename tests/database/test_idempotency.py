@@ -1,4 +1,4 @@
-"""Who may act on an idempotency key, and for how long."""
+"""The responses recorded under idempotency keys."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,27 +7,26 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eventimport.database import idempotency
 from eventimport.database.idempotency import (
     Answer,
-    Answered,
-    Claim,
-    ClaimLostError,
-    KeyInUseError,
+    KeyUsedError,
     delete_expired_keys,
+    find_answer,
     record_answer,
-    release,
-    renew,
 )
 from eventimport.database.models import IdempotencyKey, User
 
 DAY = timedelta(days=1)
-ROUTE = "POST /somewhere"
-ANSWER = Answer(202, '{"task_url":"/v1/tasks/1"}', {"Location": "/v1/tasks/1"})
-FINGERPRINT = bytes(range(32))
+ANSWER = Answer(
+    "POST /somewhere",
+    bytes(range(32)),
+    202,
+    '{"task_url":"/v1/tasks/1"}',
+    {"Location": "/v1/tasks/1"},
+)
+OTHER = Answer("POST /elsewhere", bytes(32), 200, "{}", {})
 WAITING = text(
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -47,174 +46,95 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
-async def claim(connection: AsyncConnection, user_id: int, key: str = "k") -> Claim:
-    claimed = await idempotency.claim(connection, user_id, key, route=ROUTE, lifetime=DAY)
-    assert isinstance(claimed, Claim)
-    return claimed
+async def record(
+    connection: AsyncConnection, user_id: int, answer: Answer = ANSWER, key: str = "k"
+) -> None:
+    await record_answer(connection, user_id, key, answer, lifetime=DAY)
 
 
-async def answer(connection: AsyncConnection, held: Claim) -> None:
-    await record_answer(connection, held, fingerprint=FINGERPRINT, answer=ANSWER)
-
-
-async def found(connection: AsyncConnection, user_id: int) -> Answered:
-    claimed = await idempotency.claim(connection, user_id, "k", route="other", lifetime=DAY)
-    assert isinstance(claimed, Answered)
-    return claimed
-
-
-async def end_lease(connection: AsyncConnection) -> None:
-    await connection.execute(update(IdempotencyKey).values(lease_until=func.now()))
+async def find(connection: AsyncConnection, user_id: int, key: str = "k") -> Answer | None:
+    return await find_answer(connection, user_id, key, lifetime=DAY)
 
 
 async def age(connection: AsyncConnection, by: timedelta) -> None:
     await connection.execute(update(IdempotencyKey).values(created_at=func.now() - by))
 
 
-async def test_an_answer_is_found_again(connection: AsyncConnection, user_id: int) -> None:
-    await answer(connection, await claim(connection, user_id))
+async def test_a_response_is_found_again(connection: AsyncConnection, user_id: int) -> None:
+    assert await find(connection, user_id) is None
+    await record(connection, user_id)
 
-    assert await found(connection, user_id) == Answered(ROUTE, FINGERPRINT, ANSWER)
-    assert await found(connection, user_id) == Answered(ROUTE, FINGERPRINT, ANSWER)
+    assert await find(connection, user_id) == ANSWER
+    assert await find(connection, user_id) == ANSWER
+    assert await find(connection, user_id, "another") is None
 
 
-async def test_a_claimed_key_is_in_use(connection: AsyncConnection, user_id: int) -> None:
-    await claim(connection, user_id)
+async def test_a_used_key_keeps_its_response(connection: AsyncConnection, user_id: int) -> None:
+    await record(connection, user_id)
 
-    with pytest.raises(KeyInUseError):
-        await claim(connection, user_id)
-    await claim(connection, user_id, "another")
+    with pytest.raises(KeyUsedError):
+        await record(connection, user_id, OTHER)
+    assert await find(connection, user_id) == ANSWER
 
 
 async def test_users_have_keys_of_their_own(
     connection: AsyncConnection, user_id: int, make_user: Any
 ) -> None:
-    await claim(connection, user_id)
+    other = (await make_user()).id
+    await record(connection, user_id)
+    await record(connection, other, OTHER)
 
-    await claim(connection, (await make_user()).id)
-    with pytest.raises(KeyInUseError):
-        await claim(connection, user_id)
-
-
-async def test_of_many_claims_at_once_one_is_made(engine: AsyncEngine, user_id: int) -> None:
-    async def try_to_claim() -> bool:
-        async with engine.begin() as connection:
-            try:
-                await claim(connection, user_id)
-            except KeyInUseError:
-                return False
-            return True
-
-    assert sum(await asyncio.gather(*(try_to_claim() for _ in range(8)))) == 1
-
-
-async def test_who_has_lost_the_key_can_do_nothing(
-    connection: AsyncConnection, user_id: int
-) -> None:
-    lost = await claim(connection, user_id)
-    await end_lease(connection)
-    held = await claim(connection, user_id)
-
-    with pytest.raises(ClaimLostError):
-        await answer(connection, lost)
-    assert not await renew(connection, lost)
-    assert await release(connection, lost)
-    with pytest.raises(KeyInUseError):
-        await claim(connection, user_id)
-    await answer(connection, held)
-    assert await release(connection, lost)
-    assert (await found(connection, user_id)).answer == ANSWER
-
-
-async def test_a_lease_that_ended_counts_until_somebody_takes_the_key(
-    connection: AsyncConnection, user_id: int
-) -> None:
-    held = await claim(connection, user_id)
-    await end_lease(connection)
-
-    assert await renew(connection, held)
-    with pytest.raises(KeyInUseError):
-        await claim(connection, user_id)
-    await end_lease(connection)
-    await answer(connection, held)
-    assert (await found(connection, user_id)).answer == ANSWER
-
-
-async def test_what_is_released_may_be_claimed_anew(
-    connection: AsyncConnection, user_id: int
-) -> None:
-    assert await release(connection, await claim(connection, user_id))
-
-    await claim(connection, user_id)
-
-
-async def test_an_answer_is_recorded_once_and_stays(
-    connection: AsyncConnection, user_id: int
-) -> None:
-    held = await claim(connection, user_id)
-    await answer(connection, held)
-
-    with pytest.raises(ClaimLostError):
-        await answer(connection, held)
-    assert not await renew(connection, held)
-    assert not await release(connection, held)
-    assert (await found(connection, user_id)).answer == ANSWER
+    assert await find(connection, user_id) == ANSWER
+    assert await find(connection, other) == OTHER
 
 
 @pytest.mark.parametrize("outcome", ["commit", "rollback"])
-async def test_releasing_waits_for_an_answer_that_is_being_recorded(
+async def test_the_second_of_two_at_once_waits_for_the_first(
     engine: AsyncEngine, connection: AsyncConnection, user_id: int, outcome: str
 ) -> None:
-    held = await claim(connection, user_id)
-    async with engine.connect() as recording, engine.connect() as watching:
-        await answer(recording, held)
-        releasing = asyncio.create_task(release(connection, held))
-        async with asyncio.timeout(30):
+    async with engine.connect() as first, engine.connect() as watching:
+        await record(first, user_id)
+        second = asyncio.create_task(record(connection, user_id, OTHER))
+        async with asyncio.timeout(60):
             while not await watching.scalar(WAITING):
                 await watching.rollback()
-        assert not releasing.done()
-        await getattr(recording, outcome)()
+        assert not second.done()
+        await getattr(first, outcome)()
 
-        assert await releasing is (outcome == "rollback")
+        (error,) = await asyncio.gather(second, return_exceptions=True)
+    assert isinstance(error, KeyUsedError) is (outcome == "commit")
+    assert await find(connection, user_id) == (ANSWER if outcome == "commit" else OTHER)
 
 
 @pytest.mark.parametrize(("age_of_key", "is_new"), [(0.9 * DAY, False), (1.1 * DAY, True)])
-async def test_an_answer_is_remembered_for_a_time(
+async def test_a_response_is_remembered_for_a_time(
     connection: AsyncConnection, user_id: int, age_of_key: timedelta, is_new: bool
 ) -> None:
-    await answer(connection, await claim(connection, user_id))
+    await record(connection, user_id)
     await age(connection, age_of_key)
 
-    claimed = await idempotency.claim(connection, user_id, "k", route=ROUTE, lifetime=DAY)
-
-    assert isinstance(claimed, Claim) is is_new
+    assert await find(connection, user_id) == (None if is_new else ANSWER)
+    if is_new:
+        await record(connection, user_id, OTHER)
+        assert await find(connection, user_id) == OTHER
+    else:
+        with pytest.raises(KeyUsedError):
+            await record(connection, user_id, OTHER)
 
 
 async def test_what_has_expired_is_deleted(connection: AsyncConnection, user_id: int) -> None:
-    await claim(connection, user_id, "dead")
-    await end_lease(connection)
-    await answer(connection, await claim(connection, user_id, "answered"))
-    await claim(connection, user_id, "worked on")
+    await record(connection, user_id, key="old")
     await age(connection, 2 * DAY)
-    await answer(connection, await claim(connection, user_id, "young"))
+    await record(connection, user_id, key="young")
 
     assert await delete_expired_keys(connection, 3 * DAY) == 0
-    assert await delete_expired_keys(connection, DAY) == 2
-    left = await connection.scalars(select(IdempotencyKey.key))
-    assert set(left) == {"worked on", "young"}
+    assert await delete_expired_keys(connection, DAY) == 1
+    assert list(await connection.scalars(select(IdempotencyKey.key))) == ["young"]
 
 
 async def test_keys_go_with_their_user(connection: AsyncConnection, user_id: int) -> None:
-    await claim(connection, user_id)
+    await record(connection, user_id)
 
     await connection.execute(text("DELETE FROM users"))
 
     assert await connection.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
-
-
-async def test_a_key_is_in_progress_or_answered(connection: AsyncConnection, user_id: int) -> None:
-    await claim(connection, user_id)
-
-    for half_answered in ({"fingerprint": FINGERPRINT}, {"lease_until": None}):
-        with pytest.raises(IntegrityError):
-            await connection.execute(update(IdempotencyKey).values(**half_answered))

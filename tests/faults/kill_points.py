@@ -95,6 +95,7 @@ KILL_POINTS = [
     # Media: each step of the first medium, and of later ones.
     KillPoint(STAGES + "move_media", "before"),
     KillPoint(RECORDS + "reserve", "before"),
+    KillPoint("eventimport.database.media_records:record_objects", "after"),
     KillPoint(RECORDS + "reserve", "after"),
     KillPoint(RECORDS + "reserve", "after", 4),
     KillPoint(IMAGES + "check", "before"),
@@ -104,6 +105,8 @@ KILL_POINTS = [
     KillPoint(FILE + "commit", "after"),
     KillPoint(DISK + "put", "after", 5),
     KillPoint(RECORDS + "settle_moved", "before"),
+    KillPoint("eventimport.database.media_records:use_objects", "before"),
+    KillPoint("eventimport.database.media_records:use_objects", "after"),
     KillPoint(RECORDS + "settle_moved", "after"),
     KillPoint(RECORDS + "settle_moved", "after", 4),
     KillPoint(STAGES + "move_media", "after"),

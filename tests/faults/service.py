@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import func, update
 from tests.faults.conferences import conference
 from tests.faults.kill_points import KillPoint
 from tests.faults.wholeness import Inspector
 from tests.faults.workers import PATIENCE, WorkerProcess, Workers
+from tests.stored_files import accept_archive
 
 from eventimport.database.models import ImportJob, ImportStatus, User
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
-from eventimport.storage.keys import archive_key
 
 FINAL: Final = {ImportStatus.SUCCESS, ImportStatus.FAILURE, ImportStatus.REVOKED}
 POLL_SECONDS: Final = 0.05
@@ -69,30 +69,16 @@ class Service:
 
     async def accept(self, number: int = 1, data: bytes | None = None) -> UUID:
         """Take a conference's archive, as the web server does; the queue may be away."""
-        job_id = uuid4()
         content = conference(number) if data is None else data
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield content
-
-        storage = self.resources.storages.active
-        key = archive_key(job_id)
-        await storage.put(key, chunks(), content_type="application/zip")
-        async with self.resources.sessions.begin() as session:
-            if not self.user_id:
+        if not self.user_id:
+            async with self.resources.sessions.begin() as session:
                 user = User(email=f"{secrets.token_hex(4)}@example.org", password_hash="none")
                 session.add(user)
                 await session.flush()
                 self.user_id = user.id
-            session.add(
-                ImportJob(
-                    id=job_id,
-                    user_id=self.user_id,
-                    archive_storage=storage.name,
-                    archive_key=key,
-                    file_name=f"{number}.zip",
-                )
-            )
+        job_id = await accept_archive(
+            self.resources, self.user_id, content, file_name=f"{number}.zip"
+        )
         try:
             await self.resources.queue.enqueue_import(job_id, 0)
         except QueueUnavailableError:

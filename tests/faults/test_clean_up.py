@@ -1,45 +1,42 @@
 """`kill -9` of a worker in the midst of a clean-up: the next round does the rest."""
 
-import os
-import secrets
+import asyncio
 import signal
-import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, text
+from sqlalchemy import func, select, text
+from tests.clean_up.conftest import pass_time
 from tests.faults.kill_points import KillPoint
 from tests.faults.service import Service
+from tests.stored_files import keys_in, store
 
-from eventimport.storage.keys import media_key
-from eventimport.storage.probe import PROBE_PREFIX
+from eventimport.database.models import ObjectPurpose, ObjectRecord
+from eventimport.storage.keys import probe_key
 
 CLEAN_UP = "eventimport.jobs.clean_up:"
-SEARCH = "eventimport.jobs.remove_orphans:"
+DELETER = "eventimport.stored_objects:"
+DISK = "eventimport.storage.local:LocalStorage."
 OFTEN = "0.2"
+UNUSED = select(func.count()).where(ObjectRecord.purpose != ObjectPurpose.MEDIA)
 
 POINTS = [
     KillPoint(CLEAN_UP + "take_round", "after", 2),
-    KillPoint(CLEAN_UP + "archives_to_remove", "after"),
-    KillPoint("eventimport.storage.local:LocalStorage.delete", "before"),
-    KillPoint("eventimport.storage.local:LocalStorage.delete", "after"),
-    KillPoint(CLEAN_UP + "forget_archives", "before"),
-    KillPoint(CLEAN_UP + "forget_archives", "after"),
-    KillPoint(SEARCH + "claim", "before"),
-    KillPoint(SEARCH + "orphans_among", "after", 2),
-    KillPoint("eventimport.storage.local:LocalStorage.delete", "after", 2),
-    KillPoint("eventimport.storage.local:LocalStorage.delete", "after", 3),
+    KillPoint(CLEAN_UP + "unlink_expired_archives", "before"),
+    KillPoint(CLEAN_UP + "unlink_expired_archives", "after"),
+    KillPoint(CLEAN_UP + "unlink_lost_rows", "before"),
+    KillPoint(CLEAN_UP + "take_unlinked", "before"),
+    KillPoint(CLEAN_UP + "take_unlinked", "after"),
+    KillPoint(DISK + "delete_unfinished", "before"),
+    KillPoint(DISK + "delete", "before"),
+    KillPoint(DISK + "delete", "after"),
+    KillPoint(DISK + "delete", "after", 2),
+    KillPoint(DELETER + "forget_objects", "before"),
+    KillPoint(DELETER + "forget_objects", "after"),
     KillPoint(CLEAN_UP + "delete_old_mails", "before"),
     KillPoint(CLEAN_UP + "add_counts", "after"),
 ]
-
-
-def age(root: Path) -> None:
-    """Make all files older than an orphan must be."""
-    old = time.time() - 25 * 3600
-    for path in root.rglob("*"):
-        if path.is_file():
-            os.utime(path, (old, old))
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
@@ -53,24 +50,22 @@ async def test_a_worker_that_is_killed_while_it_cleans_up(
     assert await importing.end() == 0, importing.told()
     await service.change(job_id, finished_at=func.now() - text("interval '31 days'"))
     root = Path(service.environment["LOCAL_STORAGE_PATH"])
-    orphans = [
-        root / media_key(999_999_999, "events", 1, "logo_url", "a.png"),
-        root / (PROBE_PREFIX + secrets.token_hex(12)),
-    ]
-    for orphan in orphans:
-        orphan.parent.mkdir(parents=True, exist_ok=True)
-        orphan.write_bytes(b"x")
-    age(root)
+    for _ in range(2):
+        await store(service.resources, probe_key(), ObjectPurpose.PROBE)
+    async with service.resources.engine.begin() as connection:
+        await pass_time(connection, timedelta(hours=25))
 
     killed = await service.worker(point, CLEAN_UP_INTERVAL=OFTEN)
     assert await killed.wait() == -signal.SIGKILL, "the point was not reached:\n" + killed.told()
     other = await service.worker(CLEAN_UP_INTERVAL=OFTEN)
-    await service.until(
-        job_id,
-        lambda job: job.archive_key is None and not any(orphan.exists() for orphan in orphans),
-    )
+    async with asyncio.timeout(60), service.resources.reader.connect() as connection:
+        left = 1
+        while left:
+            left = await connection.scalar(UNUSED) or 0
+            await asyncio.sleep(0.05)
     assert await other.end() in {0, -signal.SIGTERM}, other.told()
 
     assert job.archive_key is not None
     assert not (root / job.archive_key).exists()
+    assert await keys_in(service.resources.storages.active, "private/") == []
     assert await service.violations({job_id: 1}) == []

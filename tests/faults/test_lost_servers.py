@@ -14,6 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from redis import Redis
 from tests.faults.service import Service, running_service
 from tests.faults.workers import Workers
+from tests.stored_files import keys_in
 from werkzeug.serving import make_server
 
 from eventimport.database import migrations
@@ -167,9 +168,8 @@ async def bucket_service(
         client = await service.resources.storages.active._connected()  # type: ignore[attr-defined]
         # What moto holds is the process's, not the server's.
         await client.create_bucket(Bucket=BUCKET)
-        for prefix in ("events/", "private/"):
-            async for found in service.resources.storages.active.keys(prefix):
-                await service.resources.storages.active.delete(found.key)
+        for key in await keys_in(service.resources.storages.active):
+            await service.resources.storages.active.delete(key)
         yield service
 
 

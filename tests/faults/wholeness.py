@@ -1,11 +1,14 @@
 """What must be true once imports have ended, whatever died meanwhile."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text
+from tests.clean_up.conftest import pass_time
 from tests.faults.conferences import LINKS, MOVED, mark
+from tests.stored_files import keys_in
 
 from eventimport.database.models import (
     Base,
@@ -13,8 +16,10 @@ from eventimport.database.models import (
     ImportJob,
     MediaItem,
     Notification,
+    ObjectRecord,
     OutgoingMail,
 )
+from eventimport.jobs.clean_up import clean_up
 from eventimport.resources import Resources
 
 PUBLIC: Final = ("events/", "uploads/")
@@ -101,23 +106,28 @@ class Inspector:
         return [] if (told, sent) == (1, 1) else [f"{told} notifications, {sent} mails"]
 
     async def _wrong_objects(self) -> list[str]:
-        """Objects that no row names, and those that a row names in vain."""
+        """Objects that rows name in vain, and those that no row names although the clean-up has
+        deleted, a day later, what killed processes have left."""
+        async with self._resources.engine.begin() as connection:
+            await pass_time(connection, timedelta(days=2))
+        await clean_up(self._resources)
+        async with self._resources.engine.begin() as connection:
+            await pass_time(connection, -timedelta(days=2))
         named: set[str] = set()
         async with self._resources.engine.connect() as connection:
+            recorded = set(await connection.scalars(select(ObjectRecord.key)))
             for table in Base.metadata.sorted_tables:
                 urls = [c for c in table.c if c.name.endswith("_url") or c.name == "url"]
                 for column in urls:
                     values = await connection.scalars(select(column).where(column.is_not(None)))
                     named |= {key for value in values for key in _keys(value)}
-        stored = {
-            found.key
-            for storage in self._resources.storages
-            for prefix in PUBLIC
-            async for found in storage.keys(prefix)
-        }
-        return [f"an object that nothing names: {key}" for key in sorted(stored - named)] + [
-            f"an object that is not there: {key}" for key in sorted(named - stored)
-        ]
+        stored = {key for storage in self._resources.storages for key in await keys_in(storage)}
+        public = {key for key in stored if key.startswith(PUBLIC)}
+        return (
+            [f"an object that nothing names: {key}" for key in sorted(public - named)]
+            + [f"an object that is not there: {key}" for key in sorted(named - public)]
+            + [f"recorded or stored alone: {key}" for key in sorted(recorded ^ stored)]
+        )
 
     async def _count(self, statement: Any) -> int:
         async with self._resources.engine.connect() as connection:

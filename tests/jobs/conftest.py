@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
+from tests.stored_files import accept_archive
 
 from eventimport.database.models import Base, ImportJob, User
 from eventimport.jobs.import_event import run_import
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
-from eventimport.storage.keys import archive_key
 
 SECRET_KEY = "a key for tests, which guards nothing"
 
@@ -46,25 +46,7 @@ class Imports:
 
     async def accept(self, data: bytes, *, user: User | None = None, **values: Any) -> UUID:
         """Store the archive and make its row; nothing is enqueued."""
-        job_id = uuid4()
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield data
-
-        storage = self.resources.storages.active
-        stored = await storage.put(archive_key(job_id), chunks(), content_type="application/zip")
-        async with self.resources.sessions.begin() as session:
-            session.add(
-                ImportJob(
-                    id=job_id,
-                    user_id=(user or self.user).id,
-                    archive_storage=storage.name,
-                    archive_key=stored.key,
-                    archive_size=stored.size,
-                    **values,
-                )
-            )
-        return job_id
+        return await accept_archive(self.resources, (user or self.user).id, data, **values)
 
     async def run(self, data: bytes, **values: Any) -> ImportJob:
         """Accept and import an archive; returns the job's row as it is then."""

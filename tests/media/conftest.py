@@ -100,7 +100,7 @@ class WatchedStorage(MemoryStorage):
         return stored
 
     async def all_keys(self) -> set[str]:
-        return {stored.key async for stored in self.keys("")}
+        return set(self._objects)
 
     async def content(self, url: str) -> bytes:
         async with self.open(url.partition(MEDIA)[2]) as chunks:
@@ -121,7 +121,6 @@ class Import:
     images: ImageProcesses
     entries: dict[str, bytes] = field(default_factory=dict)
     storage: WatchedStorage = field(default_factory=WatchedStorage)
-    other_storages: list[MemoryStorage] = field(default_factory=list)
     pages: dict[str, tuple[str, bytes] | FetchError] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     opened: list[str] = field(default_factory=list)
@@ -137,7 +136,6 @@ class Import:
         content: bytes | None = None,
         media_type: str = "image",
         outcome: str = "PLANNED",
-        object_key: str | None = None,
     ) -> int:
         """Plan a medium; `content` is that of its entry or of its page."""
         remote = source.startswith("http")
@@ -168,7 +166,6 @@ class Import:
                 media_type=media_type,
                 outcome=outcome,
                 entry=source if not remote and outcome == "PLANNED" else None,
-                object_key=object_key,
             )
             session.add(item)
             await session.flush()
@@ -186,7 +183,6 @@ class Import:
                 fetcher,
                 self.images,
                 config,
-                other_storages=self.other_storages,
                 tell=lambda *progress: self.told.append(progress),
             )
             return dict(await transfer.run(self.open_entry))

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from tests.media.conftest import MEDIA, Import
 
+from eventimport.database.objects import unlink_event
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.images import ImageLimits, ImageRefusedError, ImageSize
 from eventimport.media.svg import SvgError, draw_svg
 from eventimport.storage.keys import PRIVATE_PREFIX
-from eventimport.storage.owners import MediumOf, owner_of
 
 SPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 RED = (
@@ -127,8 +127,9 @@ async def test_a_png_is_served_and_the_original_kept_private(running: Import) ->
     (original,) = {key for key in keys if key.startswith(PRIVATE_PREFIX)}
     assert await running.storage.content(MEDIA + original) == RED
     assert await running.linked_keys() == keys - {original}
-    assert {owner_of(key) for key in keys} == {owner_of(original)}
-    assert isinstance(owner_of(original), MediumOf)
+    async with running.engine.begin() as connection:
+        unused = await unlink_event(connection, running.event_id)
+    assert {one.key for one in unused} == keys, "it is linked with the event"
 
 
 async def test_an_svg_that_is_not_used_leaves_nothing(running: Import) -> None:

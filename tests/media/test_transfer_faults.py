@@ -1,7 +1,6 @@
 """Moving media: every interruption, and nothing left behind by any of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import delete, func, select, update
@@ -10,7 +9,6 @@ from tests.media.conftest import (
     OBJECTS_OF_FOUR,
     PHOTO,
     Import,
-    WatchedStorage,
     plan_four,
     soon,
 )
@@ -23,8 +21,7 @@ from eventimport.database.models import (
     MediaItem,
     Speaker,
 )
-from eventimport.storage.memory import MemoryStorage
-from eventimport.storage.protocol import StorageError, StoredObject
+from eventimport.storage.protocol import StorageError
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -79,48 +76,6 @@ async def test_storage_that_goes_on_failing_is_given_up(running: Import) -> None
     with pytest.raises(StorageError, match="still away"):
         await running.run()
     assert running.storage.puts == 3
-
-
-async def test_what_a_killed_attempt_left_is_removed(running: Import) -> None:
-    """Killed between storing and recording: the object, and a size of it, lie there unrecorded."""
-    key = f"events/{running.event_id}/speakers/{running.speaker_id}/photo_url/{'a' * 24}/ada.jpg"
-    size = (
-        f"events/{running.event_id}/speakers/{running.speaker_id}/photo_url/{'a' * 24}-icon/a.jpg"
-    )
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield PHOTO
-
-    for left in (key, size):
-        await running.storage.put(left, chunks(), content_type="image/jpeg")
-    await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO, object_key=key)
-    assert await running.run(await running.claim_anew()) == {"MOVED": 1}
-    keys = await running.storage.all_keys()
-    assert keys == await running.linked_keys()
-    assert not keys & {key, size}
-
-
-class AwayStorage(MemoryStorage):
-    """A storage that does not answer."""
-
-    def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
-        raise StorageError(f"no answer about {prefix}")
-
-
-async def test_what_it_left_elsewhere_is_removed(running: Import) -> None:
-    """The storage was switched in between; that another one is away stops nothing."""
-    key = f"events/{running.event_id}/speakers/{running.speaker_id}/photo_url/{'a' * 24}/ada.jpg"
-    former = WatchedStorage()
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield PHOTO
-
-    await former.put(key, chunks(), content_type="image/jpeg")
-    running.other_storages = [AwayStorage(), former]
-    await running.plan("speakers", "photo_url", "ada.jpg", content=PHOTO, object_key=key)
-    assert await running.run(await running.claim_anew()) == {"MOVED": 1}
-    assert await former.all_keys() == set()
-    assert await running.storage.all_keys() == await running.linked_keys()
 
 
 async def test_a_stale_attempt_records_nothing_and_leaves_nothing(running: Import) -> None:

@@ -104,23 +104,6 @@ async def test_deleting_leaves_nothing(backend: Any) -> None:
     assert backend.left() == []
 
 
-async def test_keys_of_a_prefix(backend: Any) -> None:
-    names = {"a/1.png", "a/2.png", "a/deep/er/3.png", "ab/4.png", "b/5.png"}
-    for name in names:
-        await backend.storage.put(name, stream(name.encode()), content_type="image/png")
-
-    async def keys(prefix: str) -> set[str]:
-        return {stored.key async for stored in backend.storage.keys(prefix)}
-
-    assert await keys("") == names
-    assert await keys("a") == names - {"b/5.png"}
-    assert await keys("a/") == {"a/1.png", "a/2.png", "a/deep/er/3.png"}
-    assert await keys("a/2") == {"a/2.png"}
-    assert await keys("nowhere/") == set()
-    (found,) = [stored async for stored in backend.storage.keys("b/")]
-    assert (found.size, found.content_type) == (7, "image/png")
-
-
 async def test_only_public_objects_have_a_url(backend: Any) -> None:
     url = backend.storage.public_url(KEY)
     assert url.startswith(("http://", "https://"))

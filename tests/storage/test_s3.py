@@ -195,18 +195,14 @@ async def test_which_errors_may_be_tried_again(
     async def fail(**_: Any) -> Any:
         raise error
 
-    for operation in ("get_object", "head_object", "delete_object", "list_objects_v2"):
+    for operation in ("get_object", "head_object", "delete_object"):
         monkeypatch.setattr(client, operation, fail)
 
     async def open_it() -> None:
         async with storage.open(KEY):
             pytest.fail("opened")
 
-    async def list_them() -> None:
-        async for _ in storage.keys("a"):
-            pytest.fail("listed")
-
-    for call in (storage.stat(KEY), storage.delete(KEY), open_it(), list_them()):
+    for call in (storage.stat(KEY), storage.delete(KEY), open_it()):
         with pytest.raises(StorageError) as raised:
             await call
         assert raised.value.retryable is retryable
@@ -260,10 +256,9 @@ async def test_google_is_sent_no_checksum_and_no_bulk_deletion(gcs_config: GCSCo
     await storage.put(KEY, stream(3 * PART_SIZE), content_type="x/y")
     async with storage.open(KEY) as chunks:
         assert sum([len(chunk) async for chunk in chunks]) == 3 * PART_SIZE
-    assert [found.key async for found in storage.keys("uploads/")] == [KEY]
     await storage.delete(KEY)
     await storage.close()
-    assert len(sent) >= 9
+    assert len(sent) >= 8
     for method, url, headers in sent:
         forbidden = {
             name for name in headers if "checksum" in name or "trailer" in name or "crc" in name

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import Message
 
-from eventimport.database.models import IdempotencyKey, ImportJob, User
+from eventimport.database.models import IdempotencyKey, ImportJob, ObjectRecord, User
 
 BOUNDARY = "frontier"
 PLAIN_HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -74,12 +74,18 @@ class Left:
         async with self.engine.connect() as connection:
             return list(await connection.scalars(select(IdempotencyKey.key)))
 
+    async def objects(self) -> list[str]:
+        """The keys of all files that rows name."""
+        async with self.engine.connect() as connection:
+            return list(await connection.scalars(select(ObjectRecord.key)))
+
     async def nothing(self) -> bool:
         """Whether there is nothing at all."""
-        return not (self.files() or await self.jobs() or await self.keys())
+        left = [self.files(), await self.jobs(), await self.keys(), await self.objects()]
+        return not any(left)
 
     async def change_keys(self, **values: Any) -> None:
-        """Have time pass for the keys, or make them another's."""
+        """Have time pass for the keys."""
         async with self.engine.begin() as connection:
             await connection.execute(update(IdempotencyKey).values(**values))
 
@@ -155,7 +161,7 @@ def commit_is_not_told(engine: AsyncEngine, *, is_made: bool) -> Iterator[None]:
     recording: set[int] = set()
 
     def watch(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith(("UPDATE idempotency_keys", "INSERT INTO import_jobs")):
+        if statement.startswith(("INSERT INTO idempotency_keys", "INSERT INTO import_jobs")):
             recording.add(id(connection))
 
     def lose(connection: Any) -> None:

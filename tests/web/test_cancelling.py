@@ -17,7 +17,6 @@ from eventimport.database.models import Base, Event, ImportJob, Notification, Us
 from eventimport.jobs.import_event import run_import
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.fault_injection import FaultyStorage
-from eventimport.storage.keys import archive_key
 from eventimport.storage.protocol import Storage, StorageError
 
 URL = "/v1/events/import/json"
@@ -217,7 +216,9 @@ async def test_a_storage_that_is_away_does_not_keep_an_import_from_being_cancell
     response = await user_client.delete(f"/v1/tasks/{job_id}")
 
     assert (response.status_code, response.json()["state"]) == (200, "REVOKED")
-    assert (await leftovers.job(job_id)).archive_key == archive_key(job_id)
+    assert (await leftovers.job(job_id)).archive_key is None
+    tables, files = await leftovers.all()
+    assert (tables, files) == (["stored_objects"], ["archive.zip"]), "left to the clean-up"
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "REVOKED"])

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -23,15 +22,14 @@ from tests.web.keyed_requests import (
     keyed,
 )
 
-from eventimport.database import idempotency
+from eventimport import stored_objects
 from eventimport.database.models import ImportJob, User
+from eventimport.jobs.clean_up import clean_up
 from eventimport.queue import create_redis
-from eventimport.routers import idempotency as routers_idempotency
 from eventimport.storage.protocol import StorageError
 
 URL = "/v1/events/import/json"
 ZIP = b"PK\x05\x06" + bytes(18)
-PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -97,36 +95,67 @@ async def test_of_many_at_once_one_is_carried_out(
 
     answers = await asyncio.gather(*(post(clients[n % 2]) for n in range(8)))
 
-    assert {answer.status_code for answer in answers} <= {202, 409}
-    tasks = {answer.json()["task_url"] for answer in answers if answer.status_code == 202}
+    assert [answer.status_code for answer in answers] == [202] * 8
     (job,) = await left.jobs()
-    assert tasks == {f"/v1/tasks/{job}"}
-    assert len(left.files()) == 1
+    assert {answer.json()["task_url"] for answer in answers} == {f"/v1/tasks/{job}"}
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    assert left.files() == await left.objects() == [f"private/imports/{job}/archive.zip"]
 
 
-async def test_while_one_is_under_way_another_is_to_wait(
+async def test_the_last_place_is_for_all_requests_of_a_key(
+    start_service: Any, user: User, left: Left
+) -> None:
+    client = await (await start_service(max_imports_per_user=1)).client(user)
+
+    answers = await asyncio.gather(*(post(client) for _ in range(6)))
+
+    assert [answer.status_code for answer in answers] == [202] * 6
+    assert len(await left.jobs()) == 1
+
+
+async def test_who_is_overtaken_takes_its_archive_back(
     service: Any, user: User, user_client: httpx.AsyncClient, left: Left
 ) -> None:
-    asked = False
-
-    async def body() -> AsyncIterator[bytes]:
-        nonlocal asked
-        asked = True
-        yield form(ZIP)
-
     request = HalfWay(service, user, URL, form(ZIP))
     await request.reached()
-    meanwhile = await user_client.post(
-        URL, content=body(), headers={**keyed(), **PLAIN_HEADERS, "Expect": "100-continue"}
-    )
+    winner = await post(user_client)
 
-    assert code_of(meanwhile) == (409, "idempotency-key-in-use")
-    assert int(meanwhile.headers["retry-after"]) > 0
-    assert not asked
-    assert await request.finish() == 202
-    answer = await post(user_client)
-    assert (answer.status_code, answer.content) == (202, request.content)
-    assert len(await left.jobs()) == 1
+    assert await request.finish() == winner.status_code == 202
+    assert request.content == winner.content
+    (job,) = await left.jobs()
+    assert winner.json() == {"task_url": f"/v1/tasks/{job}"}
+    assert left.files() == await left.objects() == [f"private/imports/{job}/archive.zip"]
+    assert_replayed(await post(user_client), winner)
+
+
+@pytest.mark.parametrize(
+    "body", [form(ZIP + b"else"), form(ZIP, filename="b.zip")], ids=["content", "name"]
+)
+async def test_who_is_overtaken_by_another_request_is_refused(
+    service: Any, user: User, user_client: httpx.AsyncClient, left: Left, body: bytes
+) -> None:
+    request = HalfWay(service, user, URL, body)
+    await request.reached()
+    winner = await post(user_client)
+
+    assert await request.finish() == 422
+    assert b"idempotency-key-reused" in request.content
+    assert left.files() == await left.objects()
+    assert len(await left.jobs()) == len(left.files()) == 1
+    assert_replayed(await post(user_client), winner)
+
+
+async def test_who_is_overtaken_on_another_route_is_refused(
+    service: Any, user: User, user_client: httpx.AsyncClient, left: Left
+) -> None:
+    request = HalfWay(service, user, "/v1/upload/file", form(ZIP))
+    await request.reached()
+    winner = await post(user_client)
+
+    assert await request.finish() == 422
+    assert left.files() == await left.objects()
+    assert len(left.files()) == 1
+    assert_replayed(await post(user_client), winner)
 
 
 OTHERS: dict[str, dict[str, Any]] = {
@@ -224,96 +253,30 @@ async def test_an_expired_key_is_new(
     assert_replayed(await post(user_client, ZIP + b"else"), second)
 
 
-async def test_the_key_of_a_dead_process_is_free_once_its_lease_ends(
-    user: User, user_client: httpx.AsyncClient, engine: AsyncEngine, left: Left
-) -> None:
-    async with engine.begin() as connection:
-        await idempotency.claim(
-            connection, user.id, "a key", route="POST " + URL, lifetime=timedelta(1)
-        )
-
-    assert (await post(user_client)).status_code == 409
-    await left.change_keys(lease_until=PAST)
-    assert (await post(user_client)).status_code == 202
-    assert len(await left.jobs()) == 1
-
-
-async def test_who_has_lost_the_key_imports_nothing(
-    service: Any, user: User, user_client: httpx.AsyncClient, left: Left
-) -> None:
-    request = HalfWay(service, user, URL, form(ZIP))
-    await request.reached()
-    await left.change_keys(lease_until=PAST)
-    winner = await post(user_client)
-
-    assert await request.finish() == 409
-    (job,) = await left.jobs()
-    assert winner.json() == {"task_url": f"/v1/tasks/{job}"}
-    assert left.files() == [f"private/imports/{job}/archive.zip"]
-    assert_replayed(await post(user_client), winner)
-
-
-async def test_a_long_upload_keeps_its_key(
-    service: Any,
-    user: User,
-    user_client: httpx.AsyncClient,
-    left: Left,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    renewals = 0
-    enough = asyncio.Event()
-    renew_really = idempotency.renew
-
-    async def renew(*args: Any) -> bool:
-        nonlocal renewals
-        renewals += 1
-        if renewals == 1:
-            raise OperationalError("UPDATE", {}, ConnectionResetError("gone"))
-        if renewals == 5:
-            # Those before are committed by now.
-            enough.set()
-        return await renew_really(*args)
-
-    monkeypatch.setattr(idempotency, "renew", renew)
-    monkeypatch.setattr(routers_idempotency, "RENEWAL_SECONDS", 0)
-    request = HalfWay(service, user, URL, form(ZIP))
-    await request.reached()
-    await left.change_keys(lease_until=PAST)
-    renewals = min(renewals, 1)
-    async with asyncio.timeout(30):
-        await enough.wait()
-
-    assert (await post(user_client)).status_code == 409
-    assert await request.finish() == 202
-
-
 async def test_a_client_that_goes_away_gives_its_key_back(
     service: Any, user: User, user_client: httpx.AsyncClient, left: Left
 ) -> None:
     request = HalfWay(service, user, URL, form(ZIP))
     await request.reached()
-    assert await left.keys() == ["a key"]
     await request.leave()
 
     assert await left.nothing()
     assert (await post(user_client)).status_code == 202
 
 
-async def test_a_request_that_is_cancelled_twice_gives_its_key_back(
+async def test_a_request_that_is_cancelled_twice_leaves_nothing(
     service: Any, user: User, left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on, released = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    release_really = idempotency.release
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    give_up_really = stored_objects.__dict__["give_up_objects"]
 
-    async def release(*args: Any) -> bool:
+    async def give_up(*args: Any) -> Any:
         begun.set()
         await go_on.wait()
-        released.set()
-        return await release_really(*args)
+        return await give_up_really(*args)
 
-    monkeypatch.setattr(idempotency, "release", release)
-    request = HalfWay(service, user, URL, form(ZIP))
-    await request.reached()
+    monkeypatch.setattr(stored_objects, "give_up_objects", give_up)
+    request = HalfWay(service, user, URL, form(ZIP + bytes(1_000_000)))
     for moment in (request.reached(), begun.wait()):
         await moment
         request.task.cancel()
@@ -321,11 +284,9 @@ async def test_a_request_that_is_cancelled_twice_gives_its_key_back(
         await request.task
     go_on.set()
 
-    async with asyncio.timeout(30):
-        await released.wait()
-        while await left.keys():
+    async with asyncio.timeout(60):
+        while not await left.nothing():
             pass
-    assert await left.nothing()
 
 
 async def test_a_storage_that_fails_gives_the_key_back(
@@ -357,7 +318,7 @@ POINTS = {
     "answer": {
         "table": "idempotency_keys",
         "when": "IMMEDIATE",
-        "condition": "WHEN (NEW.fingerprint IS NOT NULL)",
+        "condition": "",
     },
 }
 
@@ -405,14 +366,14 @@ async def test_a_connection_lost_after_the_commit_loses_nothing(
 
 
 @pytest.mark.parametrize("key", ["a key", None])
-async def test_while_nobody_knows_of_the_commit_the_archive_stays(
+async def test_while_nothing_is_known_of_the_commit_the_archive_stays(
     service: Any,
     user_client: httpx.AsyncClient,
     left: Left,
     monkeypatch: pytest.MonkeyPatch,
     key: str | None,
 ) -> None:
-    monkeypatch.setattr(idempotency, "release", away)
+    monkeypatch.setattr(stored_objects, "give_up_objects", away)
     with commit_is_not_told(service.resources.engine, is_made=True):
         assert (await post(user_client, key=key)).status_code == 503
 
@@ -420,21 +381,32 @@ async def test_while_nobody_knows_of_the_commit_the_archive_stays(
     assert left.files() == [f"private/imports/{job}/archive.zip"]
 
 
-async def test_before_the_commit_the_archive_goes_even_if_the_key_can_not(
-    user_client: httpx.AsyncClient, left: Left, monkeypatch: pytest.MonkeyPatch
+async def test_what_the_database_does_not_let_be_taken_back_the_clean_up_deletes(
+    start_service: Any,
+    user: User,
+    left: Left,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: AsyncEngine,
 ) -> None:
+    service = await start_service()
+    client = await service.client(user)
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "release", away)
-        assert (await post(user_client, ZIP[:2])).status_code == 415
+        patch.setattr(stored_objects, "give_up_objects", away)
+        with commit_is_not_told(service.resources.engine, is_made=False):
+            assert (await post(client)).status_code == 503
 
-    assert left.files() == []
-    assert (await post(user_client)).status_code == 409
-    await left.change_keys(lease_until=PAST)
-    assert (await post(user_client)).status_code == 202
+    assert len(left.files()) == 1
+    assert await clean_up(service.resources) == {}
+    async with engine.begin() as connection:
+        day = text("UPDATE stored_objects SET created_at = created_at - interval '25 hours'")
+        await connection.execute(day)
+    assert await clean_up(service.resources) == {"archive": 1}
+    assert await left.nothing()
+    assert (await post(client)).status_code == 202
 
 
 async def away(*_args: Any) -> Any:
-    raise OperationalError("DELETE", {}, ConnectionResetError("gone"))
+    raise OperationalError("UPDATE", {}, ConnectionResetError("gone"))
 
 
 async def test_a_process_that_dies_before_the_queue_is_told_has_accepted_the_import(
@@ -489,10 +461,8 @@ async def test_over_a_socket(
         )
         writer.write(body[:-1000])
         async with asyncio.timeout(30):
-            while not (await left.keys() and left.files()):
+            while not (await left.objects() and left.files()):
                 await writer.drain()
-        meanwhile = await post(client, content)
-        assert code_of(meanwhile) == (409, "idempotency-key-in-use")
         writer.transport.abort()
         while server.server_state.tasks:
             await asyncio.wait(list(server.server_state.tasks))

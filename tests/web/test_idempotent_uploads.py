@@ -1,10 +1,10 @@
 """An upload under an `Idempotency-Key` is stored once, and told the same each time."""
 
+import asyncio
 import base64
 import io
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.stored_files import keys_in
 from tests.web.keyed_requests import (
     HalfWay,
     Left,
@@ -187,20 +188,16 @@ async def memory(service: Any) -> tuple[Any, Storage]:
     return replace(service, resources=replace(service.resources, storages=storages)), storage
 
 
-async def keys_of(storage: Storage) -> list[str]:
-    return [found.key async for found in storage.keys("")]
-
-
 async def test_another_storage(memory: tuple[Any, Storage], user: User) -> None:
     service, storage = memory
     client = await service.client(user)
 
     first = await MANY_FILES(client)
-    stored = await keys_of(storage)
+    stored = await keys_in(storage)
     assert_replayed(await MANY_FILES(client), first)
 
     assert len(stored) == 2
-    assert await keys_of(storage) == stored
+    assert await keys_in(storage) == stored
 
 
 async def test_the_answer_stays_when_new_files_go_elsewhere(
@@ -211,18 +208,37 @@ async def test_the_answer_stays_when_new_files_go_elsewhere(
     assert_replayed(await ONE_FILE(await memory[0].client(user)), first)
 
 
-async def test_who_has_lost_the_key_stores_nothing(
-    service: Any, user: User, user_client: httpx.AsyncClient, left: Left
+@pytest.mark.parametrize("content", [b"content", b"kontent"], ids=["the same", "another"])
+async def test_who_is_overtaken_stores_nothing(
+    service: Any, user: User, user_client: httpx.AsyncClient, left: Left, content: bytes
 ) -> None:
-    request = HalfWay(service, user, ONE, form(b"content" * 100_000))
+    request = HalfWay(service, user, ONE, form(content, filename="a.png"))
     await request.reached()
-    await left.change_keys(lease_until=datetime(2020, 1, 1, tzinfo=UTC))
     first = await ONE_FILE(user_client)
 
-    assert await request.finish() == 409
+    same = content == b"content"
+    assert await request.finish() == (200 if same else 422)
+    assert (request.content == first.content) is same
     (stored,) = left.files()
+    assert await left.objects() == [stored]
     assert first.json()["url"].endswith(stored)
     assert_replayed(await ONE_FILE(user_client), first)
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_of_many_at_once_one_is_stored(
+    user_client: httpx.AsyncClient, left: Left, case: str
+) -> None:
+    send, count, _ = CASES[case]
+
+    answers = await asyncio.gather(*(send(user_client) for _ in range(5)))
+
+    assert {(answer.status_code, answer.content) for answer in answers} == {
+        (200, answers[0].content)
+    }
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    assert sorted(left.files()) == sorted(await left.objects())
+    assert len(left.files()) == count
 
 
 async def test_a_client_that_goes_away_gives_its_key_back(
@@ -242,7 +258,7 @@ async def test_an_answer_that_can_not_be_recorded_leaves_nothing(
     client = await service.client(user, raises=False)
     async with engine.begin() as connection:
         await connection.execute(
-            text("ALTER TABLE idempotency_keys ADD CONSTRAINT no_room CHECK (status IS NULL)")
+            text("ALTER TABLE idempotency_keys ADD CONSTRAINT no_room CHECK (status = 0)")
         )
     try:
         answers = [await MANY_FILES(client), await PICTURE(client)]

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 from starlette.requests import Request
+from tests.stored_files import keys_in
 from tests.web.conftest import Service, StartService
 
 from eventimport.database.models import ImportJob, User
@@ -37,7 +38,7 @@ async def post_archive(client: httpx.AsyncClient, archive: bytes) -> httpx.Respo
 
 
 async def stored_objects(service: Any) -> list[str]:
-    return [found.key async for found in service.resources.storages.active.keys("private/")]
+    return await keys_in(service.resources.storages.active, "private/")
 
 
 def code_of(response: httpx.Response) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.stored_files import keys_in
 
 from eventimport.database.service_settings import write_storage_place
 from eventimport.database.storage_choice import StorageChoice
 from eventimport.storage.factory import StorageSet
+from eventimport.storage.keys import probe_key
 from eventimport.storage.memory import MemoryStorage
 from eventimport.storage.probe import probe
 from eventimport.storage.protocol import StorageError, StoredObject
@@ -113,10 +115,10 @@ async def test_a_switch_holds_in_every_process(start_with: Any, admin: Any) -> N
     assert switched.status_code == 200
     assert switched.json()["data"]["attributes"]["storage-place"] == "memory"
     assert [answer.status_code for answer in after] == [200, 200]
-    assert len([stored async for stored in memory.keys("uploads/")]) == 2
+    assert len(await keys_in(memory, "uploads/")) == 2
     old_path = httpx.URL(before.json()["url"]).path
     assert (await client.get(old_path)).content == b"before"
-    assert [stored async for stored in memory.keys("private/")] == []
+    assert await keys_in(memory, "private/") == []
 
 
 async def test_archives_go_to_the_new_place(
@@ -133,9 +135,7 @@ async def test_archives_go_to_the_new_place(
 
     assert answer.status_code == 202
     job_id = answer.json()["task_url"].split("/")[3]
-    assert [stored.key async for stored in memory.keys("private/imports/")] == [
-        f"private/imports/{job_id}/archive.zip"
-    ]
+    assert await keys_in(memory, "private/imports/") == [f"private/imports/{job_id}/archive.zip"]
 
 
 async def test_local_disk_can_still_be_forced(start_with: Any, admin: Any) -> None:
@@ -190,7 +190,7 @@ async def test_a_storage_that_fails_its_probe_is_refused(
 
 async def test_a_storage_that_does_not_answer_fails_its_probe() -> None:
     with pytest.raises(StorageError, match="no answer within"):
-        await probe(BrokenStorage("silent"), timeout=0.01)
+        await probe(BrokenStorage("silent"), probe_key(), timeout=0.01)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 from PIL import Image
+from tests.stored_files import keys_in
 
 from eventimport.database.models import User
 from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
@@ -47,7 +48,7 @@ class Uploads:
 
     async def in_memory(self) -> list[str]:
         """The keys in the active storage."""
-        return [stored.key async for stored in self.memory.keys("")]
+        return await keys_in(self.memory)
 
     def path(self, url: str) -> Path:
         """Where the object of a local URL lies."""

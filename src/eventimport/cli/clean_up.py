@@ -19,12 +19,10 @@ FAILED: Final = "failed"
 INCOMPLETE: Final = 1
 
 WORDS: Final = {
-    "expired_archive": "archives of imports that ended long ago",
-    "orphaned_archive": "archives of imports that do not exist",
-    "event_gone": "files of events that are gone",
-    "never_used": "files that imports have left behind",
-    "probe": "probes of storages",
-    "unfinished_upload": "uploads that never ended",
+    "archive": "archives of imports",
+    "media": "media files that no event uses",
+    "upload": "uploads that were deleted or never completed",
+    "probe": "files that storages were tested with",
     "old_mail": "records of old mails",
     "expired_idempotency_key": "idempotency keys",
     FAILED: "not removed, but tried again in the next round",

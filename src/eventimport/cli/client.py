@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Self
 from uuid import uuid4
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from eventimport.errors import EventImportError
 
@@ -19,9 +19,6 @@ PATIENCE_SECONDS = 60.0
 """How long the service may be unreachable while a task is watched."""
 
 UPLOAD_TRIES = 5
-TRIES_WHILE_IN_USE = 20
-"""Where an earlier try is still being worked on: so it seems for a minute after the process that
-had it has died, and the service says to come again every five seconds."""
 SLOWEST_RETRY_SECONDS = 30.0
 """The longest pause between two tries, also where the service asks for a longer one."""
 AWAY = frozenset({502, 503, 504})
@@ -34,7 +31,7 @@ class ServiceError(EventImportError):
     """The service can't be reached, or not with these credentials, or isn't what it should be.
 
     `retryable` says whether the same request may succeed a little later, and `retry_after` how many
-    seconds later, where the service has said so; `tries` is how often an upload is tried for it.
+    seconds later, if the service has said so.
     """
 
     def __init__(
@@ -43,12 +40,10 @@ class ServiceError(EventImportError):
         *,
         retryable: bool = False,
         retry_after: float | None = None,
-        tries: int = UPLOAD_TRIES,
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after
-        self.tries = tries
 
 
 class RefusedError(ServiceError):
@@ -109,7 +104,7 @@ class Client:
         """
         retrying = Retrying(
             retry=retry_if_exception(_is_retryable),
-            stop=_is_enough,
+            stop=stop_after_attempt(UPLOAD_TRIES),
             wait=_pause,
             reraise=True,
         )
@@ -129,12 +124,10 @@ class Client:
             raise RefusedError(f"the service does not take the archive: {_reasons(response)}")
         task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
         if not isinstance(task_url, str):
-            in_use = response.status_code == 409
             raise ServiceError(
                 f"the upload failed: {_reasons(response)}",
-                retryable=in_use or response.status_code in AWAY,
+                retryable=response.status_code in AWAY,
                 retry_after=_retry_after(response),
-                tries=TRIES_WHILE_IN_USE if in_use else UPLOAD_TRIES,
             )
         return task_url
 
@@ -197,11 +190,6 @@ def _reasons(response: httpx.Response) -> str:
 
 def _is_retryable(error: BaseException) -> bool:
     return isinstance(error, ServiceError) and error.retryable
-
-
-def _is_enough(state: RetryCallState) -> bool:
-    error = _error_of(state)
-    return error is None or state.attempt_number >= error.tries
 
 
 def _pause(state: RetryCallState) -> float:

@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.database.event_changes import delete_event
 from eventimport.database.leases import Lease, StaleAttemptError, held, stale
-from eventimport.database.models import Event, ImportJob, ImportStatus
+from eventimport.database.models import ImportJob, ImportStatus
+from eventimport.database.objects import Unlinked
 from eventimport.database.outbox import Told, add_notification, error_count, first_of
 
 
@@ -36,10 +38,11 @@ class EndedImport:
 
 @dataclass(frozen=True, slots=True)
 class EndedJob:
-    """A job that was ended, and the event that was removed with it, whose objects are left."""
+    """A job that was ended, and the files of the event that was removed with it, which are to be
+    deleted after the commit."""
 
     job_id: UUID
-    event_id: int | None
+    files: list[Unlinked]
 
 
 FIRST_ERRORS = 1
@@ -126,10 +129,11 @@ async def _end(
         )
     )
     rows = (await connection.execute(statement)).mappings().all()
+    files: dict[UUID, list[Unlinked]] = {}
     if values["status"] == ImportStatus.FAILURE:
-        events = [row["event_id"] for row in rows if row["event_id"] is not None]
-        if events:
-            await connection.execute(delete(Event).where(Event.id.in_(events)))
+        for row in rows:
+            if row["event_id"] is not None:
+                files[row["job_id"]] = await delete_event(connection, row["event_id"])
     for row in rows:
         named = dict(row)
         del named["event_id"]
@@ -137,4 +141,4 @@ async def _end(
         await add_notification(
             connection, job_id=ended.job_id, user_id=ended.user_id, told=tell(ended)
         )
-    return [EndedJob(row["job_id"], row["event_id"]) for row in rows]
+    return [EndedJob(row["job_id"], files.get(row["job_id"], [])) for row in rows]

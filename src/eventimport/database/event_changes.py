@@ -11,6 +11,7 @@ from eventimport.database.event_graph import LINKS, NODES, Edge, Node
 from eventimport.database.event_queries import EDITABLE, Row, link_columns
 from eventimport.database.models import ImportJob
 from eventimport.database.models.import_job import OPEN_STATUSES
+from eventimport.database.objects import Unlinked, unlink_event
 from eventimport.openevent.order import Kind
 
 
@@ -74,7 +75,10 @@ async def is_being_imported(connection: AsyncConnection, event_id: int) -> bool:
     return bool(await connection.scalar(select(running)))
 
 
-async def delete_event(connection: AsyncConnection, event_id: int) -> None:
-    """Delete the event and all that belongs to it."""
+async def delete_event(connection: AsyncConnection, event_id: int) -> list[Unlinked]:
+    """Delete the event and all that belongs to it. Returns its files that nothing else uses, which
+    are to be deleted after the commit."""
     events = NODES[Kind.EVENT].table
+    unlinked = await unlink_event(connection, event_id)
     await connection.execute(delete(events).where(events.c.id == event_id))
+    return unlinked

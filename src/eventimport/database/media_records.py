@@ -1,5 +1,6 @@
 """The media of an import, as an attempt at it reads and settles them."""
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventimport.database.leases import Lease, StaleAttemptError
@@ -27,7 +29,18 @@ from eventimport.database.models import (
     ImportStatus,
     MediaItem,
     MediaOutcome,
+    ObjectPurpose,
 )
+from eventimport.database.objects import (
+    Use,
+    forget_objects,
+    give_up_objects,
+    record_objects,
+    use_objects,
+)
+from eventimport.storage.stored_file import Field, Moved
+
+logger = logging.getLogger(__name__)
 
 CHANGED: Final = "the field was changed during the import, and keeps its new value"
 
@@ -55,11 +68,36 @@ class PlannedFile:
     is_image: bool
     entry: str | None
     items: tuple[PlannedItem, ...]
-    earlier_keys: frozenset[str]
     last: bool
 
 
-class ImportMediaRecords:
+class FileRecords:
+    """The rows of files that were stored in vain."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def give_up(self, storage: str, keys: Collection[str]) -> Collection[str]:
+        """Mark those of the files for deletion that no row uses; returns their keys. None are
+        returned if the database is unavailable: then they are left to the clean-up."""
+        try:
+            async with self._engine.begin() as connection:
+                return [one.key for one in await give_up_objects(connection, storage, keys)]
+        except (SQLAlchemyError, OSError, TimeoutError):
+            logger.warning("%d files are left to the clean-up", len(keys), exc_info=True)
+            return ()
+
+    async def forget(self, storage: str, keys: Collection[str]) -> None:
+        """Record that files that were given up are deleted."""
+        try:
+            async with self._engine.begin() as connection:
+                gone = await give_up_objects(connection, storage, keys)
+                await forget_objects(connection, [one.id for one in gone])
+        except (SQLAlchemyError, OSError, TimeoutError):
+            logger.warning("%d rows are left to the clean-up", len(keys), exc_info=True)
+
+
+class ImportMediaRecords(FileRecords):
     """What `media.transfer` asks of the database, over one connection of the engine per call.
 
     `reserve` and `settle` hold the job's row against being claimed anew until they have committed,
@@ -67,7 +105,7 @@ class ImportMediaRecords:
     """
 
     def __init__(self, engine: AsyncEngine, lease: Lease) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._lease = lease
 
     async def planned(
@@ -99,7 +137,7 @@ class ImportMediaRecords:
                 comes_last.label("last"),
                 *(
                     func.array_agg(aggregate_order_by(item[name], item.id)).label(name)
-                    for name in (*PlannedItem.__slots__, "object_key")
+                    for name in PlannedItem.__slots__
                 ),
             )
             .group_by(item.origin, item.is_image, item.file)
@@ -118,7 +156,6 @@ class ImportMediaRecords:
                     items=tuple(
                         map(PlannedItem, row["id"], row["table_name"], row["row_id"], row["field"])
                     ),
-                    earlier_keys=frozenset(key for key in row["object_key"] if key is not None),
                     last=row["last"],
                 )
                 for row in rows
@@ -176,11 +213,13 @@ class ImportMediaRecords:
             row = (await connection.execute(statement)).one()
         return [name for name, empty in zip(fields, row, strict=True) if empty]
 
-    async def reserve(self, ids: Collection[int], key: str) -> None:
-        """Write to the items the key of the object that is going to be stored."""
+    async def reserve(self, storage: str, keys: Collection[str]) -> None:
+        """Record the files that are going to be stored under these keys."""
         async with self._engine.begin() as connection:
             await self._hold(connection)
-            await connection.execute(update(MediaItem).where(_among(ids)).values(object_key=key))
+            await record_objects(
+                connection, storage, keys, ObjectPurpose.MEDIA, user_id=self._lease.user_id
+            )
 
     async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
         """Record why the file of these items is not moved."""
@@ -189,34 +228,24 @@ class ImportMediaRecords:
             await connection.execute(
                 update(MediaItem)
                 .where(_among(ids), MediaItem.outcome == MediaOutcome.PLANNED)
-                .values(outcome=MediaOutcome(outcome).value, detail=detail, object_key=None)
+                .values(outcome=MediaOutcome(outcome).value, detail=detail)
             )
 
-    async def settle_moved(
-        self,
-        event_id: int,
-        ids: Collection[int],
-        url: str,
-        size: int,
-        *,
-        made: Mapping[tuple[str, str], Mapping[str, str]],
-        detail: str | None = None,
-    ) -> bool:
-        """Record that the file of these items is moved: their fields hold `url` from now on.
-
-        `made` holds, for a (table, field), the URLs for other fields of its row, which get them if
-        they are empty.
+    async def settle_moved(self, event_id: int, ids: Collection[int], moved: Moved) -> bool:
+        """Record that the file of these items is moved: their fields hold its URL from now on, and
+        other fields of their rows those of its sizes, if they are empty. The files are linked with
+        the rows.
 
         A field that holds something else by now than what the archive said keeps it, and its item
         is recorded as refused. False, and nothing is changed, if no field takes the URL."""
-        moved = (
+        statement = (
             update(MediaItem)
             .where(_among(ids), MediaItem.outcome == MediaOutcome.PLANNED)
             .values(
                 outcome=MediaOutcome.MOVED.value,
-                url=url,
-                size=size,
-                detail=detail,
+                url=moved.file.url,
+                size=moved.file.size,
+                detail=moved.detail,
                 moved_at=func.now(),
             )
             .returning(
@@ -231,15 +260,16 @@ class ImportMediaRecords:
             await self._hold(connection)
             await _hold_event(connection, event_id)
             refused: list[int] = []
-            used = False
-            items = (await connection.execute(moved)).all()
+            uses: list[Use] = []
+            items = (await connection.execute(statement)).all()
             for place, group in _by_field(items).items():
-                taken = await _set_url(connection, place, group, url, made.get(place, {}))
-                used = used or bool(taken)
+                taken = await _set_urls(connection, place, group, moved)
+                uses += uses_of(event_id, place, taken, moved)
                 refused += [item.id for item in group if item.row_id not in taken]
-            if not used:
+            if not uses:
                 await transaction.rollback()
                 return False
+            await use_objects(connection, moved.storage, uses)
             if refused:
                 await connection.execute(
                     update(MediaItem)
@@ -250,7 +280,6 @@ class ImportMediaRecords:
                         url=None,
                         size=None,
                         moved_at=None,
-                        object_key=None,
                     )
                 )
         return True
@@ -294,14 +323,33 @@ def _by_field(items: Iterable[Any]) -> Mapping[tuple[str, str], list[Any]]:
     return groups
 
 
-async def _set_url(
-    connection: AsyncConnection,
-    place: tuple[str, str],
-    items: Sequence[Any],
-    url: str,
-    made: Mapping[str, str],
+def uses_of(event_id: int, place: Field, rows: Collection[int], moved: Moved) -> list[Use]:
+    """The uses of a file, and of its sizes, by these rows of the field's table."""
+    table, own_field = place
+    made = moved.made.get(place, {})
+    files = [
+        (own_field, moved.file.key, moved.file.size),
+        *((own_field, key, size) for key, size in moved.private.items()),
+        *((field, file.key, file.size) for field, file in made.items()),
+    ]
+    return [
+        Use(
+            key=key,
+            size=size,
+            event_id=event_id,
+            table_name=table,
+            row_id=row_id,
+            field=field,
+        )
+        for row_id in rows
+        for field, key, size in files
+    ]
+
+
+async def _set_urls(
+    connection: AsyncConnection, place: Field, items: Sequence[Any], moved: Moved
 ) -> Collection[int]:
-    """The rows that took the URL. It counts as a change of the row, as any other."""
+    """The rows that took the URLs. It counts as a change of the row, as any other."""
     table_name, field = place
     table = _table(table_name)
     column = table.c[field]
@@ -313,14 +361,15 @@ async def _set_url(
         .table_valued("row_id", "source")
         .render_derived()
     )
-    sizes = {name: func.coalesce(table.c[name], made_url) for name, made_url in made.items()}
+    made = moved.made.get(place, {})
+    sizes = {name: func.coalesce(table.c[name], size.url) for name, size in made.items()}
     statement = (
         update(table)
         .where(
             table.c.id == sources.c.row_id,
             or_(column.is_(None), column == sources.c.source),
         )
-        .values({field: url, "version": table.c.version + 1, **sizes})
+        .values({field: moved.file.url, "version": table.c.version + 1, **sizes})
         .returning(table.c.id)
     )
     return set(await connection.scalars(statement))

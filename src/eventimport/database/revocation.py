@@ -1,27 +1,19 @@
 """Cancelling imports."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.database.models import OPEN_STATUSES, Event, ImportJob, ImportStatus
+from eventimport.database.event_changes import delete_event
+from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus
+from eventimport.database.objects import Unlinked, unlink_archive
 
 
-@dataclass(frozen=True, slots=True)
-class RevokedImport:
-    """What is left in storage of an import that was cancelled: the objects of its event, which is
-    gone, and its archive."""
-
-    event_id: int | None
-    archive_storage: str | None
-    archive_key: str | None
-
-
-async def revoke(connection: AsyncConnection, job_id: UUID) -> RevokedImport | None:
+async def revoke(connection: AsyncConnection, job_id: UUID) -> list[Unlinked] | None:
     """End the job as REVOKED, and remove the event that one of its attempts may have committed.
-    None, and nothing is changed, where the job has ended already.
+    Returns the import's files, which are to be deleted after the commit. None, and nothing is
+    changed, if the job has ended already.
 
     From the commit on, no attempt at it can commit anything. Nobody is told: whoever cancels an
     import knows.
@@ -35,11 +27,12 @@ async def revoke(connection: AsyncConnection, job_id: UUID) -> RevokedImport | N
             event_identifier=None,
             finished_at=func.now(),
         )
-        .returning(ImportJob.event_id, ImportJob.archive_storage, ImportJob.archive_key)
+        .returning(ImportJob.event_id)
     )
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         return None
+    files = await unlink_archive(connection, job_id)
     if row.event_id is not None:
-        await connection.execute(delete(Event).where(Event.id == row.event_id))
-    return RevokedImport(row.event_id, row.archive_storage, row.archive_key)
+        files += await delete_event(connection, row.event_id)
+    return files

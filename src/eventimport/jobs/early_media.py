@@ -7,7 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from eventimport.database.service_settings import find_installation
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from eventimport.database.media_records import FileRecords, uses_of
+from eventimport.database.models import ObjectPurpose
+from eventimport.database.objects import Use, record_objects
 from eventimport.jobs.attempt import Attempt
 from eventimport.jobs.media_findings import add_finding
 from eventimport.jobs.move_media import archive_of
@@ -17,9 +21,10 @@ from eventimport.openevent.media_plan import PlannedMedia
 from eventimport.openevent.plan import Plan, RecordRows
 from eventimport.openevent.report import Report
 from eventimport.resources import Resources
-from eventimport.storage.event_objects import remove_event_objects
 from eventimport.storage.memory import MemoryStorage
 from eventimport.storage.protocol import Storage, StoredObject
+from eventimport.storage.stored_file import Moved
+from eventimport.stored_objects import take_back
 
 
 @dataclass(slots=True)
@@ -30,7 +35,6 @@ class EarlyItem:
     planned: PlannedMedia
     outcome: str = "PLANNED"
     detail: str | None = None
-    object_key: str | None = None
     url: str | None = None
     size: int | None = None
 
@@ -60,18 +64,32 @@ class EarlyFile:
     is_image: bool
     entry: str | None
     items: list[EarlyItem] = field(default_factory=list)
-    earlier_keys: Collection[str] = ()
     last: bool = False
 
 
-class EarlyRecords:
-    """The records of a transfer, kept in memory and in the plan: its rows get the URLs.
+@dataclass(frozen=True, slots=True)
+class EarlyMedia:
+    """What became of the plan's media, and the files that were stored, with their uses."""
+
+    items: Sequence[EarlyItem]
+    storage: str
+    keys: Sequence[str]
+    uses: Sequence[Use]
+
+
+class EarlyRecords(FileRecords):
+    """The records of a transfer, kept in memory and in the plan: its rows get the URLs. Only the
+    files have rows in the database already.
 
     With `only_check`, it plans the archive's images only, and changes no row: other files were read
     with the archive, and nothing is fetched.
     """
 
-    def __init__(self, plan: Plan, *, only_check: bool) -> None:
+    def __init__(self, engine: AsyncEngine, user_id: int, plan: Plan, *, only_check: bool) -> None:
+        super().__init__(engine)
+        self._user_id = user_id
+        self.keys: list[str] = []
+        self.uses: list[Use] = []
         self.items = [
             EarlyItem(number, planned, "MISSING" if planned.missing else "PLANNED")
             for number, planned in enumerate(plan.media)
@@ -122,38 +140,35 @@ class EarlyRecords:
         rows = [self._rows[table, row_id] for row_id in row_ids]
         return [name for name in fields if any(row.values.get(name) is None for row in rows)]
 
-    async def reserve(self, ids: Collection[int], key: str) -> None:
-        """Remember the key."""
-        for item_id in ids:
-            self.items[item_id].object_key = key
+    async def reserve(self, storage: str, keys: Collection[str]) -> None:
+        """Record the files that are going to be stored; a check stores none."""
+        if not self._only_check:
+            self.keys += keys
+            async with self._engine.begin() as connection:
+                await record_objects(
+                    connection, storage, keys, ObjectPurpose.MEDIA, user_id=self._user_id
+                )
 
     async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
         """Remember why the file of these items is not stored."""
         for item_id in ids:
             self.items[item_id].outcome, self.items[item_id].detail = outcome, detail
 
-    async def settle_moved(
-        self,
-        event_id: int,
-        ids: Collection[int],
-        url: str,
-        size: int,
-        *,
-        made: Mapping[tuple[str, str], Mapping[str, str]],
-        detail: str | None = None,
-    ) -> bool:
-        """Write the URL to the rows of the plan."""
-        del event_id
+    async def settle_moved(self, event_id: int, ids: Collection[int], moved: Moved) -> bool:
+        """Write the URLs to the rows of the plan."""
         for item_id in ids:
             item = self.items[item_id]
-            item.outcome, item.detail, item.url, item.size = "MOVED", detail, url, size
+            item.outcome, item.detail = "MOVED", moved.detail
+            item.url, item.size = moved.file.url, moved.file.size
             if self._only_check:
                 continue
+            place = item.table_name, item.field
             values = self._rows[item.table_name, item.row_id].values
-            values[item.field] = url
-            for name, made_url in made.get((item.table_name, item.field), {}).items():
+            values[item.field] = moved.file.url
+            for name, size in moved.made.get(place, {}).items():
                 if values.get(name) is None:
-                    values[name] = made_url
+                    values[name] = size.url
+            self.uses += uses_of(event_id, place, [item.row_id], moved)
         return True
 
     def report(self, report: Report) -> None:
@@ -187,7 +202,8 @@ class _NoStorage(MemoryStorage):
 
 async def check_early(resources: Resources, attempt: Attempt, plan: Plan, report: Report) -> None:
     """Decode the archive's images, and report those that an import would not store."""
-    records = EarlyRecords(plan, only_check=True)
+    lease = attempt.lease
+    records = EarlyRecords(resources.engine, lease.user_id, plan, only_check=True)
     if await records.planned(1, last=()):
         no_sizes = ImageSizes(event={}, speaker={}, upload={})
         config = replace(resources.settings.transfer, image_sizes=no_sizes)
@@ -197,27 +213,31 @@ async def check_early(resources: Resources, attempt: Attempt, plan: Plan, report
 
 async def store_early(
     resources: Resources, attempt: Attempt, plan: Plan, report: Report
-) -> Sequence[EarlyItem]:
+) -> EarlyMedia:
     """Store the plan's media, linked ones too, while there is no event yet; its rows have the URLs
     then. Each file that is not stored is a finding in the report.
 
     Deletes what it has stored if it raises: StorageError if the storage fails for too long."""
-    records = EarlyRecords(plan, only_check=False)
-    async with deleted_on_failure(resources, plan.event_id):
+    lease = attempt.lease
+    records = EarlyRecords(resources.engine, lease.user_id, plan, only_check=False)
+    storage = await resources.active_storage()
+    media = EarlyMedia(records.items, storage.name, records.keys, records.uses)
+    async with taken_back_on_failure(resources, media):
         if await records.planned(1, last=()):
-            storage = await resources.active_storage()
             await _transfer(resources, attempt, records, storage, resources.settings.transfer)
         await attempt.in_thread(lambda: records.report(report))
-    return records.items
+    return media
 
 
 @asynccontextmanager
-async def deleted_on_failure(resources: Resources, event_id: int) -> AsyncIterator[None]:
-    """Delete what is stored for an event if the body raises: the event was not committed then."""
+async def taken_back_on_failure(resources: Resources, media: EarlyMedia) -> AsyncIterator[None]:
+    """Delete the files if the body raises, unless they are used: their event may be committed
+    although the database did not confirm it."""
     try:
         yield
     except BaseException:
-        await asyncio.shield(asyncio.ensure_future(_delete(resources, event_id)))
+        taking_back = take_back(resources.engine, resources.storages, media.storage, media.keys)
+        await asyncio.shield(asyncio.ensure_future(taking_back))
         raise
 
 
@@ -237,9 +257,3 @@ async def _transfer(
             config,
             tell=attempt.tell,
         ).run(archive.read)
-
-
-async def _delete(resources: Resources, event_id: int) -> None:
-    async with resources.reader.connect() as connection:
-        installation = await find_installation(connection)
-    await remove_event_objects(resources.storages, event_id, installation)

@@ -13,7 +13,6 @@ from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError
 from eventimport.database.findings import add_findings
 from eventimport.database.leases import Lease, StaleAttemptError, claim, release
-from eventimport.database.service_settings import find_installation
 from eventimport.errors import Problem
 from eventimport.jobs.attempt import Attempt, paused_collection, running
 from eventimport.jobs.import_failure import (
@@ -28,8 +27,8 @@ from eventimport.jobs.import_stages import finish, import_archive
 from eventimport.jobs.patience import LONGEST_PAUSE, patiently
 from eventimport.jobs.telling import words_of
 from eventimport.resources import Resources
-from eventimport.storage.event_objects import remove_event_objects
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
+from eventimport.stored_objects import delete_objects
 from eventimport.tracing import job_span
 
 FIRST_PAUSE: Final = 0.25
@@ -161,9 +160,7 @@ async def _fail(
     async with resources.engine.begin() as connection:
         await add_findings(connection, lease.job_id, findings)
         ended = await fail(connection, lease, words_of(resources.settings), errors, **values)
-        installation = await find_installation(connection)
-    if ended.event_id is not None:
-        await remove_event_objects(resources.storages, ended.event_id, installation)
+    await delete_objects(resources.engine, resources.storages, ended.files)
 
 
 async def _put_off(resources: Resources, lease: Lease, reason: Problem) -> None:

@@ -12,7 +12,7 @@ from eventimport.openevent.plan import Plan, TableRows
 
 OWNER = "owner"
 
-_NOTHING: Final = (None, None, None, None)
+_NOTHING: Final = (None, None, None)
 
 
 def rows_of_import(plan: Plan, lease: Lease, stored: Sequence[EarlyItem] = ()) -> list[TableRows]:
@@ -45,7 +45,6 @@ def rows_of_import(plan: Plan, lease: Lease, stored: Sequence[EarlyItem] = ()) -
         "media_type",
         "entry",
         "outcome",
-        "object_key",
         "url",
         "size",
         "moved_at",
@@ -59,5 +58,5 @@ def rows_of_import(plan: Plan, lease: Lease, stored: Sequence[EarlyItem] = ()) -
 def _outcome(item: PlannedMedia, stored: EarlyItem | None) -> tuple[Any, ...]:
     if stored is not None and stored.outcome == MediaOutcome.MOVED:
         now = datetime.now(UTC)
-        return (MediaOutcome.MOVED.value, stored.object_key, stored.url, stored.size, now)
+        return (MediaOutcome.MOVED.value, stored.url, stored.size, now)
     return ((MediaOutcome.MISSING if item.missing else MediaOutcome.PLANNED).value, *_NOTHING)

@@ -3,8 +3,8 @@ its media and end."""
 
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from eventimport.database.endings import succeed
 from eventimport.database.event_writer import draw_ids, write_plan
 from eventimport.database.findings import add_findings
 from eventimport.database.leases import Lease, update_job
+from eventimport.database.objects import use_objects
 from eventimport.jobs.attempt import Attempt
-from eventimport.jobs.early_media import EarlyItem, check_early, deleted_on_failure, store_early
+from eventimport.jobs.early_media import EarlyMedia, check_early, store_early, taken_back_on_failure
 from eventimport.jobs.import_failure import (
     ARCHIVE_GONE,
     STORAGE_AWAY,
@@ -84,9 +85,9 @@ async def import_archive(resources: Resources, attempt: Attempt) -> None:
         attempt.enter("media", "Storing the media")
         with _storage_failures(lease):
             stored = await store_early(resources, attempt, plan, report)
-        async with deleted_on_failure(resources, plan.event_id):
+        async with taken_back_on_failure(resources, stored):
             _check(report, lease)
-        await _write(resources, attempt, plan, report, stored)
+            await _write(resources, attempt, plan, report, stored)
     else:
         await _write(resources, attempt, plan, report)
     attempt.enter("media", "Moving the media")
@@ -207,7 +208,7 @@ async def _write(
     attempt: Attempt,
     plan: Plan,
     report: Report,
-    stored: Sequence[EarlyItem] = (),
+    stored: EarlyMedia | None = None,
 ) -> None:
     """The event, its rows, the owner's role, the media still to move, and the job's step forward:
     all of them, or none."""
@@ -217,20 +218,17 @@ async def _write(
         lambda: (
             _told(plan, report),
             report.as_rows(),
-            [*plan.tables, *rows_of_import(plan, lease, stored)],
+            [*plan.tables, *rows_of_import(plan, lease, stored.items if stored else ())],
         )
     )
 
     def tell(table: str, done: int, total: int) -> None:
         attempt.tell(f"Importing {table.replace('_', ' ')}", done, total)
 
-    async with (
-        resources.engine.connect() as connection,
-        connection.begin(),
-        # Inside of the COMMIT: if the connection is lost there, the event may exist.
-        deleted_on_failure(resources, plan.event_id) if stored else nullcontext(),
-    ):
+    async with resources.engine.connect() as connection, connection.begin():
         await write_plan(connection, tables, tell)
+        if stored is not None:
+            await use_objects(connection, stored.storage, stored.uses)
         await add_findings(connection, lease.job_id, findings)
         await update_job(
             connection,

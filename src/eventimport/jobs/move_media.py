@@ -33,7 +33,6 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                 resources.fetcher,
                 resources.images,
                 resources.settings.transfer,
-                other_storages=[other for other in resources.storages if other is not storage],
                 tell=attempt.tell,
             ).run(archive.read)
     counts = await records.counts()

@@ -9,13 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from eventimport.database.endings import fail_exhausted
 from eventimport.database.engine import is_away
 from eventimport.database.leases import take_unqueued
-from eventimport.database.service_settings import find_installation
 from eventimport.database.stopped_clients import end_stopped_clients
 from eventimport.errors import Problem
 from eventimport.jobs.telling import words_of
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
-from eventimport.storage.event_objects import remove_event_objects
+from eventimport.stored_objects import delete_objects
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +72,9 @@ async def _fail_exhausted(resources: Resources) -> None:
             max_attempts=settings.max_attempts,
             errors=[problem.as_dict()],
         )
-        installation = await find_installation(connection) if ended else None
     for job in ended:
         logger.error("import %s has had its last attempt", job.job_id)
-        if job.event_id is not None:
-            await remove_event_objects(resources.storages, job.event_id, installation)
+        await delete_objects(resources.engine, resources.storages, job.files)
 
 
 async def keep_recovering(resources: Resources) -> None:

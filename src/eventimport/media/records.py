@@ -3,8 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-Field = tuple[str, str]
-"""A table, and one of its columns that holds the URL of a media file."""
+from eventimport.storage.stored_file import Field, Moved
 
 
 class MediaItem(Protocol):
@@ -24,7 +23,6 @@ class FileToMove(Protocol):
     """A file that is not settled, and all items that refer to it: it is stored once.
 
     `source` is the link, or the reference as the archive spells it; `entry` is the archive's entry.
-    `earlier_keys` are those that an earlier attempt, which did not end, has reserved.
     """
 
     @property
@@ -41,8 +39,6 @@ class FileToMove(Protocol):
     def items(self) -> Sequence[MediaItem]: ...
     @property
     def last(self) -> bool: ...
-    @property
-    def earlier_keys(self) -> Collection[str]: ...
 
 
 class MediaRecords(Protocol):
@@ -70,29 +66,28 @@ class MediaRecords(Protocol):
         """Those of the fields in which at least one of the rows holds nothing."""
         ...
 
-    async def reserve(self, ids: Collection[int], key: str) -> None:
-        """Write to the items the key of the object that is going to be stored."""
+    async def reserve(self, storage: str, keys: Collection[str]) -> None:
+        """Record the files that are going to be stored under these keys."""
         ...
 
     async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
         """Record why the file of these items is not moved."""
         ...
 
-    async def settle_moved(
-        self,
-        event_id: int,
-        ids: Collection[int],
-        url: str,
-        size: int,
-        *,
-        made: Mapping[Field, Mapping[str, str]],
-        detail: str | None = None,
-    ) -> bool:
-        """Record that the file of these items is moved: their fields hold `url` from now on.
-
-        `made` holds, for a field, the URLs for other fields of its row, which get them if they are
-        empty.
+    async def settle_moved(self, event_id: int, ids: Collection[int], moved: Moved) -> bool:
+        """Record that the file of these items is moved: their fields hold its URL from now on, and
+        other fields of their rows those of its sizes, if they are empty. The files are linked with
+        the rows.
 
         A field that holds something else by now than what the archive said keeps it, and its item
         is recorded as refused. False, and nothing is changed, if no field takes the URL."""
+        ...
+
+    async def give_up(self, storage: str, keys: Collection[str]) -> Collection[str]:
+        """Mark those of the files for deletion that no row uses; returns their keys. None are
+        returned if the database is unavailable: then they are left to the clean-up."""
+        ...
+
+    async def forget(self, storage: str, keys: Collection[str]) -> None:
+        """Record that files that were given up are deleted."""
         ...

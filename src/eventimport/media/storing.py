@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,11 +27,12 @@ from eventimport.media.images import (
 )
 from eventimport.media.import_fetches import ImportFetchLimits
 from eventimport.media.names import entry_name, link_name, with_extension
-from eventimport.media.records import Field, FileToMove, MediaRecords
+from eventimport.media.records import FileToMove, MediaRecords
 from eventimport.media.sources import NotMovedError, Outcome, Source, Sources, without_pages
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import PRIVATE_PREFIX, media_key, safe_name
 from eventimport.storage.protocol import Storage, StorageError
+from eventimport.storage.stored_file import Field, Moved, StoredFile
 
 _EVENT_IMAGE: Final = ("events", "original_image_url")
 _SPEAKER_IMAGE: Final = ("speakers", "photo_url")
@@ -69,17 +70,6 @@ class TransferConfig:
     storage_wait: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A stored file: its key, its size in bytes, and the keys of the sizes: for each field that the
-    file is for, those by the row's other fields. `detail` says what is odd about the file."""
-
-    key: str
-    size: int
-    made: Mapping[Field, Mapping[str, str]] = field(default_factory=dict)
-    detail: str | None = None
-
-
 class StoredBytes:
     """How many bytes an import has stored. Once they exceed the limit, nothing more is stored."""
 
@@ -110,9 +100,8 @@ class StoredBytes:
 
 
 class MediaStorer:
-    """Stores files under keys that it has written to their items before. A file that is not fit
-    raises NotMovedError, and storage that goes on failing StorageError; either way nothing of it is
-    left behind."""
+    """Stores files that it has recorded before. A file that is not fit raises NotMovedError, and
+    storage that goes on failing StorageError; either way nothing of it is left behind."""
 
     def __init__(
         self,
@@ -123,7 +112,6 @@ class MediaStorer:
         config: TransferConfig,
         *,
         stored_bytes: StoredBytes,
-        other_storages: Sequence[Storage] = (),
     ) -> None:
         self._records = records
         self._storage = storage
@@ -131,7 +119,6 @@ class MediaStorer:
         self._images = images
         self._config = config
         self._bytes = stored_bytes
-        self._other_storages = other_storages
 
     async def store(self, file: FileToMove) -> Moved:
         """Store a file, and the sizes of an image that lacks them."""
@@ -147,18 +134,17 @@ class MediaStorer:
         async def store() -> Moved:
             async with _open(self._sources, file, self._config.max_bytes) as source:
                 if not reserved:
-                    reserved.append(
-                        await self._reserve(file, _name(file, source.content_type, source.name))
-                    )
+                    reserved.append(_new_key(file, _name(file, source.content_type, source.name)))
+                    await self._records.reserve(self._storage.name, reserved)
                 key = reserved[0]
                 chunks = source.chunks if file.origin == "archive" else without_pages(source)
-                return Moved(key, await self._put_stream(key, chunks))
+                size = await self._put_stream(key, chunks)
+                return Moved(self._storage.name, self._stored(key, size))
 
         try:
             return await self._with_retries(store)
         except BaseException:
-            if reserved:
-                await self.give_up(reserved[0])
+            await self.give_up(reserved)
             raise
 
     async def _put_stream(self, key: str, chunks: AsyncGenerator[bytes]) -> int:
@@ -198,32 +184,34 @@ class MediaStorer:
         try:
             name = with_extension(_name(file, "", told), info.content_type, info.extension)
             drawing = made.pop("", None)
-            key = await self._reserve(file, name + drawing.extension if drawing else name)
+            key = _new_key(file, name + drawing.extension if drawing else name)
+            original = f"{PRIVATE_PREFIX}{_folder(key)}/{safe_name(name)}" if drawing else key
             keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
+            stored = list({key, original, *keys.values()})
+            await self._records.reserve(self._storage.name, stored)
             try:
-                if drawing is None:
-                    await self._put(key, content, info.content_type)
-                else:
-                    # The original may contain scripts: it is kept, and never served.
-                    original = f"{PRIVATE_PREFIX}{_folder(key)}/{safe_name(name)}"
-                    await self._put(original, content, info.content_type)
+                # The original of a drawing may contain scripts: it is kept, and never served.
+                await self._put(original, content, info.content_type)
+                if drawing is not None:
                     await self._put(key, drawing.data, drawing.content_type)
                 for name, image in made.items():
                     await self._put(keys[name], image.data, image.content_type)
             except BaseException:
-                await self.give_up(key)
+                await self.give_up(stored)
                 raise
         except BaseException:
             self._bytes.give_back(size)
             raise
+        files = {name: self._stored(keys[name], len(image.data)) for name, image in made.items()}
         return Moved(
-            key,
-            len(content),
+            self._storage.name,
+            self._stored(key, len(drawing.data if drawing else content)),
             {
-                place: {_field_of_size(name): keys[_made_name(place, name)] for name in wanted}
+                place: {_field_of_size(name): files[_made_name(place, name)] for name in wanted}
                 for place, wanted in sizes.items()
             },
             info.repair,
+            {original: len(content)} if drawing else {},
         )
 
     async def _sizes_wanted(self, file: FileToMove) -> Mapping[Field, Mapping[str, ImageSize]]:
@@ -244,11 +232,8 @@ class MediaStorer:
         sizes = self._config.image_sizes
         return sizes.speaker if place == _SPEAKER_IMAGE else sizes.event
 
-    async def _reserve(self, file: FileToMove, name: str) -> str:
-        item = file.items[0]
-        key = media_key(file.event_id, item.table_name, item.row_id, item.field, name)
-        await self._records.reserve([item.id for item in file.items], key)
-        return key
+    def _stored(self, key: str, size: int) -> StoredFile:
+        return StoredFile(key, self._storage.public_url(key), size)
 
     async def _put(self, key: str, content: bytes, content_type: str) -> None:
         async def put() -> None:
@@ -256,27 +241,20 @@ class MediaStorer:
 
         await self._with_retries(put)
 
-    async def discard(self, key: str) -> None:
-        """Remove an item's object and the sizes made of it. Raises StorageError."""
+    async def give_up(self, keys: Collection[str]) -> None:
+        """Delete files that no row uses. What can't be deleted now is left to the clean-up."""
+        if keys:
+            await asyncio.shield(asyncio.ensure_future(self._give_up(keys)))
 
-        await self._with_retries(partial(_remove, self._storage, key))
-
-    async def discard_earlier(self, key: str) -> None:
-        """Remove what an earlier attempt has left, which may have stored it elsewhere. Raises
-        StorageError of the storage in use alone: without one of the others, the import goes on."""
-        await self.discard(key)
-        for storage in self._other_storages:
-            try:
-                await _remove(storage, key)
-            except StorageError:
-                logger.warning("could not look for %s in %s", key, storage.name, exc_info=True)
-
-    async def give_up(self, key: str) -> None:
-        """Remove what was stored in vain; an error is under way already, and is the one to tell."""
+    async def _give_up(self, keys: Collection[str]) -> None:
+        unused = await self._records.give_up(self._storage.name, keys)
         try:
-            await asyncio.shield(self.discard(key))
+            for key in unused:
+                await self._with_retries(partial(self._storage.delete, key))
         except StorageError:
-            logger.warning("could not remove %s; the next attempt will", key, exc_info=True)
+            logger.warning("files are left to the clean-up: %s", unused, exc_info=True)
+        else:
+            await self._records.forget(self._storage.name, unused)
 
     async def _with_retries(self, step: Callable[[], Awaitable[_T]]) -> _T:
         wait = self._config.storage_wait
@@ -323,20 +301,17 @@ def _field_of_size(name: str) -> str:
     return f"{name}_image_url"
 
 
-def _folder(key: str) -> str:
-    """What an object's key and those of its sizes begin with, and no other: it ends in the key's
-    random part."""
-    return key.rpartition("/")[0]
+def _new_key(file: FileToMove, name: str) -> str:
+    item = file.items[0]
+    return media_key(file.event_id, item.table_name, item.row_id, item.field, name)
 
 
 def _key_of_size(key: str, size: str, image: ProcessedImage) -> str:
     return f"{_folder(key)}-{size}/{PurePosixPath(key).stem}{image.extension}"
 
 
-async def _remove(storage: Storage, key: str) -> None:
-    for prefix in (_folder(key), PRIVATE_PREFIX + _folder(key)):
-        for found in [stored.key async for stored in storage.keys(prefix)]:
-            await storage.delete(found)
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -1,9 +1,8 @@
 """Moving the media of an import into storage: each file once, each outcome recorded.
 
-An attempt may be killed at any moment, and the next may begin while it still runs. So an object's
-key is written to its item before the object is stored, and each attempt makes keys of its own:
-whoever finds a key on an item that is not settled removes what an earlier attempt left there, and
-nobody ever removes what a later one has stored.
+An attempt may be killed at any moment, and the next may begin while it still runs. So each attempt
+makes keys of its own, and records a file before it stores it: a file that no row uses in the end is
+deleted by the clean-up.
 """
 
 import asyncio
@@ -12,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from eventimport.errors import EventImportError
 from eventimport.media.fetch import Fetcher, host_of
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.import_fetches import ImportFetches
@@ -21,11 +19,11 @@ from eventimport.media.sources import NotMovedError, OpenEntry, Sources
 from eventimport.media.storing import (
     IMAGES_WITH_SIZES,
     MediaStorer,
-    Moved,
     StoredBytes,
     TransferConfig,
 )
 from eventimport.storage.protocol import Storage
+from eventimport.storage.stored_file import Moved
 
 __all__ = ["MediaTransfer", "TransferConfig"]
 
@@ -47,16 +45,13 @@ class MediaTransfer:
         images: ImageProcesses,
         config: TransferConfig,
         *,
-        other_storages: Sequence[Storage] = (),
         tell: Callable[[str, int, int], None] = lambda _message, _done, _total: None,
     ) -> None:
-        """`other_storages` are those that an earlier attempt may have stored to."""
         self._records = records
         self._storage = storage
         self._fetcher = fetcher
         self._images = images
         self._config = config
-        self._other_storages = other_storages
         self._tell = tell
         self._done = 0
         self._total = 0
@@ -82,7 +77,6 @@ class MediaTransfer:
                 stored_bytes=StoredBytes(
                     self._config.max_stored_bytes, await self._records.stored_bytes()
                 ),
-                other_storages=self._other_storages,
             )
             while files := await self._records.planned(BATCH, last=IMAGES_WITH_SIZES):
                 # Which sizes the archive has brought is known once its own images are moved.
@@ -120,8 +114,6 @@ class MediaTransfer:
                 raise result
 
     async def _move(self, storer: MediaStorer, file: FileToMove) -> None:
-        for key in file.earlier_keys:
-            await storer.discard_earlier(key)
         try:
             moved = await storer.store(file)
         except NotMovedError as error:
@@ -132,39 +124,15 @@ class MediaTransfer:
         self._tell("Moving media", self._done, self._total)
 
     async def _record(self, storer: MediaStorer, file: FileToMove, moved: Moved) -> None:
-        settling = asyncio.create_task(self._settle_moved(file, moved))
         try:
-            recorded = await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            # Cut off, nobody would know whether the object is in use: it might lie there for ever.
-            await asyncio.wait([settling])
-            if not settling.cancelled():
-                error = settling.exception()
-                if isinstance(error, EventImportError) or (error is None and not settling.result()):
-                    await storer.give_up(moved.key)
-            raise
-        except EventImportError:
-            # Nothing was recorded, for certain; of other errors that is not known, and whoever
-            # goes on with this import looks at the item again.
-            await storer.give_up(moved.key)
+            recorded = await self._records.settle_moved(file.event_id, _ids(file), moved)
+        except BaseException:
+            # It may be recorded after all; then nothing is given up.
+            await storer.give_up(moved.keys)
             raise
         if not recorded:
-            await storer.discard(moved.key)
+            await storer.give_up(moved.keys)
             await self._records.settle(_ids(file), "REFUSED", CHANGED)
-
-    async def _settle_moved(self, file: FileToMove, moved: Moved) -> bool:
-        url = self._storage.public_url
-        return await self._records.settle_moved(
-            file.event_id,
-            _ids(file),
-            url(moved.key),
-            moved.size,
-            made={
-                place: {name: url(key) for name, key in keys.items()}
-                for place, keys in moved.made.items()
-            },
-            detail=moved.detail,
-        )
 
 
 def _ids(file: FileToMove) -> Sequence[int]:

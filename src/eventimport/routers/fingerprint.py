@@ -14,7 +14,7 @@ class Fingerprint:
     """
 
     def __init__(self, route: str, options: Mapping[str, Any]) -> None:
-        self._route = route
+        self.route = route
         self._options = dict(options)
         self._files: list[tuple[str, str | None, int, str]] = []
 
@@ -37,5 +37,5 @@ class Fingerprint:
 
     def digest(self) -> bytes:
         """The SHA-256 of all that was added."""
-        content = json.dumps([self._route, self._options, self._files], sort_keys=True)
+        content = json.dumps([self.route, self._options, self._files], sort_keys=True)
         return hashlib.sha256(content.encode()).digest()

@@ -1,4 +1,4 @@
-"""The header `Idempotency-Key`, as a client writes it and as OpenAPI tells of it.
+"""The header `Idempotency-Key`, as clients write it and as OpenAPI documents it.
 
 After the IETF's draft "The Idempotency-Key HTTP Header Field", which wants a quoted string of
 RFC 9651; most clients write the key without quotes, which is taken, too.
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Header, Request
 
 from eventimport.errors import ProblemError, refuse
-from eventimport.routers.documentation import RETRY_AFTER_HEADER, problems
+from eventimport.routers.documentation import problems
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -21,24 +21,23 @@ _QUOTED: Final = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
 
 _DESCRIPTION: Final = (
-    "A new random word for each request that is not a repetition. Who gets no answer may send the"
-    " same request again under the same key: it is carried out once, and answered the same."
+    "A new random word for each new request. If you get no response, repeat the request with the"
+    " same key. It runs once, and you get the same response."
     f" 1 to {MAX_LENGTH} printable ASCII characters, in double quotes or not."
 )
 
 REPLAYED_HEADER: Final[dict[str, Any]] = {
     "headers": {
         REPLAYED: {
-            "description": "`true` where this is the answer to an earlier request of the same key.",
+            "description": "`true` if this is the response to an earlier request, repeated.",
             "schema": {"type": "string", "enum": ["true"]},
         }
     }
 }
 """For a route's `responses`: what its success may bear."""
 
-REFUSALS: Final = problems(409, 422)
-"""For a route's `responses`: a key that another request has, or has had."""
-REFUSALS[409]["headers"] = RETRY_AFTER_HEADER
+REFUSALS: Final = problems(422)
+"""For a route's `responses`: a key that was used for another request."""
 
 
 def parse_key(text: str) -> str:
@@ -74,7 +73,7 @@ async def get_key(
     try:
         return parse_key(given[0]) if given else None
     except ValueError as error:
-        raise _refuse(f"The header is not as it should be: {error}.") from None
+        raise _refuse(f"Invalid value: {error}.") from None
 
 
 IdempotencyKeyDep = Annotated[str | None, Depends(get_key)]

@@ -18,8 +18,8 @@ from eventimport.openevent.data_urls import DataUrlError, decode_data_url
 from eventimport.resources import Resources
 from eventimport.routers.body import Body, too_large
 from eventimport.routers.documentation import problems
+from eventimport.routers.idempotency import FileRequest, carry_out
 from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
-from eventimport.routers.intake import Intake, open_intake
 from eventimport.routers.multipart import parts
 from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
 from eventimport.storage.keys import upload_key
@@ -114,18 +114,18 @@ async def upload_image(
     its frames."""
     storage = await storage_for_upload(resources, force_local=force_local)
     asked = tuple(dict.fromkeys(size or ()))
-    options = {"force_local": force_local, "size": asked}
-    async with open_intake(
-        request, resources, storage, user_id=account.id, key=key, options=options
-    ) as intake:
-        name, content = await _receive(request, resources.settings.upload_limits, intake)
-        if intake.is_repetition:
-            return intake.earlier_response()
+
+    async def work(files: FileRequest) -> Response:
+        name, content = await _receive(request, resources.settings.upload_limits, files)
+        if files.is_repetition:
+            return files.earlier_response()
         images = await _process(content, resources, asked)
         urls = []
         for image in images:
             object_key = upload_key(account.id, f"{name}{image.extension}")
-            await intake.put(object_key, _whole(image.data), content_type=image.content_type)
+            await files.store_upload(
+                object_key, _whole(image.data), content_type=image.content_type
+            )
             urls.append(storage.public_url(object_key))
         url, *others = urls
         uploaded = UploadedImage(
@@ -133,10 +133,16 @@ async def upload_image(
             sizes=dict(zip(asked, others, strict=True)) or None,
             notice=_ONE_FRAME if images[0].frames_dropped else None,
         )
-        return await intake.answer(JSONResponse(uploaded.model_dump(exclude_none=True)))
+        response = JSONResponse(uploaded.model_dump(exclude_none=True))
+        return await files.accept(response, user_id=account.id)
+
+    options = {"force_local": force_local, "size": asked}
+    return await carry_out(
+        request, resources, storage, work, user_id=account.id, key=key, options=options
+    )
 
 
-async def _receive(request: Request, limits: UploadLimits, intake: Intake) -> tuple[str, bytes]:
+async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -> tuple[str, bytes]:
     """The image's name, without an extension, and its bytes."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.endswith("+json"):
@@ -149,7 +155,7 @@ async def _receive(request: Request, limits: UploadLimits, intake: Intake) -> tu
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
         content = await asyncio.to_thread(_decode, await body.read())
-        await intake.add("data", None, content)
+        await files.add("data", None, content)
         return "image", content
     found: tuple[str, bytes] | None = None
     async for part in parts(request, limits):
@@ -157,7 +163,7 @@ async def _receive(request: Request, limits: UploadLimits, intake: Intake) -> tu
             if found is not None:
                 raise _bad_request("many-files", f"The form has more than one {ONE!r}.")
             content = await part.read(limits.max_image_bytes, limit="max_image_bytes")
-            await intake.add(part.name, part.filename, content)
+            await files.add(part.name, part.filename, content)
             found = part.filename.rpartition(".")[0] or part.filename, content
     if found is None:
         raise _bad_request("no-file", f"The form has no file as {ONE!r}.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.import_quota import (
     ImportQuota,
@@ -26,10 +26,10 @@ async def require_room(resources: Resources, user_id: int) -> None:
         await _check(check_quota, connection, user_id, resources.settings.import_quota)
 
 
-async def claim_room(session: AsyncSession, user_id: int, quota: ImportQuota) -> None:
+async def claim_room(connection: AsyncConnection, user_id: int, quota: ImportQuota) -> None:
     """In the transaction that adds the import, since others may have come meanwhile. Raises 429 or
     503."""
-    await _check(take_room, await session.connection(), user_id, quota)
+    await _check(take_room, connection, user_id, quota)
 
 
 async def _check(

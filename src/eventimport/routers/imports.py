@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from eventimport import logs
 from eventimport.database.models import ImportJob
@@ -18,9 +19,9 @@ from eventimport.errors import ProblemError, refuse
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
+from eventimport.routers.idempotency import FileRequest, carry_out
 from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
 from eventimport.routers.import_room import claim_room, require_room
-from eventimport.routers.intake import Intake, open_intake
 from eventimport.routers.multipart import Part, parts
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.keys import archive_key
@@ -106,33 +107,49 @@ async def import_event(
             f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
         )
     storage = await resources.active_storage()
-    asked = options.model_dump()
-    async with open_intake(
-        request, resources, storage, user_id=account.id, key=key, options=asked
-    ) as intake:
-        job = ImportJob(
-            id=uuid4(),
-            user_id=account.id,
-            strict=options.strict,
-            dry_run=options.dry_run,
-            archive_storage=storage.name,
-            trace_parent=current_parent(),
-            request_id=logs.request_id(),
-        )
-        if not intake.is_repetition:
-            await require_room(resources, account.id)
-            logs.bind(task_id=str(job.id))
-        await _receive(request, job, resources.settings.archive_upload_limits, intake)
-        if intake.is_repetition:
-            return intake.earlier_response()
-        accepted = _accepted(job.id)
-        async with resources.sessions.begin() as session:
-            await claim_room(session, account.id, resources.settings.import_quota)
+    job = ImportJob(
+        id=uuid4(),
+        user_id=account.id,
+        strict=options.strict,
+        dry_run=options.dry_run,
+        archive_storage=storage.name,
+        trace_parent=current_parent(),
+        request_id=logs.request_id(),
+    )
+    accepted = _accepted(job.id)
+
+    async def add(connection: AsyncConnection) -> None:
+        async with AsyncSession(connection) as session:
+            await claim_room(connection, account.id, resources.settings.import_quota)
             session.add(job)
             await session.flush()
-            await intake.record(await session.connection(), accepted)
-    await _enqueue(job.id, resources)
-    return accepted
+            session.expunge(job)
+
+    async def work(files: FileRequest) -> Response:
+        if not files.is_repetition:
+            try:
+                await require_room(resources, account.id)
+            except ProblemError:
+                # The last free place may be that of a request with the same key.
+                await files.find_earlier()
+                if not files.is_repetition:
+                    raise
+            logs.bind(task_id=str(job.id))
+        await _receive(request, job, resources.settings.archive_upload_limits, files)
+        return await files.accept(accepted, add, import_job_id=job.id)
+
+    response = await carry_out(
+        request,
+        resources,
+        storage,
+        work,
+        user_id=account.id,
+        key=key,
+        options=options.model_dump(),
+    )
+    if response is accepted:
+        await _enqueue(job.id, resources)
+    return response
 
 
 def _accepted(job_id: UUID) -> JSONResponse:
@@ -142,21 +159,23 @@ def _accepted(job_id: UUID) -> JSONResponse:
     return JSONResponse(content, status_code=202, headers=headers)
 
 
-async def _receive(request: Request, job: ImportJob, limits: UploadLimits, intake: Intake) -> None:
+async def _receive(
+    request: Request, job: ImportJob, limits: UploadLimits, files: FileRequest
+) -> None:
     """Store the archive and say so in the job."""
     job.archive_key = archive_key(job.id)
     async for part in parts(request, limits):
         if part.name == FIELD and part.filename is not None:
-            await _store(part, part.filename, job, intake)
+            await _store(part, part.filename, job, files)
     if job.archive_size is None:
         raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
 
 
-async def _store(part: Part, file_name: str, job: ImportJob, intake: Intake) -> None:
+async def _store(part: Part, file_name: str, job: ImportJob, files: FileRequest) -> None:
     if job.archive_size is not None:
         raise _bad_request("many-files", f"The form has more than one part named {FIELD!r}.")
-    chunks = intake.reading(part.name, file_name, _zip_chunks(part))
-    job.archive_size = await intake.put(archive_key(job.id), chunks, content_type=ZIP_TYPE)
+    chunks = files.reading(part.name, file_name, _zip_chunks(part))
+    job.archive_size = await files.store_archive(archive_key(job.id), chunks, content_type=ZIP_TYPE)
     job.file_name = _printable(file_name)
 
 

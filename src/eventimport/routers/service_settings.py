@@ -5,6 +5,8 @@ from typing import Final, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from eventimport.database.models import ObjectPurpose
+from eventimport.database.objects import forget_objects, give_up_objects, record_objects
 from eventimport.database.service_settings import write_storage_place
 from eventimport.dependencies import AdminDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
@@ -12,6 +14,7 @@ from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
 from eventimport.routers.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
 from eventimport.routers.small_body import SmallBodyRoute
+from eventimport.storage.keys import probe_key
 from eventimport.storage.probe import probe
 from eventimport.storage.protocol import StorageError
 
@@ -96,12 +99,18 @@ async def _check(resources: Resources, place: str) -> None:
             "storage-not-configured",
             f"The environment does not configure {place!r}, only {', '.join(names)}.",
         )
+    key = probe_key()
+    async with resources.engine.begin() as connection:
+        await record_objects(connection, place, [key], ObjectPurpose.PROBE)
     try:
-        await probe(resources.storages.get(place))
+        await probe(resources.storages.get(place), key)
     except StorageError as error:
         raise _refused(
             "storage-unusable", f"The storage {place!r} failed its probe. {error}"
         ) from error
+    async with resources.engine.begin() as connection:
+        gone = await give_up_objects(connection, place, [key])
+        await forget_objects(connection, [one.id for one in gone])
 
 
 def _refused(code: str, detail: str) -> ProblemError:

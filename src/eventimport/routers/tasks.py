@@ -9,18 +9,15 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 
 from eventimport import logs
-from eventimport.database.kept_archives import forget_archives
 from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus, User
 from eventimport.database.outbox import error_count
-from eventimport.database.revocation import RevokedImport, revoke
-from eventimport.database.service_settings import find_installation
+from eventimport.database.revocation import revoke
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.routers.import_jobs import findings_url
-from eventimport.storage.archives import remove_archive
-from eventimport.storage.event_objects import remove_event_objects
+from eventimport.stored_objects import delete_objects
 
 router = APIRouter(prefix="/v1/tasks", tags=["imports"])
 
@@ -128,31 +125,17 @@ async def cancel_task(
     """
     await read_task(resources, task_id, user_id)
     async with resources.engine.begin() as connection:
-        revoked = await revoke(connection, task_id)
-        installation = await find_installation(connection)
-    if revoked is None:
+        files = await revoke(connection, task_id)
+    if files is None:
         raise refuse(
             409,
             "task-ended",
             "The import has ended",
             f"Task {task_id} has ended already; it cannot be cancelled.",
         )
-    await _remove_objects(resources, task_id, revoked, installation)
+    await delete_objects(resources.engine, resources.storages, files)
     task = await read_task(resources, task_id, user_id)
     return JSONResponse(task, headers={"Cache-Control": "no-store"})
-
-
-async def _remove_objects(
-    resources: Resources, job_id: UUID, revoked: RevokedImport, installation: str | None
-) -> None:
-    """Delete what the import has stored; what cannot be deleted is logged, and left to the
-    clean-up."""
-    if revoked.event_id is not None:
-        await remove_event_objects(resources.storages, revoked.event_id, installation)
-    place, key = revoked.archive_storage, revoked.archive_key
-    if place and key and await remove_archive(resources.storages, place, key):
-        async with resources.engine.begin() as connection:
-            await forget_archives(connection, [job_id])
 
 
 async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
+from eventimport.routers.idempotency import FileRequest, carry_out
 from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
-from eventimport.routers.intake import Intake, open_intake
 from eventimport.routers.multipart import Part, parts
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import upload_key
@@ -78,14 +78,17 @@ async def upload_file(
 ) -> Response:
     """Upload one file as `file`, or many as `files`. All of them are stored, or none."""
     storage = await storage_for_upload(resources, force_local=force_local)
-    options = {"force_local": force_local}
-    async with open_intake(
-        request, resources, storage, user_id=account.id, key=key, options=options
-    ) as intake:
-        names, keys = await _receive(request, account.id, resources.settings.upload_limits, intake)
+
+    async def work(files: FileRequest) -> Response:
+        names, keys = await _receive(request, account.id, resources.settings.upload_limits, files)
         urls = [storage.public_url(key) for key in keys]
         uploaded = Uploaded(url=urls[0] if names == [ONE] else urls)
-        return await intake.answer(JSONResponse(uploaded.model_dump()))
+        return await files.accept(JSONResponse(uploaded.model_dump()), user_id=account.id)
+
+    options = {"force_local": force_local}
+    return await carry_out(
+        request, resources, storage, work, user_id=account.id, key=key, options=options
+    )
 
 
 @router.post(
@@ -114,19 +117,19 @@ async def storage_for_upload(resources: Resources, *, force_local: bool) -> Stor
 
 
 async def _receive(
-    request: Request, user_id: int, limits: UploadLimits, intake: Intake
+    request: Request, user_id: int, limits: UploadLimits, files: FileRequest
 ) -> tuple[list[str], list[str]]:
     """The name of each part that brought a file, and the key under which that is stored."""
     names: list[str] = []
     keys: list[str] = []
     async for part in parts(request, limits):
-        await _store(part, user_id, intake, names, keys)
+        await _store(part, user_id, files, names, keys)
     _check_names(names)
     return names, keys
 
 
 async def _store(
-    part: Part, user_id: int, intake: Intake, names: list[str], keys: list[str]
+    part: Part, user_id: int, files: FileRequest, names: list[str], keys: list[str]
 ) -> None:
     if part.filename is None or part.name not in (ONE, *MANY):
         return
@@ -140,8 +143,8 @@ async def _store(
     names.append(part.name)
     _check_names(names)
     key = upload_key(user_id, part.filename)
-    chunks = intake.reading(part.name, part.filename, chunks)
-    await intake.put(key, chunks, content_type=content_type_of(key))
+    chunks = files.reading(part.name, part.filename, chunks)
+    await files.store_upload(key, chunks, content_type=content_type_of(key))
     keys.append(key)
 
 

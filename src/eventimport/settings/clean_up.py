@@ -27,8 +27,8 @@ class CleanUpSettings(WorkSettings):
     orphan_age_hours: PositiveFloat = Field(
         24.0,
         le=24 * CENTURY,
-        description="How old a stored object that nothing refers to must be to be removed, in"
-        " hours. An upload to `s3` or `gcs` may take no longer.",
+        description="Hours after which the clean-up deletes a stored file that nothing uses. No"
+        " upload may take longer.",
     )
     mail_retention_days: NonNegativeInt = Field(
         30,
@@ -37,13 +37,13 @@ class CleanUpSettings(WorkSettings):
     )
 
     @model_validator(mode="after")
-    def _orphans_are_nobodys(self) -> Self:
+    def _imports_end_before(self) -> Self:
         # What waits for the database goes on for twice that long.
         hours = 2 * self.import_timeout / 3600
         if self.orphan_age_hours <= hours:
             raise ValueError(
-                f"ORPHAN_AGE_HOURS must be more than {hours:g}, twice the IMPORT_TIMEOUT: what an"
-                " import is just storing is no orphan"
+                f"ORPHAN_AGE_HOURS must be more than {hours:g}, twice the IMPORT_TIMEOUT: else the"
+                " clean-up could delete files that an import is just storing"
             )
         return self
 
@@ -54,7 +54,7 @@ class CleanUpSettings(WorkSettings):
 
     @property
     def orphan_age(self) -> timedelta:
-        """How old an object must be to be nobody's."""
+        """How old a file that nothing uses must be to be deleted."""
         return timedelta(hours=self.orphan_age_hours)
 
     @property

@@ -24,6 +24,9 @@ class FileSettings(ArchiveSettings, ServiceSettings):
     max_image_bytes: PositiveInt = Field(
         32 * MIB, description="Maximum size of an image, uploaded or imported, in bytes."
     )
+    max_uploaded_bytes_per_user: PositiveInt = Field(
+        10 * GIB, description="All files that one user has uploaded and not deleted, in bytes."
+    )
     receive_timeout: PositiveFloat = Field(
         30.0, description="How long a client may send nothing during an upload, in seconds."
     )

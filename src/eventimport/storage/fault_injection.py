@@ -41,13 +41,9 @@ class FaultyStorage:
         """The inner backend's."""
         await self._inner.delete(key)
 
-    def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def delete_unfinished(self, key: str) -> None:
         """The inner backend's."""
-        return self._inner.keys(prefix)
-
-    async def remove_stale(self, older_than: float) -> int:
-        """The inner backend's."""
-        return await self._inner.remove_stale(older_than)
+        await self._inner.delete_unfinished(key)
 
     def public_url(self, key: str) -> str:
         """The inner backend's."""

@@ -9,10 +9,6 @@ from eventimport.storage.protocol import Visibility
 
 PRIVATE_FOLDER = "private"
 PRIVATE_PREFIX = f"{PRIVATE_FOLDER}/"
-ARCHIVE_PREFIX = f"{PRIVATE_PREFIX}imports/"
-EVENT_PREFIX = "events/"
-UPLOAD_PREFIXES = (ARCHIVE_PREFIX, EVENT_PREFIX, "uploads/")
-"""What the keys of all objects begin with that may be large."""
 MAX_KEY_BYTES = 1024
 """S3's own limit; the other backends keep to it too."""
 MAX_NAME_BYTES = 100
@@ -31,7 +27,7 @@ class InvalidKeyError(ValueError):
 
 def archive_key(job_id: UUID) -> str:
     """The private key of an import job's archive."""
-    return f"{ARCHIVE_PREFIX}{job_id}/archive.zip"
+    return f"{PRIVATE_PREFIX}imports/{job_id}/archive.zip"
 
 
 def media_key(event_id: int, table: str, row_id: int, field: str, filename: str) -> str:
@@ -39,6 +35,11 @@ def media_key(event_id: int, table: str, row_id: int, field: str, filename: str)
     return (
         f"events/{event_id}/{table}/{row_id}/{field}/{secrets.token_hex(12)}/{safe_name(filename)}"
     )
+
+
+def probe_key() -> str:
+    """A new private key for an object that only shows whether a storage works."""
+    return f"{PRIVATE_PREFIX}probes/{secrets.token_hex(12)}"
 
 
 def upload_key(user_id: int, filename: str) -> str:

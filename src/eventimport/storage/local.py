@@ -1,13 +1,12 @@
 """Objects on local disk, under one root; a key is a path below it."""
 
 import asyncio
+import hashlib
 import os
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
-from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from typing import ParamSpec, TypeVar
@@ -27,7 +26,6 @@ from eventimport.storage.protocol import (
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_LISTED_AT_ONCE = 500
 
 
 class LocalStorage:
@@ -60,7 +58,7 @@ class LocalStorage:
         check_key(key)
         await self._prepare()
         private = visibility_of(key) is Visibility.PRIVATE
-        file = PartialFile(self._incoming, self._root / key, private=private)
+        file = PartialFile(self._incoming, self._root / key, prefix=_digest(key), private=private)
         try:
             await _write(file, chunks)
         except BaseException:
@@ -99,12 +97,9 @@ class LocalStorage:
         """Remove the object, and the folders that it leaves empty."""
         await _run(self._delete, self._root / check_key(key))
 
-    async def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects of the prefix, in no particular order."""
-        found = self._walk(prefix)
-        while batch := await _run(lambda: list(islice(found, _LISTED_AT_ONCE))):
-            for stored in batch:
-                yield stored
+    async def delete_unfinished(self, key: str) -> None:
+        """Delete the temporary files of the key."""
+        await _run(self._delete_unfinished, check_key(key))
 
     def public_url(self, key: str) -> str:
         """`{base_url}/media/{key}`, where the media router serves it."""
@@ -112,13 +107,6 @@ class LocalStorage:
 
     async def close(self) -> None:
         """Nothing to give back."""
-
-    async def remove_stale(self, older_than: float) -> int:
-        """Remove the temporary files of processes that were killed; how many there were.
-
-        A file counts as stale when nothing was written to it for `older_than` seconds.
-        """
-        return await _run(self._remove_stale, time.time() - older_than)
 
     async def _prepare(self) -> None:
         if not self._ready:
@@ -165,25 +153,9 @@ class LocalStorage:
             except OSError:
                 break
 
-    def _walk(self, prefix: str) -> Iterator[StoredObject]:
-        start = self._root / prefix.rpartition("/")[0]
-        for folder, folders, names in os.walk(start, onerror=_unless_gone):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                path = Path(folder, name)
-                key = path.relative_to(self._root).as_posix()
-                if key.startswith(prefix):
-                    with suppress(FileNotFoundError):
-                        yield _stored(key, path.stat())
-
-    def _remove_stale(self, before: float) -> int:
-        removed = 0
-        for path in self._incoming.glob("*"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < before:
-                    path.unlink()
-                    removed += 1
-        return removed
+    def _delete_unfinished(self, key: str) -> None:
+        for path in self._incoming.glob(f"{_digest(key)}-*"):
+            path.unlink(missing_ok=True)
 
 
 async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> None:
@@ -243,9 +215,9 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _unless_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error
+def _digest(key: str) -> str:
+    """What the names of the key's temporary files begin with."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _stored(key: str, found: os.stat_result) -> StoredObject:

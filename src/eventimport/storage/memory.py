@@ -50,15 +50,8 @@ class MemoryStorage:
         """Forget the object."""
         self._objects.pop(check_key(key), None)
 
-    async def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects of the prefix, in the order of their keys."""
-        for key in sorted(self._objects):
-            if key.startswith(prefix) and key in self._objects:
-                yield self._objects[key][0]
-
-    async def remove_stale(self, older_than: float) -> int:  # noqa: ARG002 - the port has it
+    async def delete_unfinished(self, key: str) -> None:
         """Nothing outlives the process."""
-        return 0
 
     def public_url(self, key: str) -> str:
         """A URL like a local backend's; nothing serves it."""

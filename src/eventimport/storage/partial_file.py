@@ -24,8 +24,11 @@ class PartialFile:
     folders that are made for it, can be read by no other account of the machine.
     """
 
-    def __init__(self, directory: Path, destination: Path, *, private: bool = False) -> None:
-        self._temporary = directory / f"{_PROCESS}-{os.getpid()}-{next(_numbers)}"
+    def __init__(
+        self, directory: Path, destination: Path, *, prefix: str = "", private: bool = False
+    ) -> None:
+        """The temporary file lies in the directory; its name begins with the prefix."""
+        self._temporary = directory / f"{prefix}-{_PROCESS}-{os.getpid()}-{next(_numbers)}"
         self._destination = destination
         self._private = private
         self._descriptor: int | None = None

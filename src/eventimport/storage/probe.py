@@ -6,20 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
-from eventimport.storage.keys import PRIVATE_PREFIX
 from eventimport.storage.protocol import Storage, StorageError
 
-PROBE_PREFIX: Final = f"{PRIVATE_PREFIX}probes/"
 PROBE_SECONDS: Final = 20.0
 
 
-async def probe(storage: Storage, *, timeout: float = PROBE_SECONDS) -> None:
-    """Write an object, read it, and delete it. Raises StorageError, saying which of them failed.
-
-    Takes at most `timeout` seconds. An object that could not be deleted is left to
-    the clean-up.
+async def probe(storage: Storage, key: str, *, timeout: float = PROBE_SECONDS) -> None:
+    """Write an object, read it, and delete it. Raises StorageError, saying which of them failed,
+    after at most `timeout` seconds; then the object may still be there.
     """
-    key = PROBE_PREFIX + secrets.token_hex(12)
     content = secrets.token_bytes(64)
     step = ""
     try:

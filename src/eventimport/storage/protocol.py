@@ -72,13 +72,9 @@ class Storage(Protocol):
         """Remove the object; that there is none is no error."""
         ...
 
-    def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects whose key begins with the prefix. Raises StorageError."""
-        ...
-
-    async def remove_stale(self, older_than: float) -> int:
-        """Remove what the uploads of killed processes have left, temporary files or parts, once it
-        is that many seconds old; how many there were. Raises StorageError."""
+    async def delete_unfinished(self, key: str) -> None:
+        """Delete what a `put` of this key has left whose process died: a temporary file, or the
+        parts of an upload. A `put` that still runs fails. Raises StorageError."""
         ...
 
     def public_url(self, key: str) -> str:

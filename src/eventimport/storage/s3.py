@@ -1,9 +1,10 @@
 """Objects in a bucket of S3, or of a server that speaks its API."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,18 +13,19 @@ from aiobotocore.config import AioConfig
 
 from eventimport.storage.config import MIB, S3Config
 from eventimport.storage.content_types import content_type_of, shown_in_place
-from eventimport.storage.keys import UPLOAD_PREFIXES, check_key, check_public, visibility_of
+from eventimport.storage.keys import check_key, check_public, visibility_of
 from eventimport.storage.protocol import (
     ObjectNotFoundError,
     StorageError,
     StoredObject,
     Visibility,
 )
-from eventimport.storage.s3_errors import is_not_found, storage_errors
-from eventimport.storage.s3_stale import abort_stale_uploads
+from eventimport.storage.s3_errors import is_forbidden, is_not_found, storage_errors
 from eventimport.storage.s3_upload import S3Upload
 
 _FOREVER = "public, max-age=31536000, immutable"
+
+_logger = logging.getLogger(__name__)
 
 
 class S3Storage:
@@ -108,32 +110,22 @@ class S3Storage:
             if not is_not_found(error.__cause__):
                 raise
 
-    async def keys(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects of the prefix, in the order of their keys; their types told by the keys."""
+    async def delete_unfinished(self, key: str) -> None:
+        """Abort the multipart uploads of the key. A bucket whose policy forbids to list them needs
+        a lifecycle rule that does it."""
+        target = self._target(check_key(key))
         client = await self._connected()
-        more: dict[str, str] = {}
-        while True:
-            with storage_errors(f"list_objects_v2 {prefix!r}"):
-                page = await client.list_objects_v2(
-                    Bucket=self._config.bucket, Prefix=prefix, **more
-                )
-            for found in page.get("Contents", ()):
-                yield StoredObject(
-                    found["Key"],
-                    found["Size"],
-                    content_type_of(found["Key"]),
-                    found["LastModified"].astimezone(UTC),
-                )
-            if not page.get("IsTruncated"):
-                return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
-
-    async def remove_stale(self, older_than: float) -> int:
-        """Abort our multipart uploads that began so long ago: their parts cost, and nobody sees
-        them."""
-        before = datetime.now(UTC) - timedelta(seconds=older_than)
-        client = await self._connected()
-        return await abort_stale_uploads(client, self._config.bucket, UPLOAD_PREFIXES, before)
+        try:
+            with storage_errors(f"list_multipart_uploads {key!r}"):
+                page = await client.list_multipart_uploads(Bucket=target["Bucket"], Prefix=key)
+        except StorageError as error:
+            if not is_forbidden(error.__cause__):
+                raise
+            _logger.warning("unfinished uploads are left to the bucket's lifecycle rule: %s", error)
+            return
+        for upload in page.get("Uploads", ()):
+            if upload["Key"] == key:
+                await self._abort(target, upload["UploadId"])
 
     def public_url(self, key: str) -> str:
         """The URL below `public_base_url`, else the bucket's own at the endpoint."""
@@ -144,6 +136,15 @@ class S3Storage:
         await asyncio.gather(*self._cleanups)
         self._client = None
         await self._stack.aclose()
+
+    async def _abort(self, target: dict[str, str], upload_id: str) -> None:
+        client = await self._connected()
+        try:
+            with storage_errors(f"abort_multipart_upload {target['Key']!r}"):
+                await client.abort_multipart_upload(**target, UploadId=upload_id)
+        except StorageError as error:
+            if not is_not_found(error.__cause__):
+                raise
 
     def _target(self, key: str) -> dict[str, str]:
         return {"Bucket": self._config.bucket, "Key": key}

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from eventimport.storage.protocol import StorageError
 
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
+_FORBIDDEN = frozenset({"AccessDenied", "NotImplemented"})
 _RETRYABLE = frozenset(
     {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "TooManyRequests"}
 )
@@ -32,6 +33,11 @@ def storage_errors(what: str) -> Iterator[None]:
 def is_not_found(error: BaseException | None) -> bool:
     """Whether the SDK said that there is no such object, or no such upload."""
     return isinstance(error, ClientError) and _code(error) in _NOT_FOUND
+
+
+def is_forbidden(error: BaseException | None) -> bool:
+    """Whether the server does not do this for us, or for anyone."""
+    return isinstance(error, ClientError) and _code(error) in _FORBIDDEN
 
 
 def _code(error: Any) -> str:

@@ -1,7 +1,6 @@
 """PATCH and DELETE."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -10,13 +9,14 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.stored_files import keys_in, store
 from tests.web.events.conftest import MEDIA_TYPE
 from tests.web.events.routes import LISTS, SINGLE
 
-from eventimport.database.models import Base, ImportJob, User
-from eventimport.storage.claim import CLAIM_KEY
+from eventimport.database.models import Base, ImportJob, ObjectPurpose, User
+from eventimport.jobs.clean_up import clean_up
 from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
-from eventimport.storage.fault_injection import FaultyStorage
+from eventimport.storage.protocol import StorageError
 
 PATHS = ["events", *LISTS, *SINGLE.values()]
 READ_ONLY = {
@@ -388,65 +388,63 @@ async def test_only_the_version_that_was_seen_is_deleted(editor: Any, conference
     assert (await editor.client.get(url)).status_code == 200
 
 
-async def chunks() -> AsyncIterator[bytes]:
-    yield b"content"
-
-
 @pytest.fixture
 async def storages(service: Any, user: User, edit_as: Any) -> Any:
     """A service with two backends in memory, the second of which can be made to fail."""
     backends = {
         "local": create_storage(MemoryConfig(base_url="https://one.example")),
-        "memory": FaultyStorage(create_storage(MemoryConfig(base_url="https://two.example"))),
+        "memory": create_storage(MemoryConfig(base_url="https://two.example")),
     }
     changed = StorageSet(backends, active_name="local")
     replaced = replace(service, resources=replace(service.resources, storages=changed))
-    return await replaced.client(user), changed
+    return await replaced.client(user), replaced
+
+
+async def store_files(service: Any, event_id: int) -> set[str]:
+    """Store a file of the event in each backend, and one of another use; returns the latter."""
+    others = set()
+    for storage in service.resources.storages:
+        for key, used_by in (
+            (f"events/{event_id}/a/1/b/x/a.png", {"event_id": event_id}),
+            (f"uploads/1/{storage.name}/a.png", None),
+        ):
+            await store(
+                service.resources, key, ObjectPurpose.MEDIA, storage=storage, used_by=used_by
+            )
+        others.add(f"uploads/1/{storage.name}/a.png")
+    return others
 
 
 async def keys(storages: StorageSet) -> set[str]:
-    return {
-        f"{name}:{stored.key}"
-        for name in storages.names
-        async for stored in storages.get(name).keys("")
-    }
+    return {key for storage in storages for key in await keys_in(storage)}
 
 
 async def test_its_files_are_deleted_with_it(storages: Any, conference: Any) -> None:
-    client, backends = storages
-    for name in backends.names:
-        for key in (
-            f"events/{conference.id}/speakers/1/photo_url/x/a.png",
-            f"events/{conference.id}0/speakers/1/photo_url/x/a.png",
-            "uploads/1/x/a.png",
-        ):
-            await backends.get(name).put(key, chunks(), content_type="image/png")
+    client, service = storages
+    others = await store_files(service, conference.id)
 
     assert (await client.delete(conference.url("events"))).status_code == 204
 
-    assert await keys(backends) == {
-        f"{name}:{key}"
-        for name in backends.names
-        for key in (
-            f"events/{conference.id}0/speakers/1/photo_url/x/a.png",
-            "uploads/1/x/a.png",
-        )
-    }
+    assert await keys(service.resources.storages) == others
 
 
-async def test_files_in_the_storage_of_another_installation_stay(
-    storages: Any, conference: Any
+async def test_files_that_cannot_be_deleted_now_are_left_to_the_clean_up(
+    storages: Any, conference: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are those of its own event of that number."""
-    client, backends = storages
-    key = f"events/{conference.id}/speakers/1/photo_url/x/a.png"
-    for name in backends.names:
-        await backends.get(name).put(key, chunks(), content_type="image/png")
-    await backends.get("local").put(CLAIM_KEY, chunks(), content_type="text/plain")
+    client, service = storages
+    others = await store_files(service, conference.id)
 
-    assert (await client.delete(conference.url("events"))).status_code == 204
+    async def fail(_key: str) -> None:
+        raise StorageError("no answer")
 
-    assert await keys(backends) == {f"local:{key}", f"local:{CLAIM_KEY}"}
+    with monkeypatch.context() as patch:
+        patch.setattr(service.resources.storages.get("memory"), "delete", fail)
+        assert (await client.delete(conference.url("events"))).status_code == 204
+
+    left = await keys(service.resources.storages)
+    assert left - others == {f"events/{conference.id}/a/1/b/x/a.png"}
+    assert await clean_up(service.resources) == {"media": 1}
+    assert await keys(service.resources.storages) == others
 
 
 async def test_what_is_being_imported_is_not_deleted(

@@ -25,6 +25,12 @@ from eventimport.database.models.program import (
     Track,
 )
 from eventimport.database.models.service_setting import ServiceSetting
+from eventimport.database.models.stored_object import (
+    ObjectLink,
+    ObjectPurpose,
+    ObjectRecord,
+    ObjectState,
+)
 from eventimport.database.models.user import User
 
 __all__ = [
@@ -44,6 +50,10 @@ __all__ = [
     "MediaOutcome",
     "Microlocation",
     "Notification",
+    "ObjectLink",
+    "ObjectPurpose",
+    "ObjectRecord",
+    "ObjectState",
     "OutgoingMail",
     "PeriodicJob",
     "ServiceSetting",

@@ -1,45 +1,28 @@
-"""Requests that are made again, and what they were answered."""
+"""Requests that were answered under an `Idempotency-Key`."""
 
-from datetime import datetime
-from uuid import UUID
-
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from eventimport.database.models.base import Base, CreatedAt
 
-ANSWERED = ("fingerprint", "status", "body", "headers")
-
 
 class IdempotencyKey(Base):
-    """One `Idempotency-Key` of one user: in progress, or answered.
+    """One `Idempotency-Key` of one user, and the response that was sent for it.
 
-    `token` is a fencing token: each claim draws a new one, and who holds another may record no
-    answer. `lease_until` is when a claim that nobody has renewed is over; NULL once the request is
-    answered. `route` is its method and path. `fingerprint` is the SHA-256 of what the request
-    asked for, `body` the answer's text as it was sent, `headers` those of the answer that a
-    repetition is to bear as well.
+    `route` is the request's method and path, `fingerprint` the SHA-256 of what it asked for, `body`
+    the response's text as it was sent, `headers` the ones that a replay repeats.
     """
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        CheckConstraint(
-            f"num_nonnulls({', '.join(ANSWERED)})"
-            f" = CASE WHEN lease_until IS NULL THEN {len(ANSWERED)} ELSE 0 END",
-            name="answered",
-        ),
-    )
 
     user_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
     )
     key: Mapped[str] = mapped_column(primary_key=True)
-    token: Mapped[UUID]
     route: Mapped[str]
-    lease_until: Mapped[datetime | None]
-    fingerprint: Mapped[bytes | None]
-    status: Mapped[int | None]
-    body: Mapped[str | None]
-    headers: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+    fingerprint: Mapped[bytes]
+    status: Mapped[int]
+    body: Mapped[str]
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[CreatedAt] = mapped_column(index=True)

@@ -44,7 +44,6 @@ class MediaItem(Base):
     media_type: Mapped[str]
     outcome: Mapped[str] = mapped_column(server_default=MediaOutcome.PLANNED.value)
     entry: Mapped[str | None]
-    object_key: Mapped[str | None]
     url: Mapped[str | None]
     detail: Mapped[str | None]
     size: Mapped[int | None] = mapped_column(BigInteger)

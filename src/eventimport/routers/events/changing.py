@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.database.event_changes import change, delete_event, is_being_imported
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import Row
-from eventimport.database.service_settings import find_installation
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import refuse
 from eventimport.openevent.order import Kind
@@ -29,7 +28,7 @@ from eventimport.routers.events.reading import single_answer
 from eventimport.routers.events.route_class import ETAG, Endpoint, annotate, create_router
 from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.routers.events.serializer import Answer
-from eventimport.storage.event_objects import remove_event_objects
+from eventimport.stored_objects import delete_objects
 
 REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
 
@@ -207,7 +206,6 @@ async def delete_one_event(
                 "The event is still being imported",
                 "Its media are still being moved. Delete it when its import has ended.",
             )
-        await delete_event(connection, row["id"])
-        installation = await find_installation(connection)
-    await remove_event_objects(resources.storages, row["id"], installation)
+        files = await delete_event(connection, row["id"])
+    await delete_objects(resources.engine, resources.storages, files)
     return Response(status_code=204)

@@ -1,0 +1,370 @@
+"""Stored objects and their links: the rows decide which files stay and which are deleted.
+
+A file's row is committed before the file is stored. The transaction that makes use of the file
+links it. A file without a link may be deleted: its row is marked `DELETING` first, then the file is
+deleted, then the row. A link and a deletion exclude each other by the lock on the object's row.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CursorResult,
+    Text,
+    and_,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventimport.database.event_graph import NODES
+from eventimport.database.models import (
+    OPEN_STATUSES,
+    ImportJob,
+    ImportStatus,
+    ObjectLink,
+    ObjectPurpose,
+    ObjectRecord,
+    ObjectState,
+    User,
+)
+from eventimport.errors import EventImportError
+
+
+class ObjectLostError(EventImportError):
+    """A file can't be used: its row is gone, or the file is being deleted."""
+
+
+class UploadQuotaError(EventImportError):
+    """A user's uploads would hold more bytes than they may; `left` is how many they still may."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(f"{left} bytes are left of the quota")
+        self.left = left
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """A file that is to be deleted. `completed` says that it was stored as a whole."""
+
+    id: int
+    storage: str
+    key: str
+    purpose: str
+    completed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A use of the file `key`, whose size is in bytes: by a user, by an import job, or by the field
+    of a row of an event."""
+
+    key: str
+    size: int
+    user_id: int | None = None
+    import_job_id: UUID | None = None
+    event_id: int | None = None
+    table_name: str | None = None
+    row_id: int | None = None
+    field: str | None = None
+
+
+async def record_objects(
+    connection: AsyncConnection,
+    storage: str,
+    keys: Collection[str],
+    purpose: ObjectPurpose,
+    *,
+    user_id: int | None = None,
+) -> None:
+    """Record files that are going to be stored. The caller commits before it stores them."""
+    rows = [
+        {"storage": storage, "key": key, "purpose": purpose.value, "user_id": user_id}
+        for key in keys
+    ]
+    if rows:
+        await connection.execute(insert(ObjectRecord), rows)
+
+
+async def record_upload(
+    connection: AsyncConnection,
+    storage: str,
+    key: str,
+    user_id: int,
+    *,
+    needed: int,
+    wanted: int,
+    quota: int,
+) -> int:
+    """Record a file that a user uploads, or that it has grown, and reserve bytes for it.
+
+    Reserves `wanted` bytes, or fewer if the user's quota has fewer left, but at least `needed`;
+    returns how many. Uploads of one user wait for each other here. Raises UploadQuotaError.
+    """
+    # Not a stronger lock: rows that refer to the user may go on being written.
+    locked = select(User.id).where(User.id == user_id).with_for_update(key_share=True)
+    await connection.execute(locked)
+    named = and_(ObjectRecord.storage == storage, ObjectRecord.key == key)
+    used = select(func.coalesce(func.sum(ObjectRecord.size), 0)).where(
+        ObjectRecord.user_id == user_id, ObjectRecord.purpose == ObjectPurpose.UPLOAD, ~named
+    )
+    left = max(quota - int(await connection.scalar(used) or 0), 0)
+    if needed > left:
+        raise UploadQuotaError(left)
+    reserved = min(wanted, left)
+    statement = insert(ObjectRecord).values(
+        storage=storage,
+        key=key,
+        purpose=ObjectPurpose.UPLOAD.value,
+        user_id=user_id,
+        size=reserved,
+    )
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[ObjectRecord.storage, ObjectRecord.key], set_={"size": reserved}
+        )
+    )
+    return reserved
+
+
+async def set_size(connection: AsyncConnection, storage: str, key: str, size: int) -> None:
+    """Record how many bytes an upload has, and give back what it has reserved besides."""
+    named = and_(ObjectRecord.storage == storage, ObjectRecord.key == key)
+    await connection.execute(update(ObjectRecord).where(named).values(size=size))
+
+
+async def use_objects(connection: AsyncConnection, storage: str, uses: Sequence[Use]) -> None:
+    """Link files with what uses them, in the caller's transaction; each was stored as a whole.
+
+    Raises ObjectLostError, after which the caller rolls back, if one of them is being deleted.
+    """
+    if not uses:
+        return
+    sizes = {use.key: use.size for use in uses}
+    given = (
+        func.unnest(cast(list(sizes), ARRAY(Text)), cast(list(sizes.values()), ARRAY(BigInteger)))
+        .table_valued(column("key", Text), column("size", BigInteger))
+        .render_derived(name="given")
+    )
+    kept = (
+        update(ObjectRecord)
+        .where(
+            ObjectRecord.storage == storage,
+            ObjectRecord.key == given.c.key,
+            ObjectRecord.state != ObjectState.DELETING,
+        )
+        .values(
+            state=ObjectState.KEPT.value,
+            size=given.c.size,
+            kept_at=func.coalesce(ObjectRecord.kept_at, func.now()),
+        )
+        .returning(ObjectRecord.key, ObjectRecord.id)
+    )
+    ids = {row.key: row.id for row in await connection.execute(kept)}
+    if len(ids) < len(sizes):
+        raise ObjectLostError(f"{len(sizes) - len(ids)} files are being deleted")
+    links = [
+        {
+            "object_id": ids[use.key],
+            "user_id": use.user_id,
+            "import_job_id": use.import_job_id,
+            "event_id": use.event_id,
+            "table_name": use.table_name,
+            "row_id": use.row_id,
+            "field": use.field,
+        }
+        for use in uses
+    ]
+    await connection.execute(insert(ObjectLink), links)
+
+
+async def give_up_objects(
+    connection: AsyncConnection, storage: str, keys: Collection[str]
+) -> list[Unlinked]:
+    """Mark those of the files for deletion that nothing is linked with. Waits for a transaction
+    that is just linking them."""
+    own = and_(ObjectRecord.storage == storage, ObjectRecord.key.in_(keys))
+    locked = select(ObjectRecord.id).where(own).order_by(ObjectRecord.id).with_for_update()
+    return await _mark(connection, (await connection.scalars(locked)).all())
+
+
+async def unlink_event(connection: AsyncConnection, event_id: int) -> list[Unlinked]:
+    """Remove an event's links, in the transaction that deletes it, and mark the files for deletion
+    that have no other."""
+    return await _unlink(connection, ObjectLink.event_id == event_id)
+
+
+async def unlink_archive(connection: AsyncConnection, job_id: UUID) -> list[Unlinked]:
+    """Give up the archive of an import that has ended, and mark it for deletion."""
+    await connection.execute(
+        update(ImportJob)
+        .where(ImportJob.id == job_id, ImportJob.status.not_in(OPEN_STATUSES))
+        .values(archive_key=None)
+    )
+    ended = exists().where(ImportJob.id == job_id, ImportJob.status.not_in(OPEN_STATUSES))
+    return await _unlink(connection, and_(ObjectLink.import_job_id == job_id, ended))
+
+
+async def unlink_expired_archives(
+    connection: AsyncConnection, retention: timedelta, *, limit: int
+) -> int:
+    """Give up the archives of imports that ended so long ago, and those of cancelled ones, as far
+    as the limit goes; returns of how many imports."""
+    ended = and_(
+        ImportJob.status.not_in(OPEN_STATUSES), ImportJob.finished_at < func.now() - retention
+    )
+    chosen = (
+        select(ImportJob.id)
+        .where(
+            or_(ended, ImportJob.status == ImportStatus.REVOKED),
+            ImportJob.archive_key.is_not(None),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    jobs = (await connection.scalars(chosen)).all()
+    if jobs:
+        await connection.execute(
+            update(ImportJob).where(ImportJob.id.in_(jobs)).values(archive_key=None)
+        )
+        await _unlink(connection, ObjectLink.import_job_id.in_(jobs))
+    return len(jobs)
+
+
+async def unlink_upload(
+    connection: AsyncConnection, object_id: int, of: ColumnElement[bool]
+) -> list[Unlinked] | None:
+    """Remove a user's link with an upload, and mark the file for deletion if it has no other. None
+    if there is no such upload among those of which `of` is true."""
+    found = (
+        select(ObjectRecord.id)
+        .where(ObjectRecord.id == object_id, is_upload(), of)
+        .with_for_update()
+    )
+    if await connection.scalar(found) is None:
+        return None
+    own = and_(ObjectLink.object_id == object_id, ObjectLink.user_id.is_not(None))
+    return await _unlink(connection, own)
+
+
+def is_upload() -> ColumnElement[bool]:
+    """Whether a stored object is an upload that its user has not deleted."""
+    linked = exists().where(
+        ObjectLink.object_id == ObjectRecord.id, ObjectLink.user_id == ObjectRecord.user_id
+    )
+    return and_(ObjectRecord.purpose == ObjectPurpose.UPLOAD, linked)
+
+
+async def unlink_lost_rows(connection: AsyncConnection) -> int:
+    """Remove the links of rows that were deleted while their event stays; returns how many."""
+    count = 0
+    for node in NODES.values():
+        rows = node.table
+        gone = ~exists().where(rows.c.id == ObjectLink.row_id)
+        statement = delete(ObjectLink).where(ObjectLink.table_name == rows.name, gone)
+        count += _rowcount(await connection.execute(statement))
+    return count
+
+
+async def take_unlinked(
+    connection: AsyncConnection,
+    storages: Collection[str],
+    older_than: timedelta,
+    *,
+    after: int,
+    limit: int,
+) -> tuple[list[Unlinked], int | None]:
+    """Files in these storages to delete: those marked already, and those that nothing is linked
+    with and that were recorded so long ago, which are marked now. Also returns what the next call
+    gets as its `after`; None if there are no more."""
+    chosen = (
+        select(ObjectRecord.id)
+        .where(
+            ObjectRecord.id > after,
+            ObjectRecord.storage.in_(storages),
+            or_(ObjectRecord.state == ObjectState.DELETING, _is_unused(older_than)),
+        )
+        .order_by(ObjectRecord.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = (await connection.scalars(chosen)).all()
+    return await _mark(connection, ids), ids[-1] if ids else None
+
+
+async def storages_of_unlinked(connection: AsyncConnection, older_than: timedelta) -> set[str]:
+    """The names of all storages that hold files to delete."""
+    statement = (
+        select(ObjectRecord.storage)
+        .where(or_(ObjectRecord.state == ObjectState.DELETING, _is_unused(older_than)))
+        .distinct()
+    )
+    return set(await connection.scalars(statement))
+
+
+async def forget_objects(connection: AsyncConnection, ids: Collection[int]) -> None:
+    """Delete the rows of files that are gone."""
+    statement = delete(ObjectRecord).where(
+        ObjectRecord.id.in_(ids), ObjectRecord.state == ObjectState.DELETING
+    )
+    await connection.execute(statement)
+
+
+_LINKED: Final = exists().where(ObjectLink.object_id == ObjectRecord.id)
+
+
+def _is_unused(older_than: timedelta) -> ColumnElement[bool]:
+    return and_(~_LINKED, ObjectRecord.created_at < func.now() - older_than)
+
+
+async def _unlink(connection: AsyncConnection, which: ColumnElement[bool]) -> list[Unlinked]:
+    # The objects are locked before their links go, as they are when links are added.
+    linked = select(ObjectLink.object_id).where(which)
+    locked = (
+        select(ObjectRecord.id)
+        .where(ObjectRecord.id.in_(linked))
+        .order_by(ObjectRecord.id)
+        .with_for_update()
+    )
+    ids = (await connection.scalars(locked)).all()
+    await connection.execute(delete(ObjectLink).where(which, ObjectLink.object_id.in_(ids)))
+    return await _mark(connection, ids)
+
+
+async def _mark(connection: AsyncConnection, locked: Collection[int]) -> list[Unlinked]:
+    """Mark those of the objects, whose rows are locked, that have no link. A statement of its own:
+    it sees the links that were committed before the locks were taken."""
+    if not locked:
+        return []
+    statement = (
+        update(ObjectRecord)
+        .where(ObjectRecord.id.in_(locked), ~_LINKED)
+        .values(state=ObjectState.DELETING.value)
+        .returning(
+            ObjectRecord.id,
+            ObjectRecord.storage,
+            ObjectRecord.key,
+            ObjectRecord.purpose,
+            ObjectRecord.kept_at.is_not(None),
+        )
+    )
+    return sorted(
+        (Unlinked(*row) for row in await connection.execute(statement)), key=lambda row: row.id
+    )
+
+
+def _rowcount(result: Any) -> int:
+    assert isinstance(result, CursorResult)  # noqa: S101 - what a DELETE gives; for the types
+    return result.rowcount

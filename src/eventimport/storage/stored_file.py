@@ -1,0 +1,35 @@
+"""Files that were stored for fields of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Field = tuple[str, str]
+"""A table, and one of its columns that holds the URL of a media file."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A stored file, and its size in bytes."""
+
+    key: str
+    url: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A media file, and the sizes made of an image: for each field that the file is for, those by
+    the row's other fields. All of them are in one storage. `detail` says what is odd about the
+    file; `private` are files that are kept with it and have no URL, with their sizes in bytes."""
+
+    storage: str
+    file: StoredFile
+    made: Mapping[Field, Mapping[str, StoredFile]] = field(default_factory=dict)
+    detail: str | None = None
+    private: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of all files."""
+        sizes = {size.key for sizes in self.made.values() for size in sizes.values()}
+        return {self.file.key, *self.private} | sizes
