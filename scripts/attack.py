@@ -13,6 +13,7 @@ import json
 import os
 import random
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -44,19 +45,28 @@ HOSTILE = ['"\\', '"', "\\", ",", ";", "=", " ", "\t", ";q=", '",', "a,", "%", "
 
 
 # The pulse: a process of its own, so that nothing that the attacks do holds it up.
-def pulse(port: int) -> None:
-    """Ask until the end; print when each pulse began and how long it took."""
+def pulse(port: int, pid: int) -> None:
+    """Ask until the end; print when each pulse began, how long it took, and how long of that the
+    API's main thread and this process were ready and had no processor."""
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     while True:
-        began = time.monotonic()
+        began, waited = time.monotonic(), waiting_time(pid) + waiting_time(os.getpid())
         answer = b""
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 60) as client:
             client.sendall(request)
             while chunk := client.recv(4096):
                 answer += chunk
         seconds = time.monotonic() - began if b" 200 " in answer else 60.0
-        print(began, seconds, flush=True)
+        waited = waiting_time(pid) + waiting_time(os.getpid()) - waited
+        print(began, seconds, min(seconds, waited), flush=True)
         time.sleep(max(0.0, PULSE_SECONDS - seconds))
+
+
+def waiting_time(pid: int) -> float:
+    """How long a process's main thread has waited for a processor, in seconds."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 @dataclass
@@ -84,14 +94,16 @@ class Target:
         ) as client:
             yield client
 
-    def slowest(self, since: float, until: float) -> float:
-        """The slowest pulse that began in this time."""
-        found = 0.0
+    def slowest(self, since: float, until: float) -> tuple[float, float]:
+        """The slowest pulse that began in this time, and the slowest without what it waited for a
+        processor."""
+        slowest = alone = 0.0
         for line in self.pulses.read_text().splitlines():
-            words = line.split()
-            if len(words) == 2 and since <= float(words[0]) <= until:
-                found = max(found, float(words[1]))
-        return found
+            words = [float(word) for word in line.split()]
+            if len(words) == 3 and since <= words[0] <= until:
+                slowest = max(slowest, words[1])
+                alone = max(alone, words[1] - words[2])
+        return slowest, alone
 
     def measure(self) -> None:
         """Note the peaks of the processes and of their children."""
@@ -258,8 +270,9 @@ async def hostile_queries(target: Target) -> Answers:
 
 
 async def event_streams(target: Target) -> Answers:
-    """400 event streams by one user."""
+    """400 event streams by one user, of a task that stays as it is."""
     answers: Answers = Counter()
+    os.kill(target.processes["worker"], signal.SIGSTOP)
     async with target.client() as client:
         task_url = await post_archive(client, archive(event_of(name="Streamed")))
 
@@ -269,8 +282,14 @@ async def event_streams(target: Target) -> Answers:
                 async for _ in answer.aiter_bytes():
                     pass
 
-        client.timeout = httpx.Timeout(60, pool=None)
-        await asyncio.gather(*(watch() for _ in range(400)), return_exceptions=True)
+        try:
+            async with asyncio.timeout(20):
+                client.timeout = httpx.Timeout(60, pool=None)
+                await asyncio.gather(*(watch() for _ in range(400)))
+        except TimeoutError:
+            pass
+        finally:
+            os.kill(target.processes["worker"], signal.SIGCONT)
     return answers
 
 
@@ -555,14 +574,17 @@ async def attack(target: Target, options: argparse.Namespace) -> None:
             measuring.cancel()
         ended = time.monotonic()
         await asyncio.sleep(2 * PULSE_SECONDS)
-        slowest = target.slowest(began, ended)
+        slowest, alone = target.slowest(began, ended)
         told = ", ".join(f"{what}: {count}" for what, count in sorted(answers.items()))
         name = each.__name__.replace("_", " ")
         print(
-            f"{name:<18} {ended - began:6.1f} s  slowest pulse {slowest:.3f} s  {told}", flush=True
+            f"{name:<16} {ended - began:6.1f} s  slowest pulse {slowest:.3f} s"
+            f" ({alone:.3f} s on a processor of its own)  {told}",
+            flush=True,
         )
-        if slowest >= options.pulse:
-            target.broken.append(f"{name}: a pulse took {slowest:.3f} s")
+        counted = alone if options.shared else slowest
+        if counted >= options.pulse:
+            target.broken.append(f"{name}: a pulse took {counted:.3f} s")
         if answers["500"]:
             target.broken.append(f"{name}: {answers['500']} answers of 500")
 
@@ -621,7 +643,7 @@ def start(stack: ExitStack, folder: Path, port: int) -> Target:
     )
     pulses = folder / "pulses"
     beating = subprocess.Popen(
-        [sys.executable, __file__, "--pulse-of", str(port)],
+        [sys.executable, __file__, "--pulse-of", str(port), str(processes["API"])],
         stdout=stack.enter_context(pulses.open("wb")),
     )
     stack.callback(beating.wait)
@@ -638,10 +660,13 @@ def main() -> int:
     parser.add_argument("--memory", type=int, default=500, help="API and worker each, in MiB")
     parser.add_argument("--only", help="attacks whose name contains this")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
-    parser.add_argument("--pulse-of", type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--shared", action="store_true", help="do not count waiting for a processor of this machine"
+    )
+    parser.add_argument("--pulse-of", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.pulse_of:
-        pulse(options.pulse_of)
+        pulse(*options.pulse_of)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="eventimport-attack-"))

@@ -156,4 +156,6 @@ def app_from_environment() -> FastAPI:
     """For uvicorn's `--factory`: the application of the environment's settings, and their logs."""
     settings = load_settings()
     logs.configure(settings.logging)
-    return create_app(settings, create_tracer_provider(settings.tracing, service="eventimport-api"))
+    app = create_app(settings, create_tracer_provider(settings.tracing, service="eventimport-api"))
+    api_docs.prepare(app)
+    return app

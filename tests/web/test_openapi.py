@@ -1,6 +1,7 @@
 """The OpenAPI document, and the page that shows it."""
 
 import asyncio
+import json
 import re
 import threading
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from eventimport.main import create_app
+from eventimport.main import app_from_environment, create_app
 from eventimport.settings import Settings
 
 
@@ -112,3 +113,12 @@ async def test_the_document_is_made_once_and_away_from_the_event_loop(
     assert len({answer.content for answer in answers}) == 1
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread()
+
+
+async def test_a_served_application_has_its_document_before_the_first_request(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventimport.main.load_settings", lambda: settings)
+    app = app_from_environment()
+
+    assert json.loads(app.state.openapi_document)["info"]["title"] == "eventimport"

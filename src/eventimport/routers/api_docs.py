@@ -54,14 +54,26 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/openapi.json")
 async def get_openapi(request: Request) -> Response:
-    """The OpenAPI document, made once, in a thread: it takes seconds of the processor's time."""
+    """The OpenAPI document, made once: in a thread, unless `prepare` was called."""
     app: FastAPI = request.app
+    content: bytes | None = getattr(app.state, "openapi_document", None)
+    if content is None:
+        content = await _made_in_thread(app)
+    return Response(content, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def prepare(app: FastAPI) -> None:
+    """Make the OpenAPI document before the first request. It takes seconds of the processor's time,
+    during which even a thread holds up the event loop."""
+    app.state.openapi_document = _make(app)
+
+
+async def _made_in_thread(app: FastAPI) -> bytes:
     making: asyncio.Future[bytes] | None = getattr(app.state, "openapi", None)
     if making is None or (making.done() and (making.cancelled() or making.exception())):
         making = asyncio.ensure_future(asyncio.to_thread(_make, app))
         app.state.openapi = making
-    content = await asyncio.shield(making)
-    return Response(content, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return await asyncio.shield(making)
 
 
 def _make(app: FastAPI) -> bytes:
