@@ -202,7 +202,7 @@ async def unfinished(target: Target) -> Answers:
     for number in range(300):
         reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
         writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n")
-        if number % 3 == 0:
+        if number % 10 == 0:
             writer.write(b"\r\n" + 10 * b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
             writer.transport.pause_reading()  # type: ignore[attr-defined]
         waiting.append((reader, writer))
