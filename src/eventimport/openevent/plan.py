@@ -129,7 +129,7 @@ def make_plan(
         for record, new_id in zip(records, ids[level.table], strict=True):
             record.new_id = new_id
     links = Linker(conference, report, check).link()
-    check_programme(conference, links, report)
+    check_programme(conference, links, report, check)
     media = MediaPlanner(files, report)
     event = conference.event
     plan = Plan(event.new_id, identifier, event.values.get("name", ""))

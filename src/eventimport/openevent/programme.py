@@ -8,7 +8,7 @@ from typing import Final
 from eventimport.openevent.conference import Conference
 from eventimport.openevent.order import Kind
 from eventimport.openevent.record_reader import SourceRecord, place_of
-from eventimport.openevent.report import Report
+from eventimport.openevent.report import Check, Report, go_on, shortened
 
 PUBLIC_STATES: Final = frozenset({"", "accepted", "confirmed"})
 """States of sessions that everyone sees."""
@@ -21,15 +21,19 @@ LONGEST: Final = timedelta(days=2)
 
 
 def check_programme(
-    conference: Conference, links: Iterable[tuple[int, int]], report: Report
+    conference: Conference,
+    links: Iterable[tuple[int, int]],
+    report: Report,
+    check: Check = go_on,
 ) -> None:
     """Report what an organiser should know of the programme. Foreign keys are set by now; `links`
     are pairs of a session's and a speaker's new id."""
-    _Programme(conference, report).check(links)
+    _Programme(conference, report, check).check(links)
 
 
 class _Programme:
-    def __init__(self, conference: Conference, report: Report) -> None:
+    def __init__(self, conference: Conference, report: Report, check: Check) -> None:
+        self._stop_if_asked = check
         self._conference = conference
         self._report = report
         self._entry = conference.entries[Kind.SESSION]
@@ -40,6 +44,7 @@ class _Programme:
         event = self._conference.event.values
         starts, ends = event.get("starts_at"), event.get("ends_at")
         for session in self._sessions:
+            self._stop_if_asked()
             self._check_times(session, starts, ends)
             self._check_visibility(session)
         shown = {session.new_id: session for session in self._sessions if _is_shown(session)}
@@ -109,10 +114,11 @@ class _Programme:
             }
             for key, sessions in sorted(booked.items()):
                 for one, other in _overlaps(sessions):
+                    self._stop_if_asked()
                     message = (
-                        f"the {what} “{names.get(key, '')}” is booked twice at the same time: "
-                        f"for “{one.values.get('title', '')}” "
-                        f"and “{other.values.get('title', '')}”"
+                        f"the {what} “{shortened(names.get(key, ''))}” is booked twice at the "
+                        f"same time: for “{shortened(one.values.get('title', ''))}” "
+                        f"and “{shortened(other.values.get('title', ''))}”"
                     )
                     self._report.warning(
                         code, message, place_of(other, self._entry), names.get(key)
