@@ -1,0 +1,68 @@
+"""`eventimport serve`, as a process: it has the limits, and believes no proxy."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.http.conftest import PATIENCE, read_all
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """The port of a service without a database, which it does not need for this."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        found = int(free.getsockname()[1])
+    settings = {
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "SECRET_KEY": "a key for tests, which guards nothing",
+        "MAX_HEADER_BYTES": "2000",
+        "LOCAL_STORAGE_PATH": str(tmp_path),
+        "FORWARDED_ALLOW_IPS": "*",
+    }
+    command = [sys.executable, "-m", "eventimport.cli", "serve", "--port", str(found)]
+    with subprocess.Popen(
+        command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not ask(found, "/healthz").startswith(b"HTTP/1.1 200"):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield found
+        finally:
+            process.terminate()
+
+
+def ask(port: int, path: str, headers: str = "") -> bytes:
+    """All that is answered; nothing, as long as nothing listens."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
+            client.sendall(head.encode())
+            return read_all(client)
+    except ConnectionRefusedError:
+        return b""
+
+
+def test_the_process_has_limits_and_trusts_no_proxy(port: int) -> None:
+    answers = {
+        "metrics": ask(port, "/metrics"),
+        "forwarded": ask(port, "/metrics", "X-Forwarded-For: 127.0.0.1\r\n"),
+        "large": ask(port, "/healthz", f"X: {'x' * 3000}\r\n"),
+        "document": ask(port, "/openapi.json"),
+    }
+
+    statuses = {name: answer.split(b" ", 2)[1] for name, answer in answers.items()}
+    assert statuses == {
+        "metrics": b"200",
+        "forwarded": b"403",
+        "large": b"431",
+        "document": b"200",
+    }
