@@ -1,5 +1,6 @@
 """Media that are not stored are findings; strict imports store them first, dry runs check them."""
 
+import base64
 import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -26,7 +27,8 @@ def drawn(name: str = "PNG") -> bytes:
 
 
 LOGO, PHOTO = drawn(), drawn("JPEG")
-SVG = b'<html><svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/></html>'
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>'
+DATA_URL = "data:image/png;base64," + base64.b64encode(LOGO).decode()
 
 
 def archive_of(files: dict[str, bytes], **fields: Any) -> bytes:
@@ -134,6 +136,25 @@ async def test_many_findings_of_one_cause_are_one(imports: Imports) -> None:
     job = await imports.run(zip_of(documents, {"a.jpg": b"no image"}))
     media = [one for one in report_of(job)["findings"] if one["code"] == "media-not-an-image"]
     assert [one["count"] for one in media] == [200]
+
+
+@pytest.mark.parametrize("options", [{}, {"strict": True}], ids=["lenient", "strict"])
+async def test_svgs_and_data_urls_are_stored(imports: Imports, options: dict[str, bool]) -> None:
+    data = archive_of(
+        {"logo.svg": SVG}, event={"logo-url": "logo.svg"}, sponsor={"logo-url": DATA_URL}
+    )
+    job = await imports.run(data, **options)
+    assert job.status == "SUCCESS", job.errors
+    assert report_of(job)["findings"] == []
+    assert report_of(job)["media"]["outcomes"] == {"MOVED": 2}
+    assert len(str(job.report)) < 4_000
+    (event,) = await imports.rows("events", job.event_id)
+    assert event["logo_url"].endswith(".svg.png")
+    root = imports.resources.settings.local_storage_path
+    (original,) = (root / "private" / "events").rglob("*.svg")
+    assert original.read_bytes() == SVG
+    job = await imports.run(data, dry_run=True)
+    assert report_of(job)["findings"] == []
 
 
 @pytest.mark.parametrize("data", [DAMAGED, WITHOUT_END], ids=["damaged", "without end"])

@@ -138,7 +138,7 @@ class Import:
         outcome: str = "PLANNED",
     ) -> int:
         """Plan a medium; `content` is that of its entry or of its page."""
-        remote = source.startswith("http")
+        remote, inline = source.startswith("http"), source.startswith("data:")
         rows: dict[str, tuple[Any, int]] = {
             "events": (Event, self.event_id),
             "speakers": (Speaker, self.speaker_id),
@@ -162,10 +162,10 @@ class Import:
                 row_id=row_id,
                 field=name,
                 source=source,
-                origin="remote" if remote else "archive",
+                origin="remote" if remote else "inline" if inline else "archive",
                 media_type=media_type,
                 outcome=outcome,
-                entry=source if not remote and outcome == "PLANNED" else None,
+                entry=source if not (remote or inline) and outcome == "PLANNED" else None,
             )
             session.add(item)
             await session.flush()

@@ -1,6 +1,7 @@
 """Moving media: every outcome, and what the rows hold afterwards."""
 
 import asyncio
+import base64
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -20,6 +21,7 @@ from tests.media.conftest import (
     soon,
 )
 
+from eventimport.database.media_records import ImportMediaRecords
 from eventimport.database.models import (
     EventSession,
     MediaItem,
@@ -368,6 +370,30 @@ async def test_a_jpeg_without_its_end_is_stored_and_said(running: Import) -> Non
     assert url is not None
     assert await running.storage.content(url) == PHOTO[:-2]
     assert "end marker" in str((await running.item(item_id)).detail)
+
+
+async def test_data_urls_are_decoded_and_stored(running: Import) -> None:
+    encoded = base64.b64encode(LOGO).decode()
+    broken = "\n".join(encoded[start : start + 76] for start in range(0, len(encoded), 76))
+    logo = await running.plan("sponsors", "logo_url", f"data:image/png;base64,{broken}")
+    await running.plan("events", "logo_url", f"data:image/png;base64,{broken}")
+    await running.plan("speakers", "photo_url", "data:image/png;base64,not base64")
+    await running.plan(
+        "sessions", "slides_url", "data:application/pdf,%25PDF", media_type="document"
+    )
+    assert await running.run() == {"MOVED": 3, "REFUSED": 1}
+    sponsor, talk = await running.sponsor(), await running.session()
+    assert sponsor.logo_url is not None
+    assert talk.slides_url is not None
+    assert await running.storage.content(sponsor.logo_url) == LOGO
+    assert sponsor.logo_url == (await running.event()).logo_url
+    assert sponsor.logo_url.endswith("/file.png")
+    assert await running.storage.content(talk.slides_url) == b"%PDF"
+    assert talk.slides_url.endswith("/file.pdf")
+    assert (await running.speaker()).photo_url is None
+    records = ImportMediaRecords(running.engine, running.lease)
+    assert all(len(item["source"] or "") <= 1000 for item in await records.listed(10))
+    assert (await running.item(logo)).outcome == "MOVED"
 
 
 async def test_every_file_of_the_shared_archives_is_moved_byte_for_byte(

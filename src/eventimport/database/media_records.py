@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Table,
     Text,
+    case,
     cast,
     func,
     or_,
@@ -116,9 +117,10 @@ class ImportMediaRecords(FileRecords):
         item = (
             select(
                 MediaItem.__table__,
-                func.coalesce(MediaItem.entry, func.split_part(MediaItem.source, "#", 1)).label(
-                    "file"
-                ),
+                case(
+                    (MediaItem.origin == "remote", func.split_part(MediaItem.source, "#", 1)),
+                    else_=func.coalesce(MediaItem.entry, MediaItem.source),
+                ).label("file"),
                 (MediaItem.media_type == "image").label("is_image"),
                 tuple_(MediaItem.table_name, MediaItem.field).in_(last).label("last"),
             )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.database.media_records import LONGEST_LISTED
 from eventimport.database.models import Base, ImportJob, MediaItem, MediaOutcome
 
 
@@ -47,7 +48,7 @@ async def files_to_report(connection: AsyncConnection, job_id: UUID) -> AsyncIte
             select(
                 item.table_name,
                 item.field,
-                item.source,
+                func.left(item.source, LONGEST_LISTED),
                 item.origin,
                 item.media_type,
                 item.outcome,

@@ -116,7 +116,9 @@ class EarlyRecords(FileRecords):
                 self._only_check and (planned.origin == "remote" or not is_image)
             ):
                 continue
-            name = planned.entry or planned.source.partition("#")[0]
+            name = planned.entry or planned.source
+            if planned.origin == "remote":
+                name = planned.source.partition("#")[0]
             file = files.setdefault(
                 (planned.origin, is_image, name),
                 EarlyFile(self._event_id, planned.source, planned.origin, is_image, planned.entry),

@@ -32,6 +32,11 @@ def link_name(source: str, content_type: str, told: str = "") -> str:
     return name
 
 
+def inline_name(content_type: str) -> str:
+    """The name of a file that has none, after its type."""
+    return "file" + (_EXTENSIONS.guess_extension(content_type) or "")
+
+
 def told_name(content_disposition: str) -> str:
     """The file name in a Content-Disposition header; empty if there is none."""
     header = content_disposition[:_LONGEST_HEADER]

@@ -11,12 +11,14 @@ from typing import Final, Literal
 from eventimport.errors import EventImportError
 from eventimport.media.fetch import FetchError
 from eventimport.media.import_fetches import ImportFetches
+from eventimport.openevent.data_urls import DataUrlError, decode_data_url
 
 Outcome = Literal["MOVED", "MISSING", "UNREACHABLE", "REFUSED", "TOO_LARGE", "NOT_AN_IMAGE"]
 
 OpenEntry = Callable[[str], Iterator[bytes]]
 """An entry's name → its bytes in chunks of at most 1 MiB. Blocks; called in one thread only."""
 
+_SLICE: Final = 1024 * 1024
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
 
@@ -70,6 +72,20 @@ class Sources:
         except FetchError as error:
             raise NotMovedError(error.outcome, error.detail) from error
 
+    @asynccontextmanager
+    async def inline(self, url: str, max_bytes: int) -> AsyncIterator[Source]:
+        """What a `data:` URL contains. Raises NotMovedError, here or from the chunks."""
+        loop = asyncio.get_running_loop()
+        try:
+            content_type, content = await loop.run_in_executor(self._reader, decode_data_url, url)
+        except DataUrlError as error:
+            raise NotMovedError("REFUSED", f"the data URL cannot be read: {error}") from error
+        async with (
+            aclosing(_slices(content)) as chunks,
+            aclosing(_limited(chunks, max_bytes)) as limited,
+        ):
+            yield Source(content_type, limited)
+
     async def _entry_chunks(self, name: str) -> AsyncGenerator[bytes]:
         loop = asyncio.get_running_loop()
         try:
@@ -89,6 +105,11 @@ class Sources:
             close = getattr(chunks, "close", None)
             if close is not None:
                 await loop.run_in_executor(self._reader, close)
+
+
+async def _slices(content: bytes) -> AsyncGenerator[bytes]:
+    for start in range(0, len(content), _SLICE):
+        yield content[start : start + _SLICE]
 
 
 async def _limited(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[bytes]:

@@ -26,7 +26,7 @@ from eventimport.media.images import (
     ProcessedImage,
 )
 from eventimport.media.import_fetches import ImportFetchLimits
-from eventimport.media.names import entry_name, link_name, with_extension
+from eventimport.media.names import entry_name, inline_name, link_name, with_extension
 from eventimport.media.records import FileToMove, MediaRecords
 from eventimport.media.sources import NotMovedError, Outcome, Source, Sources, without_pages
 from eventimport.storage.content_types import content_type_of
@@ -137,7 +137,7 @@ class MediaStorer:
                     reserved.append(_new_key(file, _name(file, source.content_type, source.name)))
                     await self._records.reserve(self._storage.name, reserved)
                 key = reserved[0]
-                chunks = source.chunks if file.origin == "archive" else without_pages(source)
+                chunks = source.chunks if file.origin != "remote" else without_pages(source)
                 size = await self._put_stream(key, chunks)
                 return Moved(self._storage.name, self._stored(key, size))
 
@@ -273,6 +273,8 @@ def _open(
 ) -> AbstractAsyncContextManager[Source]:
     if file.origin == "remote":
         return sources.link(file.source, max_bytes)
+    if file.origin == "inline":
+        return sources.inline(file.source, max_bytes)
     if file.entry is None:
         raise NotMovedError("MISSING", "the archive does not contain this file")
     return sources.entry(file.entry, max_bytes)
@@ -281,6 +283,8 @@ def _open(
 def _name(file: FileToMove, content_type: str, told: str) -> str:
     if file.origin == "remote":
         return link_name(file.source, content_type, told)
+    if file.origin == "inline":
+        return inline_name(content_type)
     return entry_name(file.entry or file.source)
 
 

@@ -1,7 +1,7 @@
 """Which media an event brings along, and where each of them comes from."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 from eventimport.openevent.entry_names import shown
@@ -12,18 +12,22 @@ from eventimport.openevent.record_reader import SourceRecord, place_of
 from eventimport.openevent.records import MediaType
 from eventimport.openevent.report import Place, Report, shortened
 
+Origin = Literal["archive", "remote", "inline"]
+_ORIGINS: Final[dict[str, Origin]] = {"link": "remote", "data": "inline"}
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedMedia:
     """A file to be moved to storage: `source` is what the record says; `entry` is the entry's name
-    in the archive, or None where the file is remote or missing. Its URL goes to `field` of the row
+    in the archive, or None if the file is remote, missing, or in `source` itself as a `data:` URL
+    (`inline`). Its URL goes to `field` of the row
     `row_id` of `table`."""
 
     table: str
     row_id: int
     field: str
     source: str
-    origin: Literal["archive", "remote"]
+    origin: Origin
     media_type: MediaType
     entry: str | None
     place: Place
@@ -63,7 +67,8 @@ class MediaPlanner:
                 continue
             place = place_of(record, entry, field)
             read = read_source(source)
-            found = self._find(read, source, place) if read.sort != "link" else None
+            origin = _ORIGINS.get(read.sort, "archive")
+            found = self._find(read, source, place) if origin == "archive" else None
             if read.sort == "link":
                 record.values[field] = read.text
                 if read.text != source:
@@ -76,8 +81,8 @@ class MediaPlanner:
                     LEVELS[kind].table,
                     record.new_id,
                     field,
-                    read.text if read.sort == "link" else source,
-                    "remote" if read.sort == "link" else "archive",
+                    source if origin == "archive" else read.text,
+                    origin,
                     media_type,
                     found,
                     place,
@@ -95,10 +100,6 @@ class MediaPlanner:
         if read.sort == "computer":
             what = "`file:` link" if source.strip()[:5].lower() == "file:" else "Windows path"
             message = f"a {what}, which leads to a file on a computer; the archive does not hold it"
-            self._report.warning("media-missing", message, place, source)
-            return None
-        if read.sort == "data":
-            message = "a file within the text (“data:”) was not stored"
             self._report.warning("media-missing", message, place, source)
             return None
         path = read.text.replace("\\", "/")

@@ -26,8 +26,8 @@ class MediaItem(Base):
     """A media object that the field `field` of the row `table_name`/`row_id` refers to.
 
     `source` is the reference as the archive spells it, `entry` the zip's entry it means, `url` the
-    stored object's; `origin` is `archive` or `remote`; `media_type` is `image`, `document`, `audio`
-    or `video`; `size` is in bytes.
+    stored object's; `origin` is `archive`, `remote`, or `inline` for a `data:` URL; `media_type` is
+    `image`, `document`, `audio` or `video`; `size` is in bytes.
     """
 
     __tablename__ = "media_items"
