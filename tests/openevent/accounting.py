@@ -11,12 +11,12 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from tests.openevent.planning import Planned
 
-from eventimport.openevent.dialect import OLDER_SPELLINGS, canonical_key
+from eventimport.openevent.dialect import canonical_key, dialects
 from eventimport.openevent.lengths import parse_length
 from eventimport.openevent.order import LEVELS, Kind
 from eventimport.openevent.values import label_key, source_key
@@ -35,6 +35,9 @@ NESTED = {
     "speakers_call": Kind.SPEAKERS_CALL,
 }
 Path = tuple[str | int, ...]
+
+
+_DIALECTS = dialects()
 
 
 def lost_values(data: bytes, planned: Planned) -> list[str]:
@@ -88,9 +91,20 @@ def equal(raw: Any, stored: Any, zone: tzinfo) -> bool:  # noqa: PLR0911 - one f
     return html.unescape(str(raw)) == html.unescape(stored) or _text(raw) == _text(stored)
 
 
+def _same_but_for_blanks(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one.strip() == other.strip()
+    if isinstance(one, str) and isinstance(other, float):
+        # A number where a text belongs.
+        return one.lstrip("-").isdecimal() and float(one) == other
+    return bool(one == other)
+
+
 def _same_time(raw: Any, stored: datetime, zone: tzinfo) -> bool:
+    # The end of a day; the standard library knows it only from Python 3.13 on.
+    text, ends = re.subn(r"T24:00(:00)?\b", r"T00:00\1", str(raw).strip())
     try:
-        time = datetime.fromisoformat(str(raw).strip())
+        time = datetime.fromisoformat(text) + timedelta(days=ends)
     except ValueError:
         return False
     return (time if time.tzinfo else time.replace(tzinfo=zone)) == stored
@@ -202,12 +216,13 @@ class _Account:
                 return
         if len(path) == 2 and (self._entry(kind), index, name) in self._told:
             # A list of one, or an object that holds a link.
-            if row.get(name) is not None or leaf in (row["extra"].get(name), row["extra"].get(key)):
+            kept = (row["extra"].get(extra) for extra in (key, key + "_", name, name + "_"))
+            if row.get(name) is not None or leaf in kept:
                 return
             if (LEVELS[kind].table, row["id"], name, leaf) in self._media:
                 return
         if any(
-            _follow(row["extra"].get(extra), path[1:]) == leaf
+            _same_but_for_blanks(_follow(row["extra"].get(extra), path[1:]), leaf)
             for extra in (key, key + "_", name, name + "_")
         ):
             return
@@ -300,8 +315,7 @@ def _says_deleted(leaf: Any) -> bool:
 
 
 def _canonical(kind: Kind, key: str) -> str:
-    name = canonical_key(key)
-    return OLDER_SPELLINGS[kind].get(name, name)
+    return _DIALECTS[kind].names(key) or canonical_key(key)
 
 
 def _follow(value: Any, path: Path) -> Any:

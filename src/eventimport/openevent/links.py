@@ -6,6 +6,7 @@ from typing import Any, Final
 from eventimport.openevent import values
 from eventimport.openevent.conference import Conference
 from eventimport.openevent.dialect import Dialect, dialects
+from eventimport.openevent.entry_names import shown
 from eventimport.openevent.id_map import IdMap, Match
 from eventimport.openevent.order import LEVELS, Kind, Reference
 from eventimport.openevent.record_reader import SourceRecord, place_of, same
@@ -173,11 +174,22 @@ class Linker:
             tell(match.code, match.message, place, raw)
         rest = raw if target is None else self._rest(kind, nested, left_over, target)
         if target is not None and rest:
-            known_as = self._map(kind).label_of(target)
-            if label_name in rest and values.label_key(label) != known_as:
-                message = f"the {kind} of this id has another {label_name}; the id counts"
-                place = place_of(record, entry, reference.field)
-                self._report.warning("other-name", message, place, label)
+            place = place_of(record, entry, reference.field)
+            if label_name in rest:
+                if values.label_key(label) == self._map(kind).label_of(target):
+                    # The same name but for blanks, case or kind of dash.
+                    del rest[label_name]
+                else:
+                    message = f"the {kind} of this id has another {label_name}; the id counts"
+                    self._report.warning("other-name", message, place, label)
+            more = ", ".join(f"“{shown(name)}”" for name in rest if name != label_name)
+            if more:
+                what = kind.replace("_", " ")
+                message = (
+                    f"The reference to a {what} says more than the record of the {what}: {more}. "
+                    "It is kept in `extra`."
+                )
+                self._report.warning("reference-detail", message, place, rest, group=what)
         if target is not None and (rest or (key is not None and key != target.key)):
             rest = {"id": key, **rest}
         return target, rest, match.code is not None
