@@ -93,7 +93,7 @@ class MediaPlanner:
         """Tell of the entries that no record names: they are not taken over."""
         for path, name in self._index.files.items():
             if path not in self._used:
-                message = "no record names this entry; it is not taken over"
+                message = "No record names this file; it was not imported."
                 self._report.warning("unused-entry", message, Place(name))
 
     def _find(self, read: MediaSource, source: str, place: Place) -> str | None:
