@@ -362,6 +362,17 @@ CASES: Final[dict[str, Case]] = {
         CASE,
         {"MISSING": 1},
     ),
+    "copyright-logo-is-not-an-image": Case(
+        lambda: _zip(
+            {
+                "event.json": _event(event_copyright={"holder": "H", "logo-url": "logo.png"}),
+                "logo.png": b"no image",
+            }
+        ),
+        _warning("media-not-an-image"),
+        CASE,
+        {"NOT_AN_IMAGE": 1},
+    ),
     "encrypted-file": Case(
         lambda: patched(_zip({"event.json": EVENT, "a.png": PNG}), "a.png", flag_bits=1),
         _warning("encrypted-entry"),

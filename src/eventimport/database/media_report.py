@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.media_records import LONGEST_LISTED
 from eventimport.database.models import Base, ImportJob, MediaItem, MediaOutcome
+from eventimport.openevent.order import IMPORT_ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class ReportedFile:
     detail: str | None
     title: str | None
     source_id: str | None
+
+
+_LABELS: Final = {level.table: level.label for level in IMPORT_ORDER}
+"""The column that people know a row by."""
 
 
 async def files_to_report(connection: AsyncConnection, job_id: UUID) -> AsyncIterator[ReportedFile]:
@@ -53,7 +58,7 @@ async def files_to_report(connection: AsyncConnection, job_id: UUID) -> AsyncIte
                 item.media_type,
                 item.outcome,
                 item.detail,
-                row["title"] if "title" in row else row["name"],
+                row[_LABELS[name]],
                 row["source_id"],
             )
             .join_from(MediaItem, Base.metadata.tables[name], row.id == item.row_id)
