@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from opentelemetry.trace import TracerProvider
 from starlette.middleware.cors import CORSMiddleware
 
@@ -31,11 +31,14 @@ from eventimport.routers import (
     uploads,
     users,
 )
+from eventimport.routers.content_encoding import ContentEncoding
 from eventimport.routers.documentation import describe, operation_id
 from eventimport.routers.early_answer import EarlyAnswer
+from eventimport.routers.head_requests import HeadRequests
 from eventimport.routers.host_check import HostCheck
 from eventimport.routers.last_resort import LastResort
 from eventimport.routers.problems import add_problem_handlers
+from eventimport.routers.query_check import check_query
 from eventimport.routers.request_limits import RequestLimits
 from eventimport.routers.request_log import HEADER, RequestLog
 from eventimport.routers.security_headers import SecurityHeaders
@@ -88,6 +91,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(check_query)],
         telemetry={
             "tracing": tracer_provider is not NO_TRACES,
             "tracer_provider": tracer_provider,
@@ -126,6 +130,8 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost."""
+    app.add_middleware(HeadRequests)
+    app.add_middleware(ContentEncoding)
     app.add_middleware(HostCheck, names=settings.host_names)
     app.add_middleware(LastResort)
     app.add_middleware(EarlyAnswer)

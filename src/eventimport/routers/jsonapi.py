@@ -87,7 +87,7 @@ class PageQuery(BaseModel):
     """Which page a client wants. A subclass adds what else the query may say; what no field
     names is refused."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     number: int = Field(
         1, alias="page[number]", ge=1, le=MAX_PAGE_NUMBER, description="Counts from 1."

@@ -97,7 +97,9 @@ async def _validation(_request: Request, error: RequestValidationError) -> Respo
 def validation_problems(errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
     """pydantic's errors as problems: 404 for a path that cannot name anything, 400 for a
     parameter, a header or what is no JSON, 422 for a value in the body."""
-    return [_validation_problem(error) for error in errors]
+    found = list(errors)
+    at_path = [error for error in found if error["loc"][:1] == (PATH,)]
+    return [_validation_problem(error) for error in at_path[:1] or found]
 
 
 def _validation_problem(error: Mapping[str, Any]) -> Problem:
@@ -105,7 +107,8 @@ def _validation_problem(error: Mapping[str, Any]) -> Problem:
     detail = error["msg"].removeprefix("Value error, ")
     name = rest[0] if rest else ""
     if place == PATH:
-        return Problem(404, "not-found", "Not Found", f"There is no such {name}: {detail}")
+        kind = name.removesuffix("_id").replace("_", " ")
+        return Problem(404, "not-found", "Not Found", f"Unknown {kind}: not a valid id.")
     if place == QUERY:
         return Problem(400, "invalid-parameter", "Invalid parameter", detail, {"parameter": name})
     if place == HEADER:

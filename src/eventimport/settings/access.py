@@ -48,7 +48,9 @@ class AccessSettings(ServiceSettings):
         " Default: none.",
     )
     requests_per_minute: NonNegativeInt = Field(
-        600, description="Requests that a user may make in a minute; 0 for any number."
+        3_000,
+        description="Maximum number of requests of a user in a minute; 0 for any number. Reading a"
+        " large event page by page while polling a task stays below the default.",
     )
     sign_ins_per_minute: NonNegativeInt = Field(
         10,

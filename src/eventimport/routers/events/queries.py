@@ -23,7 +23,7 @@ Includes = dict[str, tuple[Edge, "Includes"]]
 class ResourceQuery(BaseModel):
     """What any answer with resources may be asked for. What no field names is refused."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     include: str | None = Field(None, max_length=1000)
 
