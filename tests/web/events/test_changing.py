@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from tests.stored_files import keys_in, store
 from tests.web.events.conftest import MEDIA_TYPE
-from tests.web.events.routes import LISTS, SINGLE
+from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
 
+from eventimport.database import models
 from eventimport.database.models import Base, ImportJob, ObjectPurpose, User
 from eventimport.jobs.clean_up import clean_up
 from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
@@ -458,3 +459,108 @@ async def test_what_is_being_imported_is_not_deleted(
 
     assert (refused.status_code, error_of(refused)[1]) == (409, "import-running")
     assert (await editor.client.get(conference.url("events"))).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_what_was_read_can_be_sent_back(editor: Any, conference: Any, path: str) -> None:
+    url = conference.url(path)
+    for query in ("", "?include=event" if path != "events" else "?include=sessions,speakers-call"):
+        read = await editor.client.get(url + query)
+        tag = (await editor.client.get(url)).headers["etag"]
+
+        answer = await editor.send("PATCH", url, read.json(), {"If-Match": tag})
+
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["data"]["attributes"] == read.json()["data"]["attributes"]
+        assert answer.headers["etag"] == tag, "nothing has changed"
+
+
+@pytest.mark.parametrize("path", ["sessions", "speakers", "tracks", "microlocations"])
+async def test_what_was_read_with_its_links_can_be_sent_back(
+    editor: Any, conference: Any, path: str
+) -> None:
+    names = ",".join(RELATIONSHIPS[path])
+    read = (await editor.client.get(f"{conference.url(path)}?include={names}")).json()
+    title = "title" if path == "sessions" else "name"
+    read["data"]["attributes"][title] = "Another"
+
+    answer = await editor.send("PATCH", conference.url(path), read)
+
+    assert answer.status_code == 200, answer.text
+    after = (await editor.client.get(f"{conference.url(path)}?include={names}")).json()["data"]
+    assert after == read["data"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_relationships_change_nothing(editor: Any, conference: Any, path: str) -> None:
+    answer = await editor.patch(conference.url(path), relationships={})
+
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_value_that_no_rule_allows_may_stay_as_it_is(
+    editor: Any, conference: Any, session_factory: async_sessionmaker[AsyncSession]
+) -> None:
+    """An import keeps what could not be moved; a PATCH takes only links for it."""
+    url = conference.url("speakers")
+    async with session_factory.begin() as session:
+        values = {"photo_url": "/images/a.png", "website": "javascript:x", "email": "odd"}
+        await session.execute(update(models.Speaker).values(**values))
+    read = (await editor.client.get(url)).json()["data"]["attributes"]
+
+    answer = await editor.patch(url, {**read, "name": "New"})
+    refused = await editor.patch(url, {"photo-url": "/images/b.png"})
+
+    assert (answer.status_code, refused.status_code) == (200, 422)
+    after = answer.json()["data"]["attributes"]
+    assert after == {**read, "name": "New"}
+
+
+@pytest.mark.parametrize(("path", "name"), [("tracks", "sessions"), ("events", "speakers")])
+async def test_a_relationship_that_is_read_only_stays(
+    editor: Any, conference: Any, path: str, name: str
+) -> None:
+    data = [{"type": name.removesuffix("s"), "id": "1"}]
+
+    answer = await editor.patch(conference.url(path), relationships={name: {"data": data}})
+
+    assert error_of(answer) == (422, "invalid-value", f"/data/relationships/{name}")
+    assert "read-only" in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("given", [[], "x", None, {"nothing": 1}, {"name": 5}])
+async def test_attributes_that_cannot_be(editor: Any, conference: Any, given: Any) -> None:
+    data = {"type": "track", "id": str(conference.ids["tracks"][0]), "attributes": given}
+
+    answer = await editor.send("PATCH", conference.url("tracks"), {"data": data})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["source"]["pointer"].startswith("/data/attributes")
+
+
+IMAGES = [
+    ("speakers", "photo-url", ["thumbnail-image-url", "small-image-url", "icon-image-url"]),
+    ("events", "original-image-url", ["large-image-url", "thumbnail-image-url", "icon-image-url"]),
+]
+
+
+@pytest.mark.parametrize("images", IMAGES)
+@pytest.mark.parametrize("value", ["https://files.example/new.png", None])
+async def test_a_new_image_has_no_old_sizes(
+    editor: Any, conference: Any, images: tuple[str, str, list[str]], value: str | None
+) -> None:
+    path, image, sizes = images
+    url, old = conference.url(path), "https://files.example/old.png"
+    await editor.patch(url, {image: old})
+    before = await editor.patch(url, dict.fromkeys(sizes, old))
+    everything = before.json()["data"]["attributes"]
+    assert [everything[name] for name in sizes] == [old] * 3
+
+    same = await editor.patch(url, {image: old})
+    changed = await editor.patch(url, {**everything, image: value})
+    own = await editor.patch(url, {image: old, sizes[0]: "https://files.example/own.png"})
+
+    assert [same.json()["data"]["attributes"][name] for name in sizes] == [old] * 3
+    assert [changed.json()["data"]["attributes"][name] for name in sizes] == [None] * 3
+    told = own.json()["data"]["attributes"]
+    assert [told[name] for name in sizes] == ["https://files.example/own.png", None, None]

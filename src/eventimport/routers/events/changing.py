@@ -8,9 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.event_changes import change, delete_event, is_being_imported
 from eventimport.database.event_graph import Edge
-from eventimport.database.event_queries import Row
+from eventimport.database.event_queries import (
+    LINK_BYTES,
+    ByteBudget,
+    Row,
+    TooLargeError,
+    follow,
+)
+from eventimport.database.visibility import Viewer
 from eventimport.dependencies import AccountDep, ResourcesDep
-from eventimport.errors import refuse
+from eventimport.errors import ProblemError, refuse
 from eventimport.openevent.order import Kind
 from eventimport.routers.documentation import problems
 from eventimport.routers.events.access import find_to_change, viewer_of
@@ -22,12 +29,18 @@ from eventimport.routers.events.negotiation import (
     changed_meanwhile,
     check_if_match,
 )
-from eventimport.routers.events.patches import PATCHES, changes_of, linkage_body
+from eventimport.routers.events.patches import (
+    MAX_LINKS,
+    PATCHES,
+    changes_of,
+    is_changeable,
+    linkage_body,
+)
 from eventimport.routers.events.queries import ResourceQuery, query_of
 from eventimport.routers.events.reading import single_answer
 from eventimport.routers.events.route_class import ETAG, Endpoint, annotate, create_router
 from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
-from eventimport.routers.events.serializer import Answer
+from eventimport.routers.events.serializer import Answer, attributes_of
 from eventimport.stored_objects import delete_objects
 
 REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
@@ -120,20 +133,47 @@ async def _apply(connection: AsyncConnection, resource: ResourceType, row: Row, 
             f"This is the {resource.type} {row['id']}, not {data.id!r}.",
             source={"pointer": "/data/id"},
         )
-    values = changes_of(resource, data.attributes)
+    values = changes_of(resource, data.attributes, attributes_of(resource, row))
     _check_order(row, values)
     links_changed = False
-    relationships: Mapping[str, Any] = getattr(data, "relationships", {})
-    for name, given in relationships.items():
+    for name, given in data.relationships.items():
         edge = resource.edges[name]
         pointer = f"/data/relationships/{name}/data"
+        if "data" not in given:
+            continue
+        if await _is_linked_so(connection, edge, row, given["data"]):
+            continue
+        if not is_changeable(resource, name):
+            raise _read_only(edge)
         values |= await relink(
-            connection, edge, row, given.data, how=Linking.REPLACE, pointer=pointer
+            connection, edge, row, given["data"], how=Linking.REPLACE, pointer=pointer
         )
         links_changed = links_changed or edge.linked
     if not values and not links_changed:
         return row
     return await _write(connection, resource, row, values)
+
+
+async def _is_linked_so(connection: AsyncConnection, edge: Edge, row: Row, data: Any) -> bool:
+    """Whether the row is linked with what `data` names, and nothing else."""
+    given = data if isinstance(data, list) else [data] if data is not None else []
+    enough = ByteBudget(MAX_LINKS * LINK_BYTES)
+    try:
+        linked = await follow(connection, edge, [row], Viewer(is_admin=True), enough)
+    except TooLargeError:
+        return False
+    return {each.id for each in given} == set(map(str, linked.get(row["id"], ())))
+
+
+def _read_only(edge: Edge) -> ProblemError:
+    name = kebab(edge.name)
+    if edge.target is Kind.EVENT:
+        pointer = {"pointer": f"/data/relationships/{name}/data"}
+        what = "A resource cannot move to another event."
+        return refuse(403, "forbidden", "Not allowed", what, source=pointer)
+    what = f"{name!r} is read-only here. Leave it out, or send it as it is."
+    pointer = {"pointer": f"/data/relationships/{name}"}
+    return refuse(422, "invalid-value", "Invalid value", what, source=pointer)
 
 
 async def _write(

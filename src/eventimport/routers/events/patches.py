@@ -13,11 +13,14 @@ from pydantic import (
     Field,
     Strict,
     StrictBool,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
+    WrapValidator,
     create_model,
 )
 
-from eventimport.errors import refuse
+from eventimport.errors import ProblemError, refuse
 from eventimport.openevent import rich_text, values
 from eventimport.openevent.order import SHAPES, Kind
 from eventimport.openevent.times import parse_time
@@ -25,9 +28,11 @@ from eventimport.openevent.zones import find_zone
 from eventimport.routers.events.documents import IDENTIFIERS, optional_members
 from eventimport.routers.events.queries import NO_NUL
 from eventimport.routers.events.schema import TYPES, Attribute, ResourceType
+from eventimport.routers.problems import BODY, validation_problems
 
 MAX_TEXT: Final = 200_000
 MAX_LINKS: Final = 1_000
+MAX_ERRORS: Final = 20
 
 Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT, pattern=NO_NUL)]
 
@@ -160,33 +165,58 @@ def linkage_body(kind: Kind, *, many: bool) -> type[BaseModel]:
     return cast("type[BaseModel]", made)
 
 
-def _patch(resource: ResourceType) -> type[BaseModel]:
-    attributes = optional_members(
+def _attributes(resource: ResourceType) -> Any:
+    return optional_members(
         f"{resource.title}Changes",
-        "Those that are to change.",
+        "Those that are to change. What is as it is, read-only attributes too, may be sent back.",
         {name: _rule(resource.kind, a) for name, a in resource.attributes.items() if a.writable},
     )
+
+
+def is_changeable(resource: ResourceType, name: str) -> bool:
+    """Whether a PATCH of a resource may change this relationship."""
+    return resource.kind is Kind.SESSION and name != "event"
+
+
+def _relationships(resource: ResourceType) -> Any:
+    members = {}
+    for name, edge in resource.edges.items():
+        data = linkage_type(edge.target, many=edge.many)
+        key = f"{TYPES[edge.target].title}Target{'List' if edge.many else ''}"
+        members[name] = optional_members(
+            key,
+            "Without `data` nothing changes.",
+            {"data": data, "links": dict[str, Any] | None, "meta": dict[str, Any] | None},
+        )
+    return optional_members(
+        f"{resource.title}RelationshipChanges",
+        "Those that are to change. Only a session's can be changed, but for its event; the others"
+        " may be sent back as they are.",
+        members,
+    )
+
+
+_ATTRIBUTES: Final = {kind: _attributes(TYPES[kind]) for kind in Kind}
+_RELATIONSHIPS: Final = {kind: _relationships(TYPES[kind]) for kind in Kind}
+_VALID_ATTRIBUTES: Final = {kind: TypeAdapter(made) for kind, made in _ATTRIBUTES.items()}
+
+
+def _any_object(value: Any, check: Callable[[Any], Any]) -> Any:
+    return value if isinstance(value, dict) else check(value)
+
+
+def _patch(resource: ResourceType) -> type[BaseModel]:
+    attributes: Any = Annotated[_ATTRIBUTES[resource.kind], WrapValidator(_any_object)]
     fields: dict[str, Any] = {
         "type": (
             Annotated[Literal[resource.type], BeforeValidator(_same_type(resource.type))],
             ...,
         ),
         "id": (Annotated[str, Strict(), Field(max_length=100)], ...),
+        # Checked by `changes_of`, once it is known which of them would change anything.
         "attributes": (attributes, Field(default_factory=dict)),
+        "relationships": (_RELATIONSHIPS[resource.kind], Field(default_factory=dict)),
     }
-    if resource.kind is not Kind.EVENT:
-        relationships = {}
-        for name, edge in resource.edges.items():
-            if name == "event" or resource.kind is Kind.SESSION:
-                data = linkage_type(edge.target, many=edge.many)
-                key = f"{TYPES[edge.target].title}Target{'List' if edge.many else ''}"
-                relationships[name] = create_model(key, data=(data, ...))
-        members = optional_members(
-            f"{resource.title}RelationshipChanges",
-            "Those that are to change. A resource cannot move to another event.",
-            relationships,
-        )
-        fields["relationships"] = (members, Field(default_factory=dict))
     # Clients send back the links and the meta that they were given.
     fields["links"] = (dict[str, Any] | None, None)
     fields["meta"] = (dict[str, Any] | None, None)
@@ -206,7 +236,54 @@ def _patch(resource: ResourceType) -> type[BaseModel]:
 
 PATCHES: Final = {kind: _patch(TYPES[kind]) for kind in Kind}
 
+DERIVED: Final[Mapping[tuple[Kind, str], tuple[str, ...]]] = {
+    (Kind.EVENT, "original_image_url"): (
+        *("large_image_url", "thumbnail_image_url", "icon_image_url"),
+    ),
+    (Kind.SPEAKER, "photo_url"): (*("thumbnail_image_url", "small_image_url", "icon_image_url"),),
+}
+"""The columns with an image's smaller sizes, by the column of the image."""
 
-def changes_of(resource: ResourceType, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of a valid body, by column."""
-    return {resource.attributes[name].column: value for name, value in given.items()}
+
+def changes_of(
+    resource: ResourceType, given: Mapping[str, Any], current: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The attributes of a body that differ from the current ones, by column.
+
+    A changed image clears its smaller sizes, unless the body changes these as well. Raises 422 for
+    a value that is not valid, and for a read-only attribute that would change.
+    """
+    changed = {
+        name: value
+        for name, value in given.items()
+        if name not in current or not _is_same(value, current[name])
+    }
+    try:
+        valid = _VALID_ATTRIBUTES[resource.kind].validate_python(changed)
+    except ValidationError as error:
+        found = [_placed(resource, each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
+        raise ProblemError(tuple(validation_problems(found))) from None
+    changes = {resource.attributes[name].column: value for name, value in valid.items()}
+    for (kind, image), sizes in DERIVED.items():
+        if kind is resource.kind and image in changes:
+            changes = dict.fromkeys(sizes) | changes
+    return changes
+
+
+def _is_same(value: Any, current: Any) -> bool:
+    # In Python, True equals 1, and 1.0 equals 1; in JSON only the latter two are one number.
+    return bool(value == current) and isinstance(value, bool) == isinstance(current, bool)
+
+
+def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
+    """A validator's error, at its place in the body."""
+    name = error["loc"][0]
+    placed = {**error, "loc": (BODY, "data", "attributes", *error["loc"])}
+    if error["type"] == "extra_forbidden":
+        known = name in resource.attributes
+        placed["msg"] = (
+            "This attribute is read-only. Leave it out, or send it as it is."
+            if known
+            else f"Unknown attribute of {resource.type}."
+        )
+    return placed

@@ -49,6 +49,11 @@ def identifier(kind: Kind, row_id: int) -> Json:
     return {"type": TYPES[kind].type, "id": str(row_id)}
 
 
+def attributes_of(resource: ResourceType, row: Row) -> Json:
+    """All attributes of a row, as one who may change it reads them."""
+    return {name: _plain(row[attribute.column]) for name, attribute in resource.attributes.items()}
+
+
 def relationship_links(resource: ResourceType, row_id: int, name: str) -> dict[str, str]:
     """The links of a relationship."""
     base = resource.self_link(row_id)
