@@ -13,7 +13,10 @@ from eventimport.settings import Settings
 
 @pytest.mark.parametrize("bad", BAD_ARCHIVES.values(), ids=BAD_ARCHIVES)
 async def test_a_bad_archive_fails_with_its_place(
-    imports: Imports, bad: BadArchive, monkeypatch: pytest.MonkeyPatch
+    imports: Imports,
+    bad: BadArchive,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(Settings, "archive_limits", property(lambda _: bad.limits))
     job = await imports.run(bad.build())
@@ -31,6 +34,9 @@ async def test_a_bad_archive_fails_with_its_place(
     if bad.record is not None:
         assert bad.record in {error["meta"].get("record") for error in found}
     assert await imports.traces() == {}
+    (line,) = [each for each in caplog.messages if "failed with" in each]
+    assert str(job.id) in line
+    assert bad.code in line
 
 
 async def test_bad_archives_do_not_disturb_a_good_one(imports: Imports) -> None:

@@ -139,12 +139,58 @@ async def test_other_parts_are_passed_over(
     assert [job.archive_size for job in await traces.jobs()] == [len(archive)]
 
 
+NO_CHOICE = ('name="file"; filename=""', b"")
+
+
+@pytest.mark.parametrize("head", ['name="file"', 'name="file"; filename=""'])
+@pytest.mark.parametrize("others", [[], [NO_CHOICE], [NO_CHOICE, NO_CHOICE]])
+async def test_an_archive_without_a_file_name(
+    user_client: httpx.AsyncClient,
+    archive: bytes,
+    traces: Traces,
+    head: str,
+    others: list[tuple[str, bytes]],
+) -> None:
+    """Larger than a field may be; and forms have file inputs where no file was chosen."""
+    large = archive + bytes(100_000)
+    for parts in ([(head, large), *others], [*others, (head, large)]):
+        response = await user_client.post(URL, content=form(*parts), headers=FORM)
+        assert response.status_code == 202, response.text
+
+    assert [job.archive_size for job in await traces.jobs()] == [len(large)] * 2
+
+
+async def test_an_input_without_a_file_beside_the_archive(
+    user_client: httpx.AsyncClient, archive: bytes, traces: Traces
+) -> None:
+    body = form(NO_CHOICE, ('name="file"; filename="a.zip"', archive), NO_CHOICE)
+
+    response = await user_client.post(URL, content=body, headers=FORM)
+
+    assert response.status_code == 202
+    assert [job.archive_size for job in await traces.jobs()] == [len(archive)]
+
+
+async def test_lines_that_end_with_lf_are_explained(
+    user_client: httpx.AsyncClient, archive: bytes, traces: Traces
+) -> None:
+    body = form(('name="file"; filename="a.zip"', archive)).replace(b"\r\n", b"\n")
+
+    response = await user_client.post(URL, content=body, headers=FORM)
+
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["code"]) == (400, "malformed-form")
+    assert "CRLF" in error["detail"]
+    assert await traces.none()
+
+
 ZIP = b"PK\x05\x06" + bytes(18)
 FILE = 'name="file"; filename="a.zip"'
 REFUSED = {
     "no part": (form(), 400, "no-file"),
     "another part": (form(('name="archive"; filename="a.zip"', ZIP)), 400, "no-file"),
     "a field, not a file": (form(('name="file"', b"a.zip")), 400, "no-file"),
+    "an input without a file": (form(('name="file"; filename=""', b"")), 400, "no-file"),
     "an empty file": (form((FILE, b"")), 400, "empty-file"),
     "not a zip": (form((FILE, b"%PDF-1.7 and so on")), 415, "not-a-zip"),
     "shorter than a signature": (form((FILE, b"PK")), 415, "not-a-zip"),

@@ -62,7 +62,7 @@ async def test_an_unknown_parameter_is_named_on_every_route(
 
 
 async def test_not_many_unknown_parameters_are_listed(admin: httpx.AsyncClient) -> None:
-    query = "&".join(f"{'x' * 80}{n}=1" for n in range(500))
+    query = "&".join(f"{'x' * 80}{n}=1" for n in range(60))
     answer = await admin.get(f"/v1/settings?{query}")
 
     assert answer.status_code == 400

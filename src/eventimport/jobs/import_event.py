@@ -160,6 +160,11 @@ async def _fail(
     async with resources.engine.begin() as connection:
         await add_findings(connection, lease.job_id, findings)
         ended = await fail(connection, lease, words_of(resources.settings), errors, **values)
+    codes = ", ".join(dict.fromkeys(problem.code for problem in failure.problems))
+    reason = failure.problems[0].title
+    logger.warning(
+        "import %s failed with %d errors: %s (%s)", lease.job_id, failure.count, reason, codes
+    )
     await delete_objects(resources.engine, resources.storages, ended.files)
 
 

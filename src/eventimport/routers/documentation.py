@@ -10,6 +10,10 @@ from eventimport.routers.problems import MEDIA_TYPE, phrase
 
 REF = "#/components/schemas/"
 
+SIGN_IN_AGAIN = (
+    "The token is invalid or has expired. Sign in again, or leave the Authorization header out to"
+    " read what is public."
+)
 RETRY_AFTER_HEADER = {
     "Retry-After": {
         "description": "Seconds to wait before the next try.",
@@ -96,6 +100,8 @@ def _complete(operation: dict[str, Any]) -> None:
     if operation.get("security"):
         responses.setdefault("401", _problem(401))
         responses.setdefault("429", _problem(429))
+        if {} in operation["security"]:
+            responses["401"]["description"] = SIGN_IN_AGAIN
     for response in responses.values():
         for content in response.get("content", {}).values():
             # FastAPI describes each event of a stream with a keyword of OpenAPI 3.2.

@@ -1,6 +1,8 @@
 """The synchronous half of reading a form: bytes in, parts and their bytes out, within limits."""
 
+import re
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
@@ -14,6 +16,17 @@ from eventimport.storage.limits import UploadLimits
 
 _UNENCODED = frozenset({b"", b"7bit", b"8bit", b"binary"})
 _NO_LIMIT = 2**31
+
+MAX_FIRST_LINE = 200
+_BARE_LF = re.compile(rb"(?:\r?\n)*--[^\r\n]*\n")
+LF_LINES = (
+    "the form's lines end with LF. In multipart/form-data they end with CRLF: check the tool or"
+    " the editor that wrote the body"
+)
+NOT_A_FORM = (
+    "the body is not valid multipart/form-data: a boundary or the headers of a part are malformed."
+    " Let an HTTP client build the form, and send the Content-Type header that it makes"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +53,21 @@ class FormParser:
     """Feeds python-multipart's parser and turns its callbacks into events.
 
     `events` is what has been parsed and not yet taken; `ended` tells whether the closing boundary
-    has come. Raises ProblemError for a malformed form (400) and for each limit (413, naming it).
+    has come. Parts with a name of `files` are files, also if they have no file name. Raises
+    ProblemError for a malformed form (400) and for each limit (413, naming it).
     """
 
-    def __init__(self, boundary: bytes, limits: UploadLimits) -> None:
+    def __init__(self, boundary: bytes, limits: UploadLimits, files: Collection[str] = ()) -> None:
         self.events: deque[FormEvent] = deque()
         self.ended = False
         self._limits = limits
+        self._file_names = files
+        self._beginning = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_name = self._header_value = b""
         self._header_count = self._header_bytes = 0
         self._files = self._fields = 0
+        self._is_uncounted = False
         self._part_bytes = 0
         self._part_limit = ("", "", 0)
         try:
@@ -72,18 +89,23 @@ class FormParser:
                 max_header_size=_NO_LIMIT,
             )
         except FormParserError as error:
-            raise malformed(str(error).rstrip(".")) from error
+            raise malformed("the boundary in the Content-Type header is not valid") from error
 
     def feed(self, data: bytes) -> None:
         """Parse what has arrived."""
+        if len(self._beginning) < MAX_FIRST_LINE:
+            self._beginning += data[:MAX_FIRST_LINE]
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise malformed(str(error).rstrip(".")) from error
+            if _BARE_LF.match(self._beginning):
+                raise malformed(LF_LINES) from error
+            raise malformed(NOT_A_FORM) from error
 
     def _on_part_begin(self) -> None:
         self._headers = {}
         self._header_count = self._header_bytes = self._part_bytes = 0
+        self._is_uncounted = False
 
     def _on_header_begin(self) -> None:
         self._header_name = self._header_value = b""
@@ -115,7 +137,10 @@ class FormParser:
         if self._headers.get(b"content-transfer-encoding", b"").lower() not in _UNENCODED:
             raise malformed(f"the part {disposition.name!r} has a Content-Transfer-Encoding")
         content_type = self._headers.get(b"content-type", b"").decode("latin-1")
-        head = PartHead(disposition.name, disposition.filename, content_type or OCTET_STREAM)
+        filename = disposition.filename
+        if filename is None and disposition.name in self._file_names:
+            filename = ""
+        head = PartHead(disposition.name, filename, content_type or OCTET_STREAM)
         self._begin(head)
         self.events.append(head)
 
@@ -131,16 +156,26 @@ class FormParser:
             if self._fields > limits.max_fields:
                 raise too_large("fields in one request", "max_fields", limits.max_fields)
         else:
-            self._files += 1
             self._part_limit = (
                 f"bytes in the file {head.filename[:100]!r}",
                 "max_file_bytes",
                 limits.max_file_bytes,
             )
-            if self._files > limits.max_files:
-                raise too_large("files in one request", "max_files", limits.max_files)
+            # Browsers send an empty part without a file name where no file was chosen: that is a
+            # file only once it has a byte.
+            self._is_uncounted = not head.filename
+            if head.filename:
+                self._count_file()
+
+    def _count_file(self) -> None:
+        self._files += 1
+        if self._files > self._limits.max_files:
+            raise too_large("files in one request", "max_files", self._limits.max_files)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_uncounted and end > start:
+            self._is_uncounted = False
+            self._count_file()
         self._part_bytes += end - start
         if self._part_bytes > self._part_limit[2]:
             raise too_large(*self._part_limit)

@@ -160,9 +160,12 @@ async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -
     found: tuple[str, bytes] | None = None
     async for part in parts(request, limits):
         if part.name == ONE and part.filename is not None:
+            content = await part.read(limits.max_image_bytes, limit="max_image_bytes")
+            if not part.filename and not content:
+                # Browsers send such a part where no file was chosen.
+                continue
             if found is not None:
                 raise _bad_request("many-files", f"The form has more than one {ONE!r}.")
-            content = await part.read(limits.max_image_bytes, limit="max_image_bytes")
             await files.add(part.name, part.filename, content)
             found = part.filename.rpartition(".")[0] or part.filename, content
     if found is None:

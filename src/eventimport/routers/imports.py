@@ -164,7 +164,7 @@ async def _receive(
 ) -> None:
     """Store the archive and say so in the job."""
     job.archive_key = archive_key(job.id)
-    async for part in parts(request, limits):
+    async for part in parts(request, limits, files={FIELD}):
         if part.name == FIELD and part.filename is not None:
             await _store(part, part.filename, job, files)
     if job.archive_size is None:
@@ -172,20 +172,29 @@ async def _receive(
 
 
 async def _store(part: Part, file_name: str, job: ImportJob, files: FileRequest) -> None:
+    head = await _head(part)
+    # Without a file name this may be a field, or an input where no file was chosen.
+    if not (file_name or head.startswith(ZIP_SIGNATURES)):
+        return
     if job.archive_size is not None:
         raise _bad_request("many-files", f"The form has more than one part named {FIELD!r}.")
-    chunks = files.reading(part.name, file_name, _zip_chunks(part))
+    chunks = files.reading(part.name, file_name, _zip_chunks(head, part))
     job.archive_size = await files.store_archive(archive_key(job.id), chunks, content_type=ZIP_TYPE)
     job.file_name = _printable(file_name)
 
 
-async def _zip_chunks(part: Part) -> AsyncIterator[bytes]:
-    """The part's chunks, once its first bytes are a zip's."""
+async def _head(part: Part) -> bytes:
+    """The part's first bytes: as many as a signature has, or all there are."""
     head = b""
     async for chunk in part:
         head += chunk
         if len(head) >= len(ZIP_SIGNATURES[0]):
             break
+    return head
+
+
+async def _zip_chunks(head: bytes, part: Part) -> AsyncIterator[bytes]:
+    """The part's chunks, of which `head` is read, if its first bytes are a zip's."""
     _check_signature(head)
     yield head
     async for chunk in part:

@@ -1,6 +1,6 @@
 """multipart/form-data, parsed as it arrives: no temporary file, memory independent of size."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Final
 
 from starlette.requests import Request
@@ -55,8 +55,8 @@ class Part(AsyncIterator[bytes]):
 class Form(AsyncIterator[Part]):
     """The parts of one request. What has arrived and is not yet read is at most one chunk."""
 
-    def __init__(self, request: Request, limits: UploadLimits) -> None:
-        self._parser = FormParser(_boundary(request), limits)
+    def __init__(self, request: Request, limits: UploadLimits, files: Collection[str]) -> None:
+        self._parser = FormParser(_boundary(request), limits, files)
         self._events = self._parser.events
         self._current: Part | None = None
         allowed = limits.max_request_bytes
@@ -97,15 +97,17 @@ class Form(AsyncIterator[Part]):
             raise malformed("the body ends before its closing boundary")
 
 
-def parts(request: Request, limits: UploadLimits) -> Form:
+def parts(request: Request, limits: UploadLimits, files: Collection[str] = ()) -> Form:
     """The parts of a request's form, in the order sent: `async for part in parts(...)`.
+
+    Parts with a name of `files` are files; without a file name, theirs is empty.
 
     Refuses at once, with the body unread, what is no form (415), has no boundary (400) or says
     that it is too large (413). While reading it raises `ProblemError` for a malformed or truncated
     body (400), for each limit (413, naming it) and for a client that sends nothing for
     `chunk_timeout_seconds` (408), and `ClientDisconnect` for one that has gone.
     """
-    return Form(request, limits)
+    return Form(request, limits, files)
 
 
 def _boundary(request: Request) -> bytes:
