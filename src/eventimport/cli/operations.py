@@ -1,5 +1,6 @@
 """Commands that run and prepare the service."""
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from pkgutil import resolve_name
@@ -21,6 +22,9 @@ from eventimport.settings import load_settings
 WEB_APPLICATION = "eventimport.main:app_from_environment"
 WORKER = "eventimport.jobs.worker:run_worker"
 
+SWITCH_SECONDS = 0.001
+"""After how long a thread that renders a large page gives way to the event loop. Each request needs
+several turns, so at Python's 5 ms the others would take a tenth of a second longer."""
 STARTUP_FAILURE = 3
 """uvicorn's own exit status for an application that did not start."""
 
@@ -44,6 +48,7 @@ def serve(
     settings = load_settings()
     require_schema(settings.database, must_answer=False)
     keep_freed_memory()
+    sys.setswitchinterval(SWITCH_SECONDS)
     config = server_config(WEB_APPLICATION, settings, factory=True, host=host, port=port)
     server = Server(config)
     # As `uvicorn.run` does: Ctrl-C is no error, but an application that cannot start is one.
