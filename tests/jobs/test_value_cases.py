@@ -195,6 +195,19 @@ CASES = {
     "lengths": Case({"length", "no-name"}, _lengths),
     "links": Case({"link", "no-link", "object-with-link", "list-of-one", "invalid-value"}, _links),
     "media-path-with-folder": Case(set(), _nothing_more),
+    "media-paths": Case(
+        {
+            "list-of-one",
+            "media-link",
+            "media-missing",
+            "media-refused",
+            "media-spelling",
+            "no-file",
+            "object-with-link",
+            "invalid-value",
+        },
+        _nothing_more,
+    ),
     "paragraphs": Case(set(), _paragraphs),
     "references": Case(
         {
@@ -259,3 +272,16 @@ async def test_strict_refuses_a_case_with_a_finding(
 
     assert job.status == ("FAILURE" if CASES[name].codes else "SUCCESS")
     assert bool(await imports.traces()) != bool(CASES[name].codes)
+
+
+async def test_media_files_are_found_and_stored(imports: Imports, cases: Path) -> None:
+    job = await imports.run((cases / "media-paths.zip").read_bytes())
+
+    assert job.event_id is not None
+    speakers = await imports.rows("speakers", job.event_id)
+    stored = {row["source_id"] for row in speakers if "/media/" in (row["photo_url"] or "")}
+    assert stored == {"1", "2", "4", "5", "9", "10", "11", "12", "13", "14", "15", "18"}
+    linked = {row["source_id"]: row["photo_url"] for row in speakers if row["photo_url"]}
+    assert linked["3"] == "https://127.0.0.1:1/images/speakers/1.png"
+    assert linked["8"] == "https://www.example.org/a.png"
+    assert {"6", "7", "16", "17"}.isdisjoint(linked)

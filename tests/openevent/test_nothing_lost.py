@@ -78,7 +78,19 @@ SCALARS = (
         [
             *("", "true", "2016-05-05T09:00:00+02:00", "2016-05-05T09:00:00", "01.30", "3"),
             *("<p>a<br/>b</p>", "<script>x</script>", "http://x.example/a.png", "/images/a.png"),
-            *("javascript:x", "images/missing.png", "US / Pacific"),
+            *("javascript:x", "images/missing.png", "US / Pacific", "+05:30", "none", "N/A"),
+            *("2027-03-05 09.30", "05/03/2027 09:30", "2027-03-05", "20270305", 20270305),
+            *(1804235400, "1804235400000", "25:30", "March 5, 2027 9:30 AM", "1801-01-01T00:00Z"),
+            *("a<b and x>0", "List<String> & <jane@example.org>", "one\n\n<b>two</b>", "<b>x"),
+            *("Q&amp;A &lt;b&gt;", "@jane@example.social", "http//x.example", "a@x.example"),
+            *(
+                "https://a.example, https://b.example",
+                "images\\a.png",
+                "images/a.png?1",
+                "C:\\a.png",
+            ),
+            *("//x.example/a.png", "www.x.example/a.png", "data:image/png;base64,AAAA", "pending"),
+            *("Accepted ", "completed", "45 min", "PT45M", 90, "0.20", "1.5", 491701234567.0),
         ]
     )
 )
