@@ -71,7 +71,7 @@ def _of_number(value: float) -> LengthReading | None:
     if value == int(value):
         return _of_whole(int(value))
     if abs(round(value * 100) - value * 100) > 1e-6:
-        return _made(round(value * 60), "it was read as decimal hours")
+        return _made(round(value * 60), "as decimal hours")
     whole, _, digits = f"{value:.2f}".partition(".")
     return _of_decimal(int(whole), digits.rstrip("0"))
 
@@ -80,7 +80,7 @@ def _of_text(text: str) -> LengthReading | None:  # noqa: PLR0911 - one for each
     if _WHOLE.fullmatch(text):
         return _of_whole(int(text))
     if found := _CLOCK.fullmatch(text):
-        doubt = "its seconds were left out" if int(found[3] or 0) else None
+        doubt = "without its seconds" if int(found[3] or 0) else None
         return _made(int(found[1]) * 60 + int(found[2]), doubt)
     if found := _DECIMAL.fullmatch(text):
         hours, digits, unit = int(found[1]), str(found[2]), found[3]
@@ -95,7 +95,7 @@ def _of_text(text: str) -> LengthReading | None:  # noqa: PLR0911 - one for each
         if not any(found.groups()):
             return None
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-        doubt = "its seconds were left out" if seconds % 60 else None
+        doubt = "without its seconds" if seconds % 60 else None
         return _made(days * LONG_DAY + hours * 60 + minutes + seconds // 60, doubt)
     if (found := _WORDS.fullmatch(text)) and any(found.groups()):
         in_days, in_hours, in_minutes = (int(part or 0) for part in found.groups())
@@ -106,7 +106,7 @@ def _of_text(text: str) -> LengthReading | None:  # noqa: PLR0911 - one for each
 def _of_whole(value: int) -> LengthReading | None:
     if value < 10:
         return _made(value * 60)
-    doubt = "it is longer than a day" if value > LONG_DAY else None
+    doubt = "which is longer than a day" if value > LONG_DAY else None
     return _made(value, doubt)
 
 
@@ -118,8 +118,8 @@ def _of_decimal(hours: int, digits: str) -> LengthReading | None:
     else:
         as_minutes, is_decimal = int(digits), False
     if as_minutes > 59 or is_decimal:
-        return _made(hours * 60 + round(float("0." + digits) * 60), "it was read as decimal hours")
-    return _made(hours * 60 + as_minutes, "it was read as hours and minutes")
+        return _made(hours * 60 + round(float("0." + digits) * 60), "as decimal hours")
+    return _made(hours * 60 + as_minutes, "as hours and minutes")
 
 
 def _made(minutes: int, doubt: str | None = None) -> LengthReading | None:

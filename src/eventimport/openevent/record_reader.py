@@ -351,7 +351,7 @@ class RecordReader:
         record.values["length"] = found.text
         place = place_of(record, entry, "length")
         if found.doubt:
-            message = f"the length was read as “{found.text}”; {found.doubt}"
+            message = f"the length was read as “{found.text}”, {found.doubt}"
             self._report.warning("length", message, place, given)
         elif found.text != given:
             self._report.repair("length", f"the length was read as “{found.text}”", place, given)
@@ -527,7 +527,8 @@ class RecordReader:
             del record.values[name]
             record.keep(name, given)
             if found.repaired:
-                self._report.repair("no-link", found.repaired, place, given)
+                message = f"“{given.strip()[:40]}” means that there is no link"
+                self._report.repair("no-link", message, place, given)
             else:
                 message = f"{found.problem}; the value is kept in `extra`"
                 self._report.warning("link", message, place, given)
@@ -550,7 +551,7 @@ class RecordReader:
         elif value.strip().casefold() in web_links.NOTHING:
             del record.values[name]
             record.keep(name, value)
-            message = "this means that there is no file"
+            message = f"“{value.strip()[:40]}” means that there is no file"
             self._report.repair("no-file", message, place_of(record, entry, name), value)
         elif not values.is_media_source(value):
             self._set_aside(record, name, entry, "neither a path nor a link")
