@@ -25,8 +25,17 @@ from eventimport.visible_text import visible
 FIELDS: Final = {"method", "route", "status", "seconds", "bytes", "stages"}
 """What a record's `extra` may add; what other libraries put there is left out."""
 
-QUIET: Final = ("httpx", "httpcore", "botocore", "aiobotocore", "boto3", "asyncpg", "multipart")
-"""They tell of every request they make, URLs and all."""
+QUIET: Final = (
+    "httpx",
+    "httpcore",
+    "botocore",
+    "aiobotocore",
+    "boto3",
+    "asyncpg",
+    "multipart",
+    "arq",
+)
+"""They log every request that they make, URLs included, or every wake-up."""
 
 bind = bind_contextvars
 """Names (`request_id`, `task_id`, `user_id`) that every line of this request or job bears."""

@@ -1,23 +1,30 @@
-"""The queue port, and arq behind it. Only ids travel; the row in `import_jobs` is the truth."""
+"""The queue port, and arq behind it.
+
+An arq job carries no id: it only wakes a worker, which claims the next task from the database. A
+duplicate, late or lost wake-up is harmless, because workers also look for tasks by themselves.
+"""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import count
-from typing import Any, Protocol, cast
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol, cast
 
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from eventimport.errors import EventImportError
 
-IMPORT_EVENT = "import_event"
-"""The name of the function that the worker registers for imports: `(ctx, job_id, attempt)`."""
+WAKE_UP: Final = "wake_up"
+"""The name of the function that the worker registers: `(ctx)`."""
+
+_SCORE: Final = datetime.fromtimestamp(1, UTC)
+"""arq runs a job once its score, by default the enqueuer's wall clock, isn't ahead of the worker's
+clock. This one never is, and it isn't 0, which arq never runs."""
+
+_EXPIRES: Final = timedelta(days=1)
+"""Without it, arq would derive a negative expiry from the score."""
 
 
 def worker_key(queue_name: str, worker: str) -> str:
@@ -26,22 +33,14 @@ def worker_key(queue_name: str, worker: str) -> str:
 
 
 class QueueUnavailableError(EventImportError):
-    """Redis does not answer; what was to be enqueued is not, as far as one knows."""
+    """Redis did not answer; the wake-up may be lost."""
 
 
-class ImportQueue(Protocol):
+class Queue(Protocol):
     """What the service asks of a queue."""
 
-    async def enqueue_import(self, job_id: UUID, attempt: int) -> None:
-        """Have a worker run this attempt of the import; that it is enqueued already is no error.
-
-        Raises QueueUnavailableError, within a few seconds.
-        """
-        ...
-
-    async def renew_import(self, job_id: UUID, attempt: int) -> None:
-        """Have a worker run this attempt although it was enqueued before, and perhaps taken by a
-        worker that has died since; where it still waits for one, nothing changes.
+    async def wake_worker(self) -> None:
+        """Have a worker look for tasks now.
 
         Raises QueueUnavailableError, within a few seconds.
         """
@@ -97,55 +96,20 @@ def create_redis(config: QueueConfig, *, timeout: float | None = None) -> ArqRed
     return redis
 
 
-def _arq_id(job_id: UUID, attempt: int, number: int = 0) -> str:
-    return f"import:{job_id}:{attempt}" + (f":{number}" if number else "")
-
-
 class ArqQueue:
     """The queue that arq's workers read."""
 
     def __init__(self, config: QueueConfig) -> None:
         self._redis = create_redis(config)
-        self._name = config.name
         self._timeout = config.timeout * 2
 
-    async def enqueue_import(self, job_id: UUID, attempt: int) -> None:
-        """See `ImportQueue`. arq ignores a second job of one id, so the id holds the attempt."""
-        async with self._answering():
-            await self._enqueue(job_id, attempt, _arq_id(job_id, attempt))
-
-    async def renew_import(self, job_id: UUID, attempt: int) -> None:
-        """See `ImportQueue`. What a dead worker has taken, arq holds to be in progress for as long
-        as a job may take, and does not enqueue again until then; and it goes on looking at such
-        jobs, the oldest first, at only so many of them. So they leave the queue, and what takes
-        their place has another id: a living worker must not have two jobs of one."""
-        async with self._answering():
-            if attempt:
-                await self._first_not_taken(job_id, attempt - 1)
-            arq_id = await self._first_not_taken(job_id, attempt)
-            if await self._redis.zscore(self._name, arq_id) is None:
-                await self._redis.delete(job_key_prefix + arq_id)
-                await self._enqueue(job_id, attempt, arq_id)
-
-    async def _first_not_taken(self, job_id: UUID, attempt: int) -> str:
-        for number in count():
-            arq_id = _arq_id(job_id, attempt, number)
-            if not await self._redis.exists(in_progress_key_prefix + arq_id):
-                return arq_id
-            await self._redis.zrem(self._name, arq_id)
-            await self._redis.delete(job_key_prefix + arq_id, retry_key_prefix + arq_id)
-        raise AssertionError("numbers do not end")
-
-    async def _enqueue(self, job_id: UUID, attempt: int, arq_id: str) -> None:
-        await self._redis.enqueue_job(IMPORT_EVENT, str(job_id), attempt, _job_id=arq_id)
-
-    @asynccontextmanager
-    async def _answering(self) -> AsyncIterator[None]:
+    async def wake_worker(self) -> None:
+        """See `Queue`."""
         try:
             async with asyncio.timeout(self._timeout):
-                yield
+                await self._redis.enqueue_job(WAKE_UP, _defer_until=_SCORE, _expires=_EXPIRES)
         except (RedisError, OSError, TimeoutError) as error:
-            raise QueueUnavailableError(f"the queue is away: {error}") from error
+            raise QueueUnavailableError(f"the queue is unavailable: {error}") from error
 
     async def close(self) -> None:
         """Close the connections to Redis."""

@@ -21,7 +21,7 @@ from eventimport.limits import Limiter, LookAlikes
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.metrics import RequestMetrics
-from eventimport.queue import ArqQueue, ImportQueue, create_redis
+from eventimport.queue import ArqQueue, Queue, create_redis
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage
@@ -52,7 +52,7 @@ class Resources:
     sessions: async_sessionmaker[AsyncSession]
     storages: StorageSet
     storage_choice: StorageChoice
-    queue: ImportQueue
+    queue: Queue
     redis: ArqRedis
     limiter: Limiter
     task_watcher: TaskWatcher

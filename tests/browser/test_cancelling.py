@@ -11,8 +11,8 @@ from tests.conftest import execute, run_apart
 
 TASK = re.compile(r"/v1/tasks/[^/]+$")
 BEGIN = (
-    "UPDATE import_jobs SET status = 'STARTED', stage = 'media', message = 'Moving the media',"
-    " done = 2, total = 9, attempt = 1, heartbeat_at = now()"
+    "UPDATE tasks SET status = 'STARTED', stage = 'media', message = 'Moving the media',"
+    " done = 2, total = 9, attempt = 1, held = true"
 )
 """What a worker writes that moves the media, and takes its time."""
 

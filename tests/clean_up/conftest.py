@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.jobs.conftest import Imports, imports, settings
 from tests.openevent.planning import zip_of
+from tests.rows import change_imports
 from tests.storage.conftest import bucket, s3_client, s3_config, s3_endpoint
 from tests.stored_files import keys_in, store
 
@@ -74,7 +75,7 @@ async def pass_time(connection: AsyncConnection, by: timedelta) -> None:
     """Make the database believe that everything happened so much earlier."""
     for table, columns in {
         "stored_objects": ("created_at", "kept_at"),
-        "import_jobs": ("created_at", "started_at", "heartbeat_at", "finished_at"),
+        "tasks": ("created_at", "started_at", "finished_at"),
     }.items():
         changes = ", ".join(f"{column} = {column} - CAST(:by AS interval)" for column in columns)
         await connection.execute(text(f"UPDATE {table} SET {changes}"), {"by": by})
@@ -122,10 +123,7 @@ class World:
 
     async def change(self, job: ImportJob, **values: Any) -> None:
         """Write to a job's row."""
-        async with self.resources.engine.begin() as connection:
-            await connection.execute(
-                update(ImportJob).where(ImportJob.id == job.id).values(**values)
-            )
+        await change_imports(self.resources.engine, job.id, **values)
 
     async def count(self, model: Any) -> int:
         """How many rows there are."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, text, update
-from tests.clean_up.conftest import CONFERENCE, OLD, PLACES, UnreliableStorage, World
+from tests.clean_up.conftest import CONFERENCE, PLACES, UnreliableStorage, World
 from tests.jobs.conftest import Imports
+from tests.lost_workers import lose_workers
 from tests.openevent.planning import zip_of
 from tests.stored_files import chunks_of, keys_in, store
 
@@ -32,7 +33,6 @@ from eventimport.database.objects import (
     use_objects,
 )
 from eventimport.jobs import clean_up as clean_up_module
-from eventimport.jobs.recovery import recover
 from eventimport.storage.keys import media_key, upload_key
 from eventimport.storage.protocol import StorageError
 
@@ -182,9 +182,9 @@ async def test_an_import_that_is_given_up_deletes_what_is_its_own(
     """After its last attempt, whatever has become of the attempts before."""
     job = await imports.job(await imports.accept(CONFERENCE))
     await store(world.resources, media_key(1, "events", 1, "logo_url", "a"), ObjectPurpose.MEDIA)
-    await world.change(job, status="STARTED", attempt=99, heartbeat_at=job.created_at - OLD)
+    await world.change(job, status="STARTED", held=True, failures=99)
 
-    await recover(world.resources)
+    await lose_workers(world.resources)
 
     assert (await imports.job(job.id)).status == "FAILURE"
     assert await world.clean_up() == {"media": 1}

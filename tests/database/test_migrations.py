@@ -100,6 +100,43 @@ async def test_older_reports_keep_their_findings(empty_database_url: str) -> Non
     await connection.close()
 
 
+async def test_imports_become_tasks_and_running_ones_go_on(empty_database_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_database_url, "0004")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("INSERT INTO users (email, password_hash) VALUES ('a@b.example', '')")
+    await connection.execute(
+        "INSERT INTO import_jobs (user_id, status, attempt, stage, file_name, errors)"
+        " SELECT users.id, status, attempt, stage, file_name, errors::jsonb FROM users, (VALUES"
+        " ('PENDING', 0, NULL, 'a', NULL), ('STARTED', 2, 'media', 'b', NULL),"
+        " ('SUCCESS', 3, 'done', 'c', NULL), ('FAILURE', 1, 'reading', 'd', '[{}]'),"
+        " ('REVOKED', 1, 'reading', 'e', NULL))"
+        " AS given (status, attempt, stage, file_name, errors)"
+    )
+    await asyncio.to_thread(migrations.upgrade, empty_database_url, "0005")
+
+    rows = await connection.fetch(
+        "SELECT kind, status, attempt, held, failures, stage, errors, file_name"
+        " FROM tasks JOIN import_jobs USING (id) ORDER BY file_name"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("import", "PENDING", 0, False, 0, None, None, "a"),
+        ("import", "STARTED", 2, True, 1, "media", None, "b"),
+        ("import", "SUCCESS", 3, False, 0, "done", None, "c"),
+        ("import", "FAILURE", 1, False, 0, "reading", "[{}]", "d"),
+        ("import", "REVOKED", 1, False, 0, "reading", None, "e"),
+    ]
+
+    await asyncio.to_thread(migrations.downgrade, empty_database_url, "0004")
+    back = await connection.fetch(
+        "SELECT status, attempt, stage, errors, file_name FROM import_jobs ORDER BY file_name"
+    )
+    assert [tuple(row) for row in back] == [
+        (row["status"], row["attempt"], row["stage"], row["errors"], row["file_name"])
+        for row in rows
+    ]
+    await connection.close()
+
+
 async def test_two_processes_that_migrate_at_once_take_turns(empty_database_url: str) -> None:
     program = (
         "import sys; from eventimport.database.migrations import upgrade; upgrade(sys.argv[1])"

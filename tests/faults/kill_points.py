@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 from typing import Any, Literal
 
 JOB = "eventimport.jobs.import_event:"
+SLOTS = "eventimport.jobs.slots:"
 STAGES = "eventimport.jobs.import_stages:"
 RECORDS = "eventimport.database.media_records:ImportMediaRecords."
 IMAGES = "eventimport.media.image_processes:ImageProcesses."
@@ -72,10 +73,11 @@ class KillPoint:
 COPY = "asyncpg.connection:Connection.copy_records_to_table"
 
 KILL_POINTS = [
-    # Taking it: arq has given it to the worker, and the row does not know yet.
-    KillPoint(JOB + "claim", "before"),
-    KillPoint(JOB + "claim", "after"),
-    KillPoint(JOB + "_claim", "after"),
+    # Claiming it: before, within the transaction, and once it is committed.
+    KillPoint(SLOTS + "claim_next", "before"),
+    KillPoint(SLOTS + "claim_next", "after"),
+    KillPoint(SLOTS + "Slots._claim", "after"),
+    KillPoint(JOB + "lease_import", "after"),
     # Reading.
     KillPoint(STAGES + "local_copy", "before"),
     KillPoint(STAGES + "read_conference", "before"),
@@ -90,7 +92,7 @@ KILL_POINTS = [
     KillPoint(COPY, "before"),
     KillPoint(COPY, "after", 7),
     KillPoint(STAGES + "write_plan", "after"),
-    KillPoint(STAGES + "update_job", "after"),
+    KillPoint(STAGES + "update_import", "after"),
     KillPoint(STAGES + "_write", "after"),
     # Media: each step of the first medium, and of later ones.
     KillPoint(STAGES + "move_media", "before"),

@@ -6,16 +6,16 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, update
 from tests.faults.conferences import conference
 from tests.faults.kill_points import KillPoint
 from tests.faults.wholeness import Inspector
 from tests.faults.workers import PATIENCE, WorkerProcess, Workers
+from tests.rows import change_imports
 from tests.stored_files import accept_archive
 
 from eventimport.database.models import ImportJob, ImportStatus, User
@@ -31,6 +31,8 @@ QUICK: Final = {
     "HEARTBEAT_INTERVAL": "0.2",
     "HEARTBEAT_TIMEOUT": "1.0",
     "RECOVERY_INTERVAL": "0.2",
+    "TASK_POLL_INTERVAL": "0.2",
+    "MAX_RUNNING_PER_USER": "100",
     "DATABASE_IDLE_TIMEOUT": "1.0",
     "MAIL_INTERVAL": "0.1",
     "SHUTDOWN_GRACE": "5",
@@ -79,19 +81,13 @@ class Service:
         job_id = await accept_archive(
             self.resources, self.user_id, content, file_name=f"{number}.zip"
         )
-        try:
-            await self.resources.queue.enqueue_import(job_id, 0)
-        except QueueUnavailableError:
-            return job_id
-        await self.change(job_id, enqueued_at=func.now())
+        with suppress(QueueUnavailableError):
+            await self.resources.queue.wake_worker()
         return job_id
 
     async def change(self, job_id: UUID, **values: Any) -> None:
         """Change a job's row."""
-        async with self.resources.engine.begin() as connection:
-            await connection.execute(
-                update(ImportJob).where(ImportJob.id == job_id).values(**values)
-            )
+        await change_imports(self.resources.engine, job_id, **values)
 
     async def job(self, job_id: UUID) -> ImportJob:
         """The job's row."""

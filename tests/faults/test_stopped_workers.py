@@ -8,7 +8,7 @@ import pytest
 from tests.faults.kill_points import DISK, RECORDS, STAGES, KillPoint
 from tests.faults.service import Service
 
-from eventimport.database.models import ImportStatus
+from eventimport.database.models import ImportJob, ImportStatus
 from eventimport.jobs.worker import _cancelled
 from eventimport.settings import Settings
 
@@ -73,12 +73,8 @@ async def test_who_wakes_up_too_late_changes_nothing(service: Service, point: Ki
     assert len(service.mails()) == 1
 
 
-@pytest.mark.parametrize(
-    "point", [KillPoint(STAGES + "read_conference", "before"), KillPoint(DISK + "put", "after", 3)]
-)
-async def test_what_kills_its_worker_each_time_is_given_up(
-    service: Service, point: KillPoint
-) -> None:
+async def killed_twice(service: Service, point: KillPoint) -> ImportJob:
+    """The import, once two of its workers were killed at this point and no other may try."""
     job_id = await service.accept()
     for _ in range(2):
         worker = await service.worker(point, MAX_ATTEMPTS="2")
@@ -86,10 +82,25 @@ async def test_what_kills_its_worker_each_time_is_given_up(
     await service.worker(MAX_ATTEMPTS="2")
     job = await service.ended(job_id)
     await service.mailed()
+    return job
+
+
+async def test_what_kills_its_worker_each_time_is_given_up(service: Service) -> None:
+    job = await killed_twice(service, KillPoint(STAGES + "read_conference", "before"))
     assert (job.status, job.attempt, job.event_id) == (ImportStatus.FAILURE, 2, None)
     assert job.errors is not None
     assert [error["code"] for error in job.errors] == ["worker-lost"]
     assert await service.violations({}) == []
+
+
+async def test_media_that_kill_their_worker_each_time_are_left_out(service: Service) -> None:
+    job = await killed_twice(service, KillPoint(RECORDS + "settle", "before", 3))
+    assert (job.status, job.attempt, job.errors) == (ImportStatus.SUCCESS, 2, None)
+    assert job.event_id is not None
+    assert job.report is not None
+    outcomes = job.report["media"]["outcomes"]
+    assert outcomes["NOT_STORED"] > 0
+    assert "PLANNED" not in outcomes
 
 
 def test_a_lost_import_goes_on_within_a_minute() -> None:

@@ -17,7 +17,7 @@ from tests.fuzz.mutations import KINDS, mutant
 from tests.fuzz.reading import check_told, outcome_of
 
 from eventimport.database.event_writer import draw_ids, write_plan
-from eventimport.database.leases import Lease
+from eventimport.database.tasks import Lease
 from eventimport.jobs.import_rows import rows_of_import
 from eventimport.openevent.plan import TableRows
 
@@ -64,7 +64,7 @@ async def test_the_database_takes_whatever_was_planned(
         written += 1
         job_id = uuid4()
         lease = Lease(
-            job_id=job_id,
+            task_id=job_id,
             attempt=1,
             user_id=user.id,
             strict=False,
@@ -76,10 +76,12 @@ async def test_the_database_takes_whatever_was_planned(
         plan = outcome.plan
         told = {"media": plan.media_report(), **outcome.report.as_dict()}
         async with engine.connect() as connection:
-            await connection.execute(
-                text("INSERT INTO import_jobs (id, user_id, report) VALUES (:id, :user, :report)"),
-                {"id": job_id, "user": user.id, "report": json.dumps(told)},
-            )
+            for statement in (
+                "INSERT INTO tasks (id, kind, user_id) VALUES (:id, 'import', :user)",
+                "INSERT INTO import_jobs (id, report) VALUES (:id, :report)",
+            ):
+                named = {"id": job_id, "user": user.id, "report": json.dumps(told)}
+                await connection.execute(text(statement), named)
             try:
                 await write_plan(connection, [*plan.tables, *rows_of_import(plan, lease)])
             except Exception as error:  # noqa: BLE001 - told with its seed

@@ -86,7 +86,7 @@ class Imports:
     async def traces(self) -> dict[str, int]:
         """How many rows each table of events has, of those that have any."""
         told = {"notifications", "outgoing_mails"}
-        besides = {"users", "import_jobs", "import_findings", "service_settings"} | told
+        besides = {"users", "tasks", "import_jobs", "import_findings", "service_settings"} | told
         counts = {}
         async with self.resources.engine.connect() as connection:
             for table in Base.metadata.sorted_tables:

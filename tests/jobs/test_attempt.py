@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from eventimport.database.leases import Lease
+from eventimport.database.tasks import Lease
 from eventimport.jobs.attempt import Attempt, AttemptStoppedError
 
 DEADLINE = 60
@@ -17,7 +17,7 @@ MANY = 40
 
 def attempt() -> Attempt:
     lease = Lease(
-        job_id=uuid4(),
+        task_id=uuid4(),
         attempt=1,
         user_id=1,
         strict=False,

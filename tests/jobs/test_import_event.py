@@ -1,18 +1,18 @@
 """An archive goes in, an event comes out: exactly once, or not at all."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import text
 from tests.jobs.conftest import Imports
+from tests.lost_workers import lose_workers
 from tests.openevent.planning import zip_of
+from tests.rows import change_imports
 
 from eventimport.database.event_writer import write_plan
-from eventimport.database.leases import StaleAttemptError, claim, update_job
+from eventimport.database.tasks import StaleAttemptError, claim, release, update_task
 from eventimport.jobs.import_event import run_import
 from eventimport.jobs.import_stages import new_identifier
 
@@ -178,10 +178,7 @@ async def test_a_stale_attempt_commits_nothing(
         await write_plan(*arguments)
         monkeypatch.undo()
         # Meanwhile the worker was taken for dead, and another one has done the job.
-        async with imports.resources.engine.begin() as connection:
-            await connection.execute(
-                text("UPDATE import_jobs SET heartbeat_at = now() - interval '1 hour'")
-            )
+        assert await lose_workers(imports.resources) == 1
         others.append(asyncio.create_task(run_import(imports.resources, job_id)))
         await asyncio.wait(others)
 
@@ -197,14 +194,15 @@ async def test_a_stale_attempt_commits_nothing(
 async def test_an_old_number_changes_no_row(imports: Imports) -> None:
     job_id = await imports.accept(ARCHIVE)
     async with imports.resources.engine.begin() as connection:
-        old = await claim(connection, job_id, stale_after=timedelta(0))
-        new = await claim(connection, job_id, stale_after=timedelta(seconds=-1))
+        old = await claim(connection, job_id)
         assert old is not None
+        assert await claim(connection, job_id) is None
+        await release(connection, old)
+        new = await claim(connection, job_id)
         assert new is not None
         with pytest.raises(StaleAttemptError):
-            await update_job(connection, old, done=1)
-        await update_job(connection, new, done=1)
-        assert await claim(connection, job_id, stale_after=timedelta(hours=1)) is None
+            await update_task(connection, old, done=1)
+        await update_task(connection, new, done=1)
 
 
 async def test_a_cancelled_import_is_handed_back(
@@ -315,29 +313,39 @@ async def test_what_fails_after_the_commit_is_tried_again(
 
     monkeypatch.setattr(FINISH, crash)
     job = await imports.run(ARCHIVE)
-    assert (job.status, job.attempt, job.enqueued_at) == ("PENDING", 1, None)
+    assert (job.status, job.attempt, job.failures, job.held) == ("PENDING", 1, 1, False)
+    assert job.retry_at is not None
     (event,) = await imports.rows("events")
     monkeypatch.undo()
+    await run_import(imports.resources, job.id)
+    assert (await imports.job(job.id)).status == "PENDING", "it is put off for a while"
+    await change_imports(imports.resources.engine, retry_at=None)
     await run_import(imports.resources, job.id)
     job = await imports.job(job.id)
     assert (job.status, job.event_id) == ("SUCCESS", event["id"])
 
 
-async def test_the_last_attempt_to_fail_takes_the_event_along(
+async def test_the_last_attempt_to_fail_leaves_the_event(
     imports: Imports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """People may have seen and edited it: it stays, and the report says what isn't stored."""
+
     async def crash(*_: Any) -> None:
         raise CrashError
 
     monkeypatch.setattr(FINISH, crash)
     job_id = await imports.accept(ARCHIVE)
     for _ in range(imports.resources.settings.max_attempts):
+        await change_imports(imports.resources.engine, retry_at=None)
         await run_import(imports.resources, job_id)
     job = await imports.job(job_id)
-    assert (job.status, job.event_id) == ("FAILURE", None)
-    assert job.errors is not None
-    assert job.errors[0]["code"] == "internal-error"
-    assert await imports.traces() == {}
+    (event,) = await imports.rows("events")
+    assert (job.status, job.event_id, job.errors) == ("SUCCESS", event["id"], None)
+    assert job.report is not None
+    assert job.report["counts"]["sessions"] == 1
+    assert job.report["media"]["outcomes"] == {"NOT_STORED": 2}
+    assert {item["detail"] for item in job.report["media"]["items"]} == {"internal error"}
+    assert job.message == "Imported; 2 media files were not stored"
 
 
 def test_identifiers_are_never_numbers() -> None:

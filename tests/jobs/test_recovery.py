@@ -9,14 +9,15 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import func, text, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.jobs.conftest import Imports
+from tests.lost_workers import lose_workers
 
-from eventimport.database.models import ImportJob, ImportStatus
+from eventimport.database.models import ImportStatus
 from eventimport.database.stopped_clients import end_stopped_clients
+from eventimport.database.tasks import claim
 from eventimport.jobs import recovery
-from eventimport.jobs.recovery import recover
 from eventimport.resources import Resources
 
 APPLICATION = "eventimport"
@@ -42,12 +43,10 @@ async def stop_within_a_statement(connection: asyncpg.Connection) -> None:
 
 
 async def silent_job(imports: Imports) -> UUID:
-    """A job whose worker was heard of an hour ago."""
+    """A job whose worker sends no heartbeat."""
     job_id = await imports.accept(b"an archive")
-    hour = func.now() - text("interval '1 hour'")
-    values = {"status": ImportStatus.STARTED, "attempt": 1, "heartbeat_at": hour}
     async with imports.resources.engine.begin() as connection:
-        await connection.execute(update(ImportJob).where(ImportJob.id == job_id).values(**values))
+        assert await claim(connection, job_id) is not None
     return job_id
 
 
@@ -58,11 +57,11 @@ async def test_a_row_that_a_stopped_worker_holds_is_taken_from_it(
     hasty = imports.resources.settings.model_copy(update={"database_idle_timeout": 0.01})
     resources: Resources = replace(imports.resources, settings=hasty)
     async with client(database_url) as connection:
-        await connection.fetch("SELECT id FROM import_jobs WHERE id = $1 FOR UPDATE", job_id)
+        await connection.fetch("SELECT id FROM tasks WHERE id = $1 FOR UPDATE", job_id)
         await stop_within_a_statement(connection)
         async with asyncio.timeout(30):
             # The server may need a moment to end a session.
-            while not await recover(resources):
+            while not await lose_workers(resources):
                 pass
         assert connection.is_closed()
     job = await imports.job(job_id)
@@ -78,7 +77,7 @@ async def test_a_database_that_lets_nobody_be_ended_does_not_stop_the_recovery(
 
     job_id = await silent_job(imports)
     monkeypatch.setattr(recovery, "end_stopped_clients", refused)
-    assert await recover(imports.resources) == 1
+    assert await lose_workers(imports.resources) == 1
     assert (await imports.job(job_id)).status == ImportStatus.PENDING
     assert "could not be ended" in caplog.text
 

@@ -1,5 +1,6 @@
 """What arq's worker leaves behind of jobs that it could not even begin."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -41,14 +42,15 @@ async def misname(redis: ArqRedis, arq_id: str) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lose, garble, misname])
-async def test_a_job_that_arq_cannot_begin_may_be_enqueued_again(
+async def test_a_wake_up_that_arq_cannot_run_leaves_nothing(
     resources: Resources, redis: ArqRedis, spoil: Spoil, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job_id = uuid4()
-    arq_id = f"import:{job_id}:0"
-    await resources.queue.enqueue_import(job_id, 0)
-    await spoil(redis, arq_id)
-    worker = create_worker(resources)
+    await resources.queue.wake_worker()
+    (queued,) = await redis.queued_jobs()
+    assert queued.job_id is not None
+    await spoil(redis, queued.job_id)
+    woken = asyncio.Event()
+    worker = create_worker(resources, woken)
     worker.burst = True
 
     with caplog.at_level(logging.WARNING, "arq.jobs"):
@@ -57,8 +59,8 @@ async def test_a_job_that_arq_cannot_begin_may_be_enqueued_again(
 
     assert worker.jobs_failed == 1
     assert [record for record in caplog.records if record.name == "arq.jobs"] == []
-    await resources.queue.enqueue_import(job_id, 0)
-    assert [job.job_id for job in await redis.queued_jobs()] == [arq_id]
+    assert not woken.is_set()
+    assert await redis.queued_jobs() == []
 
 
 def test_of_an_exception_only_its_type_is_written() -> None:

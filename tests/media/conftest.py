@@ -14,7 +14,6 @@ from PIL import Image
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from eventimport.database.leases import Lease
 from eventimport.database.media_records import ImportMediaRecords
 from eventimport.database.models import (
     Event,
@@ -24,8 +23,10 @@ from eventimport.database.models import (
     MediaItem,
     Speaker,
     Sponsor,
+    Task,
     User,
 )
+from eventimport.database.tasks import Lease
 from eventimport.media.fetch import Fetched, Fetcher, FetchError, FetchLimits
 from eventimport.media.image_processes import ImageProcesses, ImageProcessesConfig
 from eventimport.media.records import MediaRecords
@@ -227,12 +228,10 @@ class Import:
         """Another worker begins the next attempt."""
         async with self.sessions.begin() as session:
             await session.execute(
-                update(ImportJob)
-                .where(ImportJob.id == self.lease.job_id)
-                .values(attempt=ImportJob.attempt + 1)
+                update(Task).where(Task.id == self.lease.job_id).values(attempt=Task.attempt + 1)
             )
         return Lease(
-            job_id=self.lease.job_id,
+            task_id=self.lease.job_id,
             attempt=self.lease.attempt + 1,
             user_id=self.lease.user_id,
             strict=False,
@@ -276,7 +275,7 @@ async def running(
         session.add_all([speaker, talk, sponsor, job])
         await session.flush()
         lease = Lease(
-            job_id=job_id,
+            task_id=job_id,
             attempt=1,
             user_id=user.id,
             strict=False,

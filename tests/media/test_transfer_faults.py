@@ -13,14 +13,14 @@ from tests.media.conftest import (
     soon,
 )
 
-from eventimport.database.leases import Lease, StaleAttemptError
 from eventimport.database.models import (
     Event,
-    ImportJob,
     ImportStatus,
     MediaItem,
     Speaker,
+    Task,
 )
+from eventimport.database.tasks import Lease, StaleAttemptError
 from eventimport.storage.protocol import StorageError
 
 
@@ -124,7 +124,7 @@ async def test_a_revoked_import_moves_nothing_more(running: Import) -> None:
 
     async def revoke(number: int, key: str) -> None:
         async with running.sessions.begin() as session:
-            await session.execute(update(ImportJob).values(status=ImportStatus.REVOKED))
+            await session.execute(update(Task).values(status=ImportStatus.REVOKED))
 
     running.storage.after = revoke
     running.config = {"concurrency": 1}

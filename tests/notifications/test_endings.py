@@ -2,24 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
 from tests.jobs.conftest import Imports
+from tests.lost_workers import lose_workers
 from tests.notifications.conftest import Outbox
 from tests.openevent.planning import zip_of
+from tests.rows import change_imports
 
-from eventimport.database.endings import fail, fail_exhausted, succeed
-from eventimport.database.leases import Lease, StaleAttemptError, claim
-from eventimport.database.models import ImportJob, User
+from eventimport.database.endings import fail, fail_lost, succeed
+from eventimport.database.models import Task, User
 from eventimport.database.outbox import Told
+from eventimport.database.tasks import Claim, StaleAttemptError, claim, release
 from eventimport.jobs import import_event, import_stages
 from eventimport.jobs.import_event import run_import
-from eventimport.jobs.recovery import recover
+from eventimport.jobs.recovery import Watch, recover
 from eventimport.jobs.send_mail import send_next
 from eventimport.notifications.config import FolderConfig
 from eventimport.notifications.mailers import FolderMailer
@@ -133,7 +133,7 @@ async def test_a_worker_that_dies_at_the_end_tells_nothing_until_another_has_end
             await run_import(imports.resources, job_id)
     assert (await imports.job(job_id)).status == "STARTED"
     assert await outbox.notifications() == []
-    await make_stale(imports.resources)
+    await lose_workers(imports.resources)
 
     await run_import(imports.resources, job_id)
 
@@ -150,19 +150,10 @@ async def test_the_last_attempt_to_fail_is_told(
     job_id = await imports.accept(ARCHIVE)
     for _ in range(imports.resources.settings.max_attempts):
         assert await outbox.notifications() == []
+        await change_imports(imports.resources.engine, retry_at=None)
         await run_import(imports.resources, job_id)
 
-    title, message = await the_only_message(outbox)
-    assert title == "The import of “Lantern Open” failed"
-    assert "lies with the service" in message
-    assert await imports.traces() == {}
-
-
-async def make_stale(resources: Resources) -> None:
-    """All running attempts have been silent for an hour."""
-    long_ago = text("now() - interval '1 hour'")
-    async with resources.engine.begin() as connection:
-        await connection.execute(update(ImportJob).values(heartbeat_at=long_ago))
+    assert (await the_only_message(outbox))[0] == "“Lantern Open” was imported"
 
 
 async def test_workers_that_die_again_and_again_are_told_of(
@@ -172,16 +163,13 @@ async def test_workers_that_die_again_and_again_are_told_of(
     most = imports.resources.settings.max_attempts
     for user in (outbox.user, other):
         job_id = await imports.accept(ARCHIVE, user=user, file_name="lantern.zip")
+        await change_imports(imports.resources.engine, job_id, failures=most - 1)
         async with imports.resources.engine.begin() as connection:
-            await connection.execute(
-                update(ImportJob).where(ImportJob.id == job_id).values(attempt=most - 1)
-            )
-            assert await claim(connection, job_id, stale_after=timedelta(hours=1)) is not None
-    await recover(imports.resources)
+            assert await claim(connection, job_id) is not None
+    await recover(imports.resources, Watch())
     assert await outbox.notifications() == []
-    await make_stale(imports.resources)
 
-    await asyncio.gather(*(recover(imports.resources) for _ in range(3)))
+    await asyncio.gather(*(lose_workers(imports.resources) for _ in range(3)))
 
     notifications = await outbox.notifications()
     assert {notification.user_id for notification in notifications} == {outbox.user.id, other.id}
@@ -189,7 +177,7 @@ async def test_workers_that_die_again_and_again_are_told_of(
         "The import of “lantern.zip” failed"
     }
     assert {notification.message for notification in notifications} == {
-        f"The workers that ran it died, {most} times."
+        f"The worker stopped unexpectedly in all {most} attempts. Nothing was imported."
     }
     assert len(await outbox.mails()) == len(notifications) == 2
 
@@ -206,16 +194,18 @@ async def test_a_stale_attempt_tells_nothing(
     job_id = await imports.accept(ARCHIVE)
     engine = imports.resources.engine
 
-    async def attempt(stale_after: timedelta) -> Lease:
+    async def attempt() -> Claim:
         async with engine.begin() as connection:
-            lease = await claim(connection, job_id, stale_after=stale_after)
-        assert lease is not None
-        return lease
+            claimed = await claim(connection, job_id)
+        assert claimed is not None
+        return claimed
 
-    old = await attempt(timedelta(hours=1))
-    new = await attempt(timedelta(0))
+    old = await attempt()
+    async with engine.begin() as connection:
+        await release(connection, old)
+    new = await attempt()
 
-    async def end(lease: Lease) -> None:
+    async def end(lease: Claim) -> None:
         async with engine.begin() as connection:
             if outcome == "success":
                 await succeed(connection, lease, words)
@@ -235,9 +225,7 @@ async def test_nothing_has_ended(imports: Imports, outbox: Outbox) -> None:
     await imports.accept(ARCHIVE)
 
     async with imports.resources.engine.begin() as connection:
-        ended = await fail_exhausted(
-            connection, words, stale_after=timedelta(0), max_attempts=0, errors=[]
-        )
+        ended = await fail_lost(connection, Task.status == "STARTED", words, [])
 
     assert ended == []
     assert await outbox.notifications() == []

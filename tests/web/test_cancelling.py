@@ -26,7 +26,7 @@ DOCUMENTS = {
     "sessions": [{"id": 1, "title": "T", "audio": "/audio/a.wav"}],
 }
 ARCHIVE = zip_of(DOCUMENTS, {"audio/a.wav": b"RIFF and so on"})
-BESIDES = {"users", "import_jobs", "service_settings"}
+BESIDES = {"users", "tasks", "import_jobs", "service_settings"}
 
 
 @pytest.fixture
@@ -79,7 +79,13 @@ async def test_a_waiting_import_never_begins(
 
     assert response.status_code == 200
     progress = {"stage": None, "done": 0, "total": 0, "message": "Cancelled"}
-    told = {"state": "REVOKED", "progress": progress, "result": None}
+    told = {
+        "kind": "import",
+        "state": "REVOKED",
+        "progress": progress,
+        "event": None,
+        "result": None,
+    }
     assert response.json() == told
     assert (await user_client.get(f"/v1/tasks/{job_id}")).json() == told
     assert await leftovers.all() == ([], [])
@@ -88,9 +94,7 @@ async def test_a_waiting_import_never_begins(
     assert job.finished_at is not None
 
 
-@pytest.mark.parametrize(
-    "step", [f"{STAGES}._read", f"{STAGES}.write_plan", "eventimport.jobs.import_event.finish"]
-)
+@pytest.mark.parametrize("step", [f"{STAGES}._read", f"{STAGES}.write_plan"])
 async def test_a_running_import_stops(
     start_service: Any,
     user: User,
@@ -98,7 +102,7 @@ async def test_a_running_import_stops(
     monkeypatch: pytest.MonkeyPatch,
     step: str,
 ) -> None:
-    """While it reads, before its transaction commits, and when its event is there already."""
+    """While it reads, and before its transaction commits."""
     service = await start_service(heartbeat_interval=0.01)
     client = await service.client(user)
     answer = await client.post(URL, files={"file": ARCHIVE})
@@ -120,6 +124,51 @@ async def test_a_running_import_stops(
     assert await leftovers.all() == ([], [])
     job = await leftovers.job(job_id)
     assert (job.status, job.event_id, job.event_identifier) == ("REVOKED", None, None)
+    assert not job.held, "its worker has let go of it"
+
+
+async def test_after_the_commit_the_event_stays(
+    start_service: Any, user: User, leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task shows it although its state is still STARTED; cancelling stops only the media."""
+    service = await start_service(heartbeat_interval=0.01)
+    client = await service.client(user)
+    answer = await client.post(URL, files={"file": ARCHIVE})
+    job_id = UUID(answer.json()["task_url"].split("/")[3])
+    arrived = asyncio.Event()
+
+    async def wait(*_arguments: Any) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(f"{STAGES}.move_media", wait)
+    running = asyncio.create_task(run_import(service.resources, job_id))
+    async with asyncio.timeout(30):
+        await arrived.wait()
+        before = (await client.get(f"/v1/tasks/{job_id}")).json()
+        response = await client.delete(f"/v1/tasks/{job_id}")
+        await running
+
+    job = await leftovers.job(job_id)
+    assert before["state"] == "STARTED"
+    assert before["event"] == {
+        "id": str(job.event_id),
+        "identifier": job.event_identifier,
+        "name": "Conference",
+        "url": f"https://events.example/events/{job.event_identifier}",
+    }
+    task = response.json()
+    assert (task["state"], task["event"]) == ("SUCCESS", before["event"])
+    media = task["result"]["report"]["media"]
+    assert media["outcomes"] == {"NOT_STORED": 1}
+    assert [item["detail"] for item in media["items"]] == ["the import was cancelled"]
+    assert (await client.get(f"/v1/tasks/{job_id}")).json() == task
+    assert (job.status, job.held) == ("SUCCESS", False)
+    assert (await client.delete(f"/v1/tasks/{job_id}")).status_code == 409
+    assert (await client.delete(f"/v1/events/{job.event_id}")).status_code == 204
+    async with leftovers.sessions() as session:
+        (notification,) = (await session.scalars(select(Notification))).all()
+    assert notification.title == "“Conference” was imported"
 
 
 class WaitingStorage(FaultyStorage):
@@ -170,8 +219,13 @@ async def test_a_worker_that_stores_a_medium_leaves_nothing(
         storage.may_go_on.set()
         await running
 
-    assert response.json()["state"] == "REVOKED"
-    assert await leftovers.all() == ([], [])
+    assert response.json()["state"] == "SUCCESS"
+    tables, files = await leftovers.all()
+    assert "events" in tables
+    assert files == ["archive.zip"], "what was being stored is removed"
+    report = (await leftovers.job(job_id)).report
+    assert report is not None
+    assert report["media"]["outcomes"] == {"NOT_STORED": 1}
 
 
 async def test_an_import_whose_media_are_moved_already(
@@ -195,8 +249,10 @@ async def test_an_import_whose_media_are_moved_already(
 
     response = await user_client.delete(f"/v1/tasks/{job_id}")
 
-    assert response.json()["state"] == "REVOKED"
-    assert await leftovers.all() == ([], [])
+    task = response.json()
+    assert task["state"] == "SUCCESS"
+    assert task["result"]["report"]["media"]["outcomes"] == {"MOVED": 1}
+    assert sorted((await leftovers.all())[1]) == ["a.wav", "archive.zip"]
 
 
 async def test_a_storage_that_is_away_does_not_keep_an_import_from_being_cancelled(

@@ -23,7 +23,7 @@ from tests.web.keyed_requests import (
 )
 
 from eventimport import stored_objects
-from eventimport.database.models import ImportJob, User
+from eventimport.database.models import Task, User
 from eventimport.jobs.clean_up import clean_up
 from eventimport.queue import create_redis
 from eventimport.storage.protocol import StorageError
@@ -224,7 +224,7 @@ async def test_limits_hold_for_what_is_new_alone(
     assert await left.keys() == ["a key"]
 
     async with engine.begin() as connection:
-        await connection.execute(update(ImportJob).values(status="SUCCESS"))
+        await connection.execute(update(Task).values(status="SUCCESS"))
     assert (await post(client, key="another")).status_code == 202
 
 
@@ -419,7 +419,7 @@ async def test_a_process_that_dies_before_the_queue_is_told_has_accepted_the_imp
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(service.resources.queue, "enqueue_import", die)
+        patch.setattr(service.resources.queue, "wake_worker", die)
         with pytest.raises(asyncio.CancelledError):
             await post(user_client)
 

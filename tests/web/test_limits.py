@@ -12,7 +12,7 @@ from starlette.requests import Request
 from tests.stored_files import keys_in
 from tests.web.conftest import Service, StartService
 
-from eventimport.database.models import ImportJob, User
+from eventimport.database.models import ImportJob, Task, User
 from eventimport.dependencies import client_network
 from eventimport.limits import Limit, Limiter, LookAlikes
 from eventimport.settings import Settings
@@ -134,7 +134,7 @@ async def test_imports_of_a_user_at_once_are_limited(
     assert len(await stored_objects(service)) == 2
 
     async with service.resources.engine.begin() as connection:
-        await connection.execute(update(ImportJob).values(status="SUCCESS"))
+        await connection.execute(update(Task).values(status="SUCCESS"))
     assert (await post_archive(client, archive)).status_code == 202
 
 

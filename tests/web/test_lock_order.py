@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.lost_workers import lose_workers
 from tests.openevent.planning import zip_of
 
 from eventimport.database.engine import is_away
@@ -25,7 +26,6 @@ from eventimport.database.models import (
     User,
 )
 from eventimport.jobs.import_event import run_import
-from eventimport.jobs.recovery import recover
 from eventimport.resources import Resources
 
 ROUNDS = 4
@@ -135,8 +135,8 @@ class Crowd:
     async def give_up(self) -> None:
         """The recovery takes all workers for dead, and their attempts for the last ones."""
         settings = self.resources.settings
-        hasty = settings.model_copy(update={"heartbeat_timeout": 1e-6, "max_attempts": 1})
-        await recover(replace(self.resources, settings=hasty))
+        hasty = settings.model_copy(update={"max_attempts": 1})
+        await lose_workers(replace(self.resources, settings=hasty))
 
     async def _send(self, method: str, url: str, data: Any = None) -> None:
         headers = {"Content-Type": "application/vnd.api+json"} if data else {}
@@ -198,5 +198,5 @@ async def test_nobody_waits_in_a_circle(
             )
         )
         assert left.all() == []
-    assert set(statuses) <= ENDS
-    assert statuses[ImportStatus.REVOKED]
+    # Whatever is cancelled or given up here has committed its event.
+    assert set(statuses) == {ImportStatus.SUCCESS}

@@ -3,53 +3,97 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
 
-from eventimport.queue import ArqQueue, QueueConfig, QueueUnavailableError, create_redis
+from eventimport.queue import (
+    WAKE_UP,
+    ArqQueue,
+    QueueConfig,
+    QueueUnavailableError,
+    create_redis,
+    deserialize_job,
+    serialize_job,
+)
+
+NAME = "some-queue"
+HOUR_MS = 3_600_000
+NOW_MS = 1_800_000_000_000
 
 
 @pytest.fixture
 async def queue(redis_url: str) -> AsyncIterator[ArqQueue]:
     """A queue over the test's Valkey."""
-    queue = ArqQueue(QueueConfig(url=redis_url, name="some-queue"))
+    queue = ArqQueue(QueueConfig(url=redis_url, name=NAME))
     yield queue
     await queue.close()
 
 
-async def queued_ids(redis_url: str) -> list[Any]:
-    """The ids of the jobs in the queue."""
-    redis = create_redis(QueueConfig(url=redis_url, name="some-queue"))
-    try:
-        return sorted(job.job_id for job in await redis.queued_jobs())
-    finally:
-        await redis.aclose()
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    """The same, past its port."""
+    redis = create_redis(QueueConfig(url=redis_url, name=NAME))
+    yield redis
+    await redis.aclose()
 
 
-async def test_an_attempt_is_enqueued_once(queue: ArqQueue, redis_url: str) -> None:
-    job_id = uuid4()
+async def woken_by(redis_url: str) -> int:
+    """How many wake-ups a worker finds."""
+    count = 0
 
-    await queue.enqueue_import(job_id, 0)
-    await queue.enqueue_import(job_id, 0)
+    async def wake_up(ctx: dict[Any, Any]) -> None:
+        nonlocal count
+        count += 1
 
-    assert await queued_ids(redis_url) == [f"import:{job_id}:0"]
+    worker = Worker(
+        functions=[func(wake_up, name=WAKE_UP)],
+        queue_name=NAME,
+        redis_pool=create_redis(QueueConfig(url=redis_url, name=NAME)),
+        handle_signals=False,
+        burst=True,
+        poll_delay=0.01,
+        job_serializer=serialize_job,
+        job_deserializer=deserialize_job,
+    )
+    await worker.async_run()
+    await worker.pool.aclose()
+    return count
 
 
-async def test_each_attempt_is_a_job_of_its_own(queue: ArqQueue, redis_url: str) -> None:
-    job_id = uuid4()
+async def test_wake_ups_reach_a_worker(queue: ArqQueue, redis_url: str) -> None:
+    for _ in range(3):
+        await queue.wake_worker()
 
-    await queue.enqueue_import(job_id, 0)
-    await queue.enqueue_import(job_id, 1)
+    assert await woken_by(redis_url) == 3
 
-    assert await queued_ids(redis_url) == [f"import:{job_id}:0", f"import:{job_id}:1"]
+
+@pytest.mark.parametrize("hours", [-2, 2])
+async def test_clocks_that_differ_do_not_delay_a_wake_up(
+    queue: ArqQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """The enqueuer's clock is two hours behind, or ahead of, the worker's."""
+    with monkeypatch.context() as patch:
+        patch.setattr("arq.connections.timestamp_ms", lambda: NOW_MS + hours * HOUR_MS)
+        await queue.wake_worker()
+    monkeypatch.setattr("arq.worker.timestamp_ms", lambda: NOW_MS)
+
+    assert await woken_by(redis_url) == 1
+
+
+async def test_a_wake_up_that_no_worker_takes_expires(queue: ArqQueue, redis: ArqRedis) -> None:
+    await queue.wake_worker()
+
+    (key,) = await redis.keys("arq:job:*")
+    assert 0 < await redis.pttl(key) <= 24 * HOUR_MS
 
 
 async def test_a_queue_that_is_away_is_told(unused_tcp_port: int) -> None:
     queue = ArqQueue(QueueConfig(url=f"redis://127.0.0.1:{unused_tcp_port}/0"))
 
     with pytest.raises(QueueUnavailableError):
-        await queue.enqueue_import(uuid4(), 0)
+        await queue.wake_worker()
 
     await queue.close()
 
@@ -65,7 +109,7 @@ async def test_a_queue_that_is_silent_is_told() -> None:
     queue = ArqQueue(QueueConfig(url=f"redis://127.0.0.1:{port}/0", timeout=0.05))
 
     with pytest.raises(QueueUnavailableError):
-        await queue.enqueue_import(uuid4(), 0)
+        await queue.wake_worker()
 
     await queue.close()
     closing.set()
@@ -73,15 +117,10 @@ async def test_a_queue_that_is_silent_is_told() -> None:
     await server.wait_closed()
 
 
-async def test_a_queue_that_comes_back_is_used_again(
-    queue: ArqQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job_id = uuid4()
-    redis = create_redis(QueueConfig(url=redis_url))
-    await queue.enqueue_import(job_id, 0)
+async def test_a_queue_that_comes_back_is_used_again(queue: ArqQueue, redis: ArqRedis) -> None:
+    await queue.wake_worker()
     await redis.client_kill_filter(_type="normal", skipme=True)
 
-    await queue.enqueue_import(job_id, 1)
+    await queue.wake_worker()
 
-    await redis.aclose()
-    assert await queued_ids(redis_url) == [f"import:{job_id}:0", f"import:{job_id}:1"]
+    assert len(await redis.queued_jobs()) == 2

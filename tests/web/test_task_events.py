@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import delete, event, update
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy import delete, event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.types import Message
+from tests.rows import change_imports
 
-from eventimport.database.models import ImportJob, User
+from eventimport.database.models import ImportJob, Task, User
 from eventimport.routers import task_events
 
 PATIENCE = 20
@@ -109,12 +110,11 @@ def add_job(
 
 
 @pytest.fixture
-def change(session_factory: async_sessionmaker[AsyncSession]) -> Callable[..., Awaitable[None]]:
+def change(engine: AsyncEngine) -> Callable[..., Awaitable[None]]:
     """Changes an import job."""
 
     async def change(job_id: UUID, **values: Any) -> None:
-        async with session_factory.begin() as session:
-            await session.execute(update(ImportJob).where(ImportJob.id == job_id).values(**values))
+        await change_imports(engine, job_id, **values)
 
     return change
 
@@ -249,7 +249,7 @@ async def test_a_task_that_vanishes_ends_it(
         await events.start()
         await events.task()
         async with session_factory.begin() as session:
-            await session.execute(delete(ImportJob).where(ImportJob.id == job_id))
+            await session.execute(delete(Task).where(Task.id == job_id))
         assert await events.chunk() == b""
         await events.answering
 

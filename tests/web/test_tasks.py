@@ -26,6 +26,11 @@ ERROR = {
 IDLE = {"stage": None, "done": 0, "total": 0, "message": None}
 
 
+def told(state: str, progress: dict[str, Any]) -> dict[str, Any]:
+    """A task that has neither an event nor a result."""
+    return {"kind": "import", "state": state, "progress": progress, "event": None, "result": None}
+
+
 @pytest.fixture
 def add_job(session_factory: async_sessionmaker[AsyncSession], user: User) -> Any:
     """Writes an import job of `user` and gives back its id."""
@@ -43,7 +48,7 @@ async def test_a_pending_task(user_client: httpx.AsyncClient, add_job: Any) -> N
     response = await user_client.get(f"/v1/tasks/{await add_job()}")
 
     assert response.status_code == 200
-    assert response.json() == {"state": "PENDING", "progress": IDLE, "result": None}
+    assert response.json() == told("PENDING", IDLE)
     assert response.headers["retry-after"] == "1"
     assert response.headers["cache-control"] == "no-store"
 
@@ -61,7 +66,7 @@ async def test_a_running_task_tells_its_progress(
 
     response = await user_client.get(f"/v1/tasks/{job_id}")
 
-    assert response.json() == {"state": "STARTED", "progress": progress, "result": None}
+    assert response.json() == told("STARTED", progress)
     assert "retry-after" in response.headers
 
 
@@ -144,7 +149,7 @@ async def test_a_failure_says_how_many_errors_there_are(
 async def test_a_revoked_task_has_no_result(user_client: httpx.AsyncClient, add_job: Any) -> None:
     response = await user_client.get(f"/v1/tasks/{await add_job(status='REVOKED')}")
 
-    assert response.json() == {"state": "REVOKED", "progress": IDLE, "result": None}
+    assert response.json() == told("REVOKED", IDLE)
     assert "retry-after" not in response.headers
 
 

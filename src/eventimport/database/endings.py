@@ -1,26 +1,40 @@
-"""How imports end. All ways lead through one statement, so that whoever asked for the import is
-told of each end exactly once: the end and what is told commit together."""
+"""How imports end. All ways lead through one statement, so that the owner is notified of each end
+exactly once: the end and its notification commit together.
 
-from collections.abc import Callable
+Before the commit of its event an import may end in any way. After it, it ends only as SUCCESS: an
+event that people have seen is never taken away by a late failure or a cancellation.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.database.event_changes import delete_event
-from eventimport.database.leases import Lease, StaleAttemptError, held, stale
-from eventimport.database.models import ImportJob, ImportStatus
-from eventimport.database.objects import Unlinked
+from eventimport.database.media_findings import with_media_findings
+from eventimport.database.media_records import leave_media
+from eventimport.database.models import (
+    IMPORT_JOBS,
+    OPEN_STATUSES,
+    ImportJob,
+    ImportStatus,
+    MediaOutcome,
+    Task,
+)
+from eventimport.database.objects import Unlinked, unlink_archive
 from eventimport.database.outbox import Told, add_notification, error_count, first_of
+from eventimport.database.tasks import Claim, StaleAttemptError, current
+from eventimport.openevent.report import Report
+
+FIRST_ERRORS: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedImport:
     """An import that has just ended, as SUCCESS or FAILURE. `totals` counts its findings,
-    `media` its media by what became of them, and `error_count` its errors; `errors` are the first
+    `media` its media files by outcome, and `error_count` its errors; `errors` are the first
     ones."""
 
     job_id: UUID
@@ -36,109 +50,184 @@ class EndedImport:
     error_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class EndedJob:
-    """A job that was ended, and the files of the event that was removed with it, which are to be
-    deleted after the commit."""
-
-    job_id: UUID
-    files: list[Unlinked]
-
-
-FIRST_ERRORS = 1
-
 Tell = Callable[[EndedImport], Told]
 """Finds the words for an end."""
 
+NewReport = Callable[[], Report]
+"""Makes an empty report, with the limits of findings."""
 
-async def succeed(connection: AsyncConnection, lease: Lease, tell: Tell, **values: Any) -> None:
-    """End the job as SUCCESS; `values` are what else its row is to say.
 
-    Raises StaleAttemptError where the attempt does not count any more.
+async def succeed(
+    connection: AsyncConnection,
+    claimed: Claim,
+    tell: Tell,
+    *,
+    job: dict[str, Any] | None = None,
+    **values: Any,
+) -> None:
+    """End the import as SUCCESS; `job` are values for its import job, `values` those for its task.
+
+    Raises StaleAttemptError if the attempt doesn't count any more.
     """
-    ended = {"status": ImportStatus.SUCCESS, "stage": "done", **values}
-    if not await _end(connection, held(lease), ended, tell):
-        raise StaleAttemptError(f"attempt {lease.attempt} of import {lease.job_id} is over")
+    await _hold(connection, claimed)
+    if job:
+        await _change_job(connection, claimed.task_id, job)
+    await _end(connection, claimed.task_id, tell, status=ImportStatus.SUCCESS, held=False, **values)
 
 
 async def fail(
     connection: AsyncConnection,
-    lease: Lease,
+    claimed: Claim,
     tell: Tell,
-    errors: list[dict[str, Any]],
-    **values: Any,
-) -> EndedJob:
-    """End the job as FAILURE, and remove the event that one of its attempts may have committed.
-
-    Raises StaleAttemptError where the attempt does not count any more.
-    """
-    endings = await _end(connection, held(lease), {**_failure(errors), **values}, tell)
-    if not endings:
-        raise StaleAttemptError(f"attempt {lease.attempt} of import {lease.job_id} is over")
-    return endings[0]
-
-
-async def fail_exhausted(
-    connection: AsyncConnection,
-    tell: Tell,
+    errors: Sequence[dict[str, Any]],
     *,
-    stale_after: timedelta,
-    max_attempts: int,
-    errors: list[dict[str, Any]],
-) -> list[EndedJob]:
-    """End, as FAILURE, the jobs whose last permitted attempt died, and remove the events that they
-    have committed."""
+    new_report: NewReport = Report,
+    job: dict[str, Any] | None = None,
+    **values: Any,
+) -> None:
+    """End the import as FAILURE; or, if its event is committed, as SUCCESS without the media files
+    that are not stored yet.
+
+    Raises StaleAttemptError if the attempt doesn't count any more.
+    """
+    await _hold(connection, claimed)
+    await _give_up(
+        connection, claimed.task_id, tell, errors, new_report=new_report, job=job or {}, **values
+    )
+
+
+async def fail_lost(
+    connection: AsyncConnection,
+    which: ColumnElement[bool],
+    tell: Tell,
+    errors: Sequence[dict[str, Any]],
+    *,
+    new_report: NewReport = Report,
+) -> list[UUID]:
+    """End, as `fail` does, those open tasks among `which` that no other transaction holds; their
+    workers are lost. Returns their ids."""
     chosen = (
-        select(ImportJob.id)
-        .where(ImportJob.attempt >= max_attempts, stale(stale_after))
+        select(Task.id)
+        .where(which, Task.status.in_(OPEN_STATUSES))
         .with_for_update(skip_locked=True)
     )
-    return await _end(
-        connection, ImportJob.id.in_(chosen.scalar_subquery()), _failure(errors), tell
+    ids = list(await connection.scalars(chosen))
+    for task_id in ids:
+        await _give_up(connection, task_id, tell, errors, new_report=new_report, job={})
+    return ids
+
+
+async def cancel(
+    connection: AsyncConnection, task_id: UUID, tell: Tell, *, new_report: NewReport = Report
+) -> list[Unlinked] | None:
+    """End the import as REVOKED; or, if its event is committed, as SUCCESS without the media files
+    that are not stored yet. Returns the files that are to be deleted after the commit. None, and
+    nothing is changed, if it has ended already.
+
+    No attempt at it can commit anything from then on. A worker that runs it stops at its next check
+    point, and holds the task until it has. A REVOKED import sends no notification.
+    """
+    statement = (
+        select(Task.id).where(Task.id == task_id, Task.status.in_(OPEN_STATUSES)).with_for_update()
     )
+    if await connection.scalar(statement) is None:
+        return None
+    if await _has_event(connection, task_id):
+        await _leave_rest(connection, task_id, tell, "the import was cancelled", new_report)
+        return []
+    await connection.execute(
+        update(Task)
+        .where(Task.id == task_id)
+        .values(status=ImportStatus.REVOKED, message="Cancelled", finished_at=func.now())
+    )
+    return await unlink_archive(connection, task_id)
 
 
-def _failure(errors: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
+async def _has_event(connection: AsyncConnection, task_id: UUID) -> bool:
+    """Whether an attempt has committed the import's event."""
+    identifier = select(IMPORT_JOBS.c.event_identifier).where(IMPORT_JOBS.c.id == task_id)
+    return await connection.scalar(identifier) is not None
+
+
+async def _hold(connection: AsyncConnection, claimed: Claim) -> None:
+    held = select(Task.id).where(current(claimed)).with_for_update()
+    if await connection.scalar(held) is None:
+        raise StaleAttemptError(f"attempt {claimed.attempt} of task {claimed.task_id} is over")
+
+
+async def _give_up(
+    connection: AsyncConnection,
+    task_id: UUID,
+    tell: Tell,
+    errors: Sequence[dict[str, Any]],
+    *,
+    new_report: NewReport,
+    job: dict[str, Any],
+    **values: Any,
+) -> None:
+    if await _has_event(connection, task_id):
+        why = str(errors[0]["title"]).lower() if errors else "the import was ended"
+        await _leave_rest(connection, task_id, tell, why, new_report, held=False)
+        return
+    if job:
+        await _change_job(connection, task_id, job)
+    failure = {
         "status": ImportStatus.FAILURE,
         "message": "The import failed",
-        "errors": errors,
+        "errors": list(errors),
+        "held": False,
     }
+    await _end(connection, task_id, tell, **failure, **values)
 
 
-async def _end(
-    connection: AsyncConnection, which: ColumnElement[bool], values: dict[str, Any], tell: Tell
-) -> list[EndedJob]:
-    statement = (
-        update(ImportJob)
-        .where(which)
-        .values(heartbeat_at=func.now(), finished_at=func.now(), **values)
-        .returning(
-            ImportJob.id.label("job_id"),
-            ImportJob.user_id,
-            ImportJob.status,
-            ImportJob.dry_run,
-            ImportJob.file_name,
-            ImportJob.event_name,
-            ImportJob.event_identifier,
-            ImportJob.report["totals"].label("totals"),
-            ImportJob.report["media"]["outcomes"].label("media"),
-            first_of(ImportJob.errors, "$[*]", FIRST_ERRORS).label("errors"),
-            error_count().label("error_count"),
-            ImportJob.event_id,
-        )
+async def _leave_rest(
+    connection: AsyncConnection,
+    task_id: UUID,
+    tell: Tell,
+    why: str,
+    new_report: NewReport,
+    **values: Any,
+) -> None:
+    """End as SUCCESS an import whose event is committed; what isn't stored of its media stays so,
+    and the report says why."""
+    media = await leave_media(connection, task_id, why)
+    told = await with_media_findings(connection, task_id, media, new_report())
+    await _change_job(connection, task_id, {"report": told})
+    left = media["outcomes"].get(MediaOutcome.NOT_STORED.value, 0)
+    message = f"Imported; {left} media files were not stored" if left else "Imported"
+    await _end(
+        connection,
+        task_id,
+        tell,
+        status=ImportStatus.SUCCESS,
+        stage="done",
+        message=message,
+        **values,
     )
-    rows = (await connection.execute(statement)).mappings().all()
-    files: dict[UUID, list[Unlinked]] = {}
-    if values["status"] == ImportStatus.FAILURE:
-        for row in rows:
-            if row["event_id"] is not None:
-                files[row["job_id"]] = await delete_event(connection, row["event_id"])
-    for row in rows:
-        named = dict(row)
-        del named["event_id"]
-        ended = EndedImport(**named)
-        await add_notification(
-            connection, job_id=ended.job_id, user_id=ended.user_id, told=tell(ended)
-        )
-    return [EndedJob(row["job_id"], files.get(row["job_id"], [])) for row in rows]
+
+
+async def _change_job(connection: AsyncConnection, task_id: UUID, values: dict[str, Any]) -> None:
+    await connection.execute(
+        update(IMPORT_JOBS).where(IMPORT_JOBS.c.id == task_id).values(**values)
+    )
+
+
+async def _end(connection: AsyncConnection, task_id: UUID, tell: Tell, **values: Any) -> None:
+    await connection.execute(
+        update(Task).where(Task.id == task_id).values(finished_at=func.now(), **values)
+    )
+    statement = select(
+        ImportJob.id.label("job_id"),
+        ImportJob.user_id,
+        ImportJob.status,
+        ImportJob.dry_run,
+        ImportJob.file_name,
+        ImportJob.event_name,
+        ImportJob.event_identifier,
+        ImportJob.report["totals"].label("totals"),
+        ImportJob.report["media"]["outcomes"].label("media"),
+        first_of(ImportJob.errors, "$[*]", FIRST_ERRORS).label("errors"),
+        error_count().label("error_count"),
+    ).where(ImportJob.id == task_id)
+    ended = EndedImport(**(await connection.execute(statement)).mappings().one())
+    await add_notification(connection, job_id=ended.job_id, user_id=ended.user_id, told=tell(ended))

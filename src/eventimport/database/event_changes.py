@@ -3,14 +3,13 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node
 from eventimport.database.event_queries import EDITABLE, Row, link_columns
-from eventimport.database.models import ImportJob
-from eventimport.database.models.import_job import OPEN_STATUSES
+from eventimport.database.models import OPEN_STATUSES, ImportJob
 from eventimport.database.objects import Unlinked, unlink_event
 from eventimport.openevent.order import Kind
 
@@ -71,8 +70,10 @@ async def replace_links(
 
 async def is_being_imported(connection: AsyncConnection, event_id: int) -> bool:
     """Whether an import of this event still runs, for example moves its media."""
-    running = exists().where(ImportJob.event_id == event_id, ImportJob.status.in_(OPEN_STATUSES))
-    return bool(await connection.scalar(select(running)))
+    running = select(ImportJob.id).where(
+        ImportJob.event_id == event_id, ImportJob.status.in_(OPEN_STATUSES)
+    )
+    return bool(await connection.scalar(select(running.exists())))
 
 
 async def delete_event(connection: AsyncConnection, event_id: int) -> list[Unlinked]:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus, User
+from eventimport.database.models import OPEN_STATUSES, ImportStatus, Task, TaskKind, User
 from eventimport.errors import EventImportError
 
 
@@ -26,10 +26,13 @@ class ImportQuota:
 
 
 async def check_quota(connection: AsyncConnection, user_id: int, quota: ImportQuota) -> None:
-    """Whether there is room for one more import. Raises TooManyImportsError, QueueFullError."""
-    own = func.count().filter(ImportJob.user_id == user_id)
-    waiting = func.count().filter(ImportJob.status == ImportStatus.PENDING)
-    statement = select(own, waiting).where(ImportJob.status.in_(OPEN_STATUSES))
+    """Whether the quota permits one more import. A cancelled import counts until its worker has
+    stopped. Raises TooManyImportsError, QueueFullError."""
+    own = func.count().filter(Task.user_id == user_id)
+    waiting = func.count().filter(Task.status == ImportStatus.PENDING)
+    statement = select(own, waiting).where(
+        or_(Task.held, Task.status.in_(OPEN_STATUSES)), Task.kind == TaskKind.IMPORT
+    )
     open_imports, all_waiting = (await connection.execute(statement)).one()
     if open_imports >= quota.per_user:
         raise TooManyImportsError(f"{open_imports} imports of the user are open")

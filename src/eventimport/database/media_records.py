@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -22,15 +23,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eventimport.database.leases import Lease, StaleAttemptError
 from eventimport.database.models import (
     Base,
     Event,
-    ImportJob,
-    ImportStatus,
     MediaItem,
     MediaOutcome,
     ObjectPurpose,
+    Task,
 )
 from eventimport.database.objects import (
     Use,
@@ -39,7 +38,11 @@ from eventimport.database.objects import (
     record_objects,
     use_objects,
 )
+from eventimport.database.tasks import Lease, StaleAttemptError, current
 from eventimport.storage.stored_file import Field, Moved
+
+LISTED: Final = 100
+"""Media files that a report lists, first those that were not stored. It counts all."""
 
 logger = logging.getLogger(__name__)
 
@@ -165,32 +168,13 @@ class ImportMediaRecords(FileRecords):
 
     async def counts(self) -> Mapping[str, int]:
         """How many items there are of each outcome."""
-        statement = (
-            select(MediaItem.outcome, func.count()).where(self._own()).group_by(MediaItem.outcome)
-        )
         async with self._engine.connect() as connection:
-            return {row[0]: row[1] for row in await connection.execute(statement)}
+            return await _counts(connection, self._lease.job_id)
 
-    async def listed(self, limit: int) -> list[dict[str, str | None]]:
-        """The items as the report lists them, those that were not moved first."""
-        columns = (
-            MediaItem.table_name.label("table"),
-            MediaItem.row_id.cast(Text).label("row_id"),
-            MediaItem.field,
-            func.left(MediaItem.source, LONGEST_LISTED).label("source"),
-            MediaItem.origin,
-            MediaItem.outcome,
-            func.left(MediaItem.url, LONGEST_LISTED).label("url"),
-            func.left(MediaItem.detail, LONGEST_LISTED).label("detail"),
-        )
-        statement = (
-            select(*columns)
-            .where(self._own())
-            .order_by(MediaItem.outcome == MediaOutcome.MOVED, MediaItem.id)
-            .limit(limit)
-        )
+    async def report(self) -> dict[str, Any]:
+        """What the import's report says of its media."""
         async with self._engine.connect() as connection:
-            return [dict(row) for row in (await connection.execute(statement)).mappings()]
+            return await read_media_report(connection, self._lease.job_id)
 
     async def stored_bytes(self) -> int:
         """The size of all files that the import has stored; a shared one counts once."""
@@ -291,17 +275,55 @@ class ImportMediaRecords(FileRecords):
 
     async def _hold(self, connection: AsyncConnection) -> None:
         lease = self._lease
-        statement = (
-            select(ImportJob.id)
-            .where(
-                ImportJob.id == lease.job_id,
-                ImportJob.attempt == lease.attempt,
-                ImportJob.status == ImportStatus.STARTED,
-            )
-            .with_for_update(read=True)
-        )
+        statement = select(Task.id).where(current(lease)).with_for_update(read=True)
         if (await connection.execute(statement)).one_or_none() is None:
             raise StaleAttemptError(f"attempt {lease.attempt} of import {lease.job_id} is over")
+
+
+async def leave_media(connection: AsyncConnection, job_id: UUID, why: str) -> dict[str, Any]:
+    """Settle what is still planned of an import's media as not stored; the caller has locked the
+    import's task. Returns what the report says of all of them."""
+    await connection.execute(
+        update(MediaItem)
+        .where(MediaItem.import_job_id == job_id, MediaItem.outcome == MediaOutcome.PLANNED)
+        .values(outcome=MediaOutcome.NOT_STORED.value, detail=why)
+    )
+    return await read_media_report(connection, job_id)
+
+
+async def read_media_report(connection: AsyncConnection, job_id: UUID) -> dict[str, Any]:
+    """What an import's report says of its media."""
+    counts = await _counts(connection, job_id)
+    columns = (
+        MediaItem.table_name.label("table"),
+        MediaItem.row_id.cast(Text).label("row_id"),
+        MediaItem.field,
+        func.left(MediaItem.source, LONGEST_LISTED).label("source"),
+        MediaItem.origin,
+        MediaItem.outcome,
+        func.left(MediaItem.url, LONGEST_LISTED).label("url"),
+        func.left(MediaItem.detail, LONGEST_LISTED).label("detail"),
+    )
+    listed = (
+        select(*columns)
+        .where(MediaItem.import_job_id == job_id)
+        .order_by(MediaItem.outcome == MediaOutcome.MOVED, MediaItem.id)
+        .limit(LISTED)
+    )
+    return {
+        "total": sum(counts.values()),
+        "outcomes": dict(sorted(counts.items())),
+        "items": [dict(row) for row in (await connection.execute(listed)).mappings()],
+    }
+
+
+async def _counts(connection: AsyncConnection, job_id: UUID) -> dict[str, int]:
+    statement = (
+        select(MediaItem.outcome, func.count())
+        .where(MediaItem.import_job_id == job_id)
+        .group_by(MediaItem.outcome)
+    )
+    return {row[0]: row[1] for row in await connection.execute(statement)}
 
 
 def _table(name: str) -> Table:

@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.event_graph import NODES
 from eventimport.database.models import (
+    IMPORT_JOBS,
     OPEN_STATUSES,
     ImportJob,
     ImportStatus,
@@ -38,6 +39,7 @@ from eventimport.database.models import (
     ObjectPurpose,
     ObjectRecord,
     ObjectState,
+    Task,
     User,
 )
 from eventimport.errors import EventImportError
@@ -208,12 +210,10 @@ async def unlink_event(connection: AsyncConnection, event_id: int) -> list[Unlin
 
 async def unlink_archive(connection: AsyncConnection, job_id: UUID) -> list[Unlinked]:
     """Give up the archive of an import that has ended, and mark it for deletion."""
+    ended = exists().where(Task.id == job_id, Task.status.not_in(OPEN_STATUSES))
     await connection.execute(
-        update(ImportJob)
-        .where(ImportJob.id == job_id, ImportJob.status.not_in(OPEN_STATUSES))
-        .values(archive_key=None)
+        update(IMPORT_JOBS).where(IMPORT_JOBS.c.id == job_id, ended).values(archive_key=None)
     )
-    ended = exists().where(ImportJob.id == job_id, ImportJob.status.not_in(OPEN_STATUSES))
     return await _unlink(connection, and_(ObjectLink.import_job_id == job_id, ended))
 
 
@@ -232,12 +232,12 @@ async def unlink_expired_archives(
             ImportJob.archive_key.is_not(None),
         )
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=Task, skip_locked=True)
     )
     jobs = (await connection.scalars(chosen)).all()
     if jobs:
         await connection.execute(
-            update(ImportJob).where(ImportJob.id.in_(jobs)).values(archive_key=None)
+            update(IMPORT_JOBS).where(IMPORT_JOBS.c.id.in_(jobs)).values(archive_key=None)
         )
         await _unlink(connection, ObjectLink.import_job_id.in_(jobs))
     return len(jobs)

@@ -16,10 +16,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.models import (
+    IMPORT_JOBS,
     ImportJob,
     MailStatus,
     Notification,
     OutgoingMail,
+    Task,
     User,
 )
 
@@ -145,8 +147,9 @@ def first_of(column: Any, path: str, count: int) -> Any:
 
 def error_count() -> Any:
     """How many errors a failed import has, also those that its row does not list; else 0."""
-    counted = ImportJob.report["error_count"].as_integer()
-    return func.coalesce(counted, func.jsonb_array_length(ImportJob.errors), 0)
+    # The tables' columns, for statements over either model of them.
+    counted = IMPORT_JOBS.c.report["error_count"].as_integer()
+    return func.coalesce(counted, func.jsonb_array_length(Task.__table__.c.errors), 0)
 
 
 async def mark_sent(connection: AsyncConnection, mail: DueMail) -> None:

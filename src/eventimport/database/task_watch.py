@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from eventimport.database.models import ImportJob
+from eventimport.database.models import IMPORT_JOBS, Task
 from eventimport.errors import ProblemError, refuse
 
 POLL_SECONDS: Final = 0.5
@@ -90,15 +90,20 @@ class TaskWatcher:
 
     async def _states(self, job_ids: set[UUID]) -> dict[UUID, Any]:
         """What streams show of each task and what changes while it runs."""
-        statement = select(
-            ImportJob.id,
-            ImportJob.status,
-            ImportJob.stage,
-            ImportJob.done,
-            ImportJob.total,
-            ImportJob.message,
-            ImportJob.event_id,
-        ).where(ImportJob.id.in_(job_ids))
+        job = IMPORT_JOBS.c
+        statement = (
+            select(
+                Task.id,
+                Task.status,
+                Task.stage,
+                Task.done,
+                Task.total,
+                Task.message,
+                job.event_id,
+            )
+            .outerjoin(IMPORT_JOBS, job.id == Task.id)
+            .where(Task.id.in_(job_ids))
+        )
         async with self.reader.connect() as connection:
             return {row.id: tuple(row) for row in await connection.execute(statement)}
 

@@ -6,16 +6,22 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eventimport.database.leases import Lease, StaleAttemptError, update_job
+from eventimport.database.tasks import (
+    Lease,
+    StaleAttemptError,
+    keep_holding,
+    let_go,
+    update_task,
+)
 
 PROGRESS_SECONDS: Final = 0.25
 """Progress is written to the database at most once in this time."""
@@ -35,7 +41,8 @@ class AttemptStoppedError(Exception):
 class Attempt:
     """What a running import tells of itself. `tell` may be called from any thread, as often as one
     likes: what is written to the row is the latest of it, a few times a second. `seconds` says how
-    long each stage took."""
+    long each stage took. `is_ending` is set before the attempt ends its task: from then on the
+    heartbeat doesn't cut it off. `threads` are those that still run its code."""
 
     lease: Lease
     stage: str = "reading"
@@ -43,6 +50,8 @@ class Attempt:
     done: int = 0
     total: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    is_ending: bool = False
+    threads: set[asyncio.Future[Any]] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)
     _entered: float = field(default_factory=time.monotonic)
 
@@ -81,14 +90,40 @@ class Attempt:
         `tell`. It has a thread of its own: a stopped import keeps none from the others."""
         executor = ThreadPoolExecutor(1, f"import-{self.lease.job_id}")
         context = contextvars.copy_context()
+        thread = asyncio.get_running_loop().run_in_executor(executor, context.run, function)
+        self.threads.add(thread)
+        thread.add_done_callback(self._thread_ended)
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(executor, context.run, function)
+            return await asyncio.shield(thread)
         except asyncio.CancelledError:
             self.stopped.set()
             raise
         finally:
             executor.shutdown(wait=False)
+
+    def _thread_ended(self, thread: asyncio.Future[Any]) -> None:
+        self.threads.discard(thread)
+        if not thread.cancelled():
+            # That of a thread that was not waited for would be logged as never retrieved.
+            thread.exception()
+
+    async def wind_down(self, engine: AsyncEngine, heartbeat_seconds: float) -> None:
+        """Wait until no thread runs the attempt's code, and only then let go of its task: until
+        then a cancelled import counts towards its owner's quota."""
+        while self.threads:
+            _, running = await asyncio.wait(self.threads, timeout=heartbeat_seconds)
+            if running:
+                await self._write(engine, keep_holding)
+        await self._write(engine, let_go)
+
+    async def _write(
+        self, engine: AsyncEngine, step: Callable[[AsyncConnection, Lease], Awaitable[None]]
+    ) -> None:
+        try:
+            async with engine.begin() as connection:
+                await step(connection, self.lease)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            logger.warning("import %s is let go later", self.lease.job_id, exc_info=True)
 
 
 _pauses = 0
@@ -114,22 +149,22 @@ def paused_collection() -> Iterator[None]:
 
 @asynccontextmanager
 async def running(
-    engine: AsyncEngine, lease: Lease, *, heartbeat_seconds: float
-) -> AsyncIterator[Attempt]:
-    """Keep the job's row up to date, over a connection of its own, while the body runs.
+    engine: AsyncEngine, attempt: Attempt, *, heartbeat_seconds: float
+) -> AsyncIterator[None]:
+    """Keep the task's row up to date while the body runs, over an engine in autocommit mode: its
+    heartbeat never waits for a connection that a long transaction uses.
 
     Raises StaleAttemptError, and cancels the body, when the attempt does not count any more.
     """
-    attempt = Attempt(lease)
     body = asyncio.current_task()
     assert body is not None  # noqa: S101 - a coroutine runs in a task
     pulse = asyncio.create_task(_keep_alive(engine, attempt, body, heartbeat_seconds))
     try:
-        yield attempt
+        yield
     except asyncio.CancelledError:
         if pulse.done() and not pulse.cancelled() and pulse.exception() is not None:
             body.uncancel()
-            raise StaleAttemptError(f"import {lease.job_id} went on elsewhere") from None
+            raise StaleAttemptError(f"import {attempt.lease.job_id} went on elsewhere") from None
         raise
     finally:
         attempt.stopped.set()
@@ -146,8 +181,8 @@ async def _keep_alive(
         now = attempt.stage, attempt.message, attempt.done, attempt.total
         if now != written or time.monotonic() - written_at >= heartbeat_seconds:
             try:
-                async with engine.begin() as connection:
-                    await update_job(
+                async with engine.connect() as connection:
+                    await update_task(
                         connection,
                         attempt.lease,
                         stage=attempt.stage,
@@ -156,6 +191,8 @@ async def _keep_alive(
                         total=attempt.total,
                     )
             except StaleAttemptError:
+                if attempt.is_ending:
+                    return
                 body.cancel()
                 raise
             except (SQLAlchemyError, OSError, TimeoutError):

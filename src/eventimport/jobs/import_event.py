@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,8 +13,18 @@ from eventimport.database.endings import fail
 from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError
 from eventimport.database.findings import add_findings
-from eventimport.database.leases import Lease, StaleAttemptError, claim, release
+from eventimport.database.tasks import (
+    LONGEST_PAUSE,
+    Claim,
+    Lease,
+    StaleAttemptError,
+    claim,
+    lease_import,
+    let_go,
+    release,
+)
 from eventimport.errors import Problem
+from eventimport.imports.endings import new_report_of, words_of
 from eventimport.jobs.attempt import Attempt, paused_collection, running
 from eventimport.jobs.import_failure import (
     ARCHIVE_GONE,
@@ -24,46 +35,37 @@ from eventimport.jobs.import_failure import (
     ImportFailedError,
 )
 from eventimport.jobs.import_stages import finish, import_archive
-from eventimport.jobs.patience import LONGEST_PAUSE, patiently
-from eventimport.jobs.telling import words_of
+from eventimport.jobs.patience import patiently
 from eventimport.resources import Resources
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
-from eventimport.stored_objects import delete_objects
 from eventimport.tracing import job_span
 
-FIRST_PAUSE: Final = 0.25
-"""Seconds until the second attempt of one that lost the database; then twice that, …"""
+FIRST_PAUSE: Final = 0.5
+"""Seconds until the second attempt."""
 
 logger = logging.getLogger(__name__)
 
 
-async def import_event(ctx: dict[str, Any], job_id: str, attempt: int) -> None:  # noqa: ARG001
-    """arq's entry: run the import `job_id`. That it was enqueued as `attempt` only made the job's
-    id: the row decides whether there is anything to do."""
-    resources: Resources = ctx["resources"]
-    await run_import(resources, UUID(job_id))
-
-
 async def run_import(resources: Resources, job_id: UUID) -> None:
-    """Claim the import and bring it to its end. Nothing happens where it has ended, or runs
-    elsewhere. Cancelled, it hands the job back. A database that is away is waited for, and an
-    attempt that it interrupted begun anew."""
-    while True:
-        lease = await patiently(lambda: _claim(resources, job_id))
-        if lease is None:
-            logger.info("import %s has ended or runs elsewhere", job_id)
-            return
-        if await _observed(resources, lease):
-            return
-        await asyncio.sleep(min(FIRST_PAUSE * 2**lease.attempt, LONGEST_PAUSE))
-
-
-async def _claim(resources: Resources, job_id: UUID) -> Lease | None:
+    """Claim this import, out of its turn, and run an attempt at it. Nothing happens if it doesn't
+    wait for a worker."""
     async with resources.engine.begin() as connection:
-        return await claim(connection, job_id, stale_after=resources.settings.heartbeat_stale_after)
+        claimed = await claim(connection, job_id)
+    if claimed is not None:
+        await attempt_import(resources, claimed)
 
 
-async def _observed(resources: Resources, lease: Lease) -> bool:
+async def attempt_import(resources: Resources, claimed: Claim) -> None:
+    """Run the claimed attempt to its end. Cancelled, it hands the import back."""
+    await _observed(resources, await patiently(lambda: _lease(resources, claimed)))
+
+
+async def _lease(resources: Resources, claimed: Claim) -> Lease:
+    async with resources.reader.connect() as connection:
+        return await lease_import(connection, claimed)
+
+
+async def _observed(resources: Resources, lease: Lease) -> None:
     """An attempt whose log and trace tell which import it is, whose, and of which request."""
     task_id = str(lease.job_id)
     with (
@@ -75,33 +77,35 @@ async def _observed(resources: Resources, lease: Lease) -> bool:
         ),
         job_span(resources.tracer_provider, "import", parent=lease.trace_parent, task_id=task_id),
     ):
-        return await _attempt(resources, lease)
+        await _attempt(resources, lease)
 
 
-async def _attempt(resources: Resources, lease: Lease) -> bool:
-    """Whether this is all that there is to do here: not where the database was lost."""
+async def _attempt(resources: Resources, lease: Lease) -> None:
     settings = resources.settings
+    beat = settings.heartbeat_interval
+    attempt = Attempt(lease)
     try:
         async with (
             asyncio.timeout(settings.import_timeout) as limit,
-            running(
-                resources.engine, lease, heartbeat_seconds=settings.heartbeat_interval
-            ) as attempt,
+            running(resources.reader, attempt, heartbeat_seconds=beat),
         ):
             await _run(resources, attempt)
     except StaleAttemptError:
         logger.warning("import %s: attempt %d is over", lease.job_id, lease.attempt)
+        await attempt.wind_down(resources.engine, beat)
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(resources, lease))
         raise
     except Exception as error:
-        if not (_passes(error) or limit.expired()):
+        if limit.expired():
+            logger.warning("import %s took too long", lease.job_id, exc_info=True)
+            await patiently(lambda: _put_off(resources, lease, TOO_LONG))
+        elif _passes(error):
+            logger.warning("import %s was interrupted", lease.job_id, exc_info=True)
+            patience = settings.database_patience
+            await patiently(lambda: _put_off(resources, lease, DATABASE_LOST, patience))
+        else:
             raise
-        logger.warning("import %s was interrupted", lease.job_id, exc_info=True)
-        reason = TOO_LONG if limit.expired() else DATABASE_LOST
-        await patiently(lambda: _put_off(resources, lease, reason))
-        return limit.expired()
-    return True
 
 
 async def _run(resources: Resources, attempt: Attempt) -> None:
@@ -111,13 +115,13 @@ async def _run(resources: Resources, attempt: Attempt) -> None:
             with paused_collection():
                 await import_archive(resources, attempt)
     except ImportFailedError as failure:
-        await _fail(resources, lease, failure, attempt)
+        await _fail(resources, attempt, failure)
         return
     except Exception as error:
         if _passes(error):
             raise
         logger.exception("import %s failed for a reason that is ours", lease.job_id)
-        await _fail(resources, lease, ImportFailedError([OUR_FAULT]), attempt)
+        await _fail(resources, attempt, ImportFailedError([OUR_FAULT]))
         return
     if lease.dry_run:
         return
@@ -127,7 +131,9 @@ async def _run(resources: Resources, attempt: Attempt) -> None:
         if _passes(error):
             raise
         logger.exception("import %s: its event is there, but not all is done", lease.job_id)
-        await _put_off(resources, lease, _reason_of(error))
+        patience = _patience_with(error, resources)
+        attempt.is_ending = True
+        await _put_off(resources, lease, _reason_of(error), patience)
 
 
 def _passes(error: Exception) -> bool:
@@ -144,49 +150,89 @@ def _reason_of(error: Exception) -> Problem:
     return STORAGE_AWAY if isinstance(error, StorageError) else OUR_FAULT
 
 
-async def _fail(
-    resources: Resources,
-    lease: Lease,
-    failure: ImportFailedError,
-    attempt: Attempt | None = None,
-) -> None:
-    errors = [problem.as_dict() for problem in failure.problems]
-    values: dict[str, Any] = {}
-    if failure.report is not None:
-        values["report"] = {**failure.report.summary(), "error_count": failure.count}
-    if attempt is not None:
-        values.update(stage=attempt.stage, stage_seconds=attempt.times())
+def _patience_with(error: Exception, resources: Resources) -> float | None:
+    """How long to go on trying in spite of the error, in seconds; None if it counts as a failed
+    attempt."""
+    if isinstance(error, StorageError) and error.retryable:
+        return resources.settings.storage_patience
+    return None
+
+
+async def _fail(resources: Resources, attempt: Attempt, failure: ImportFailedError) -> None:
+    attempt.is_ending = True
+    job: dict[str, Any] = {}
     findings = await asyncio.to_thread(failure.report.as_rows) if failure.report else []
+    if failure.report is not None:
+        job["report"] = {**failure.report.summary(), "error_count": failure.count}
     async with resources.engine.begin() as connection:
-        await add_findings(connection, lease.job_id, findings)
-        ended = await fail(connection, lease, words_of(resources.settings), errors, **values)
+        await add_findings(connection, attempt.lease.job_id, findings)
+        await fail(
+            connection,
+            attempt.lease,
+            words_of(resources.settings),
+            [problem.as_dict() for problem in failure.problems],
+            new_report=new_report_of(resources.settings),
+            job=job,
+            stage=attempt.stage,
+            stage_seconds=attempt.times(),
+        )
     codes = ", ".join(dict.fromkeys(problem.code for problem in failure.problems))
     reason = failure.problems[0].title
     logger.warning(
-        "import %s failed with %d errors: %s (%s)", lease.job_id, failure.count, reason, codes
+        "import %s failed with %d errors: %s (%s)",
+        attempt.lease.job_id,
+        failure.count,
+        reason,
+        codes,
     )
-    await delete_objects(resources.engine, resources.storages, ended.files)
 
 
-async def _put_off(resources: Resources, lease: Lease, reason: Problem) -> None:
-    """Have the recovery run the rest again, or, after the last attempt, undo the import."""
+async def _put_off(
+    resources: Resources, lease: Lease, reason: Problem, patience: float | None = None
+) -> None:
+    """Hand the import back for a later attempt. If it has waited for an unavailable server for
+    `patience` seconds, or (without it) this was the last permitted attempt, end the import."""
+    settings = resources.settings
     try:
-        if lease.attempt >= resources.settings.max_attempts:
-            await _fail(resources, lease, ImportFailedError([reason]))
-            return
         async with resources.engine.begin() as connection:
-            await release(connection, lease)
+            if patience is None:
+                pause = _pause(2.0**lease.failures - 1)
+                last = lease.failures + 1 >= settings.max_attempts
+                counted: dict[str, Any] = {"failed": True}
+            else:
+                pause = _pause(lease.waited)
+                seconds = pause.total_seconds()
+                last = lease.waited + seconds > patience
+                counted = {"waited": seconds}
+            if last:
+                await fail(
+                    connection,
+                    lease,
+                    words_of(settings),
+                    [reason.as_dict()],
+                    new_report=new_report_of(settings),
+                )
+            else:
+                await release(connection, lease, pause=pause, **counted)
     except StaleAttemptError:
         logger.warning("import %s: attempt %d is over", lease.job_id, lease.attempt)
 
 
+def _pause(before: float) -> timedelta:
+    """Until the next attempt: each pause is about as long as all `before` it, in seconds."""
+    return min(timedelta(seconds=FIRST_PAUSE + before), LONGEST_PAUSE)
+
+
 async def _hand_back(resources: Resources, lease: Lease) -> None:
-    """Let another worker have the job now, rather than when this one's heartbeat is stale."""
+    """Let another worker have the import now, rather than when this one's heartbeat is missed."""
     try:
         async with resources.engine.begin() as connection:
-            await release(connection, lease)
-        await resources.queue.enqueue_import(lease.job_id, lease.attempt)
-    except StaleAttemptError:
-        logger.info("import %s was cancelled", lease.job_id)
+            try:
+                await release(connection, lease)
+            except StaleAttemptError:
+                logger.info("import %s was cancelled", lease.job_id)
+                await let_go(connection, lease)
+                return
+        await resources.queue.wake_worker()
     except Exception:
         logger.warning("import %s waits for the recovery", lease.job_id, exc_info=True)

@@ -6,31 +6,33 @@ from eventimport.errors import EventImportError, Problem
 from eventimport.openevent.report import Finding, Report, Severity, first_of
 
 ARCHIVE_GONE: Final = Problem(
-    422, "archive-gone", "The archive is gone", "The archive is not in storage any more."
+    422, "archive-gone", "Archive deleted", "The archive is no longer in storage. Upload it again."
 )
 STORAGE_AWAY: Final = Problem(
     503,
     "storage-unavailable",
-    "The storage does not answer",
-    "The storage of files did not answer in time; nothing was imported. Try again later.",
+    "Storage unavailable",
+    "The storage was unavailable for longer than STORAGE_PATIENCE. Nothing was imported."
+    " Try again later.",
 )
 DATABASE_LOST: Final = Problem(
     503,
     "database-unavailable",
-    "The database was lost",
-    "Each attempt at the import lost its database; nothing was imported. Try again later.",
+    "Database unavailable",
+    "The database was unavailable for longer than DATABASE_PATIENCE. Nothing was imported."
+    " Try again later.",
 )
 TOO_LONG: Final = Problem(
     500,
     "import-too-long",
-    "The import took too long",
-    "Each attempt took longer than an attempt may; nothing was imported.",
+    "Import too long",
+    "Every attempt exceeded the time limit (IMPORT_TIMEOUT). Nothing was imported.",
 )
 OUR_FAULT: Final = Problem(
     500,
     "internal-error",
-    "The service failed",
-    "The import failed for a reason that lies with the service; nothing was imported.",
+    "Internal error",
+    "The service failed while it imported the archive. Nothing was imported.",
 )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from eventimport.database.leases import Lease
 from eventimport.database.models import MediaOutcome
+from eventimport.database.tasks import Lease
 from eventimport.jobs.early_media import EarlyItem
 from eventimport.openevent.media_plan import PlannedMedia
 from eventimport.openevent.plan import Plan, TableRows

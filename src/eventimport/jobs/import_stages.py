@@ -19,8 +19,10 @@ from tenacity import (
 from eventimport.database.endings import succeed
 from eventimport.database.event_writer import draw_ids, write_plan
 from eventimport.database.findings import add_findings
-from eventimport.database.leases import Lease, update_job
+from eventimport.database.media_findings import with_media_findings
 from eventimport.database.objects import use_objects
+from eventimport.database.tasks import Lease, update_import
+from eventimport.imports.endings import new_report_of, words_of
 from eventimport.jobs.attempt import Attempt
 from eventimport.jobs.early_media import EarlyMedia, check_early, store_early, taken_back_on_failure
 from eventimport.jobs.import_failure import (
@@ -30,9 +32,7 @@ from eventimport.jobs.import_failure import (
     failure_of,
 )
 from eventimport.jobs.import_rows import rows_of_import
-from eventimport.jobs.media_findings import with_media_findings
 from eventimport.jobs.move_media import move_media
-from eventimport.jobs.telling import words_of
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference
 from eventimport.openevent.media_index import MediaIndex
@@ -62,7 +62,7 @@ async def import_archive(resources: Resources, attempt: Attempt) -> None:
     what the database raises: nothing is written then.
     """
     lease = attempt.lease
-    report = Report(resources.settings.max_findings, resources.settings.max_report_bytes)
+    report = new_report_of(resources.settings)()
     plan = await _plan(resources, attempt, report)
     if lease.dry_run:
         attempt.enter("media", "Checking the images")
@@ -70,15 +70,16 @@ async def import_archive(resources: Resources, attempt: Attempt) -> None:
             await check_early(resources, attempt, plan, report)
         _check(report, lease)
         told, findings = await attempt.in_thread(lambda: (_told(plan, report), report.as_rows()))
+        attempt.is_ending = True
         async with resources.engine.begin() as connection:
             await add_findings(connection, lease.job_id, findings)
             await succeed(
                 connection,
                 lease,
                 words_of(resources.settings),
+                job={"event_name": plan.event_name, "report": told},
+                stage="done",
                 message="Checked; nothing was written",
-                event_name=plan.event_name,
-                report=told,
             )
         return
     if lease.strict:
@@ -105,16 +106,17 @@ async def finish(resources: Resources, attempt: Attempt) -> None:
     """
     attempt.enter("media", "Moving the media")
     media = await move_media(resources, attempt)
-    settings = resources.settings
+    attempt.is_ending = True
     async with resources.engine.begin() as connection:
-        found = Report(settings.max_findings, settings.max_report_bytes)
-        told = await with_media_findings(connection, attempt, media, found)
+        found = new_report_of(resources.settings)()
+        told = await with_media_findings(connection, attempt.lease.job_id, media, found)
         await succeed(
             connection,
             attempt.lease,
             words_of(resources.settings),
+            job={"report": told},
+            stage="done",
             message="Imported",
-            report=told,
             stage_seconds=attempt.times(),
         )
     attempt.enter("done", "Imported")
@@ -230,10 +232,9 @@ async def _write(
         if stored is not None:
             await use_objects(connection, stored.storage, stored.uses)
         await add_findings(connection, lease.job_id, findings)
-        await update_job(
+        await update_import(
             connection,
             lease,
-            stage="media",
             event_id=plan.event_id,
             event_identifier=plan.identifier,
             event_name=plan.event_name,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 from eventimport.database.media_records import ImportMediaRecords
 from eventimport.jobs.attempt import Attempt
@@ -11,9 +11,6 @@ from eventimport.openevent.archive import Archive
 from eventimport.openevent.report import Report
 from eventimport.resources import Resources
 from eventimport.storage.materialize import local_copy
-
-LISTED: Final = 100
-"""Media files that a report lists, those that were not moved first. It counts all."""
 
 
 async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
@@ -35,12 +32,7 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                 resources.settings.transfer,
                 tell=attempt.tell,
             ).run(archive.read)
-    counts = await records.counts()
-    return {
-        "total": sum(counts.values()),
-        "outcomes": dict(sorted(counts.items())),
-        "items": await records.listed(LISTED),
-    }
+    return await records.report()
 
 
 @asynccontextmanager

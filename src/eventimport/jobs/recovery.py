@@ -1,47 +1,91 @@
-"""Finding the imports that nobody is working on, and having them worked on again."""
+"""Taking imports back from workers that are lost."""
 
 import asyncio
 import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventimport.database.endings import fail_exhausted
+from eventimport.database.endings import fail_lost
 from eventimport.database.engine import is_away
-from eventimport.database.leases import take_unqueued
 from eventimport.database.stopped_clients import end_stopped_clients
+from eventimport.database.tasks import Beat, exhausted, last_beats, take_back
 from eventimport.errors import Problem
-from eventimport.jobs.telling import words_of
+from eventimport.imports.endings import new_report_of, words_of
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
-from eventimport.stored_objects import delete_objects
 
 logger = logging.getLogger(__name__)
 
 
-async def recover(resources: Resources) -> int:
-    """Enqueue the imports that were accepted while the queue was away, that the queue has lost, and
-    whose worker is silent; end those that have had all their attempts. Returns how many imports
-    were enqueued. Raises QueueUnavailableError, and what the database's absence raises: what was
-    not enqueued is found again."""
+class Watch:
+    """Which workers are silent, by this process's own monotonic clock: no wall clock, neither the
+    database's nor another machine's, can make a living worker look dead, or a dead one alive."""
+
+    def __init__(self) -> None:
+        self._seen: dict[UUID, tuple[Beat, float]] = {}
+
+    def silent(self, beats: Sequence[Beat], *, now: float, after: float) -> list[Beat]:
+        """Those of the heartbeats that this process saw `after` seconds ago, and that are still the
+        last ones."""
+        before, self._seen = self._seen, {}
+        found = []
+        for beat in beats:
+            seen, since = before.get(beat.task_id, (beat, now))
+            if seen != beat:
+                since = now
+            self._seen[beat.task_id] = beat, since
+            if now - since >= after:
+                found.append(beat)
+        return found
+
+    def forget(self) -> None:
+        """Begin anew: while the database was unavailable, no worker could send a heartbeat."""
+        self._seen.clear()
+
+
+async def recover(resources: Resources, watch: Watch, *, now: float | None = None) -> int:
+    """Take the tasks of silent workers back, and end those that have had all their attempts.
+    Returns how many wait for another worker now. `now` is a monotonic time, for tests.
+
+    Raises what the absence of the database raises.
+    """
     await _end_stopped_clients(resources)
-    await _fail_exhausted(resources)
     settings = resources.settings
-    async with resources.engine.begin() as connection:
-        # The commit comes after the enqueueing: should the queue be away, nothing has happened.
-        waiting = await take_unqueued(
-            connection,
-            stale_after=settings.heartbeat_stale_after,
-            waiting_for=timedelta(seconds=settings.recovery_interval),
-            max_attempts=settings.max_attempts,
-        )
-        for job in waiting:
-            await resources.queue.renew_import(job.job_id, job.attempt)
-    return len(waiting)
+    now = time.monotonic() if now is None else now
+    async with resources.reader.connect() as connection:
+        beats = await last_beats(connection)
+    count = 0
+    for beat in watch.silent(beats, now=now, after=settings.heartbeat_timeout):
+        async with resources.engine.begin() as connection:
+            count += await take_back(connection, beat, max_failures=settings.max_attempts)
+            lost = await fail_lost(
+                connection,
+                exhausted(beat, max_failures=settings.max_attempts),
+                words_of(settings),
+                [_worker_lost(settings.max_attempts).as_dict()],
+                new_report=new_report_of(settings),
+            )
+        for task_id in lost:
+            logger.error("import %s has had its last attempt", task_id)
+    return count
+
+
+def _worker_lost(attempts: int) -> Problem:
+    return Problem(
+        500,
+        "worker-lost",
+        "Worker lost",
+        f"The worker stopped unexpectedly in all {attempts} attempts. Nothing was imported.",
+    )
 
 
 async def _end_stopped_clients(resources: Resources) -> None:
-    """A worker that was stopped may hold its job's row; it could not be taken from it. A database
+    """A worker that was stopped may hold its task's row; it could not be taken from it. A database
     that does not allow this must not keep all other imports from being recovered."""
     after = timedelta(seconds=resources.settings.database_idle_timeout)
     try:
@@ -56,35 +100,18 @@ async def _end_stopped_clients(resources: Resources) -> None:
         logger.warning("%d transactions were ended whose clients have stopped", ended)
 
 
-async def _fail_exhausted(resources: Resources) -> None:
-    settings = resources.settings
-    problem = Problem(
-        500,
-        "worker-lost",
-        "The import could not be finished",
-        f"The workers that ran it died, {settings.max_attempts} times.",
-    )
-    async with resources.engine.begin() as connection:
-        ended = await fail_exhausted(
-            connection,
-            words_of(settings),
-            stale_after=settings.heartbeat_stale_after,
-            max_attempts=settings.max_attempts,
-            errors=[problem.as_dict()],
-        )
-    for job in ended:
-        logger.error("import %s has had its last attempt", job.job_id)
-        await delete_objects(resources.engine, resources.storages, job.files)
-
-
 async def keep_recovering(resources: Resources) -> None:
-    """Recover, again and again, until cancelled. A server that is away is waited for."""
+    """Recover, again and again, until cancelled. An unavailable database is waited for."""
+    watch = Watch()
     while True:
         try:
-            count = await recover(resources)
+            count = await recover(resources, watch)
             if count:
-                logger.info("%d imports were enqueued again", count)
-        except (QueueUnavailableError, SQLAlchemyError, OSError, TimeoutError):
+                logger.info("%d imports were taken back from lost workers", count)
+                with suppress(QueueUnavailableError):
+                    await resources.queue.wake_worker()
+        except (SQLAlchemyError, OSError, TimeoutError):
+            watch.forget()
             logger.warning("the recovery of imports has to wait", exc_info=True)
         except Exception:
             # Without it nothing that is lost would ever be found again.

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from eventimport.database.outbox import DueMail, mark_sent, put_off, take_due_mail
-from eventimport.jobs.telling import ending_of
+from eventimport.imports.endings import ending_of
 from eventimport.notifications.config import FolderConfig, MailConfig
 from eventimport.notifications.mail import UnusableAddressError, write_mail
 from eventimport.notifications.mailers import Mailer, MailNotSentError, create_mailer

@@ -1,4 +1,4 @@
-"""The worker process: arq's loop around our jobs, and what keeps it going when Redis is away."""
+"""The worker process: its slots, arq's loop that wakes them, and what runs beside them."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,18 @@ import os
 import signal
 import socket
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from eventimport import logs
 from eventimport.jobs.clean_up import keep_cleaning_up
-from eventimport.jobs.import_event import import_event
 from eventimport.jobs.recovery import keep_recovering
 from eventimport.jobs.send_mail import keep_sending
+from eventimport.jobs.slots import Slots
 from eventimport.queue import (
-    IMPORT_EVENT,
+    WAKE_UP,
     create_redis,
     deserialize_job,
     serialize_job,
@@ -72,51 +72,41 @@ async def _work(settings: Settings) -> None:
 
 
 async def work(resources: Resources, stopping: asyncio.Event) -> None:
-    """Run jobs until `stopping` is set. While Redis is away, go on with the jobs that run, and wait
-    for it."""
-    while not stopping.is_set():
-        worker = create_worker(resources)
-        main = asyncio.create_task(worker.async_run())
-        stop = asyncio.create_task(stopping.wait())
-        await asyncio.wait((main, stop), return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        worker.allow_pick_jobs = False
-        if stopping.is_set():
-            grace = resources.settings.shutdown_grace
-            if worker.tasks:
-                await asyncio.wait(worker.tasks.values(), timeout=grace)
-        else:
-            error = main.exception()
-            if not isinstance(error, (RedisError, OSError, TimeoutError)):
-                await main
-            logger.warning("the queue is away: %s", error)
-            await _finish_without_queue(worker, stopping, resources.settings.shutdown_grace)
-        await _close(worker, main)
-
-
-async def _finish_without_queue(worker: Worker, stopping: asyncio.Event, grace: float) -> None:
-    """Wait for the end of what runs, and a second at least; told to stop, for the grace period at
-    most."""
-    stop = asyncio.create_task(stopping.wait())
-    running = [asyncio.create_task(asyncio.sleep(RECONNECT_SECONDS)), *worker.tasks.values()]
-    done = asyncio.create_task(asyncio.wait(running))
+    """Run tasks until `stopping` is set. Then finish what runs within the grace period, and hand
+    back the rest."""
+    slots = Slots(resources)
+    listening = asyncio.create_task(_listen(resources, slots))
     try:
-        await asyncio.wait((stop, done), return_when=asyncio.FIRST_COMPLETED)
-        if stop.done():
-            await asyncio.wait((done,), timeout=grace if worker.tasks else 0)
+        await slots.work(stopping)
+        if slots.running:
+            await asyncio.wait(slots.running, timeout=resources.settings.shutdown_grace)
     finally:
-        for task in (stop, done, running[0]):
-            task.cancel()
+        await _cancelled([listening, *slots.running], again_after=LAST_WORDS_SECONDS)
 
 
-async def _close(worker: Worker, main: asyncio.Task[None]) -> None:
-    """End what still runs; imports hand themselves back when they are cancelled."""
-    runs = list(worker.tasks.values())
-    await _cancelled([main], again_after=RECONNECT_SECONDS)
-    await _cancelled(worker.job_tasks.values(), again_after=LAST_WORDS_SECONDS)
-    await asyncio.gather(*runs, return_exceptions=True)
+async def _listen(resources: Resources, slots: Slots) -> None:
+    """Wake the slots whenever the queue says so, until cancelled. An unavailable queue is waited
+    for: meanwhile the slots look for tasks by themselves."""
+    while True:
+        worker = create_worker(resources, slots.woken)
+        slots.listener = worker
+        try:
+            await worker.async_run()
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.warning("the queue is unavailable: %s", error)
+        finally:
+            slots.listener = None
+            await _close(worker)
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _close(worker: Worker) -> None:
+    """What `Worker.close` does, which calls a deprecated method."""
+    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
     with contextlib.suppress(RedisError, OSError, TimeoutError):
-        await worker.close()
+        await worker.pool.delete(worker.health_check_key)
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        await worker.pool.aclose()
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]], *, again_after: float) -> None:
@@ -132,29 +122,25 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]], *, again_after: float)
     await asyncio.gather(*ended, return_exceptions=True)
 
 
-def create_worker(resources: Resources) -> Worker:
-    """arq's worker for our queue. Results are not kept, nor those of jobs that arq could not begin:
-    the row in `import_jobs` is the truth, and for as long as arq has a result of an id, it enqueues
-    nothing under it."""
+async def wake_up(ctx: dict[str, Any]) -> None:
+    """arq's entry: have the slots look for tasks."""
+    woken: asyncio.Event = ctx["woken"]
+    woken.set()
+
+
+def create_worker(resources: Resources, woken: asyncio.Event) -> Worker:
+    """arq's worker for our queue, whose jobs are wake-ups. Results are not kept."""
     settings = resources.settings
     return Worker(
-        functions=[
-            func(
-                import_event,
-                name=IMPORT_EVENT,
-                # Attempts have a limit of their own; this is for one that waits for the database.
-                timeout=2 * settings.import_timeout,
-            )
-        ],
+        functions=[func(wake_up, name=WAKE_UP)],
         keep_result=0,
         queue_name=settings.queue_name,
         redis_pool=create_redis(settings.queue, timeout=REDIS_TIMEOUT),
         handle_signals=False,
-        max_jobs=settings.worker_jobs,
         poll_delay=POLL_SECONDS,
         health_check_interval=HEALTH_SECONDS,
         health_check_key=worker_key(settings.queue_name, f"{socket.gethostname()}:{os.getpid()}"),
-        ctx={"resources": resources},
+        ctx={"woken": woken},
         job_serializer=serialize_job,
         job_deserializer=deserialize_job,
         log_results=False,

@@ -8,8 +8,6 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import func, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from eventimport import logs
@@ -148,7 +146,7 @@ async def import_event(
         options=options.model_dump(),
     )
     if response is accepted:
-        await _enqueue(job.id, resources)
+        await _wake_worker(job.id, resources)
     return response
 
 
@@ -218,16 +216,9 @@ def _printable(name: str) -> str:
     ]
 
 
-async def _enqueue(job_id: UUID, resources: Resources) -> None:
-    """Hand the committed job to the workers. What fails here, the recovery job makes good."""
+async def _wake_worker(job_id: UUID, resources: Resources) -> None:
+    """Have a worker look at once. Without this, workers find the import a few seconds later."""
     try:
-        await resources.queue.enqueue_import(job_id, 0)
-        statement = (
-            update(ImportJob)
-            .where(ImportJob.id == job_id, ImportJob.enqueued_at.is_(None))
-            .values(enqueued_at=func.now())
-        )
-        async with resources.engine.begin() as connection:
-            await connection.execute(statement)
-    except (QueueUnavailableError, SQLAlchemyError, OSError):
-        logger.warning("import %s waits for the recovery job", job_id, exc_info=True)
+        await resources.queue.wake_worker()
+    except QueueUnavailableError:
+        logger.warning("import %s waits until a worker looks by itself", job_id, exc_info=True)

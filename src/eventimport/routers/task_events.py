@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventimport.database.models.import_job import OPEN_STATUSES
+from eventimport.database.models import OPEN_STATUSES
 from eventimport.database.task_watch import Watch
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep
 from eventimport.errors import ProblemError

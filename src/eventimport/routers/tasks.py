@@ -9,11 +9,19 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 
 from eventimport import logs
-from eventimport.database.models import OPEN_STATUSES, ImportJob, ImportStatus, User
+from eventimport.database.endings import cancel
+from eventimport.database.models import (
+    IMPORT_JOBS,
+    OPEN_STATUSES,
+    ImportStatus,
+    TaskKind,
+    User,
+)
+from eventimport.database.models import Task as TaskRow
 from eventimport.database.outbox import error_count
-from eventimport.database.revocation import revoke
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
+from eventimport.imports.endings import new_report_of, words_of
 from eventimport.resources import Resources
 from eventimport.routers.documentation import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.routers.import_jobs import findings_url
@@ -33,6 +41,16 @@ class Progress(BaseModel):
     done: int
     total: int
     message: str | None
+
+
+class TaskEvent(BaseModel):
+    """The event of an import, from its commit on, although its media files may still be on the
+    way."""
+
+    id: str
+    identifier: str
+    name: str | None
+    url: str
 
 
 class ImportResult(BaseModel):
@@ -61,39 +79,46 @@ class ImportErrors(ErrorDocument):
 
 
 class Task(BaseModel):
-    """`result` is null until the state is `SUCCESS` or `FAILURE`; then it is the event and the
-    report, or a JSON:API document with the first errors found."""
+    """`event` is null until the import has committed its event. `result` is null until the state is
+    `SUCCESS` or `FAILURE`; then it is the event and the report, or a JSON:API document with the
+    first errors found."""
 
+    kind: Literal["import"]
     state: TaskState
     progress: Progress
+    event: TaskEvent | None
     result: ImportResult | ImportErrors | None
 
 
 def _statement() -> Select[*tuple[Any, ...]]:
-    """Whether the user exists, and the job where the user may see it, in one go: this is the
-    route that clients poll."""
+    """Whether the user exists, and the task if the user may see it, in one go: this is the route
+    that clients poll."""
     visible = and_(
-        ImportJob.id == bindparam("job_id"),
-        or_(ImportJob.user_id == User.id, User.is_admin),
+        TaskRow.id == bindparam("task_id"),
+        or_(TaskRow.user_id == User.id, User.is_admin),
     )
+    job = IMPORT_JOBS.c
     return (
         select(
-            ImportJob.id,
-            ImportJob.status,
-            ImportJob.stage,
-            ImportJob.done,
-            ImportJob.total,
-            ImportJob.message,
-            ImportJob.dry_run,
-            ImportJob.event_id,
-            ImportJob.event_identifier,
-            ImportJob.event_name,
-            ImportJob.report,
-            ImportJob.errors,
+            TaskRow.id,
+            TaskRow.kind,
+            TaskRow.status,
+            TaskRow.stage,
+            TaskRow.done,
+            TaskRow.total,
+            TaskRow.message,
+            TaskRow.result,
+            TaskRow.errors,
+            job.dry_run,
+            job.event_id,
+            job.event_identifier,
+            job.event_name,
+            job.report,
             error_count().label("error_count"),
         )
         .select_from(User)
-        .outerjoin(ImportJob, visible)
+        .outerjoin(TaskRow, visible)
+        .outerjoin(IMPORT_JOBS, job.id == TaskRow.id)
         .where(User.id == bindparam("user_id"))
     )
 
@@ -118,20 +143,27 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
 async def cancel_task(
     task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep
 ) -> JSONResponse:
-    """Cancel an import that has not ended. The answer is the task, whose state is `REVOKED` then.
+    """Cancel an import that has not ended. Only its owner and admins may do so.
 
-    No event comes out of it, and none of its files stay: a worker that has begun it stops within
-    seconds. Only the one who started the import, and admins, may cancel it.
+    Until its event is committed (`event` is null), the import ends as `REVOKED`: no event comes out
+    of it, and none of its files stay. Later, it ends as `SUCCESS`: the event stays, and the media
+    files that are not stored yet are left out. Delete the event to take it back. A worker that runs
+    the import stops within seconds.
     """
     await read_task(resources, task_id, user_id)
     async with resources.engine.begin() as connection:
-        files = await revoke(connection, task_id)
+        files = await cancel(
+            connection,
+            task_id,
+            words_of(resources.settings),
+            new_report=new_report_of(resources.settings),
+        )
     if files is None:
         raise refuse(
             409,
             "task-ended",
-            "The import has ended",
-            f"Task {task_id} has ended already; it cannot be cancelled.",
+            "Import already ended",
+            f"Task {task_id} has ended. Only a waiting or running import can be cancelled.",
         )
     await delete_objects(resources.engine, resources.storages, files)
     task = await read_task(resources, task_id, user_id)
@@ -145,7 +177,7 @@ async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[s
     """
     logs.bind(task_id=str(task_id))
     async with resources.reader.connect() as connection:
-        found = await connection.execute(STATEMENT, {"job_id": task_id, "user_id": user_id})
+        found = await connection.execute(STATEMENT, {"task_id": task_id, "user_id": user_id})
         row = found.one_or_none()
     if row is None:
         raise unauthorized()
@@ -160,25 +192,38 @@ def _report(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     return {**report, "dry_run": True} if row.dry_run else report
 
 
-def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
-    """The task as `Task` describes it, without the cost of validating our own data."""
-    result: dict[str, Any] | None = None
-    if row.status == ImportStatus.SUCCESS:
-        identifier = row.event_identifier
-        result = {
-            "id": None if row.event_id is None else str(row.event_id),
-            "identifier": identifier,
-            "event_name": row.event_name,
-            "url": None if identifier is None else f"{event_base_url}/events/{identifier}",
-            "report": _report(row),
-        }
-    elif row.status == ImportStatus.FAILURE:
-        result = {
+def _result(row: Row[*tuple[Any, ...]], url: str | None) -> dict[str, Any] | None:
+    if row.status == ImportStatus.FAILURE:
+        return {
             "errors": row.errors or [],
             "meta": {"total": row.error_count, "findings_url": findings_url(row.id)},
             "jsonapi": Version().model_dump(),
         }
+    if row.status != ImportStatus.SUCCESS:
+        return None
+    if row.kind != TaskKind.IMPORT:
+        return row.result or {}
     return {
+        "id": None if row.event_id is None else str(row.event_id),
+        "identifier": row.event_identifier,
+        "event_name": row.event_name,
+        "url": url,
+        "report": _report(row),
+    }
+
+
+def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
+    """The task as `Task` describes it, without the cost of validating our own data."""
+    identifier = row.event_identifier
+    url = None if identifier is None else f"{event_base_url}/events/{identifier}"
+    event = {
+        "id": str(row.event_id),
+        "identifier": identifier,
+        "name": row.event_name,
+        "url": url,
+    }
+    return {
+        "kind": row.kind,
         "state": row.status,
         "progress": {
             "stage": row.stage,
@@ -186,5 +231,6 @@ def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
             "total": row.total,
             "message": row.message,
         },
-        "result": result,
+        "event": None if row.event_id is None else event,
+        "result": _result(row, url),
     }

@@ -11,7 +11,7 @@ from eventimport.database.models.event import (
 )
 from eventimport.database.models.idempotency_key import IdempotencyKey
 from eventimport.database.models.import_finding import ImportFinding
-from eventimport.database.models.import_job import OPEN_STATUSES, ImportJob, ImportStatus
+from eventimport.database.models.import_job import IMPORT_JOBS, ImportJob
 from eventimport.database.models.media import MediaItem, MediaOutcome
 from eventimport.database.models.notification import Notification
 from eventimport.database.models.outgoing_mail import MailStatus, OutgoingMail
@@ -31,9 +31,11 @@ from eventimport.database.models.stored_object import (
     ObjectRecord,
     ObjectState,
 )
+from eventimport.database.models.task import OPEN_STATUSES, ImportStatus, Task, TaskKind
 from eventimport.database.models.user import User
 
 __all__ = [
+    "IMPORT_JOBS",
     "OPEN_STATUSES",
     "Base",
     "CustomForm",
@@ -63,6 +65,8 @@ __all__ = [
     "Speaker",
     "SpeakersCall",
     "Sponsor",
+    "Task",
+    "TaskKind",
     "Track",
     "User",
 ]

@@ -20,6 +20,7 @@ class MediaOutcome(StrEnum):
     REFUSED = "REFUSED"
     TOO_LARGE = "TOO_LARGE"
     NOT_AN_IMAGE = "NOT_AN_IMAGE"
+    NOT_STORED = "NOT_STORED"
 
 
 class MediaItem(Base):

@@ -1,10 +1,13 @@
-"""The words for the ends of imports, as the settings want them."""
+"""The notifications about the ends of imports, as the settings want them."""
 
-from eventimport.database.endings import EndedImport, Tell
+from functools import partial
+
+from eventimport.database.endings import EndedImport, NewReport, Tell
 from eventimport.database.models import ImportStatus
 from eventimport.database.outbox import DueMail, Told
 from eventimport.notifications.mail import message_id_of
 from eventimport.notifications.messages import Ending, headline, summary
+from eventimport.openevent.report import Report
 from eventimport.settings import Settings
 
 
@@ -22,6 +25,11 @@ def words_of(settings: Settings) -> Tell:
         )
 
     return tell
+
+
+def new_report_of(settings: Settings) -> NewReport:
+    """What makes an empty report, with the limits of the settings."""
+    return partial(Report, settings.max_findings, settings.max_report_bytes)
 
 
 def ending_of(job: EndedImport | DueMail, settings: Settings) -> Ending:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.findings import add_findings, sort_findings
 from eventimport.database.media_report import files_to_report, report_of
-from eventimport.jobs.attempt import Attempt
 from eventimport.openevent.report import FIRST_BYTES, FIRST_FINDINGS, Place, Report, Severity
 
 _WHAT: Final = {
@@ -42,11 +42,10 @@ def add_finding(
 
 
 async def with_media_findings(
-    connection: AsyncConnection, attempt: Attempt, media: Mapping[str, Any], report: Report
+    connection: AsyncConnection, job_id: UUID, media: Mapping[str, Any], report: Report
 ) -> dict[str, Any]:
     """The import's report with what became of its media, each file that was not stored as a
     finding. `report` is empty, with the limits of findings; its findings are written down."""
-    job_id = attempt.lease.job_id
     async for file in files_to_report(connection, job_id):
         place = Place(source_id=file.source_id, field=file.field, title=file.title)
         add_finding(
