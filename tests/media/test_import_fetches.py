@@ -2,16 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import cast
 
 import pytest
 from tests.media.test_fetch import Names, Server, ok, redirect, serving
 
 from eventimport.media.fetch import Fetcher, FetchError, FetchLimits
+from eventimport.media.image_processes import ImageProcesses, ImageProcessesConfig
 from eventimport.media.import_fetches import ImportFetches, ImportFetchLimits
+from eventimport.media.records import MediaRecords
+from eventimport.media.transfer import MediaTransfer, TransferConfig
+from eventimport.storage.memory import MemoryStorage
 
 LOOPBACK = ("127.0.0.1",)
 
@@ -109,6 +114,70 @@ async def test_a_dead_host_is_given_up_and_the_rest_is_settled(server: Server) -
     result = await fetch_all([*dead, server.url("/", "a.test")])
     assert Counter(result.outcomes) == {"UNREACHABLE": 1000, "MOVED": 1}
     assert len(set(result.details)) == 1
+
+
+@dataclass(frozen=True)
+class Item:
+    """A sponsor's logo."""
+
+    id: int
+    table_name: str = "sponsors"
+    row_id: int = 1
+    field: str = "logo_url"
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A file behind a link."""
+
+    source: str
+    items: tuple[Item, ...]
+    event_id: int = 1
+    origin: str = "remote"
+    is_image: bool = True
+    entry: None = None
+    last: bool = False
+
+
+class Links:
+    """The records of an import that has nothing but links."""
+
+    def __init__(self, links: Sequence[str]) -> None:
+        self.left = [Linked(link, (Item(number),)) for number, link in enumerate(links)]
+        self.settled: list[tuple[Collection[int], str]] = []
+
+    async def planned(self, limit: int, *, last: object) -> Sequence[Linked]:
+        taken, self.left = self.left[:limit], self.left[limit:]
+        return taken
+
+    async def counts(self) -> dict[str, int]:
+        return {"PLANNED": len(self.left)}
+
+    async def stored_bytes(self) -> int:
+        return 0
+
+    async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
+        self.settled.append((ids, outcome))
+
+
+async def test_the_links_to_a_dead_host_are_settled_together() -> None:
+    records = Links([f"http://127.0.0.1:1/{number}" for number in range(400)])
+    told: list[tuple[str, int, int]] = []
+    images = ImageProcesses(ImageProcessesConfig())
+    async with Fetcher(FetchLimits(allow_list=LOOPBACK)) as fetcher:
+        transfer = MediaTransfer(
+            cast("MediaRecords", records),
+            MemoryStorage(),
+            fetcher,
+            images,
+            TransferConfig(),
+            tell=lambda *progress: told.append(progress),
+        )
+        await transfer.run(lambda name: iter(()))
+    assert sorted(number for ids, _ in records.settled for number in ids) == list(range(400))
+    assert {outcome for _, outcome in records.settled} == {"UNREACHABLE"}
+    assert len(records.settled) <= 12
+    assert told[-1] == ("Moving media", 400, 400)
 
 
 async def test_a_host_that_answers_errors_is_given_up(server: Server) -> None:

@@ -78,8 +78,11 @@ def check_image(data: bytes | Path, limits: ImageLimits) -> ImageInfo:
     Of an animation the first frame is decoded. Raises ImageRefusedError, and OSError where a path
     cannot be read.
     """
-    content = content_of(data, limits)
-    image = decode(content, limits)
+    return info_of(decode(content_of(data, limits), limits))
+
+
+def info_of(image: Image.Image) -> ImageInfo:
+    """What a decoded image is."""
     known = FORMATS[format_of(image)]
     return ImageInfo(
         content_type=known.content_type,

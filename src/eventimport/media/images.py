@@ -28,6 +28,7 @@ from eventimport.media.image_decoding import (
     content_of,
     decode,
     format_of,
+    info_of,
 )
 from eventimport.media.image_formats import FORMATS, name_foreign_format
 from eventimport.media.svg import LARGEST_SIDE, SvgError, draw_svg
@@ -204,7 +205,8 @@ def inspect_image(
     Raises ImageRefusedError."""
     drawing = draw(content, limits)
     if drawing is None:
-        return check_image(content, limits), make_sizes(content, sizes, limits)
+        image = decode(content, limits)
+        return info_of(image), _sizes_of(image, sizes)
     info = ImageInfo(
         content_type=SVG_TYPE, extension=".svg", width=drawing.width, height=drawing.height
     )
@@ -225,7 +227,12 @@ def make_sizes(
         return {}
     source = image.data if isinstance(image, ProcessedImage) else image
     widest = max(max(size.width, size.height) for size in sizes.values())
-    decoded = decode(source, limits or ImageLimits(), draft=2 * widest)
+    return _sizes_of(decode(source, limits or ImageLimits(), draft=2 * widest), sizes)
+
+
+def _sizes_of(decoded: Image.Image, sizes: Mapping[str, ImageSize]) -> dict[str, ProcessedImage]:
+    if not sizes:
+        return {}
     name = "PNG" if format_of(decoded) == "GIF" else format_of(decoded)
     options: dict[str, object] = {} if name == "PNG" else {"quality": SIZE_QUALITY}
     upright = _full_colour(_clean(decoded))

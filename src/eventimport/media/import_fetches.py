@@ -119,25 +119,36 @@ class ImportFetches:
                 async with asyncio.timeout(wait):
                     await host.left.wait()
 
+    def refusal(self, name: str) -> FetchError | None:
+        """Why nothing more will be fetched from a host; None if something may."""
+        host = self._hosts.get(name)
+        return None if host is None else self._refusal(host)
+
     def _count(self, host: _Host) -> None:
+        refusal = self._refusal(host)
+        if refusal is not None:
+            raise refusal
+        self._requests += 1
+        host.requests += 1
+
+    def _refusal(self, host: _Host) -> FetchError | None:
         if host.given_up is not None:
-            raise FetchError(host.given_up.outcome, host.given_up.detail)
+            return FetchError(host.given_up.outcome, host.given_up.detail)
         if self._expired():
-            raise self._too_long()
+            return self._too_long()
         if self._requests >= self.limits.max_requests:
-            raise FetchError(
+            return FetchError(
                 "REFUSED",
                 f"the import has sent {self.limits.max_requests:,} requests for linked media"
                 " files. The limit is set by MAX_FETCHES_PER_IMPORT",
             )
         if host.requests >= self.limits.max_requests_per_host:
-            raise FetchError(
+            return FetchError(
                 "REFUSED",
                 f"the import has sent {self.limits.max_requests_per_host:,} requests to this"
                 " host. The limit is set by MAX_FETCHES_PER_HOST",
             )
-        self._requests += 1
-        host.requests += 1
+        return None
 
     def _failed(self, name: str, host: _Host, error: FetchError) -> None:
         if not error.host_failed:

@@ -15,7 +15,7 @@ from eventimport.media.fetch import Fetcher, host_of
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.import_fetches import ImportFetches
 from eventimport.media.records import FileToMove, MediaRecords
-from eventimport.media.sources import NotMovedError, OpenEntry, Sources
+from eventimport.media.sources import NotMovedError, OpenEntry, Outcome, Sources
 from eventimport.media.storing import (
     IMAGES_WITH_SIZES,
     MediaStorer,
@@ -49,10 +49,10 @@ class MediaTransfer:
     ) -> None:
         self._records = records
         self._storage = storage
-        self._fetcher = fetcher
         self._images = images
         self._config = config
         self._tell = tell
+        self._fetches = ImportFetches(fetcher, config.fetches)
         self._done = 0
         self._total = 0
 
@@ -71,7 +71,7 @@ class MediaTransfer:
             storer = MediaStorer(
                 self._records,
                 self._storage,
-                Sources(open_entry, ImportFetches(self._fetcher, self._config.fetches), reader),
+                Sources(open_entry, self._fetches, reader),
                 self._images,
                 self._config,
                 stored_bytes=StoredBytes(
@@ -92,11 +92,17 @@ class MediaTransfer:
             host = host_of(file.source) if file.origin == "remote" else None
             lanes.setdefault(host, deque()).append(file)
 
-        async def work(waiting: deque[FileToMove]) -> None:
+        async def work(host: str | None, waiting: deque[FileToMove]) -> None:
             while waiting:
                 file = waiting.popleft()
                 try:
-                    await self._move(storer, file)
+                    refusal = self._fetches.refusal(host) if host is not None else None
+                    if refusal is None:
+                        await self._move(storer, file)
+                    else:
+                        rest = [file, *waiting]
+                        waiting.clear()
+                        await self._settle(rest, refusal.outcome, refusal.detail)
                 except BaseException:
                     # The others finish what they have begun: cut off, it would lie unrecorded.
                     for lane in lanes.values():
@@ -105,7 +111,7 @@ class MediaTransfer:
 
         per_host = self._config.fetches.at_once_per_host
         workers = (
-            work(lane)
+            work(host, lane)
             for host, lane in lanes.items()
             for _ in range(min(self._config.concurrency if host is None else per_host, len(lane)))
         )
@@ -117,10 +123,20 @@ class MediaTransfer:
         try:
             moved = await storer.store(file)
         except NotMovedError as error:
-            await self._records.settle(_ids(file), error.outcome, error.detail)
+            await self._settle([file], error.outcome, error.detail)
         else:
             await self._record(storer, file, moved)
-        self._done += len(file.items)
+            self._count([file])
+
+    async def _settle(self, files: Sequence[FileToMove], outcome: Outcome, detail: str) -> None:
+        """Record why files are not moved, all of them for the same reason."""
+        await self._records.settle(
+            [item.id for file in files for item in file.items], outcome, detail
+        )
+        self._count(files)
+
+    def _count(self, files: Sequence[FileToMove]) -> None:
+        self._done += sum(len(file.items) for file in files)
         self._tell("Moving media", self._done, self._total)
 
     async def _record(self, storer: MediaStorer, file: FileToMove, moved: Moved) -> None:
