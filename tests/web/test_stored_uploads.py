@@ -45,7 +45,7 @@ async def test_uploads_are_listed_newest_first(user_client: httpx.AsyncClient) -
     assert answer.json()["meta"] == {"total": 3, "pages": 1}
     data = answer.json()["data"]
     assert [one["attributes"]["url"] for one in data] == urls[::-1]
-    attributes = data[0]["attributes"]
+    attributes = dict(data[0]["attributes"])
     created_at = attributes.pop("created-at")
     assert created_at.endswith("Z")
     assert attributes == {
@@ -173,7 +173,7 @@ async def test_a_users_uploads_hold_so_many_bytes(limited: Any, make_user: Any) 
     assert code_of(refused) == (413, "upload-quota-exceeded")
     (error,) = refused.json()["errors"]
     assert "MAX_UPLOADED_BYTES_PER_USER" in error["detail"]
-    assert "4,000 bytes of it is left" in error["detail"]
+    assert "4,000 bytes are left" in error["detail"]
     assert error["meta"]["left"] == 4_000
     assert (await upload(client, b"x" * 4_000)).status_code == 200
     assert code_of(await upload(client, b"x"))[0] == 413

@@ -6,27 +6,24 @@ deleted, then the row. A link and a deletion exclude each other by the lock on t
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     CursorResult,
-    Text,
     and_,
-    cast,
-    column,
     delete,
     exists,
     func,
     or_,
     select,
+    text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.event_graph import NODES
@@ -83,6 +80,44 @@ class Use:
     field: str | None = None
 
 
+_LEFT: Final = text("""
+    SELECT greatest(CAST(:quota AS bigint) - coalesce(sum(size), 0), 0) FROM stored_objects
+    WHERE user_id = CAST(:user_id AS bigint) AND purpose = 'upload'
+        AND NOT (storage = CAST(:storage AS text) AND key = CAST(:key AS text))
+""")
+"""The bytes that a user's other uploads leave of the quota."""
+
+_RESERVE: Final = text(f"""
+    INSERT INTO stored_objects (storage, key, purpose, user_id, size)
+    SELECT CAST(:storage AS text), CAST(:key AS text), 'upload', CAST(:user_id AS bigint),
+        least(CAST(:wanted AS bigint), quota.bytes)
+    FROM ({_LEFT.text}) AS quota (bytes)
+    WHERE quota.bytes >= CAST(:needed AS bigint)
+    ON CONFLICT (storage, key) DO UPDATE SET size = excluded.size
+    RETURNING size
+""")  # noqa: S608 - a constant
+
+_USE: Final = text("""
+    WITH uses AS (
+        SELECT * FROM unnest(
+            CAST(:key AS text[]), CAST(:size AS bigint[]), CAST(:user_id AS bigint[]),
+            CAST(:import_job_id AS uuid[]), CAST(:event_id AS bigint[]),
+            CAST(:table_name AS text[]), CAST(:row_id AS bigint[]), CAST(:field AS text[])
+        ) AS uses (key, size, user_id, import_job_id, event_id, table_name, row_id, field)
+    ), kept AS (
+        UPDATE stored_objects AS o
+        SET state = 'KEPT', size = file.size, kept_at = coalesce(o.kept_at, now())
+        FROM (SELECT key, max(size) AS size FROM uses GROUP BY key) AS file
+        WHERE o.storage = CAST(:storage AS text) AND o.key = file.key AND o.state <> 'DELETING'
+        RETURNING o.id, o.key
+    )
+    INSERT INTO object_links
+        (object_id, user_id, import_job_id, event_id, table_name, row_id, field)
+    SELECT kept.id, u.user_id, u.import_job_id, u.event_id, u.table_name, u.row_id, u.field
+    FROM uses AS u JOIN kept USING (key)
+""")
+
+
 async def record_objects(
     connection: AsyncConnection,
     storage: str,
@@ -118,27 +153,12 @@ async def record_upload(
     # Not a stronger lock: rows that refer to the user may go on being written.
     locked = select(User.id).where(User.id == user_id).with_for_update(key_share=True)
     await connection.execute(locked)
-    named = and_(ObjectRecord.storage == storage, ObjectRecord.key == key)
-    used = select(func.coalesce(func.sum(ObjectRecord.size), 0)).where(
-        ObjectRecord.user_id == user_id, ObjectRecord.purpose == ObjectPurpose.UPLOAD, ~named
-    )
-    left = max(quota - int(await connection.scalar(used) or 0), 0)
-    if needed > left:
-        raise UploadQuotaError(left)
-    reserved = min(wanted, left)
-    statement = insert(ObjectRecord).values(
-        storage=storage,
-        key=key,
-        purpose=ObjectPurpose.UPLOAD.value,
-        user_id=user_id,
-        size=reserved,
-    )
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[ObjectRecord.storage, ObjectRecord.key], set_={"size": reserved}
-        )
-    )
-    return reserved
+    named = {"storage": storage, "key": key, "user_id": user_id, "quota": quota}
+    asked = {**named, "needed": needed, "wanted": wanted}
+    reserved = await connection.scalar(_RESERVE, asked)
+    if reserved is None:
+        raise UploadQuotaError(int(await connection.scalar(_LEFT, named)))
+    return int(reserved)
 
 
 async def set_size(connection: AsyncConnection, storage: str, key: str, size: int) -> None:
@@ -154,42 +174,11 @@ async def use_objects(connection: AsyncConnection, storage: str, uses: Sequence[
     """
     if not uses:
         return
-    sizes = {use.key: use.size for use in uses}
-    given = (
-        func.unnest(cast(list(sizes), ARRAY(Text)), cast(list(sizes.values()), ARRAY(BigInteger)))
-        .table_valued(column("key", Text), column("size", BigInteger))
-        .render_derived(name="given")
-    )
-    kept = (
-        update(ObjectRecord)
-        .where(
-            ObjectRecord.storage == storage,
-            ObjectRecord.key == given.c.key,
-            ObjectRecord.state != ObjectState.DELETING,
-        )
-        .values(
-            state=ObjectState.KEPT.value,
-            size=given.c.size,
-            kept_at=func.coalesce(ObjectRecord.kept_at, func.now()),
-        )
-        .returning(ObjectRecord.key, ObjectRecord.id)
-    )
-    ids = {row.key: row.id for row in await connection.execute(kept)}
-    if len(ids) < len(sizes):
-        raise ObjectLostError(f"{len(sizes) - len(ids)} files are being deleted")
-    links = [
-        {
-            "object_id": ids[use.key],
-            "user_id": use.user_id,
-            "import_job_id": use.import_job_id,
-            "event_id": use.event_id,
-            "table_name": use.table_name,
-            "row_id": use.row_id,
-            "field": use.field,
-        }
-        for use in uses
-    ]
-    await connection.execute(insert(ObjectLink), links)
+    columns = zip(*(astuple(use) for use in uses), strict=True)
+    values = dict(zip((field.name for field in fields(Use)), map(list, columns), strict=True))
+    result = await connection.execute(_USE, {"storage": storage, **values})
+    if _rowcount(result) < len(uses):
+        raise ObjectLostError(f"{len(uses) - _rowcount(result)} uses of files are lost")
 
 
 async def give_up_objects(

@@ -220,8 +220,8 @@ def _quota_exceeded(quota: int, left: int) -> ProblemError:
         413,
         "upload-quota-exceeded",
         "Upload quota exceeded",
-        f"Your uploads may hold {_size(quota)} in total, and {_size(left)} of it is left. The limit"
-        " is set by MAX_UPLOADED_BYTES_PER_USER. Delete uploads that you no longer need"
+        f"Your uploads may hold {_size(quota)} in total, and {_size(left)} are left. The limit is"
+        " set by MAX_UPLOADED_BYTES_PER_USER. Delete uploads that you no longer need"
         " (DELETE /v1/uploads/{id}).",
         meta={"limit": "MAX_UPLOADED_BYTES_PER_USER", "allowed": quota, "left": left},
     )
