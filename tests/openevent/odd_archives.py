@@ -248,5 +248,6 @@ ODD_ARCHIVES: Final[dict[str, OddArchive]] = {
     # Around the zip.
     "self-extracting": OddArchive(lambda: b"MZ" + bytes(5000) + archive_bytes(), None),
     "appended": OddArchive(_appended, None),
+    "an empty zip appended": OddArchive(lambda: archive_bytes() + zip_bytes([]), None),
     "marker of a split zip": OddArchive(_split_marker, None),
 }

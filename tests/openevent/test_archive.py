@@ -213,6 +213,41 @@ def test_an_archive_without_an_event_lists_its_files(report: Report) -> None:
     assert "and 11 more" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"Rar!\x1a\x07\x01\x00", "a RAR archive"),
+        (b"\x1f\x8b\x08\x00", "a gzip file"),
+        (b'\xef\xbb\xbf {"name": "Conference"}', "JSON text"),
+        (b"<!doctype html>", "a web page"),
+        (b"", "it is empty"),
+    ],
+)
+def test_a_file_that_is_not_a_zip_is_named(data: bytes, what: str, report: Report) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        open_bytes(data, report)
+    assert caught.value.code == "not-a-zip"
+    assert what in caught.value.message
+
+
+def test_a_zip_that_is_written_as_a_stream_is_read(report: Report) -> None:
+    class Stream(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise OSError
+
+    stream = Stream()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("event", EVENT)
+        with archive.open("images/a.png", "w", force_zip64=True) as entry:
+            entry.write(PICTURE)
+    with open_bytes(stream.getvalue(), report) as opened:
+        assert b"".join(opened.read("images/a.png")) == PICTURE
+    assert not report.findings
+
+
 def test_a_part_of_a_split_zip_is_named_so(report: Report) -> None:
     data = bytearray(zip_bytes([("programme.pdf", b"x")]))
     end = data.rindex(b"PK\x05\x06")

@@ -27,6 +27,16 @@ _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _END: Final = struct.Struct("<4sHHHHIIH")
 _END64: Final = struct.Struct("<4sQHHIIQQQQ")
 _LOCATOR64: Final = struct.Struct("<4sIQI")
+_HEAD: Final = 64
+_OTHER_FORMATS: Final = {
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"\x1f\x8b": "a gzip file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an XZ file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"%PDF": "a PDF",
+}
 _END_REACH: Final = MIB
 """The end record is sought in so many last bytes: downloads append things to a zip."""
 _MAX_ENDS: Final = 64
@@ -79,22 +89,42 @@ def read_directory(file: BinaryIO, limits: ArchiveLimits) -> Directory:
     file.seek(tail_start)
     tail = file.read(_END_REACH)
     reason = ""
+    empty = False
     for position in _end_records(tail):
         try:
-            return _directory_at(file, tail_start + position, limits)
+            directory = _directory_at(file, tail_start + position, limits)
         except _DamagedError as error:
-            # The last end record is the zip's own if none fits.
+            # What is appended may look like an end record, too. The last one counts if none fits.
             reason = reason or str(error)
+            continue
+        if directory.members:
+            return directory
+        empty = True
+    if empty:
+        raise ArchiveError("empty-archive", "The zip has no entries.")
     if reason:
         raise ArchiveError("damaged-archive", f"The zip's central directory is damaged: {reason}.")
     file.seek(0)
-    if file.read(len(ZIP_MAGIC)) == ZIP_MAGIC:
+    head = file.read(_HEAD)
+    if head.startswith(ZIP_MAGIC):
         message = (
             f"The zip is incomplete: it ends after {size:,} bytes, without a central directory. "
             "Upload the file again."
         )
         raise ArchiveError("truncated-archive", message)
-    raise ArchiveError("not-a-zip", "The file is not a zip.")
+    raise ArchiveError("not-a-zip", f"The file is not a zip{_what_it_is(head)}.")
+
+
+def _what_it_is(head: bytes) -> str:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for magic, what in _OTHER_FORMATS.items():
+        if head.startswith(magic):
+            return f", but {what}. Pack the event's files as a zip"
+    if text.startswith((b"{", b"[")):
+        return ", but JSON text. Put event.json and the other documents into a zip"
+    if text.startswith(b"<"):
+        return ", but a web page or XML"
+    return "" if head else "; it is empty"
 
 
 class _DamagedError(Exception):
@@ -137,8 +167,6 @@ def _directory_at(file: BinaryIO, end: int, limits: ArchiveLimits) -> Directory:
     members = list(_members(file.read(size), start - offset, limits))
     if not members and count:
         raise _DamagedError(f"it is empty, and should list {count:,} entries")
-    if not members:
-        raise ArchiveError("empty-archive", "The zip has no entries.")
     return Directory(members, start, split)
 
 
