@@ -197,13 +197,13 @@ def test_an_error_far_into_a_document_has_its_line_and_column() -> None:
 def test_every_oddity_in_the_records_is_reported() -> None:
     text = b'[1, {"a": NaN, "b": 1e999}, "x",\n {"id": ' + b"[" * 40 + b"]" * 40 + b'}, {"id": 5}]'
     found, report = read(text)
-    assert found == [(1, {"a": None, "b": None}), (4, {"id": 5})]
+    assert found == [(1, {"a": None, "b": None}), (2, {"title": "x"}), (4, {"id": 5})]
     told = [(f.code, f.severity, p.place.record) for f in report.findings for p in f.occurrences]
     assert told == [
         ("record-not-an-object", Severity.WARNING, 0),
-        ("record-not-an-object", Severity.WARNING, 2),
         ("json-number", Severity.WARNING, 1),
         ("json-number", Severity.WARNING, 1),
+        ("record-is-a-text", Severity.WARNING, 2),
         ("json-nesting", Severity.ERROR, 3),
     ]
 
@@ -244,6 +244,11 @@ FROM_JSON_API = {
             "json-api",
             Severity.REPAIR,
         ),
+        ('{"id": 1}\n{"id": 2}\n', TWO, "not-a-list", Severity.REPAIR),
+        ('{"id": 1}{"id": 2}', TWO, "not-a-list", Severity.REPAIR),
+        ('[{"id": 1}, {"id": 2}]\0\0\x1a', TWO, "padding", Severity.REPAIR),
+        ('["A"]', [(0, {"title": "A"})], "record-is-a-text", Severity.WARNING),
+        ("false", [], "empty-document", Severity.WARNING),
         ("null", [], "empty-document", Severity.WARNING),
         ("{}", [], "empty-document", Severity.WARNING),
         (" ", [], "empty-document", Severity.WARNING),
@@ -298,6 +303,12 @@ def test_other_encodings_are_repaired(
         (Severity.REPAIR, code),
         (Severity.REPAIR, "unstorable-character"),
     }
+
+
+def test_a_mark_may_stand_twice() -> None:
+    found, report = read(b"\xef\xbb\xbf" * 2 + b'[{"id": 1}]')
+    assert found == [(0, {"id": 1})]
+    assert [finding.code for finding in report.findings] == ["byte-order-mark"]
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2, 7, 1000])

@@ -170,6 +170,7 @@ def test_a_document_of_its_own_counts_more_than_one_inside_the_event() -> None:
         {"data": {"type": "event", "id": "1", "attributes": {"name": "Conference"}}},
         {"data": {"event": {"name": "Conference"}}, "jsonapi": {"version": "1.0"}},
         [{"id": 1, "name": "Conference", "timezone": "UTC"}],
+        {"events": [{"name": "Conference"}], "total": None},
         {"event": {"name": "Conference"}, "sessions": [{"id": 1, "title": "A"}]},
         {
             "data": {

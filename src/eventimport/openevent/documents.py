@@ -1,9 +1,10 @@
 """Documents of an archive as records. A list is read as a stream: one record is in memory at a
 time, and every error has its line and column."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.entry_names import shown
@@ -27,6 +28,15 @@ from eventimport.openevent.wrappings import (
     unwrapped_event,
     without_furniture,
 )
+
+_LABELS: Final = {
+    "sessions": "title",
+    **dict.fromkeys(("microlocations", "sponsors", "speakers", "tracks", "session_types"), "name"),
+}
+"""Documents whose records may be given by their names alone."""
+
+_PADDING: Final = "\0\x1a"
+"""What some programs write after the end of a text file."""
 
 
 def read_list(
@@ -93,7 +103,7 @@ class _DocumentReader:
             self._index = index
             if index >= self._room:
                 raise self._too_many()
-            record = self._check(self._value())
+            record = self._check(self._named(self._value()))
             self._counts[self._document] = index + 1
             if record is not None:
                 yield index, self._plain(record)
@@ -107,6 +117,16 @@ class _DocumentReader:
             elif mark != "]":
                 raise self._syntax_error("expecting ',' delimiter")
         stream.position += 1
+
+    def _named(self, value: Any) -> Any:
+        """The element of the list, or, if it is only a text, a record of that name."""
+        label = _LABELS.get(self._document)
+        if not isinstance(value, str) or not value.strip() or label is None:
+            return value
+        message = f"The list holds texts, not objects; each was read as a record's {label}."
+        place = Place(self._entry, self._index)
+        self._report.warning("record-is-a-text", message, place, quotable(value))
+        return {label: value}
 
     def _object_for_list(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """An object that stands where the list belongs: around it, or one record, or the records
@@ -134,10 +154,30 @@ class _DocumentReader:
         stream.position += 1
         if streamed:
             self._report_beside(without_furniture(members))
+        elif members and reader.peek() == "{":
+            yield from self._lines_after(members)
         elif members:
             yield from self._records_of(members)
         else:
             self._report_empty("{}")
+
+    def _lines_after(self, first: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The records of a document that has one object after another, without a list."""
+        self._report_wrapping("lines")
+        index = 0
+        record: dict[str, Any] | None = first
+        while True:
+            self._counts[self._document] = index + 1
+            if record is not None:
+                yield index, self._plain(record)
+            index += 1
+            if self._reader.peek() != "{":
+                break
+            self._index = index
+            if index >= self._room:
+                raise self._too_many()
+            record = self._check(self._value())
+        self._index = None
 
     def _key(self, mark: str) -> str:
         """The key that begins here, the colon after it consumed."""
@@ -265,7 +305,7 @@ class _DocumentReader:
         value = self._value()
         if value not in (None, "", False):
             raise DocumentError(code, expected, *place)
-        self._report_empty("null" if value is None else repr(value))
+        self._report_empty(json.dumps(value))
 
     def _report_empty(self, what: str) -> None:
         name = self._document.replace("_", " ")
@@ -300,8 +340,16 @@ class _DocumentReader:
         return flat
 
     def _end(self) -> None:
-        if self._reader.peek():
+        reader, stream = self._reader, self._stream
+        padded = False
+        while (found := reader.peek()) and found in _PADDING:
+            stream.position += 1
+            padded = True
+        if found:
             raise self._syntax_error("there is more text after the document's end")
+        if padded:
+            message = "The document ends in NUL or end-of-file characters, which were skipped."
+            self._report.repair("padding", message, Place(self._entry))
 
     def _syntax_error(self, what: str) -> DocumentError:
         return self._stream.error("json-syntax", f"not JSON: {what}", self._stream.position)

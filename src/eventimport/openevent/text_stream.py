@@ -126,7 +126,8 @@ class TextStream:
             message = "The document is a zip, not JSON text."
             self._error = DocumentError("nested-zip", message, 1, 1)
         if self._error is None:
-            self.text = self._decode(head) if head else ""
+            # Programs that add a mark do not look whether there is one.
+            self.text = (self._decode(head) if head else "").lstrip("\ufeff")
 
     def _decode(self, chunk: bytes) -> str:
         self._bytes += len(chunk)

@@ -5,11 +5,12 @@ from typing import Any, Final, Literal
 
 from eventimport.openevent.entry_names import document_named
 
-How = Literal["wrapped", "keyed", "one"]
+How = Literal["wrapped", "keyed", "one", "lines"]
 
 _ANY_LIST: Final = frozenset(
     {"data", "items", "results", "records", "list", "rows", "values", "nodes", "entries"}
 )
+_EVENT: Final = frozenset({"event", "events", "data", "conference"})
 _JSON_API: Final = frozenset({"type", "id", "attributes", "relationships", "links", "meta"})
 _WITHOUT_CONTENT: Final = frozenset({"jsonapi", "links"})
 """Members of a JSON:API document that say nothing of a record: its version, and addresses."""
@@ -17,6 +18,7 @@ _WITHOUT_CONTENT: Final = frozenset({"jsonapi", "links"})
 HOW_WORDS: Final[Mapping[How, str]] = {
     "wrapped": "The list stands inside an object; it was read as the list.",
     "keyed": "The records stand in an object, under their ids; they were read as a list.",
+    "lines": "The document holds one object after another; they were read as a list.",
     "one": "The document is a single object; it was read as a list of one.",
 }
 
@@ -99,20 +101,23 @@ def _unwrapped_once(raw: dict[str, Any]) -> dict[str, Any] | None:
     flat = flattened(raw)
     if flat is not None:
         return flat
-    keys = [
-        key
-        for key, value in raw.items()
-        if key.casefold() in {"event", "data", "conference"} and isinstance(value, dict)
-    ]
+    keys = [key for key, value in raw.items() if key.casefold() in _EVENT and _only_object(value)]
     if len(keys) != 1 or any(key.casefold() in {"name", "title"} for key in raw):
         return None
     beside = without_furniture(raw)
-    inner = beside.pop(keys[0])
+    inner = _only_object(beside.pop(keys[0]))
     inner = flattened(inner) or inner
     result = {**beside, **inner}
     for key in beside.keys() & inner.keys():
         result[f"{key}_"] = beside[key]
     return _with_included(result)
+
+
+def _only_object(value: Any) -> dict[str, Any]:
+    """The object, or the only one of a list; empty if it is neither."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, dict) else {}
 
 
 def _with_included(event: dict[str, Any]) -> dict[str, Any]:
