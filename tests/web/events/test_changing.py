@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from tests.stored_files import keys_in, store
-from tests.web.events.conftest import MEDIA_TYPE
+from tests.web.events.conftest import EXTRA, MEDIA_TYPE
 from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
 
 from eventimport.database import models
@@ -101,6 +101,31 @@ async def test_what_is_taken(
     assert response.status_code == 200, response.text
     (name,) = attributes
     assert response.json()["data"]["attributes"][name] == stored
+
+
+async def test_the_original_of_a_text_is_kept_while_the_text_stays(
+    editor: Any, conference: Any
+) -> None:
+    url = conference.url("sessions")
+    original = "<p onclick='x()'>a</p><script>b</script> if a<b"
+
+    first = (await editor.patch(url, {"long-abstract": original})).json()["data"]["attributes"]
+    assert first["long-abstract"] == "<p>a</p> if a&lt;b"
+    assert first["extra"] == {**EXTRA, "long_abstract": original}
+
+    second = (await editor.patch(url, {"title": "New"})).json()["data"]["attributes"]
+    assert second["extra"] == first["extra"]
+
+    last = (await editor.patch(url, {"long-abstract": "List<String>"})).json()["data"]["attributes"]
+    assert last["long-abstract"] == "List&lt;String>"
+    assert last["extra"] == EXTRA
+
+
+async def test_a_text_with_too_much_markup_is_rejected(editor: Any, conference: Any) -> None:
+    text = "<div>" * 200 + "deep" + "</div>" * 200
+    response = await editor.patch(conference.url("sessions"), {"long-abstract": text})
+    assert response.status_code == 422
+    assert "100 deep" in response.text
 
 
 @pytest.mark.parametrize(

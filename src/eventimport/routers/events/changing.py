@@ -35,6 +35,7 @@ from eventimport.routers.events.patches import (
     changes_of,
     is_changeable,
     linkage_body,
+    with_originals,
 )
 from eventimport.routers.events.queries import ResourceQuery, query_of
 from eventimport.routers.events.reading import single_answer
@@ -134,6 +135,7 @@ async def _apply(connection: AsyncConnection, resource: ResourceType, row: Row, 
             source={"pointer": "/data/id"},
         )
     values = changes_of(resource, data.attributes, attributes_of(resource, row))
+    values = with_originals(resource, data.attributes, row, values)
     _check_order(row, values)
     links_changed = False
     for name, given in data.relationships.items():

@@ -27,7 +27,7 @@ from eventimport.openevent.times import parse_time
 from eventimport.openevent.zones import find_zone
 from eventimport.routers.events.documents import IDENTIFIERS, optional_members
 from eventimport.routers.events.queries import NO_NUL
-from eventimport.routers.events.schema import TYPES, Attribute, ResourceType
+from eventimport.routers.events.schema import EXTRA, TYPES, Attribute, ResourceType
 from eventimport.routers.problems import BODY, validation_problems
 
 MAX_TEXT: Final = 200_000
@@ -287,3 +287,18 @@ def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
             else f"Unknown attribute of {resource.type}."
         )
     return placed
+
+
+def with_originals(
+    resource: ResourceType, given: Mapping[str, Any], row: Mapping[str, Any], values: dict[str, Any]
+) -> dict[str, Any]:
+    """The changes of a row, with the texts as the client sent them in `extra`, if markup was
+    removed from them. The original of an earlier text goes with that text."""
+    kept = dict(row[EXTRA])
+    for name, attribute in resource.attributes.items():
+        column = attribute.column
+        if column in values and column in SHAPES[resource.kind].rich:
+            kept.pop(column, None)
+            if isinstance(given[name], str) and rich_text.clean(given[name]).removed:
+                kept[column] = given[name]
+    return values if kept == row[EXTRA] else {**values, EXTRA: kept}
