@@ -92,7 +92,7 @@ async def find(
     """The row that the viewer may see, or None. `lock` holds it, and its event, until the end of
     the transaction; the event comes first, so that two who change it never wait for each other.
     With `keys_only`, only the columns of `key_columns`."""
-    columns = key_columns(node) if keys_only else list(node.table.c)
+    columns = _as_seen(node, key_columns(node) if keys_only else node.table.c, viewer)
     statement = select(*columns, editable(viewer, _EVENTS.c.id).label(EDITABLE)).where(
         is_one(node, key), event_visible(viewer)
     )
@@ -182,7 +182,7 @@ async def follow(
     """The ids of what the edge leads to, by the id of the row that it leads from, as far as the
     viewer may see it. Raises TooLargeError."""
     if edge.column is not None:
-        # What a column names is an event, a track, a room or a type; these have no secrets.
+        # The column is null where the viewer may not see what it names.
         return {row["id"]: [row[edge.column]] for row in owners if row[edge.column] is not None}
     target = NODES[edge.target].table
     own = target.c[edge.back] if edge.back is not None else LINKS.c[link_columns(edge)[0]]
@@ -214,13 +214,14 @@ async def read_rows(
     table = node.table
     wanted = [column for column in table.c if columns is None or column.name in columns]
     read = list({column.name: column for column in (*key_columns(node), *wanted)}.values())
+    seen = _as_seen(node, read, viewer)
     event_id = table.c.id if node.kind is Kind.EVENT else table.c.event_id
     rows: dict[int, Row] = {}
     for start in range(0, len(ids), BATCH):
         size = _size(read)
         before = func.sum(size).over(order_by=table.c.id) - size
         inner = (
-            select(*read, size.label(_SIZE), before.label(_BEFORE))
+            select(*seen, size.label(_SIZE), before.label(_BEFORE))
             .add_columns(editable(viewer, event_id).label(EDITABLE))
             .where(_among(table.c.id, ids[start : start + BATCH]), part_visible(node.kind, viewer))
             .subquery()
@@ -232,6 +233,23 @@ async def read_rows(
         if budget.left < 0:
             break
     return [rows[row_id] for row_id in ids if row_id in rows]
+
+
+def _as_seen(
+    node: Node, columns: Iterable[ColumnElement[Any]], viewer: Viewer
+) -> list[ColumnElement[Any]]:
+    """The columns, null where they name a row that the viewer may not see."""
+    targets = {edge.column: edge.target for edge in node.edges if edge.column is not None}
+    seen: list[ColumnElement[Any]] = []
+    for column in columns:
+        kind = targets.get(column.name)
+        if kind is None or kind is Kind.EVENT:
+            seen.append(column)
+            continue
+        target = NODES[kind].table.c
+        named = select(target.id).where(target.id == column, part_visible(kind, viewer))
+        seen.append(named.scalar_subquery().label(column.name))
+    return seen
 
 
 def _size(columns: Iterable[ColumnElement[Any]]) -> ColumnElement[int]:

@@ -589,3 +589,13 @@ async def test_a_new_image_has_no_old_sizes(
     assert [changed.json()["data"]["attributes"][name] for name in sizes] == [None] * 3
     told = own.json()["data"]["attributes"]
     assert [told[name] for name in sizes] == ["https://files.example/own.png", None, None]
+
+
+async def test_very_many_unknown_attributes(editor: Any, conference: Any) -> None:
+    given = {f"{'x' * 1000}{number}"[-1000:]: 1 for number in range(900)}
+
+    answer = await editor.patch(conference.url("tracks"), {"name": "New", **given})
+
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 20
+    assert len(answer.content) < 10_000

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from tests.web.events.conftest import EXTRA, MEDIA_TYPE, Conference
+from tests.web.events.conftest import EXTRA, MEDIA_TYPE, NOON, Conference
 from tests.web.events.routes import CHANGED, LISTS, READ, SINGLE
 
 from eventimport.database import models
@@ -492,3 +492,27 @@ async def test_nobody_orders_or_filters_by_what_is_private(
             document = (await client.get(url)).json()
             shown = document["data"][0]["attributes"].keys()
             assert names & shown == (set() if who is None else names)
+
+
+@pytest.mark.parametrize("name", ["track", "microlocation", "session-type"])
+async def test_a_session_does_not_name_what_is_deleted(
+    service: Any,
+    user: User,
+    conference: Conference,
+    session_factory: async_sessionmaker[AsyncSession],
+    name: str,
+) -> None:
+    model = {"track": models.Track, "microlocation": models.Microlocation}.get(name)
+    async with session_factory.begin() as session:
+        await session.execute(update(model or models.SessionType).values(deleted_at=NOON))
+    url, row_id = conference.url("sessions"), str(conference.ids[f"{name}s"][0])
+    for who in (None, user):
+        client, expected = await service.client(who), {row_id} if who else set()
+        for way in ("", f"?include={name}", f"/{name}", f"/relationships/{name}"):
+            document = (await client.get(url + way)).json()
+            assert {str(each) for each in found_ids(document, name)} == expected, way
+        listed = (await client.get(f"/v1/events/{conference.id}/sessions")).json()
+        linked = [each["relationships"][name]["data"] for each in listed["data"]]
+        assert [each is not None for each in linked] == [who is not None] * 3
+        part = await client.get(f"/v1/{name}s/{row_id}")
+        assert part.status_code == (200 if who else 404)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import (
@@ -33,6 +34,7 @@ from eventimport.routers.problems import BODY, validation_problems
 MAX_TEXT: Final = 200_000
 MAX_LINKS: Final = 1_000
 MAX_ERRORS: Final = 20
+MAX_SHOWN_NAME: Final = 100
 
 Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT, pattern=NO_NUL)]
 
@@ -256,8 +258,10 @@ def changes_of(
     changed = {
         name: value
         for name, value in given.items()
-        if name not in current or not _is_same(value, current[name])
+        if name in current and not _is_same(value, current[name])
     }
+    # Of very many unknown names, only those that the answer lists are looked at.
+    changed |= dict(islice(((n, v) for n, v in given.items() if n not in current), MAX_ERRORS))
     try:
         valid = _VALID_ATTRIBUTES[resource.kind].validate_python(changed)
     except ValidationError as error:
@@ -278,7 +282,8 @@ def _is_same(value: Any, current: Any) -> bool:
 def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
     """A validator's error, at its place in the body."""
     name = error["loc"][0]
-    placed = {**error, "loc": (BODY, "data", "attributes", *error["loc"])}
+    first = str(name)[:MAX_SHOWN_NAME]
+    placed = {**error, "loc": (BODY, "data", "attributes", first, *error["loc"][1:])}
     if error["type"] == "extra_forbidden":
         known = name in resource.attributes
         placed["msg"] = (
