@@ -12,11 +12,12 @@ from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, sele
 from eventimport.database.event_graph import LINKS, NODES
 from eventimport.database.models import EventRole
 from eventimport.openevent.order import Kind
+from eventimport.openevent.programme import PUBLIC_STATES
 
 OWNER: Final = "owner"
 PUBLIC: Final = "public"
 DRAFT: Final = "draft"
-SHOWN_STATES: Final = ("accepted", "confirmed", "")
+SHOWN_STATES: Final = tuple(sorted(PUBLIC_STATES))
 """States of sessions that everyone may see. A session without a state is shown."""
 
 NOT_PUBLIC: Final = ("false", "f", "no", "n", "0")
