@@ -205,6 +205,13 @@ def test_of_a_long_animation_the_first_frame_is_kept(name: str) -> None:
     assert (again.format, again.size) == (name, (160, 120))
 
 
+def test_of_an_endless_animation_the_first_frame_is_kept() -> None:
+    frames = [Image.new("L", (1, 1), number % 2 * 255) for number in range(1001)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=20)
+    assert opened(data).n_frames == 1001  # type: ignore[attr-defined]
+    assert process_image(data, LIMITS).frames_dropped
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 95}])
 @pytest.mark.parametrize("lacking", [1, 2])
 def test_a_jpeg_without_its_end_is_read(options: dict[str, Any], lacking: int) -> None:

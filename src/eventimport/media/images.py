@@ -50,6 +50,9 @@ SVG_TYPE: Final = "image/svg+xml"
 LARGEST_DRAWING: Final = LARGEST_SIDE * LARGEST_SIDE * 4
 """Bytes of a drawn SVG that is not compressed."""
 
+MAX_FRAMES: Final = 1_000
+"""Frames of an animation that is encoded anew; more would cost more time than an image may."""
+
 SIZE_QUALITY: Final = 85
 """JPEG and WebP quality of the smaller sizes."""
 
@@ -117,7 +120,8 @@ def process_image(data: bytes | Path, limits: ImageLimits) -> ProcessedImage:
 
     Colours of an embedded ICC profile are converted to sRGB and the profile is dropped. A JPEG
     keeps its quantisation tables, so that its quality and size stay about the same. An animation
-    keeps its frames as long as their pixels are within the limit; else only the first one is kept.
+    keeps its frames, up to MAX_FRAMES and within the limit of pixels; else only the first one is
+    kept.
     Raises ImageRefusedError, and OSError where a path cannot be read.
     """
     content = content_of(data, limits)
@@ -154,7 +158,8 @@ def _frames(image: Image.Image, limits: ImageLimits) -> list[Image.Image] | None
     loop = image.info.get("loop")
     frames: list[Image.Image] = []
     while True:
-        if (len(frames) + 1) * image.width * image.height > limits.max_pixels:
+        too_many = (len(frames) + 1) * image.width * image.height > limits.max_pixels
+        if too_many or len(frames) == MAX_FRAMES:
             return None
         frame = image.convert("RGBA" if image.has_transparency_data else "RGB")
         timing = {"duration": image.info.get("duration"), "loop": loop}

@@ -66,8 +66,8 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 _ONE_FRAME = (
-    "The animation has too many pixels in all its frames (MAX_IMAGE_PIXELS): only the first frame"
-    " was kept."
+    "Only the first frame of the animation was kept: it has more than 1,000 frames, or all frames"
+    " together have too many pixels (MAX_IMAGE_PIXELS)."
 )
 
 router = APIRouter(prefix="/v1/upload", tags=["files"])
