@@ -93,6 +93,10 @@ benchmark: $(STAMP) ## Measure the speed of imports beside COPY and beside INSER
 soak: $(STAMP) ## Import for long while workers are killed (MINUTES=30 IMPORTS=500)
 	@PYTHONPATH=. $(BIN)/python scripts/soak.py --minutes $(MINUTES) --imports $(IMPORTS) $(ARGS)
 
+.PHONY: fairness
+fairness: $(STAMP) ## Show how long a tiny import waits behind another user's 50 long ones
+	@PYTHONPATH=. $(BIN)/python scripts/fairness.py $(ARGS)
+
 .PHONY: attack
 attack: $(STAMP) ## Attack a service of our own while a pulse asks whether it is alive
 	@$(BIN)/python scripts/attack.py $(ARGS)

@@ -26,10 +26,12 @@ class InvalidTokenError(EventImportError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthConfig:
-    """What signs the tokens, for whom, and for how long."""
+    """What signs the tokens, for whom, and for how long. `leeway` is how far the clocks of two
+    processes may differ."""
 
     secret_key: str
     token_lifetime: timedelta = timedelta(hours=24)
+    leeway: timedelta = timedelta(seconds=30)
     issuer: str = "eventimport"
     audience: str = "eventimport"
 
@@ -61,6 +63,7 @@ class Tokens:
                 algorithms=[ALGORITHM],
                 issuer=self._config.issuer,
                 audience=self._config.audience,
+                leeway=self._config.leeway,
                 options={"require": REQUIRED_CLAIMS},
             )
             user_id = int(claims["sub"])
@@ -102,6 +105,7 @@ class PreviewTokens:
                 algorithms=[ALGORITHM],
                 issuer=self._config.issuer,
                 audience=self._audience,
+                leeway=self._config.leeway,
                 options={"require": REQUIRED_CLAIMS},
             )
         except (jwt.InvalidTokenError, ValueError, RecursionError):

@@ -90,7 +90,7 @@ async def open_resources(
         stack.push_async_callback(engine.dispose)
         storages = StorageSet.create(settings.storages, active_name=settings.storage_place)
         stack.push_async_callback(storages.close)
-        reader = create_reader(settings.database)
+        reader = create_reader(settings.reader_database)
         stack.push_async_callback(reader.dispose)
         queue = ArqQueue(settings.queue)
         stack.push_async_callback(queue.close)

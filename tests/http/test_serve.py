@@ -1,20 +1,30 @@
 """`eventimport serve`, as a process: it has the limits, and believes no proxy."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.http.conftest import PATIENCE, read_all
 
 
+@dataclass
+class Served:
+    """A served process and its port."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    """The port of a service without a database, which it does not need for this."""
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A service without a database, which it does not need for this."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         found = int(free.getsockname()[1])
     settings = {
@@ -35,9 +45,15 @@ def port(tmp_path: Path) -> Iterator[int]:
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-            yield found
+            yield Served(process, found)
         finally:
             process.terminate()
+
+
+@pytest.fixture
+def port(served: Served) -> int:
+    """The port of the service."""
+    return served.port
 
 
 def ask(port: int, path: str, headers: str = "") -> bytes:
@@ -66,3 +82,9 @@ def test_the_process_has_limits_and_trusts_no_proxy(port: int) -> None:
         "large": b"431",
         "document": b"200",
     }
+
+
+def test_a_process_that_is_told_to_stop_ends_well(served: Served) -> None:
+    served.process.send_signal(signal.SIGTERM)
+
+    assert served.process.wait(PATIENCE) == 0

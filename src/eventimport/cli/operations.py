@@ -1,5 +1,6 @@
 """Commands that run and prepare the service."""
 
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -51,6 +52,13 @@ def serve(
     sys.setswitchinterval(SWITCH_SECONDS)
     config = server_config(WEB_APPLICATION, settings, factory=True, host=host, port=port)
     server = Server(config)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # uvicorn raises the signal again once it has stopped: by then, all is done.
+        if not server.should_exit:
+            raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
     # As `uvicorn.run` does: Ctrl-C is no error, but an application that cannot start is one.
     with suppress(KeyboardInterrupt):
         server.run()

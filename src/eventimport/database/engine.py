@@ -6,7 +6,7 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -25,9 +25,10 @@ KEEPALIVE: Final = {
 """In seconds: how the server notices that a client's machine is gone. Until then it keeps locked
 what that client has locked: for hours, by its own defaults."""
 
-_AWAY: Final = frozenset({"08", "28", "3D", "40", "53", "57"})
+_AWAY: Final = frozenset({"08", "28", "3D", "40", "53", "57", "58"})
 """Classes of SQLSTATE that tell of the server, not of what it was asked: the connection, who may
-connect and to what, a transaction to be tried again, resources, an operator's intervention."""
+connect and to what, a transaction to be tried again, resources, an operator's intervention, a
+failing disk."""
 
 _READ_ONLY: Final = "25006"
 """A server that has become, or is still, the copy of another."""
@@ -41,15 +42,14 @@ class DatabaseConfigError(EventImportError):
 class DatabaseConfig:
     """Where the database is, and how many connections a process may hold.
 
-    At most `pool_size` + `max_overflow` connections; who waits longer than `pool_timeout` seconds
-    for one gets SQLAlchemy's `TimeoutError`. `connect_timeout` is in seconds, too, and so is
+    A caller that waits longer than `pool_timeout` seconds for one of the `pool_size` connections
+    gets SQLAlchemy's `TimeoutError`. `connect_timeout` is in seconds, too, and so is
     `idle_timeout`: after so long without a statement, a transaction's connection is ended, for a
     client that has stopped must not keep rows locked.
     """
 
     url: str
     pool_size: int = 5
-    max_overflow: int = 5
     pool_timeout: float = 10.0
     connect_timeout: float = 5.0
     idle_timeout: float = 20.0
@@ -103,7 +103,7 @@ def create_engine(config: DatabaseConfig, **options: Any) -> AsyncEngine:
     return create_async_engine(
         driver_url(config.url),
         pool_size=config.pool_size,
-        max_overflow=config.max_overflow,
+        max_overflow=0,
         pool_timeout=config.pool_timeout,
         hide_parameters=True,
         connect_args={
@@ -135,6 +135,9 @@ def is_away(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
+    if isinstance(error, InterfaceError) and "connection" in str(error.orig):
+        # Lost right after it was made, which the driver notices at the first statement.
+        return True
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return error.connection_invalidated or state[:2] in _AWAY or state == _READ_ONLY
 

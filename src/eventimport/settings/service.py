@@ -1,9 +1,10 @@
 """The settings that every process needs: servers, secrets, addresses, accounts."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings
 
 from eventimport.auth import AuthConfig
@@ -25,8 +26,11 @@ class ServiceSettings(BaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(long_enough)] = Field(
         description="Signs the access tokens; at least 32 random characters."
     )
-    database_pool_size: PositiveInt = Field(
-        10, description="Connections to PostgreSQL that a process keeps open."
+    database_pool_size: int = Field(
+        10,
+        ge=4,
+        description="Connections to PostgreSQL that a process opens at most. A worker needs two for"
+        " each of its WORKER_JOBS, and four more.",
     )
     database_idle_timeout: PositiveFloat = Field(
         20.0,
@@ -51,6 +55,12 @@ class ServiceSettings(BaseSettings):
         24 * 3600, description="How long an access token is valid, in seconds."
     )
 
+    token_leeway: NonNegativeFloat = Field(
+        30.0,
+        description="Seconds by which the clocks of two API processes may differ: a token is"
+        " accepted this long before its start and after its end.",
+    )
+
     @property
     def event_base_url(self) -> str:
         """The address before `/events/<identifier>`, without a slash at its end."""
@@ -62,14 +72,24 @@ class ServiceSettings(BaseSettings):
         return AuthConfig(
             secret_key=self.secret_key.get_secret_value(),
             token_lifetime=timedelta(seconds=self.access_token_lifetime),
+            leeway=timedelta(seconds=self.token_leeway),
         )
+
+    @property
+    def _readers(self) -> int:
+        return self.database_pool_size * 2 // 5
+
+    @property
+    def reader_database(self) -> DatabaseConfig:
+        """What the engine without transactions needs."""
+        return replace(self.database, pool_size=self._readers)
 
     @property
     def database(self) -> DatabaseConfig:
         """What the engine needs."""
         return DatabaseConfig(
             url=self.database_url.get_secret_value(),
-            pool_size=self.database_pool_size,
+            pool_size=self.database_pool_size - self._readers,
             idle_timeout=self.database_idle_timeout,
         )
 
