@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,19 @@ async def test_a_dry_run_decodes_the_images_and_fetches_nothing(
     assert server.requests == []
     assert objects(fetching.resources) == []
     assert await fetching.rows("events") == []
+
+
+async def test_the_shared_case_of_refused_media(imports: Imports) -> None:
+    folder = os.environ.get("EVENTIMPORT_CASES")
+    if not folder:
+        pytest.skip("EVENTIMPORT_CASES is not set")
+    data = (Path(folder) / "refused-media.zip").read_bytes()
+    job = await imports.run(data)
+    assert job.status == "SUCCESS"
+    found = report_of(job)
+    assert found["media"]["outcomes"] == {"MOVED": 1, "NOT_AN_IMAGE": 1}
+    assert [one["code"] for one in found["findings"]] == ["media-not-an-image"]
+    before = objects(imports.resources)
+    job = await imports.run(data, strict=True)
+    assert job.status == "FAILURE"
+    assert objects(imports.resources) == before

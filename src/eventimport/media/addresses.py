@@ -1,4 +1,4 @@
-"""Which network addresses may be connected to on behalf of somebody else.
+"""Which network addresses may be connected to on behalf of a stranger.
 
 The tables are our own, after IANA's registries of special-purpose addresses, because what
 `ipaddress.is_global` says has changed between Python's patch releases.
@@ -96,7 +96,9 @@ class AddressPolicy:
             except ValueError:
                 name = _canonical(text)
                 if not name or "/" in name or ":" in name:
-                    raise ValueError(f"{entry!r} is no host name, address or network") from None
+                    raise ValueError(
+                        f"{entry!r} is not a host name, an address or a network"
+                    ) from None
                 hosts.add(name)
         return cls(frozenset(hosts), tuple(networks))
 

@@ -1,4 +1,4 @@
-"""Fetching what an archive links to, without becoming somebody's way into our network.
+"""Fetching what an archive links to, without opening a way into our network.
 
 An archive is a stranger's text, and a link in it may name any host: a metadata service, a
 database's port, the loopback. So a host name is looked up once, all its addresses are checked,

@@ -1,4 +1,4 @@
-"""Decoding images within bounds: what is taken as an image, and what is refused, and why."""
+"""Decoding images within bounds: which images are accepted, and which are rejected, and why."""
 
 from dataclasses import dataclass
 from io import BytesIO

@@ -1,7 +1,7 @@
 """The fetches of one import: how many, how many at once, for how long, and when a host is left.
 
 An archive is a stranger's text. Without these limits it could have us send thousands of requests to
-a host of somebody else, or keep a worker busy with hosts that never answer.
+another's host, or keep a worker busy with hosts that never answer.
 """
 
 import asyncio

@@ -48,8 +48,8 @@ class MediaSettings(FileSettings, BaseSettings):
     )
     image_processes: PositiveInt = Field(
         2,
-        description="Child processes that decode images: so many for the API, and so many for each"
-        " worker. They start when the first image arrives.",
+        description="Number of child processes that decode images, for the API and for each worker."
+        " They start when the first image arrives.",
     )
     image_process_memory_bytes: int = Field(
         GIB,
