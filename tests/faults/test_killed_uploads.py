@@ -38,7 +38,7 @@ POINTS = [
     KillPoint(OBJECTS + "use_objects", "before"),
     KillPoint(OBJECTS + "use_objects", "after"),
     KillPoint(REQUESTS + "FileRequest.accept", "after"),
-    KillPoint("eventimport.routers.imports:_enqueue", "before"),
+    KillPoint("eventimport.routers.imports:_wake_worker", "before"),
     KillPoint(OBJECTS + "NewObjects.store_upload", "before"),
     KillPoint(OBJECTS + "record_upload", "before"),
     KillPoint(OBJECTS + "record_upload", "after"),
@@ -161,7 +161,7 @@ async def test_an_api_that_is_killed(
     await clean_up(resources)
     assert await rows(resources, ObjectRecord.key) == await keys_in(resources.storages.active)
     carried_out = bool(await rows(resources, ObjectRecord.key))
-    assert carried_out is point.target.endswith(("FileRequest.accept", "_enqueue"))
+    assert carried_out is point.target.endswith(("FileRequest.accept", "_wake_worker"))
 
     async with answers(settings, user_id) as client:
         response = await post(client, url)
