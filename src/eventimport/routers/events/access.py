@@ -93,5 +93,5 @@ async def _find(
 
 
 def not_found(resource: ResourceType, key: int | str) -> ProblemError:
-    """The answer to a key that names nothing that one may see."""
-    return refuse(404, "not-found", "Not Found", f"There is no {resource.type} {key}.")
+    """The answer to a key of a resource that does not exist or that the client may not see."""
+    return refuse(404, "not-found", "Not Found", f"Unknown {resource.type} {key}.")

@@ -131,7 +131,7 @@ async def _apply(connection: AsyncConnection, resource: ResourceType, row: Row, 
             409,
             "id-mismatch",
             "The id does not match",
-            f"This is the {resource.type} {row['id']}, not {data.id!r}.",
+            f"Expected id {str(row['id'])!r}, got {data.id[:50]!r}.",
             source={"pointer": "/data/id"},
         )
     values = changes_of(resource, data.attributes, attributes_of(resource, row))
@@ -198,7 +198,7 @@ def _check_order(row: Row, values: Mapping[str, Any]) -> None:
             422,
             "invalid-value",
             "Invalid value",
-            "It cannot end before it starts.",
+            "The end is before the start.",
             source={"pointer": f"/data/attributes/{kebab(min(times))}"},
         )
 

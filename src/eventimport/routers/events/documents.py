@@ -95,7 +95,7 @@ def _relationship(kind: Kind, *, many: bool) -> Any:
     data: Any = list[identifier] if many else identifier | None
     return optional_members(
         name,
-        "`data` is left out where it was not asked for.",
+        "`data` of a list is left out unless `include` names the relationship.",
         {
             "data": data,
             "links": RelationshipLinks,
@@ -111,7 +111,7 @@ _RELATIONSHIPS: Final = {
 def _resource(resource: ResourceType) -> type[BaseModel]:
     attributes = optional_members(
         f"{resource.title}Attributes",
-        "Those that were asked for, and that the client may see.",
+        "The requested attributes that the client may see.",
         {
             name: attribute.plain_type | None if attribute.nullable else attribute.plain_type
             for name, attribute in resource.attributes.items()
@@ -119,7 +119,7 @@ def _resource(resource: ResourceType) -> type[BaseModel]:
     )
     relationships = optional_members(
         f"{resource.title}Relationships",
-        "Those that were asked for.",
+        "The requested relationships.",
         {name: _RELATIONSHIPS[edge.target, edge.many] for name, edge in resource.edges.items()},
     )
     return _model(
@@ -137,7 +137,7 @@ RESOURCES: Final = {kind: _resource(TYPES[kind]) for kind in Kind}
 _Included: Any = Annotated[reduce(or_, RESOURCES.values()), Field(discriminator="type")]
 _INCLUDED: Final[tuple[Any, Any]] = (
     list[_Included],
-    Field(default_factory=list, description="Only where `include` asked for something."),
+    Field(default_factory=list, description="Present only if the request has `include`."),
 )
 
 
@@ -146,9 +146,7 @@ def _document(kind: Kind, *, nullable: bool) -> type[BaseModel]:
     data: Any = RESOURCES[kind]
     return _model(
         f"{resource.title}{'OrNull' if nullable else ''}Document",
-        f"One {resource.type}, or null where there is none."
-        if nullable
-        else f"One {resource.type}.",
+        f"One {resource.type}, or null if there is none." if nullable else f"One {resource.type}.",
         data=(data | None if nullable else data, ...),
         included=_INCLUDED,
         links=(SelfLink, ...),

@@ -60,7 +60,7 @@ def _check_event(row: Row, data: Any, pointer: str) -> None:
             403,
             "forbidden",
             "Not allowed",
-            "It cannot move to another event.",
+            "A resource cannot move to another event.",
             source={"pointer": pointer},
         )
 
@@ -70,8 +70,8 @@ def _refuse_strangers(edge: Edge, ids: list[int | None], unknown: set[int], poin
         Problem(
             404,
             "related-not-found",
-            "There is no such resource to link with",
-            f"The event has no such {TYPES[edge.target].type}.",
+            "Unknown related resource",
+            f"The event has no {TYPES[edge.target].type} with this id.",
             {"pointer": f"{pointer}/{index}" if edge.many else pointer},
         )
         for index, number in enumerate(ids)

@@ -42,9 +42,9 @@ Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT, pattern=NO_NUL)]
 def _time(value: Any) -> datetime:
     time = parse_time(value)
     if time is None:
-        raise ValueError("an ISO 8601 date and time belongs here")
+        raise ValueError("expected a date and time in ISO 8601 format")
     if time.tzinfo is None:
-        raise ValueError("a time needs an offset, such as Z or +08:00")
+        raise ValueError("the time has no UTC offset; add Z or an offset such as +08:00")
     return time.astimezone(UTC)
 
 
@@ -67,19 +67,21 @@ def _rich(value: str) -> str:
 
 def _link(value: str) -> str:
     if not values.is_safe_link(value):
-        raise ValueError("only http, https, mailto and tel links are taken")
+        raise ValueError("expected an http, https, mailto or tel link")
     return value
 
 
 def _remote(value: str) -> str:
     if not values.is_remote(value):
-        raise ValueError("an http or https URL belongs here; POST /v1/upload/file gives one")
+        raise ValueError(
+            "expected an http or https URL; upload the file with POST /v1/upload/file to get one"
+        )
     return value
 
 
 def _not_blank(value: str) -> str:
     if not value.strip():
-        raise ValueError("it may not be empty")
+        raise ValueError("must not be empty")
     return value
 
 
@@ -145,7 +147,7 @@ def _same_type(expected: str) -> Callable[[Any], Any]:
                 409,
                 "type-mismatch",
                 "The type does not match",
-                f"Here are resources of the type {expected}, not {value[:50]!r}.",
+                f"Expected type {expected!r}, got {value[:50]!r}.",
                 source={"pointer": "/data/type"},
             )
         return value
@@ -163,7 +165,7 @@ def linkage_body(kind: Kind, *, many: bool) -> type[BaseModel]:
     """The body of a request to a relationship."""
     name = f"{TYPES[kind].title}LinkageChange{'List' if many else ''}"
     data: Any = linkage_type(kind, many=many)
-    made = create_model(name, __doc__="What to link with.", data=(data, ...))
+    made = create_model(name, __doc__="The resources to link with.", data=(data, ...))
     return cast("type[BaseModel]", made)
 
 

@@ -36,7 +36,7 @@ class ResourceQuery(BaseModel):
                 names = frozenset(_names(given))
                 unknown = names - resource.attributes.keys() - resource.edges.keys()
                 if unknown:
-                    what = f"{resource.type} has no {min(unknown)!r}."
+                    what = f"Unknown field {min(unknown)!r} of the type {resource.type!r}."
                     raise bad_parameter(f"fields[{resource.type}]", what)
                 found[resource.kind] = names
         return found
@@ -46,16 +46,20 @@ class ResourceQuery(BaseModel):
         tree: Includes = {}
         paths = list(_names(self.include or ""))
         if len(paths) > MAX_PATHS:
-            raise bad_parameter("include", f"At most {MAX_PATHS} paths are taken.")
+            raise bad_parameter("include", f"Too many paths: the limit is {MAX_PATHS}.")
         for path in paths:
             steps = path.split(".")
             if len(steps) > MAX_DEPTH:
-                raise bad_parameter("include", f"{path!r} has more than {MAX_DEPTH} steps.")
+                raise bad_parameter(
+                    "include", f"{path!r} has more than {MAX_DEPTH} steps, which is the limit."
+                )
             branch, here = tree, resource
             for step in steps:
                 edge = here.edges.get(step)
                 if edge is None:
-                    raise bad_parameter("include", f"{here.type} has no relationship {step!r}.")
+                    raise bad_parameter(
+                        "include", f"Unknown relationship {step!r} of the type {here.type!r}."
+                    )
                 _, branch = branch.setdefault(step, (edge, {}))
                 here = TYPES[edge.target]
         return tree
@@ -73,7 +77,9 @@ class CollectionQuery(ResourceQuery, PageQuery):
         for name in _names(self.sort or ""):
             attribute = resource.attributes.get(name.removeprefix("-"))
             if attribute is None or not attribute.sortable:
-                raise bad_parameter("sort", f"One cannot sort by {name.removeprefix('-')!r}.")
+                raise bad_parameter(
+                    "sort", f"Sorting by {name.removeprefix('-')!r} is not supported."
+                )
             column = columns[attribute.column]
             terms.append(column.desc().nulls_last() if name[0] == "-" else column.asc())
         return [*terms, columns.id]
@@ -91,14 +97,14 @@ class EventFilter(CollectionQuery):
         alias="filter[name]",
         max_length=200,
         pattern=NO_NUL,
-        description="Only those whose name contains this, in any case.",
+        description="Only events whose name contains this text, ignoring case.",
     )
     state: str | None = Field(
         None,
         alias="filter[state]",
         max_length=100,
         pattern=NO_NUL,
-        description="Only those of this state, such as `published`.",
+        description="Only events in this state, such as `published`.",
     )
 
     def chosen(self) -> Iterator[ColumnElement[bool]]:
@@ -135,7 +141,7 @@ def query_of(resource: ResourceType, base: type[QueryT]) -> type[QueryT]:
                 None,
                 alias=f"fields[{name}]",
                 max_length=2000,
-                description=f"The only attributes and relationships wanted of each {name}.",
+                description=f"Comma-separated fields to return of each {name}.",
             ),
         )
     return create_model(f"{resource.title}{base.__name__}", __base__=base, **fields)
@@ -143,7 +149,10 @@ def query_of(resource: ResourceType, base: type[QueryT]) -> type[QueryT]:
 
 def _described_include(resource: ResourceType) -> Any:
     names = ", ".join(f"`{name}`" for name in resource.edges)
-    what = f"Comma-separated: {names}, and theirs, as in `{_example(resource)}`."
+    what = (
+        f"Comma-separated relationships: {names}, and those of their targets, as in"
+        f" `{_example(resource)}`."
+    )
     return Field(None, max_length=1000, description=what)
 
 
@@ -154,7 +163,7 @@ def _example(resource: ResourceType) -> str:
 
 def _described_sort(resource: ResourceType) -> Any:
     names: Sequence[str] = [name for name, a in resource.attributes.items() if a.sortable]
-    what = f"Comma-separated attributes, each with a `-` before it to turn it round: {names[0]}, …"
+    what = f"Comma-separated attributes; a `-` before one sorts in descending order: {names[0]}, …"
     return Field(None, max_length=1000, description=what, examples=[f"-{names[0]}"])
 
 

@@ -88,7 +88,7 @@ async def list_events(
     resources: ResourcesDep,
     query: EventFilter,
 ) -> Response:
-    """The events that one may see: published ones, and one's own; all, for an admin."""
+    """List the events that you may see: published ones and your own. Admins see all."""
     order, chosen = query.order(EVENT), list(query.chosen())
     viewer = viewer_of(account)
     answer = Answer(EVENT, query, viewer, resources.settings.max_response_bytes)
@@ -122,7 +122,7 @@ def get_one(resource: ResourceType) -> Endpoint:
             return Response(status_code=304, headers={**HEADERS, "ETag": etag(row)})
         return await single_answer(resource, row, answer, query)
 
-    get.__doc__ = f"One {resource.type}."
+    get.__doc__ = f"Get one {resource.type}."
     return annotate(get, resource, query=query_of(resource, ResourceQuery))
 
 
@@ -158,7 +158,7 @@ def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
             await answer.load(connection, ids)
         return await _page(answer, query, request.url.path, total)
 
-    get.__doc__ = f"The {kebab(edge.name)} of one {resource.type}."
+    get.__doc__ = f"List the {kebab(edge.name)} of one {resource.type}."
     return annotate(get, resource, query=query_of(target, CollectionQuery))
 
 
@@ -188,7 +188,7 @@ def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
         document = await answer.one({"self": request.url.path})
         return DocumentResponse(document, headers=HEADERS)
 
-    get.__doc__ = f"The {kebab(edge.name)} of one {resource.type}; null where it has none."
+    get.__doc__ = f"Get the {kebab(edge.name)} of one {resource.type}; null if it has none."
     return annotate(get, resource, query=query_of(target, ResourceQuery))
 
 
@@ -208,7 +208,7 @@ def get_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
         document = {"data": data, "links": links, "jsonapi": JSONAPI}
         return JSONAPIResponse(document, headers=HEADERS)
 
-    get.__doc__ = f"Which {kebab(edge.name)} one {resource.type} is linked with."
+    get.__doc__ = f"Get the id of the {kebab(edge.name)} of one {resource.type}."
     return annotate(get, resource)
 
 
@@ -238,5 +238,5 @@ def list_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
         }
         return JSONAPIResponse(document, headers=HEADERS)
 
-    get.__doc__ = f"The ids of the {kebab(edge.name)} of one {resource.type}."
+    get.__doc__ = f"List the ids of the {kebab(edge.name)} of one {resource.type}."
     return annotate(get, resource)

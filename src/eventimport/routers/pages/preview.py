@@ -14,27 +14,29 @@ router = APIRouter(tags=["events"])
 
 
 class Preview(BaseModel):
-    """Where the event's page can be seen, public or not, by whoever has this address."""
+    """The address of an event's page, public or not; anyone who has it can see the page."""
 
     url: str = Field(
-        description="A path of this service, with a token that opens this page alone.",
+        description="A path of this service with a token that opens only this page.",
         examples=["/events/ab3de6f0?preview=…"],
     )
-    expires_in: int = Field(description="For how many seconds it opens the page.")
+    expires_in: int = Field(description="Seconds until the token expires.")
 
 
 @router.post("/v1/events/{identifier}/preview", responses=problems(401, 404))
 async def create_preview(
     identifier: str, user_id: TokenUserIdDep, resources: ResourcesDep, response: Response
 ) -> Preview:
-    """An address under which an event of one's own can be looked at in a browser while it is a
-    draft or private. An admin gets one for any event."""
+    """Create an address under which the event's page can be seen while it is a draft or private.
+
+    Only the event's owner and admins may do this.
+    """
     event_id = None
     if is_identifier(identifier):
         async with resources.reader.connect() as connection:
             event_id = await find_own_event_id(connection, identifier, user_id)
     if event_id is None:
-        raise refuse(404, "not-found", "Not Found", f"There is no event {identifier} of yours.")
+        raise refuse(404, "not-found", "Not Found", f"You have no event {identifier[:64]}.")
     token = PreviewTokens(resources.settings.auth).issue(event_id)
     response.headers["Cache-Control"] = "no-store"
     return Preview(
