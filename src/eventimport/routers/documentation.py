@@ -95,6 +95,7 @@ def _complete(operation: dict[str, Any]) -> None:
         del responses["422"]
     if any(place["in"] == "query" for place in operation.get("parameters", ())):
         responses.setdefault("400", _problem(400))
+        responses.setdefault("414", _problem(414))
     if any(place["in"] == "path" for place in operation.get("parameters", ())):
         responses.setdefault("404", _problem(404))
     if operation.get("security"):

@@ -31,6 +31,7 @@ RETRY_AFTER = {"Retry-After": "5"}
 
 RENAMED_PHRASES = {
     413: "Content Too Large",
+    414: "URI Too Long",
     416: "Range Not Satisfiable",
     422: "Unprocessable Content",
 }
