@@ -152,5 +152,5 @@ def test_a_listed_network_may_be_anybodys() -> None:
     "entry", ["", "  ", "10.0.0.0/33", "10.0.0.1/8", "http://files.intranet", "files:8080"]
 )
 def test_an_entry_that_is_neither_is_refused(entry: str) -> None:
-    with pytest.raises(ValueError, match="no host name"):
+    with pytest.raises(ValueError, match="not a host name"):
         AddressPolicy.of([entry])
