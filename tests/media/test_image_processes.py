@@ -107,6 +107,31 @@ async def test_so_many_children_and_no_more(opened: Open) -> None:
     assert len(images.pids) == 2
 
 
+async def test_one_owner_leaves_a_child_for_others(opened: Open) -> None:
+    images = opened(processes=3)
+    inside: list[str] = []
+    leave, other = asyncio.Event(), asyncio.Event()
+
+    async def upload(owner: int, name: str) -> None:
+        async with images.turn(owner):
+            inside.append(name)
+            if owner == 2:
+                other.set()
+            await leave.wait()
+
+    tasks = [asyncio.create_task(upload(1, name)) for name in "abcd"]
+    tasks.append(asyncio.create_task(upload(2, "other")))
+    async with asyncio.timeout(60):
+        await other.wait()
+    assert inside == ["a", "b", "other"]
+    tasks[2].cancel()
+    leave.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert inside == ["a", "b", "other", "d"]
+    async with asyncio.timeout(30), images.turn(1):
+        assert (await images.check(drawn(), LIMITS, {}))[0].width == 60
+
+
 async def test_an_image_that_takes_too_long_costs_its_child_and_nothing_else(
     opened: Open,
 ) -> None:

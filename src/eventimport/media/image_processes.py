@@ -12,8 +12,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -66,12 +66,29 @@ class ImageProcesses:
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
         self._ending: set[asyncio.Task[None]] = set()
+        self._turns: dict[int, _Turn] = {}
         self._closed = False
 
     @property
     def pids(self) -> frozenset[int]:
         """The process ids of the children that live."""
         return frozenset(child.process.pid for child in (*self._idle, *self._busy))
+
+    @asynccontextmanager
+    async def turn(self, owner: int) -> AsyncIterator[None]:
+        """Wait until an owner's earlier images leave a child for others.
+
+        Enter it before an image is received: so no owner can hold all children, or the memory of
+        many images."""
+        turn = self._turns.setdefault(owner, _Turn(max(1, self._config.processes - 1)))
+        turn.users += 1
+        try:
+            async with turn.free:
+                yield
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[owner]
 
     async def check(
         self, content: bytes, limits: ImageLimits, sizes: Mapping[str, ImageSize]
@@ -209,6 +226,14 @@ class ImageProcesses:
         else:
             message = head.get("message", "The image is damaged: it cannot be decoded in full.")
         return ImageRefusedError(head["refused"], message)
+
+
+class _Turn:
+    """The images of one owner that are received or decoded at the same time."""
+
+    def __init__(self, at_once: int) -> None:
+        self.free = asyncio.Semaphore(at_once)
+        self.users = 0
 
 
 class _Child:

@@ -137,9 +137,10 @@ async def upload_image(
         return await files.accept(response, user_id=account.id)
 
     options = {"force_local": force_local, "size": asked}
-    return await carry_out(
-        request, resources, storage, work, user_id=account.id, key=key, options=options
-    )
+    async with resources.images.turn(account.id):
+        return await carry_out(
+            request, resources, storage, work, user_id=account.id, key=key, options=options
+        )
 
 
 async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -> tuple[str, bytes]:

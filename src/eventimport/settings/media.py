@@ -49,7 +49,7 @@ class MediaSettings(FileSettings, BaseSettings):
     image_processes: PositiveInt = Field(
         2,
         description="Number of child processes that decode images, for the API and for each worker."
-        " They start when the first image arrives.",
+        " They start when the first image arrives. Uploads of one user leave one of them free.",
     )
     image_process_memory_bytes: int = Field(
         GIB,
