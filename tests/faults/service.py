@@ -33,7 +33,6 @@ QUICK: Final = {
     "RECOVERY_INTERVAL": "0.2",
     "TASK_POLL_INTERVAL": "0.2",
     "MAX_RUNNING_PER_USER": "100",
-    "DATABASE_IDLE_TIMEOUT": "1.0",
     "MAIL_INTERVAL": "0.1",
     "SHUTDOWN_GRACE": "5",
     # A machine at its limit makes living workers look dead, too; tests that mean it set fewer.

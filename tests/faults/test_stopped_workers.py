@@ -58,9 +58,9 @@ async def test_what_it_cannot_finish_in_time_is_handed_back(service: Service, ta
 )
 async def test_who_wakes_up_too_late_changes_nothing(service: Service, point: KillPoint) -> None:
     job_id = await service.accept()
-    sleeper = await service.worker(point)
+    sleeper = await service.worker(point, DATABASE_IDLE_TIMEOUT="1.0")
     await sleeper.stopped()
-    other = await service.worker()
+    other = await service.worker(DATABASE_IDLE_TIMEOUT="1.0")
     job = await service.ended(job_id)
     await service.mailed()
     sleeper.send(signal.SIGCONT)
