@@ -16,10 +16,20 @@ from tests.http.conftest import PATIENCE, read_all
 
 @dataclass
 class Served:
-    """A served process and its port."""
+    """A served process, its port and the file of its log."""
 
     process: subprocess.Popen[bytes]
     port: int
+    log: Path
+
+    def wait(self) -> int:
+        """Wait for its end; its exit status. Fails with all stacks and the log if it goes on."""
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(PATIENCE)
+            pytest.fail(f"the process goes on:\n{self.log.read_text()}")
 
 
 @pytest.fixture
@@ -35,19 +45,24 @@ def served(tmp_path: Path) -> Iterator[Served]:
         "LOCAL_STORAGE_PATH": str(tmp_path),
         "FORWARDED_ALLOW_IPS": "*",
     }
-    command = [sys.executable, "-m", "eventimport.cli", "serve", "--port", str(found)]
-    with subprocess.Popen(
-        command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    options = ["-X", "faulthandler", "-m", "eventimport.cli", "serve", "--port", str(found)]
+    path = tmp_path / "serve.log"
+    with (
+        path.open("wb") as log,
+        subprocess.Popen(
+            [sys.executable, *options], env=os.environ | settings, stdout=log, stderr=log
+        ) as process,
+    ):
         try:
             deadline = time.monotonic() + PATIENCE
             while not ask(found, "/healthz").startswith(b"HTTP/1.1 200"):
-                assert process.poll() is None
-                assert time.monotonic() < deadline
+                assert process.poll() is None, path.read_text()
+                assert time.monotonic() < deadline, path.read_text()
                 time.sleep(0.1)
-            yield Served(process, found)
+            yield Served(process, found, path)
         finally:
-            process.terminate()
+            # Not SIGTERM: whether that ends it is for a test to find out.
+            process.kill()
 
 
 @pytest.fixture
@@ -57,7 +72,7 @@ def port(served: Served) -> int:
 
 
 def ask(port: int, path: str, headers: str = "") -> bytes:
-    """All that is answered; nothing, as long as nothing listens."""
+    """All that the service answers; nothing while nothing listens."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
             head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
@@ -87,4 +102,4 @@ def test_the_process_has_limits_and_trusts_no_proxy(port: int) -> None:
 def test_a_process_that_is_told_to_stop_ends_well(served: Served) -> None:
     served.process.send_signal(signal.SIGTERM)
 
-    assert served.process.wait(PATIENCE) == 0
+    assert served.wait() == 0

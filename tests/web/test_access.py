@@ -8,11 +8,21 @@ from uuid import uuid4
 import jwt
 import pytest
 from fastapi.routing import iter_route_contexts
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.stored_files import store
 from tests.web.conftest import claims_of
 from tests.web.events.routes import ROUTES as EVENT_ROUTES
 
-from eventimport.database.models import Event, EventRole, ImportJob, Notification, User
+from eventimport.database.models import (
+    Event,
+    EventRole,
+    ImportJob,
+    Notification,
+    ObjectPurpose,
+    ObjectRecord,
+    User,
+)
 from eventimport.main import create_app
 from eventimport.settings import Settings
 
@@ -46,6 +56,11 @@ GUARDED: dict[Place, tuple[int, int, int]] = {
     ("POST", "/v1/events/{identifier}/preview"): (200, 200, 404),
     ("GET", "/v1/import-jobs"): (200, 200, 200),
     ("GET", "/v1/import-jobs/{import_job_id}"): (200, 200, 404),
+    ("GET", "/v1/import-jobs/{import_job_id}/findings"): (200, 200, 404),
+    ("GET", "/v1/uploads"): (200, 200, 200),
+    ("GET", "/v1/uploads/{upload_id}"): (200, 200, 404),
+    # The owner has deleted it by the time an admin asks.
+    ("DELETE", "/v1/uploads/{upload_id}"): (204, 404, 404),
     ("GET", "/v1/notifications"): (200, 200, 200),
     ("GET", "/v1/notifications/{notification_id}"): (200, 404, 404),
     ("PATCH", "/v1/notifications/{notification_id}"): (422, 422, 422),
@@ -73,7 +88,7 @@ def bad_authorizations(user: User, key: str) -> Iterator[str | None]:
     yield "Bearer"
     yield "Bearer nonsense"
     yield "Basic YWRhOnNlY3JldA=="
-    yield f"Bearer {token(user, key, exp=NOW - timedelta(seconds=1))}"
+    yield f"Bearer {token(user, key, exp=NOW - timedelta(hours=1))}"
     yield f"Bearer {token(user, key, iat=NOW + timedelta(hours=1))}"
     yield f"Bearer {token(user, '', 'none')}"
     yield f"Bearer {token(user, OTHER_KEY)}"
@@ -100,7 +115,9 @@ def test_the_table_has_every_route(settings: Settings) -> None:
 
 
 @pytest.fixture
-async def ids(user: User, session_factory: async_sessionmaker[AsyncSession]) -> dict[str, str]:
+async def ids(
+    service: Any, user: User, session_factory: async_sessionmaker[AsyncSession]
+) -> dict[str, str]:
     """What stands in the paths: the ids of things that are the user's."""
     # A task that is over: the events of another would not end.
     job = ImportJob(id=uuid4(), user_id=user.id, status="REVOKED")
@@ -110,7 +127,17 @@ async def ids(user: User, session_factory: async_sessionmaker[AsyncSession]) -> 
         session.add_all([job, notification, conference])
         await session.flush()
         session.add(EventRole(event_id=conference.id, user_id=user.id))
+    key = await store(
+        service.resources,
+        f"uploads/{user.id}/a/a.txt",
+        ObjectPurpose.UPLOAD,
+        user_id=user.id,
+        used_by={"user_id": user.id},
+    )
+    async with session_factory() as session:
+        upload_id = await session.scalar(select(ObjectRecord.id).where(ObjectRecord.key == key))
     return {
+        "upload_id": str(upload_id),
         "user_id": str(user.id),
         "source_type": "json",
         "task_id": str(job.id),

@@ -416,9 +416,9 @@ async def test_only_the_version_that_was_seen_is_deleted(editor: Any, conference
 
 @pytest.fixture
 async def storages(service: Any, user: User, edit_as: Any) -> Any:
-    """A service with two backends in memory, the second of which can be made to fail."""
+    """A service with two backends; a test makes the second one fail."""
     backends = {
-        "local": create_storage(MemoryConfig(base_url="https://one.example")),
+        "local": service.resources.storages.get("local"),
         "memory": create_storage(MemoryConfig(base_url="https://two.example")),
     }
     changed = StorageSet(backends, active_name="local")
