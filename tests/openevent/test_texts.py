@@ -148,6 +148,68 @@ def test_many_tags_are_kept_and_too_many_are_reported_and_never_escaped() -> Non
         assert html.unescape(found.text).split() == ["word"] * 3_000 + ["a<b"]
 
 
+@pytest.mark.parametrize("count", [101, 100_000])
+def test_a_tag_with_more_attributes_than_any_has_is_text(count: int) -> None:
+    tag = "<a " + " ".join(f"b{number}=1" for number in range(count)) + ">"
+    found = clean(f"{tag}x</a>")
+    assert found.removed is None
+    assert found.text == f"&lt;{tag[1:]}x&lt;/a>"
+
+
+def overlapping(outer: str, inner: str, depth: int) -> str:
+    """Formatting that an HTML parser repeats in each of the elements that follow."""
+    formatting = "".join(f"<b lang=a{number}>" for number in range(depth))
+    return f"{outer}{formatting}{inner * 2_000}{'</b>' * depth}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        overlapping("<p>", "<p>x</p>", 90),
+        overlapping("<ul><li>", "<li>x</li>", 90) + "</ul>",
+        overlapping("<div>", "</div><div>", 90) + "</div>",
+        f"<p><b title='{'x' * 50_000}'>{'<p>x</p>' * 2_000}</b>",
+        "<a href=x><div></a></div>" * 2_000,
+    ],
+)
+def test_a_text_does_not_grow_without_bound(text: str) -> None:
+    found = clean(text)
+    assert len(found.text) <= 5 * len(text) + 10_000
+    if found.over_limit:
+        assert "overlaps" in found.over_limit
+
+
+@pytest.mark.parametrize("mark", ["&", "<", "&amp;"])
+def test_more_marks_than_a_text_has_are_a_limit(mark: str) -> None:
+    found = clean(f"<b>bold</b>{mark * 200_000}")
+    assert found.over_limit is not None
+    assert "MAX_TEXT_TAGS" in found.over_limit
+    assert html.unescape(found.text) == f"bold{html.unescape(mark) * 200_000}"
+
+
+@pytest.mark.parametrize(
+    ("text", "within"),
+    [
+        ("<ul>" + "<li>a" * 200 + "</ul>", 1),
+        ("<p>a\n" * 200, 1),
+        ("<table>" + "<tr><td><p>a <td>b " * 200 + "</table>", 3),
+        ("<dl>" + "<dt>a <dd>b " * 200 + "</dl>", 2),
+    ],
+)
+def test_elements_without_end_tags_do_not_nest(text: str, within: int) -> None:
+    limits = TextLimits(max_depth=within + 1)
+    assert clean(text, limits).over_limit is None
+    assert shown(clean(text, limits).text) == re.sub("<[^>]*>", " ", text).split()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<ul></ul><dl></dl>" + "<li><dd>" * 200, "<ul></ul><dl></dl>" + "<b><li></b><dd>" * 200],
+)
+def test_elements_without_end_tags_that_nest_are_a_limit(text: str) -> None:
+    assert clean(text).over_limit is not None
+
+
 def test_a_limit_is_a_finding_that_names_its_setting() -> None:
     text = "<div>" * 200 + "deep" + "</div>" * 200
     planned = plan_documents(sessions=[{"id": 1, "title": "T", "long-abstract": text}])

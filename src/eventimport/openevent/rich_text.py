@@ -5,7 +5,7 @@ Archives do not say which of the two a text is, and plain texts hold `<` too: `a
 is known, its attributes are plausible, and its end tag follows. Every other `<` is text.
 
 A cleaned text with a `<` is HTML, one without is plain text. Both may hold character references.
-All of this takes linear time.
+All of this takes linear time. HTML parsers do not: limits keep from them what costs them more.
 """
 
 import html
@@ -20,6 +20,20 @@ import nh3
 
 LISTED: Final = 8
 """Removed parts that a description lists."""
+
+MAX_ATTRIBUTES: Final = 100
+"""A tag with more attributes is text: HTML parsers compare each attribute with all others."""
+
+MAX_REPEATED: Final = 4
+"""How many times its own length a text may grow by formatting that overlaps other elements: HTML
+parsers repeat such tags in each element that follows."""
+
+MIN_REPEATED: Final = 10_000
+"""Characters by which any text may grow so."""
+
+MARKS_PER_TAG: Final = 5
+"""For each tag that is allowed, so many `&` and `<` are: HTML parsers need quadratic time for
+them."""
 
 _VOID: Final = frozenset(
     [
@@ -178,6 +192,14 @@ _KNOWN: Final = (
 _OFFICE: Final = re.compile(r"(?:o|v|w|m|st1):[a-z0-9]+")
 """Elements that Microsoft Office puts into HTML."""
 
+_FORMATTING: Final = frozenset(
+    [
+        *("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong"),
+        *("tt", "u"),
+    ]
+)
+"""Elements that HTML parsers repeat where they overlap others."""
+
 _CONTAINERS: Final = {
     "li": ("ul", "ol", "menu", "dir"),
     "dt": ("dl",),
@@ -292,6 +314,11 @@ class TextLimits:
     max_depth: int = 100
     """Elements within each other: HTML parsers need quadratic time for what nests deeper."""
 
+    @property
+    def max_marks(self) -> int:
+        """How many `&` and `<` a text with markup may have."""
+        return MARKS_PER_TAG * self.max_tags
+
 
 DEFAULT_LIMITS: Final = TextLimits()
 
@@ -317,6 +344,8 @@ class _Tag:
     is_end: bool
     is_empty: bool
     counts: bool = False
+    ends_itself: bool = False
+    """Its end tag is left out."""
 
     @property
     def opens(self) -> bool:
@@ -334,7 +363,7 @@ def clean(text: str, limits: TextLimits = DEFAULT_LIMITS) -> CleanText:
     tags = _tags(text)
     if not tags:
         return CleanText(text.replace("<", "&lt;"))
-    limit = _limit_exceeded(tags, limits)
+    limit = _limit_exceeded(text, tags, limits)
     if limit is not None:
         return CleanText(_without_markup(text, tags), "all markup", over_limit=limit)
     prepared = _escaped(text, tags)
@@ -397,6 +426,7 @@ def _count_without_end(text: str, found: list[_Tag]) -> None:
                 tag.counts = in_paragraphs or begins
             else:
                 tag.counts = not present.isdisjoint(_CONTAINERS.get(tag.name, ()))
+            tag.ends_itself = tag.counts
         if tag.counts:
             end = tag.end
 
@@ -451,25 +481,94 @@ def _is_plausible(match: re.Match[str]) -> bool:
     attributes = match["attributes"]
     if match["end"]:
         return not attributes
-    return not attributes or all(
-        value or attribute.lower() in _WITHOUT_VALUE
-        for attribute, value in _ATTRIBUTES.findall(attributes)
+    if not attributes:
+        return True
+    found = _ATTRIBUTES.findall(attributes)
+    return len(found) <= MAX_ATTRIBUTES and all(
+        value or attribute.lower() in _WITHOUT_VALUE for attribute, value in found
     )
 
 
-def _limit_exceeded(tags: list[_Tag], limits: TextLimits) -> str | None:
+def _limit_exceeded(text: str, tags: list[_Tag], limits: TextLimits) -> str | None:
+    """Which limit a text exceeds: what would cost an HTML parser more than linear time."""
     if len(tags) > limits.max_tags:
-        return f"the text has more than {limits.max_tags} tags (MAX_TEXT_TAGS)"
-    depth = deepest = 0
-    for tag in tags:
-        if tag.opens:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif tag.is_end and tag.name != "br":
-            depth -= 1
-    if deepest > limits.max_depth:
+        return f"the text has more than {limits.max_tags:,} tags (MAX_TEXT_TAGS)"
+    if text.count("&") + text.count("<") > limits.max_marks:
+        return f"the text has more than {limits.max_marks:,} “&” and “<” (five times MAX_TEXT_TAGS)"
+    if _is_deeper(tags, limits.max_depth):
         return f"its elements are nested more than {limits.max_depth} deep (MAX_TEXT_DEPTH)"
+    if _repeated(tags) > MIN_REPEATED + MAX_REPEATED * len(text):
+        return "its formatting overlaps other elements too often"
     return None
+
+
+def _is_deeper(tags: list[_Tag], limit: int) -> bool:
+    """Whether elements may be nested deeper than this. One whose end tag is left out ends where
+    the next one of its sort begins, or with what it stands in."""
+    # Each open element, and the sorts of those without an end tag that are open in it.
+    opened: list[tuple[str, list[str]]] = [("", [])]
+    depth = 0
+    for tag in tags:
+        if tag.opens and tag.ends_itself:
+            within = opened[-1][1]
+            sort = _sort_of(tag.name)
+            known = len(within)
+            if within and within[-1] == "p":
+                within.pop()
+            if sort == "table" and sort in within:
+                del within[within.index(sort) :]
+            if not within or within[-1] != sort:
+                within.append(sort)
+            depth += len(within) - known
+        elif tag.opens:
+            opened.append((tag.name, []))
+            depth += 1
+        elif tag.is_end and tag.name != "br":
+            depth -= 1 + _close(opened, tag.name)
+        if depth > limit:
+            return True
+    return False
+
+
+def _sort_of(name: str) -> str:
+    if name in {"dt", "dd"}:
+        return "dl"
+    return "table" if "table" in _CONTAINERS.get(name, ()) else name
+
+
+def _close(opened: list[tuple[str, list[str]]], name: str) -> int:
+    """End the innermost element of this name; return how many without an end tag end with it."""
+    for index in range(len(opened) - 1, 0, -1):
+        if opened[index][0] == name:
+            within = opened.pop(index)[1]
+            if name not in _FORMATTING:
+                return len(within)
+            opened[index - 1][1].extend(within)
+            break
+    return 0
+
+
+def _repeated(tags: list[_Tag]) -> int:
+    """How many characters of tags an HTML parser may repeat, at most: for each tag, those of the
+    formatting that is open there and overlaps another element."""
+    opened: list[_Tag] = []
+    length = total = 0
+    overlaps = False
+    for tag in tags:
+        if overlaps:
+            total += length
+        if tag.opens and tag.name in _FORMATTING:
+            opened.append(tag)
+            length += tag.end - tag.start
+        elif tag.is_end and tag.name in _FORMATTING:
+            index = next(i for i in reversed(range(len(opened))) if opened[i].name == tag.name)
+            overlaps = overlaps or index < len(opened) - 1
+            ended = opened.pop(index)
+            length -= ended.end - ended.start
+        else:
+            overlaps = overlaps or bool(opened)
+        overlaps = overlaps and bool(opened)
+    return total
 
 
 def _pieces(text: str, tags: Iterable[_Tag]) -> Iterable[tuple[str, _Tag | None]]:

@@ -48,7 +48,8 @@ class ArchiveSettings(BaseSettings):
     max_text_length: PositiveInt = Field(1_000_000, description="One text value, in characters.")
     max_text_tags: PositiveInt = Field(
         20_000,
-        description="HTML tags in one text. From a text with more, all markup is removed.",
+        description="HTML tags in one text, and a fifth of its `&` and `<`. From a text with more, "
+        "all markup is removed.",
     )
     max_text_depth: PositiveInt = Field(
         100,

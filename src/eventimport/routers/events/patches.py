@@ -58,10 +58,7 @@ def _zone(value: str) -> str:
 def _rich(value: str) -> str:
     found = rich_text.clean(value)
     if found.over_limit:
-        limits = rich_text.DEFAULT_LIMITS
-        raise ValueError(
-            f"a text may have {limits.max_tags} tags, and elements nested {limits.max_depth} deep"
-        )
+        raise ValueError(f"too much markup: {found.over_limit}; remove some of it")
     return found.text
 
 
