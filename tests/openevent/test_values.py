@@ -143,6 +143,32 @@ def test_what_is_not_certain_is_left_out_kept_and_reported(value: Any) -> None:
     assert [f.severity for f in planned.report.findings] == ["warning"]
 
 
+@pytest.mark.parametrize(
+    ("value", "hour", "severity"),
+    [
+        ("2027-03-05 09:30 (CET)", 8, "repair"),
+        ("2027-03-05 03:30 (EST)", 8, "repair"),
+        ("2027-03-05 09:30 (Europe/Berlin)", 8, "repair"),
+        ("2027-03-05 16:30 (Singapore)", 8, "repair"),
+        ("2027-03-05 16:30 [Singapore]", 8, "repair"),
+        ("2027-03-05 09:30 (Hall 1)", None, "warning"),
+        ("2027-03-05T09:30+01:00[Europe/Berlin]", 8, "repair"),
+        ("2027-03-05T08:30Z[Europe/Berlin]", 8, "repair"),
+        ("2027-03-05T13:30+05:00[Europe/Berlin]", 8, "warning"),
+        ("2027-03-05T13:30+05:00[Middle/Earth]", 8, "warning"),
+        ("2027-03-05 09:30 GMT+0100 (Mitteleuropäische Normalzeit)", 8, "repair"),
+    ],
+)
+def test_a_zone_in_brackets_counts_or_is_reported(
+    value: str, hour: int | None, severity: str
+) -> None:
+    planned = session_of(value)
+    (session,) = planned.rows("sessions")
+    at = datetime(2027, 3, 5, hour, 30, tzinfo=UTC) if hour is not None else None
+    assert session["starts_at"] == at
+    assert [f.severity for f in planned.report.findings if f.code != "no-offset"] == [severity]
+
+
 TIMES = st.datetimes(datetime(2010, 1, 1), datetime(2040, 1, 1)).map(  # noqa: DTZ001 - local
     lambda time: time.replace(microsecond=0)
 )
@@ -325,6 +351,14 @@ def test_double_bookings_are_reported_by_name() -> None:
         ("00:45:30", "00:45", False),
         (5000, "83:20", False),
         ("01.00", "01:00", True),
+        ("45.0", "00:45", True),
+        (45.0, "00:45", True),
+        ("12.00", "12:00", False),
+        ("90.00", "01:30", False),
+        ("1.0 h", "01:00", True),
+        ("45.5", None, False),
+        (90.5, None, False),
+        (900, "15:00", False),
         ("long", None, False),
         ("22.5 min", None, False),
         ("45-60", None, False),
@@ -364,6 +398,14 @@ def test_lengths_are_read_or_reported(given: Any, length: str | None, certain: b
         ("EST", "-05:00", True),
         ("UTC", "UTC", False),
         ("(GMT+09:00) Nowhere", "+09:00", True),
+        ("Pacific Standard Time (Mexico)", "America/Tijuana", False),
+        ("central standard time (mexico)", "America/Mexico_City", False),
+        ("Samoa", "Pacific/Apia", False),
+        ("(GMT-03:00) Brasilia", "America/Sao_Paulo", False),
+        ("New_York", "America/New_York", False),
+        ("UTC\N{MINUS SIGN}5", "-05:00", True),
+        ("+5:30 IST", "+05:30", True),
+        ("UTC±0", "UTC", False),
     ],
 )
 def test_time_zones(given: str, name: str, fixed: bool) -> None:

@@ -8,8 +8,10 @@ MAX_LENGTH: Final = 60
 """Characters of a length; longer texts are not looked at."""
 
 MAX_MINUTES: Final = 999 * 60 + 59
-LONG_DAY: Final = 24 * 60
-"""More minutes than this are probably seconds, or something else."""
+MINUTES_OF_DAY: Final = 24 * 60
+LONG: Final = 10 * 60
+"""So many minutes are perhaps seconds (600, 900), or something else."""
+_AS_CLOCK: Final = "as hours and minutes"
 
 _HOURS: Final = (
     "h|hr|hrs|hour|hours|std|std\\.|stunde|stunden|heure|heures|hora|horas|ore|ora|uur|uren"
@@ -71,7 +73,7 @@ def _of_number(value: float) -> LengthReading | None:
     if value == int(value):
         return _of_whole(int(value))
     if abs(round(value * 100) - value * 100) > 1e-6:
-        return _made(round(value * 60), "as decimal hours")
+        return _made(round(value * 60), "as decimal hours") if value < 24 else None
     whole, _, digits = f"{value:.2f}".partition(".")
     return _of_decimal(int(whole), digits.rstrip("0"))
 
@@ -90,36 +92,44 @@ def _of_text(text: str) -> LengthReading | None:  # noqa: PLR0911 - one for each
             unit_is_minutes and (len(digits) == 1 or hours >= 10)
         ):
             return None
-        return _of_decimal(hours, digits)
+        return _of_decimal(hours, digits, has_unit=unit is not None)
     if found := _ISO.fullmatch(text):
         if not any(found.groups()):
             return None
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
         doubt = "without its seconds" if seconds % 60 else None
-        return _made(days * LONG_DAY + hours * 60 + minutes + seconds // 60, doubt)
+        return _made(days * MINUTES_OF_DAY + hours * 60 + minutes + seconds // 60, doubt)
     if (found := _WORDS.fullmatch(text)) and any(found.groups()):
         in_days, in_hours, in_minutes = (int(part or 0) for part in found.groups())
-        return _made(in_days * LONG_DAY + in_hours * 60 + in_minutes)
+        return _made(in_days * MINUTES_OF_DAY + in_hours * 60 + in_minutes)
     return None
 
 
 def _of_whole(value: int) -> LengthReading | None:
     if value < 10:
         return _made(value * 60)
-    doubt = "which is longer than a day" if value > LONG_DAY else None
+    doubt = f"because {value} was read as minutes, not as seconds" if value >= LONG else None
     return _made(value, doubt)
 
 
-def _of_decimal(hours: int, digits: str) -> LengthReading | None:
+def _of_decimal(hours: int, digits: str, *, has_unit: bool = False) -> LengthReading | None:
     if not digits.strip("0"):
-        return _made(hours * 60)
+        if has_unit or hours < 10:
+            return _made(hours * 60)
+        # A spreadsheet's 45.0 is the number 45; 12.00 may be written as 01.30 is.
+        if len(digits) == 1:
+            return _of_whole(hours)
+        return _made(*((hours * 60, _AS_CLOCK) if hours < 24 else (hours, "as minutes")))
+    if hours >= 24 and not has_unit:
+        # As whole numbers are minutes from 10 on, 45.5 may be hours or minutes.
+        return None
     if len(digits) == 1:
         as_minutes, is_decimal = int(digits) * 10, digits == "5"
     else:
         as_minutes, is_decimal = int(digits), False
     if as_minutes > 59 or is_decimal:
         return _made(hours * 60 + round(float("0." + digits) * 60), "as decimal hours")
-    return _made(hours * 60 + as_minutes, "as hours and minutes")
+    return _made(hours * 60 + as_minutes, _AS_CLOCK)
 
 
 def _made(minutes: int, doubt: str | None = None) -> LengthReading | None:

@@ -69,7 +69,7 @@ _ZONE: Final = r"\s*(?P<zone>(?:z|[a-z][a-z0-9_/+:\-]{1,40}|[+-][\d:]{1,8})?)"
 _ASCTIME: Final = (
     _DAY_NAME + _MONTH_NAME + r"\s+(?P<day>\d{1,2})\s+" + _COLONS + r"\s+(?P<year>\d{4})"
 )
-_BRACKETS: Final = r"\s*(?:\[(?P<bracket>[^\[\]]{1,50})\]|\([^()]{0,60}\))?"
+_BRACKETS: Final = r"\s*(?:\[(?P<bracket>[^\[\]]{1,50})\]|\((?P<words>[^()]{0,60})\))?"
 
 
 def _shape(pattern: str) -> re.Pattern[str]:
@@ -220,17 +220,37 @@ def _converted(found: re.Match[str], local: tzinfo) -> TimeReading:
     name = parts.get("dayname")
     if name and _DAYS[day.weekday()] != name.lower():
         doubt = "the day of the week is another"
-    return _with_zone(time, parts.get("zone") or "", parts.get("bracket") or "", local, doubt)
+    named, bracket = parts.get("zone") or "", parts.get("bracket") or ""
+    if not named:
+        # What JavaScript writes after an offset only says the same in words.
+        bracket = bracket or (parts.get("words") or "").strip()
+    if named and bracket and not doubt:
+        doubt = _other_offset(time, named, bracket)
+    return _with_zone(time, named, bracket, local, doubt)
+
+
+def _other_offset(time: datetime, named: str, bracket: str) -> str | None:
+    """The doubt if a zone in brackets has another offset than stands before it."""
+    offset, found = parse_offset(named), find_zone(bracket)
+    if offset is None:
+        return None
+    if found is None:
+        return f"“{bracket}” is an unknown time zone"
+    there = time.replace(tzinfo=timezone(offset)).astimezone(zone(found.name)).utcoffset()
+    if there == offset or named.upper() == "Z":
+        return None
+    return f"the time zone “{bracket}” has another offset, which was not used"
 
 
 def _with_zone(  # noqa: PLR0911 - one for each way to name a zone
     time: datetime, named: str, bracket: str, local: tzinfo, doubt: str | None
 ) -> TimeReading:
-    if not named and bracket:
+    if not named and bracket and not bracket.isalpha():
         found = find_zone(bracket)
         if found is None:
             return TimeReading(problem="a time in an unknown time zone")
         return TimeReading(time.replace(tzinfo=zone(found.name)), doubt=doubt)
+    named = named or bracket
     if not named:
         return TimeReading(time, doubt=doubt)
     offset = parse_offset(named)
@@ -246,7 +266,7 @@ def _with_zone(  # noqa: PLR0911 - one for each way to name a zone
         if upper in seasons:
             doubt = f"“{upper}” does not apply at the event on that day"
         return TimeReading(written, doubt=doubt)
-    known = find_zone(named) if "/" in named else None
+    known = find_zone(named) if "/" in named or bracket else None
     if known is None:
         return TimeReading(problem="a time in an unknown time zone")
     return TimeReading(time.replace(tzinfo=zone(known.name)), doubt=doubt)

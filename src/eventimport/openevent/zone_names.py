@@ -195,6 +195,21 @@ _WINDOWS: Final = {
 
 _PEOPLE: Final = {
     "hawaii-aleutian": "Pacific/Honolulu",
+    "samoa": "Pacific/Apia",
+    "american samoa": "Pacific/Pago_Pago",
+    "midway island": "Pacific/Midway",
+    "international date line west": "Etc/GMT+12",
+    "mid-atlantic": "Atlantic/South_Georgia",
+    "central america": "America/Guatemala",
+    "newfoundland": "America/St_Johns",
+    "greenland": "America/Nuuk",
+    "cape verde is.": "Atlantic/Cape_Verde",
+    "west central africa": "Africa/Algiers",
+    "solomon is.": "Pacific/Guadalcanal",
+    "new caledonia": "Pacific/Noumea",
+    "marshall is.": "Pacific/Majuro",
+    "tokelau is.": "Pacific/Fakaofo",
+    "chatham is.": "Pacific/Chatham",
     "pacific time (us & canada)": "America/Los_Angeles",
     "mountain time (us & canada)": "America/Denver",
     "central time (us & canada)": "America/Chicago",
@@ -233,9 +248,19 @@ _PEOPLE: Final = {
     "new zealand time": "Pacific/Auckland",
 }
 
+
+def _windows(word: str) -> dict[str, str]:
+    """Windows' whole names. It puts a country after them: `Central Standard Time (Mexico)`."""
+    found = {}
+    for name, zone in _WINDOWS.items():
+        area, bracket, country = name.partition(" (")
+        found[f"{area} {word} time{bracket}{country}"] = zone
+    return found
+
+
 NAMES: Final = {
-    **{f"{name} standard time": zone for name, zone in _WINDOWS.items()},
-    **{f"{name} daylight time": zone for name, zone in _WINDOWS.items()},
+    **_windows("standard"),
+    **_windows("daylight"),
     **{name: zone for name, zone in _WINDOWS.items() if name.startswith("utc")},
     **_PEOPLE,
 }
@@ -243,6 +268,9 @@ NAMES: Final = {
 
 CITIES: Final = {
     "abu dhabi": "Asia/Dubai",
+    "ekaterinburg": "Asia/Yekaterinburg",
+    "sri jayawardenepura": "Asia/Colombo",
+    "nuku'alofa": "Pacific/Tongatapu",
     "muscat": "Asia/Dubai",
     "ahmedabad": "Asia/Kolkata",
     "bangalore": "Asia/Kolkata",

@@ -22,6 +22,8 @@ _OFFSET: Final = re.compile(
     r"(?:utc|gmt|z)?\s*([+-])\s*(\d{1,2})(?::?([0-5]\d))?(?::?00)?|(utc|gmt|ut|z)",
     re.IGNORECASE | re.ASCII,
 )
+_DASHES: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+_OFFSET_AND_NAME: Final = re.compile(r"([+-][\d:]{1,6})\s+[a-z]{2,5}", re.IGNORECASE | re.ASCII)
 _OFFSET_BEFORE: Final = re.compile(
     r"[(\[]\s*(?:utc|gmt)?\s*([+-]?\d{0,2}:?\d{0,2})\s*[)\]]\s*(.+)", re.IGNORECASE | re.ASCII
 )
@@ -57,9 +59,11 @@ class ZoneReading:
     doubt: str | None = None
 
 
-def find_zone(value: str) -> ZoneReading | None:
+def find_zone(  # noqa: PLR0911 - one for each way to name a zone
+    value: str,
+) -> ZoneReading | None:
     """The zone that a text means; None if it means none that is known."""
-    text = " ".join(value[: MAX_LENGTH + 1].split())
+    text = " ".join(value[: MAX_LENGTH + 1].translate(_DASHES).replace("±", "+").split())
     if not text or len(text) > MAX_LENGTH:
         return None
     if found := _named(text):
@@ -69,6 +73,8 @@ def find_zone(value: str) -> ZoneReading | None:
         return _fixed(offset)
     if (match := _OFFSET_BEFORE.fullmatch(text)) and (offset := _told_offset(match[1])) is not None:
         return _beside(match[2], offset)
+    if (match := _OFFSET_AND_NAME.fullmatch(text)) and (offset := parse_offset(match[1])):
+        return _fixed(offset)
     if match := _IN_BRACKETS.fullmatch(text):
         return _named(match[1])
     return None
@@ -106,6 +112,8 @@ def _named(text: str) -> ZoneReading | None:
         or NAMES.get(key)
         or CITIES.get(key)
         or _cities().get(key)
+        or CITIES.get(key.replace("_", " "))
+        or _cities().get(key.replace("_", " "))
     )
     if name is not None and name.casefold() in _ZONES:
         return ZoneReading(_ZONES[name.casefold()])
