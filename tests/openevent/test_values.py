@@ -510,6 +510,39 @@ def test_a_link_that_is_dropped_or_changed_is_kept_and_reported() -> None:
     assert {f.place.source_id for f in planned.report.findings} == {"1", "2", "3"}
 
 
+@pytest.mark.parametrize("value", ["false", "K.A.", "N.N.", "Unknown", "keine Angabe", "0", 0, 1])
+@pytest.mark.parametrize("field", ["twitter", "linkedin", "website", "mastodon"])
+def test_no_answer_leads_to_the_page_of_a_stranger(field: str, value: Any) -> None:
+    planned = plan_documents(speakers=[{"id": 1, "name": "A", field: value}])
+    (speaker,) = planned.rows("speakers")
+    assert speaker[field] is None
+    assert planned.codes == {"no-link"}
+
+
+def test_a_number_is_not_a_link_but_may_be_a_handle() -> None:
+    planned = plan_documents(speakers=[{"id": 1, "name": "A", "website": 5, "twitter": 4711}])
+    (speaker,) = planned.rows("speakers")
+    assert (speaker["website"], speaker["twitter"]) == (None, "4711")
+    assert speaker["extra"] == {"website": 5}
+    assert [f.severity for f in planned.report.findings] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("city", ["a", "b"], "not a text"),
+        ("is_featured", "maybe", "neither true nor false"),
+    ],
+)
+def test_a_finding_speaks_to_people_who_do_not_program(
+    field: str, value: Any, problem: str
+) -> None:
+    planned = plan_documents(speakers=[{"id": 1, "name": "A", field: value}])
+    (finding,) = planned.report.findings
+    assert finding.message == f"{problem}; the value is kept in `extra`"
+    assert finding.place.title == "A"
+
+
 def test_social_links_by_handle_lead_to_the_site_of_their_name() -> None:
     planned = plan_documents(
         social_links=[

@@ -8,6 +8,7 @@ from datetime import time as clock
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from eventimport.openevent import rich_text, values, web_links
 from eventimport.openevent.dialect import (
@@ -62,6 +63,17 @@ SESSION_STATES: Final = {
     "submit": "submitted",
 }
 """What a session's state means, by what other programs call it."""
+
+PROBLEMS: Final = {
+    "string": "not a text",
+    "int": "not a whole number",
+    "float": "not a number",
+    "bool": "neither true nor false",
+    "finite": "not a number",
+    "list": "not a list",
+    "dict": "not an object",
+}
+"""What a value is not, by the first word of the validator's error."""
 
 WITHOUT_LABEL: Final = frozenset({Kind.EVENT_COPYRIGHT, Kind.SPEAKERS_CALL})
 
@@ -511,7 +523,10 @@ class RecordReader:
             self._report.warning("html-removed", message, place, text)
 
     def _read_link(self, kind: Kind, record: SourceRecord, name: str, entry: str) -> None:
-        given = record.values[name]
+        original = given = record.values[name]
+        if isinstance(given, int) and not isinstance(given, bool):
+            # The same digits as text are treated alike.
+            given = str(given)
         if not isinstance(given, str):
             return
         site = name if name in web_links.SITES or name == web_links.MASTODON else None
@@ -525,7 +540,7 @@ class RecordReader:
                 if value and column in SHAPES[kind].fields:
                     record.values.setdefault(column, value)
             del record.values[name]
-            record.keep(name, given)
+            record.keep(name, original)
             if found.repaired:
                 message = f"“{given.strip()[:40]}” means that there is no link"
                 self._report.repair("no-link", message, place, given)
@@ -537,7 +552,7 @@ class RecordReader:
         if kind is Kind.SOCIAL_LINK and site is not None and not web_links.web_url(found.link):
             record.values[name] = web_links.profile_url(site, found.link) or found.link
         if found.problem:
-            record.keep(name, given)
+            record.keep(name, original)
             message = f"{found.problem}; the original is kept in `extra`"
             self._report.warning("link", message, place, given)
         elif record.values[name] != given.strip():
@@ -564,7 +579,7 @@ class RecordReader:
             for detail in error.errors(include_url=False, include_input=False):
                 name = str(detail["loc"][0])
                 if name in record.values:
-                    self._set_aside(record, name, entry, detail["msg"])
+                    self._set_aside(record, name, entry, _problem(detail))
             record.values = validate(record.values)
 
     def _set_aside(
@@ -606,6 +621,12 @@ def same(  # noqa: PLR0911 - one for each sort of field
     if isinstance(value, bool) and isinstance(raw, str):
         return raw.strip().casefold() == str(value).casefold()
     return False
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """What is wrong with a value, for people who have never seen JSON or Python."""
+    sort = detail["type"].partition("_")[0]
+    return PROBLEMS.get(sort) or detail["msg"]
 
 
 def _hours(delta: timedelta) -> str:

@@ -13,6 +13,10 @@ NOTHING: Final = frozenset(
         *("none", "n/a", "na", "n.a.", "n.a", "null", "nil", "no", "nope", "nothing", "undefined"),
         *("not applicable", "tba", "tbd", "tbc", "-", "--", "---", ".", "..", "?", "/", "#", "*"),
         *("nein", "kein", "keine", "keiner", "keines", "nicht vorhanden", "x", "@"),
+        *("k.a.", "k.a", "keine angabe", "n.n.", "-/-", "n / a", "n\\a", "none yet", "not yet"),
+        *("no website", "no twitter", "no account", "not available", "unknown", "unbekannt"),
+        *("false", "true", "yes", "0", "1", "empty", "private", "anonymous", "nobody", "name"),
+        *("username", "user name", "your name", "handle", "twitter", "linkedin", "url", "link"),
         *("\N{EN DASH}", "\N{EM DASH}", "http://", "https://"),
     }
 )
