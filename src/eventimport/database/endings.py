@@ -22,6 +22,7 @@ from eventimport.database.models import (
     ImportStatus,
     MediaOutcome,
     Task,
+    TaskKind,
 )
 from eventimport.database.objects import Unlinked, unlink_archive
 from eventimport.database.outbox import Told, add_notification, error_count, first_of
@@ -65,11 +66,11 @@ async def succeed(
     job: dict[str, Any] | None = None,
     **values: Any,
 ) -> None:
-    """End the import as SUCCESS; `job` are values for its import job, `values` those for its task.
+    """End the task as SUCCESS; `job` are values for its import job, `values` those for its task.
 
     Raises StaleAttemptError if the attempt doesn't count any more.
     """
-    await _hold(connection, claimed)
+    await hold(connection, claimed)
     if job:
         await _change_job(connection, claimed.task_id, job)
     await _end(connection, claimed.task_id, tell, status=ImportStatus.SUCCESS, held=False, **values)
@@ -85,12 +86,12 @@ async def fail(
     job: dict[str, Any] | None = None,
     **values: Any,
 ) -> None:
-    """End the import as FAILURE; or, if its event is committed, as SUCCESS without the media files
-    that are not stored yet.
+    """End the task as FAILURE; or, if it is an import whose event is committed, as SUCCESS without
+    the media files that are not stored yet.
 
     Raises StaleAttemptError if the attempt doesn't count any more.
     """
-    await _hold(connection, claimed)
+    await hold(connection, claimed)
     await _give_up(
         connection, claimed.task_id, tell, errors, new_report=new_report, job=job or {}, **values
     )
@@ -120,9 +121,9 @@ async def fail_lost(
 async def cancel(
     connection: AsyncConnection, task_id: UUID, tell: Tell, *, new_report: NewReport = Report
 ) -> list[Unlinked] | None:
-    """End the import as REVOKED; or, if its event is committed, as SUCCESS without the media files
-    that are not stored yet. Returns the files that are to be deleted after the commit. None, and
-    nothing is changed, if it has ended already.
+    """End the task as REVOKED; or, if it is an import whose event is committed, as SUCCESS without
+    the media files that are not stored yet. Returns the files that are to be deleted after the
+    commit. None, and nothing is changed, if it has ended already.
 
     No attempt at it can commit anything from then on. A worker that runs it stops at its next check
     point, and holds the task until it has. A REVOKED import sends no notification.
@@ -149,7 +150,8 @@ async def _has_event(connection: AsyncConnection, task_id: UUID) -> bool:
     return await connection.scalar(identifier) is not None
 
 
-async def _hold(connection: AsyncConnection, claimed: Claim) -> None:
+async def hold(connection: AsyncConnection, claimed: Claim) -> None:
+    """Lock the task until the transaction ends. Raises StaleAttemptError."""
     held = select(Task.id).where(current(claimed)).with_for_update()
     if await connection.scalar(held) is None:
         raise StaleAttemptError(f"attempt {claimed.attempt} of task {claimed.task_id} is over")
@@ -173,11 +175,16 @@ async def _give_up(
         await _change_job(connection, task_id, job)
     failure = {
         "status": ImportStatus.FAILURE,
-        "message": "The import failed",
+        "message": await _failed(connection, task_id),
         "errors": list(errors),
         "held": False,
     }
-    await _end(connection, task_id, tell, **failure, **values)
+    await _end(connection, task_id, tell, **{**failure, **values})
+
+
+async def _failed(connection: AsyncConnection, task_id: UUID) -> str:
+    kind = await connection.scalar(select(Task.kind).where(Task.id == task_id))
+    return "The import failed" if kind == TaskKind.IMPORT else "The task failed"
 
 
 async def _leave_rest(
@@ -229,5 +236,9 @@ async def _end(connection: AsyncConnection, task_id: UUID, tell: Tell, **values:
         first_of(ImportJob.errors, "$[*]", FIRST_ERRORS).label("errors"),
         error_count().label("error_count"),
     ).where(ImportJob.id == task_id)
-    ended = EndedImport(**(await connection.execute(statement)).mappings().one())
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    if row is None:
+        # Only imports notify their owners.
+        return
+    ended = EndedImport(**row)
     await add_notification(connection, job_id=ended.job_id, user_id=ended.user_id, told=tell(ended))

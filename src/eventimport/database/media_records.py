@@ -38,7 +38,7 @@ from eventimport.database.objects import (
     record_objects,
     use_objects,
 )
-from eventimport.database.tasks import Lease, StaleAttemptError, current
+from eventimport.database.tasks import Claim, Lease, StaleAttemptError, current
 from eventimport.storage.stored_file import Field, Moved
 
 LISTED: Final = 100
@@ -101,7 +101,42 @@ class FileRecords:
             logger.warning("%d rows are left to the clean-up", len(keys), exc_info=True)
 
 
-class ImportMediaRecords(FileRecords):
+class TaskFileRecords(FileRecords):
+    """The rows of files that an attempt at a task stores."""
+
+    def __init__(self, engine: AsyncEngine, claimed: Claim) -> None:
+        super().__init__(engine)
+        self._claimed = claimed
+
+    async def empty_fields(
+        self, table: str, row_ids: Collection[int], fields: Collection[str]
+    ) -> Collection[str]:
+        """Those of the fields in which at least one of the rows holds nothing."""
+        columns = _table(table).c
+        statement = select(*(func.bool_or(columns[name].is_(None)) for name in fields)).where(
+            columns.id == func.any(cast(list(row_ids), ARRAY(BigInteger)))
+        )
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(statement)).one()
+        return [name for name, empty in zip(fields, row, strict=True) if empty]
+
+    async def reserve(self, storage: str, keys: Collection[str]) -> None:
+        """Record the files that are going to be stored under these keys."""
+        async with self._engine.begin() as connection:
+            await self.hold(connection)
+            await record_objects(
+                connection, storage, keys, ObjectPurpose.MEDIA, user_id=self._claimed.user_id
+            )
+
+    async def hold(self, connection: AsyncConnection) -> None:
+        """Keep the task from being claimed anew until the transaction ends."""
+        claimed = self._claimed
+        statement = select(Task.id).where(current(claimed)).with_for_update(read=True)
+        if (await connection.execute(statement)).one_or_none() is None:
+            raise StaleAttemptError(f"attempt {claimed.attempt} of task {claimed.task_id} is over")
+
+
+class ImportMediaRecords(TaskFileRecords):
     """What `media.transfer` asks of the database, over one connection of the engine per call.
 
     `reserve` and `settle` hold the job's row against being claimed anew until they have committed,
@@ -109,7 +144,7 @@ class ImportMediaRecords(FileRecords):
     """
 
     def __init__(self, engine: AsyncEngine, lease: Lease) -> None:
-        super().__init__(engine)
+        super().__init__(engine, lease)
         self._lease = lease
 
     async def planned(
@@ -187,30 +222,10 @@ class ImportMediaRecords(FileRecords):
         async with self._engine.connect() as connection:
             return int(await connection.scalar(select(func.sum(files.c.size))) or 0)
 
-    async def empty_fields(
-        self, table: str, row_ids: Collection[int], fields: Collection[str]
-    ) -> Collection[str]:
-        """Those of the fields in which at least one of the rows holds nothing."""
-        columns = _table(table).c
-        statement = select(*(func.bool_or(columns[name].is_(None)) for name in fields)).where(
-            columns.id == func.any(cast(list(row_ids), ARRAY(BigInteger)))
-        )
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(statement)).one()
-        return [name for name, empty in zip(fields, row, strict=True) if empty]
-
-    async def reserve(self, storage: str, keys: Collection[str]) -> None:
-        """Record the files that are going to be stored under these keys."""
-        async with self._engine.begin() as connection:
-            await self._hold(connection)
-            await record_objects(
-                connection, storage, keys, ObjectPurpose.MEDIA, user_id=self._lease.user_id
-            )
-
     async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
         """Record why the file of these items is not moved."""
         async with self._engine.begin() as connection:
-            await self._hold(connection)
+            await self.hold(connection)
             await connection.execute(
                 update(MediaItem)
                 .where(_among(ids), MediaItem.outcome == MediaOutcome.PLANNED)
@@ -243,8 +258,8 @@ class ImportMediaRecords(FileRecords):
             )
         )
         async with self._engine.connect() as connection, connection.begin() as transaction:
-            await self._hold(connection)
-            await _hold_event(connection, event_id)
+            await self.hold(connection)
+            await hold_event(connection, event_id)
             refused: list[int] = []
             uses: list[Use] = []
             items = (await connection.execute(statement)).all()
@@ -272,12 +287,6 @@ class ImportMediaRecords(FileRecords):
 
     def _own(self) -> ColumnElement[bool]:
         return MediaItem.import_job_id == self._lease.job_id
-
-    async def _hold(self, connection: AsyncConnection) -> None:
-        lease = self._lease
-        statement = select(Task.id).where(current(lease)).with_for_update(read=True)
-        if (await connection.execute(statement)).one_or_none() is None:
-            raise StaleAttemptError(f"attempt {lease.attempt} of import {lease.job_id} is over")
 
 
 async def leave_media(connection: AsyncConnection, job_id: UUID, why: str) -> dict[str, Any]:
@@ -334,7 +343,7 @@ def _among(ids: Collection[int]) -> ColumnElement[bool]:
     return MediaItem.id == func.any(cast(list(ids), ARRAY(BigInteger)))
 
 
-async def _hold_event(connection: AsyncConnection, event_id: int) -> None:
+async def hold_event(connection: AsyncConnection, event_id: int) -> None:
     """Lock the event first, as each change over the API does, so that no two can deadlock."""
     statement = select(Event.id).where(Event.id == event_id).with_for_update(key_share=True)
     await connection.execute(statement)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventimport.database.tasks import (
+    Claim,
     Lease,
     StaleAttemptError,
     keep_holding,
@@ -38,13 +39,13 @@ class AttemptStoppedError(Exception):
 
 
 @dataclass(slots=True)
-class Attempt:
-    """What a running import tells of itself. `tell` may be called from any thread, as often as one
+class TaskAttempt:
+    """What a running task tells of itself. `tell` may be called from any thread, as often as one
     likes: what is written to the row is the latest of it, a few times a second. `seconds` says how
     long each stage took. `is_ending` is set before the attempt ends its task: from then on the
     heartbeat doesn't cut it off. `threads` are those that still run its code."""
 
-    lease: Lease
+    claimed: Claim
     stage: str = "reading"
     message: str = "Reading the archive"
     done: int = 0
@@ -88,7 +89,7 @@ class Attempt:
     async def in_thread(self, function: Callable[[], _Result]) -> _Result:
         """Run a function that reads or computes for long. Cancelled, it ends at its next `check` or
         `tell`. It has a thread of its own: a stopped import keeps none from the others."""
-        executor = ThreadPoolExecutor(1, f"import-{self.lease.job_id}")
+        executor = ThreadPoolExecutor(1, f"{self.claimed.kind}-{self.claimed.task_id}")
         context = contextvars.copy_context()
         thread = asyncio.get_running_loop().run_in_executor(executor, context.run, function)
         self.threads.add(thread)
@@ -117,13 +118,24 @@ class Attempt:
         await self._write(engine, let_go)
 
     async def _write(
-        self, engine: AsyncEngine, step: Callable[[AsyncConnection, Lease], Awaitable[None]]
+        self, engine: AsyncEngine, step: Callable[[AsyncConnection, Claim], Awaitable[None]]
     ) -> None:
         try:
             async with engine.begin() as connection:
-                await step(connection, self.lease)
+                await step(connection, self.claimed)
         except (SQLAlchemyError, OSError, TimeoutError):
-            logger.warning("import %s is let go later", self.lease.job_id, exc_info=True)
+            logger.warning("task %s is let go later", self.claimed.task_id, exc_info=True)
+
+
+@dataclass(slots=True)
+class Attempt(TaskAttempt):
+    """An attempt at an import."""
+
+    @property
+    def lease(self) -> Lease:
+        """The claimed attempt, with what its import job says."""
+        assert isinstance(self.claimed, Lease)  # noqa: S101 - for the types
+        return self.claimed
 
 
 _pauses = 0
@@ -149,7 +161,7 @@ def paused_collection() -> Iterator[None]:
 
 @asynccontextmanager
 async def running(
-    engine: AsyncEngine, attempt: Attempt, *, heartbeat_seconds: float
+    engine: AsyncEngine, attempt: TaskAttempt, *, heartbeat_seconds: float
 ) -> AsyncIterator[None]:
     """Keep the task's row up to date while the body runs, over an engine in autocommit mode: its
     heartbeat never waits for a connection that a long transaction uses.
@@ -164,7 +176,7 @@ async def running(
     except asyncio.CancelledError:
         if pulse.done() and not pulse.cancelled() and pulse.exception() is not None:
             body.uncancel()
-            raise StaleAttemptError(f"import {attempt.lease.job_id} went on elsewhere") from None
+            raise StaleAttemptError(f"task {attempt.claimed.task_id} went on elsewhere") from None
         raise
     finally:
         attempt.stopped.set()
@@ -173,7 +185,7 @@ async def running(
 
 
 async def _keep_alive(
-    engine: AsyncEngine, attempt: Attempt, body: asyncio.Task[object], heartbeat_seconds: float
+    engine: AsyncEngine, attempt: TaskAttempt, body: asyncio.Task[object], heartbeat_seconds: float
 ) -> None:
     written: tuple[object, ...] = ()
     written_at = 0.0
@@ -184,7 +196,7 @@ async def _keep_alive(
                 async with engine.connect() as connection:
                     await update_task(
                         connection,
-                        attempt.lease,
+                        attempt.claimed,
                         stage=attempt.stage,
                         message=attempt.message,
                         done=attempt.done,
@@ -197,7 +209,7 @@ async def _keep_alive(
                 raise
             except (SQLAlchemyError, OSError, TimeoutError):
                 # The database may be back at the next beat; until then another worker may come.
-                logger.warning("import %s: no heartbeat", attempt.lease.job_id, exc_info=True)
+                logger.warning("task %s: no heartbeat", attempt.claimed.task_id, exc_info=True)
             else:
                 written, written_at = now, time.monotonic()
         await asyncio.sleep(PROGRESS_SECONDS)

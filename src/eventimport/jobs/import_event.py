@@ -94,16 +94,16 @@ async def _attempt(resources: Resources, lease: Lease) -> None:
         logger.warning("import %s: attempt %d is over", lease.job_id, lease.attempt)
         await attempt.wind_down(resources.engine, beat)
     except asyncio.CancelledError:
-        await asyncio.shield(_hand_back(resources, lease))
+        await asyncio.shield(hand_back(resources, lease))
         raise
     except Exception as error:
         if limit.expired():
             logger.warning("import %s took too long", lease.job_id, exc_info=True)
-            await patiently(lambda: _put_off(resources, lease, TOO_LONG))
+            await patiently(lambda: put_off(resources, lease, TOO_LONG))
         elif _passes(error):
             logger.warning("import %s was interrupted", lease.job_id, exc_info=True)
             patience = settings.database_patience
-            await patiently(lambda: _put_off(resources, lease, DATABASE_LOST, patience))
+            await patiently(lambda: put_off(resources, lease, DATABASE_LOST, patience))
         else:
             raise
 
@@ -133,7 +133,7 @@ async def _run(resources: Resources, attempt: Attempt) -> None:
         logger.exception("import %s: its event is there, but not all is done", lease.job_id)
         patience = _patience_with(error, resources)
         attempt.is_ending = True
-        await _put_off(resources, lease, _reason_of(error), patience)
+        await put_off(resources, lease, _reason_of(error), patience)
 
 
 def _passes(error: Exception) -> bool:
@@ -187,35 +187,35 @@ async def _fail(resources: Resources, attempt: Attempt, failure: ImportFailedErr
     )
 
 
-async def _put_off(
-    resources: Resources, lease: Lease, reason: Problem, patience: float | None = None
+async def put_off(
+    resources: Resources, claimed: Claim, reason: Problem, patience: float | None = None
 ) -> None:
-    """Hand the import back for a later attempt. If it has waited for an unavailable server for
-    `patience` seconds, or (without it) this was the last permitted attempt, end the import."""
+    """Hand the task back for a later attempt. If it has waited for an unavailable server for
+    `patience` seconds, or (without it) this was the last permitted attempt, end the task."""
     settings = resources.settings
     try:
         async with resources.engine.begin() as connection:
             if patience is None:
-                pause = _pause(2.0**lease.failures - 1)
-                last = lease.failures + 1 >= settings.max_attempts
+                pause = _pause(2.0**claimed.failures - 1)
+                last = claimed.failures + 1 >= settings.max_attempts
                 counted: dict[str, Any] = {"failed": True}
             else:
-                pause = _pause(lease.waited)
+                pause = _pause(claimed.waited)
                 seconds = pause.total_seconds()
-                last = lease.waited + seconds > patience
+                last = claimed.waited + seconds > patience
                 counted = {"waited": seconds}
             if last:
                 await fail(
                     connection,
-                    lease,
+                    claimed,
                     words_of(settings),
                     [reason.as_dict()],
                     new_report=new_report_of(settings),
                 )
             else:
-                await release(connection, lease, pause=pause, **counted)
+                await release(connection, claimed, pause=pause, **counted)
     except StaleAttemptError:
-        logger.warning("import %s: attempt %d is over", lease.job_id, lease.attempt)
+        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
 
 
 def _pause(before: float) -> timedelta:
@@ -223,16 +223,16 @@ def _pause(before: float) -> timedelta:
     return min(timedelta(seconds=FIRST_PAUSE + before), LONGEST_PAUSE)
 
 
-async def _hand_back(resources: Resources, lease: Lease) -> None:
-    """Let another worker have the import now, rather than when this one's heartbeat is missed."""
+async def hand_back(resources: Resources, claimed: Claim) -> None:
+    """Let another worker have the task now, rather than when this one's heartbeat is missed."""
     try:
         async with resources.engine.begin() as connection:
             try:
-                await release(connection, lease)
+                await release(connection, claimed)
             except StaleAttemptError:
-                logger.info("import %s was cancelled", lease.job_id)
-                await let_go(connection, lease)
+                logger.info("task %s was cancelled", claimed.task_id)
+                await let_go(connection, claimed)
                 return
         await resources.queue.wake_worker()
     except Exception:
-        logger.warning("import %s waits for the recovery", lease.job_id, exc_info=True)
+        logger.warning("task %s waits for the recovery", claimed.task_id, exc_info=True)

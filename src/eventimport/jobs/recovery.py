@@ -71,7 +71,7 @@ async def recover(resources: Resources, watch: Watch, *, now: float | None = Non
                 new_report=new_report_of(settings),
             )
         for task_id in lost:
-            logger.error("import %s has had its last attempt", task_id)
+            logger.error("task %s has had its last attempt", task_id)
     return count
 
 
@@ -107,7 +107,7 @@ async def keep_recovering(resources: Resources) -> None:
         try:
             count = await recover(resources, watch)
             if count:
-                logger.info("%d imports were taken back from lost workers", count)
+                logger.info("%d tasks were taken back from lost workers", count)
                 with suppress(QueueUnavailableError):
                     await resources.queue.wake_worker()
         except (SQLAlchemyError, OSError, TimeoutError):

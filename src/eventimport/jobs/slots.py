@@ -11,11 +11,13 @@ from arq.worker import Worker
 from eventimport.database.engine import is_away
 from eventimport.database.models import TaskKind
 from eventimport.database.tasks import Claim, claim_next
+from eventimport.jobs.image_sizes import attempt_image_sizes
 from eventimport.jobs.import_event import attempt_import
 from eventimport.resources import Resources
 
 HANDLERS: Final[Mapping[str, Callable[[Resources, Claim], Coroutine[Any, Any, None]]]] = {
-    TaskKind.IMPORT: attempt_import
+    TaskKind.IMPORT: attempt_import,
+    TaskKind.IMAGE_SIZES: attempt_image_sizes,
 }
 """What runs a claimed task of each kind. Tasks of other kinds are left to newer workers."""
 

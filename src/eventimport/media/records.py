@@ -41,7 +41,33 @@ class FileToMove(Protocol):
     def last(self) -> bool: ...
 
 
-class MediaRecords(Protocol):
+class FileRows(Protocol):
+    """The rows of files that are being stored, on behalf of one attempt at a task.
+
+    `reserve` raises EventImportError, and has changed nothing then, if the attempt does not count
+    any more."""
+
+    async def empty_fields(
+        self, table: str, row_ids: Collection[int], fields: Collection[str]
+    ) -> Collection[str]:
+        """Those of the fields in which at least one of the rows holds nothing."""
+        ...
+
+    async def reserve(self, storage: str, keys: Collection[str]) -> None:
+        """Record the files that are going to be stored under these keys."""
+        ...
+
+    async def give_up(self, storage: str, keys: Collection[str]) -> Collection[str]:
+        """Mark those of the files for deletion that no row uses; returns their keys. None are
+        returned if the database is unavailable: then they are left to the clean-up."""
+        ...
+
+    async def forget(self, storage: str, keys: Collection[str]) -> None:
+        """Record that files that were given up are deleted."""
+        ...
+
+
+class MediaRecords(FileRows, Protocol):
     """The media of one import, on behalf of one attempt at it.
 
     `reserve`, `settle` and `settle_moved` are transactions. They raise EventImportError if the
@@ -60,16 +86,6 @@ class MediaRecords(Protocol):
         """The size of all files that the import has stored."""
         ...
 
-    async def empty_fields(
-        self, table: str, row_ids: Collection[int], fields: Collection[str]
-    ) -> Collection[str]:
-        """Those of the fields in which at least one of the rows holds nothing."""
-        ...
-
-    async def reserve(self, storage: str, keys: Collection[str]) -> None:
-        """Record the files that are going to be stored under these keys."""
-        ...
-
     async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
         """Record why the file of these items is not moved."""
         ...
@@ -81,13 +97,4 @@ class MediaRecords(Protocol):
 
         A field that holds something else by now than what the archive said keeps it, and its item
         is recorded as refused. False, and nothing is changed, if no field takes the URL."""
-        ...
-
-    async def give_up(self, storage: str, keys: Collection[str]) -> Collection[str]:
-        """Mark those of the files for deletion that no row uses; returns their keys. None are
-        returned if the database is unavailable: then they are left to the clean-up."""
-        ...
-
-    async def forget(self, storage: str, keys: Collection[str]) -> None:
-        """Record that files that were given up are deleted."""
         ...

@@ -19,6 +19,7 @@ from tenacity import (
 
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.images import (
+    ImageInfo,
     ImageLimits,
     ImageRefusedError,
     ImageSize,
@@ -27,7 +28,7 @@ from eventimport.media.images import (
 )
 from eventimport.media.import_fetches import ImportFetchLimits
 from eventimport.media.names import entry_name, inline_name, link_name, with_extension
-from eventimport.media.records import FileToMove, MediaRecords
+from eventimport.media.records import FileRows, FileToMove
 from eventimport.media.sources import NotMovedError, Outcome, Source, Sources, without_pages
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import PRIVATE_PREFIX, media_key, safe_name
@@ -105,7 +106,7 @@ class MediaStorer:
 
     def __init__(
         self,
-        records: MediaRecords,
+        records: FileRows,
         storage: Storage,
         sources: Sources,
         images: ImageProcesses,
@@ -168,17 +169,9 @@ class MediaStorer:
 
     async def _store_image(self, file: FileToMove) -> Moved:
         """In whole, once it is known to be an image; its sizes along with it."""
-        async with _open(self._sources, file, self._config.image_limits.max_bytes) as source:
-            content = b"".join([chunk async for chunk in source.chunks])
-            told = source.name
+        content, told = await self.read_image(file)
         sizes = await self._sizes_wanted(file)
-        try:
-            info, made = await self._images.check(
-                content, self._config.image_limits, _by_name(sizes)
-            )
-        except ImageRefusedError as error:
-            outcome = _IMAGE_OUTCOMES.get(error.code, "NOT_AN_IMAGE")
-            raise NotMovedError(outcome, str(error)) from error
+        info, made = await self._check(content, sizes)
         size = len(content) + sum(len(image.data) for image in made.values())
         self._bytes.add(size)
         try:
@@ -187,18 +180,13 @@ class MediaStorer:
             key = _new_key(file, name + drawing.extension if drawing else name)
             original = f"{PRIVATE_PREFIX}{_folder(key)}/{safe_name(name)}" if drawing else key
             keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
-            stored = list({key, original, *keys.values()})
-            await self._records.reserve(self._storage.name, stored)
-            try:
-                # The original of a drawing may contain scripts: it is kept, and never served.
-                await self._put(original, content, info.content_type)
-                if drawing is not None:
-                    await self._put(key, drawing.data, drawing.content_type)
-                for name, image in made.items():
-                    await self._put(keys[name], image.data, image.content_type)
-            except BaseException:
-                await self.give_up(stored)
-                raise
+            # The original of a drawing may contain scripts: it is kept, and never served.
+            contents = {original: (content, info.content_type)}
+            if drawing is not None:
+                contents[key] = drawing.data, drawing.content_type
+            for name, image in made.items():
+                contents[keys[name]] = image.data, image.content_type
+            await self._put_all(contents)
         except BaseException:
             self._bytes.give_back(size)
             raise
@@ -213,6 +201,53 @@ class MediaStorer:
             info.repair,
             {original: len(content)} if drawing else {},
         )
+
+    async def read_image(self, file: FileToMove) -> tuple[bytes, str]:
+        """The image's bytes, and its name as the server tells it."""
+        async with _open(self._sources, file, self._config.image_limits.max_bytes) as source:
+            return b"".join([chunk async for chunk in source.chunks]), source.name
+
+    async def store_sizes(self, file: FileToMove, content: bytes) -> Mapping[str, StoredFile]:
+        """Store the sizes that an image's row lacks, by the row's fields, but not the image."""
+        sizes = await self._sizes_wanted(file)
+        _, made = await self._check(content, sizes)
+        made.pop("", None)
+        size = sum(len(image.data) for image in made.values())
+        self._bytes.add(size)
+        try:
+            key = _new_key(file, _name(file, "", ""))
+            keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
+            await self._put_all(
+                {keys[name]: (image.data, image.content_type) for name, image in made.items()}
+            )
+        except BaseException:
+            self._bytes.give_back(size)
+            raise
+        return {
+            _field_of_size(name): self._stored(keys[made_name], len(made[made_name].data))
+            for place, wanted in sizes.items()
+            for name in wanted
+            for made_name in (_made_name(place, name),)
+        }
+
+    async def _check(
+        self, content: bytes, sizes: Mapping[Field, Mapping[str, ImageSize]]
+    ) -> tuple[ImageInfo, dict[str, ProcessedImage]]:
+        try:
+            return await self._images.check(content, self._config.image_limits, _by_name(sizes))
+        except ImageRefusedError as error:
+            outcome = _IMAGE_OUTCOMES.get(error.code, "NOT_AN_IMAGE")
+            raise NotMovedError(outcome, str(error)) from error
+
+    async def _put_all(self, contents: Mapping[str, tuple[bytes, str]]) -> None:
+        """Store contents with their types, by key: all of them, or none."""
+        await self._records.reserve(self._storage.name, contents)
+        try:
+            for key, (content, content_type) in contents.items():
+                await self._put(key, content, content_type)
+        except BaseException:
+            await self.give_up(contents)
+            raise
 
     async def _sizes_wanted(self, file: FileToMove) -> Mapping[Field, Mapping[str, ImageSize]]:
         """For each field that the file is for, the sizes that its rows lack."""

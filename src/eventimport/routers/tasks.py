@@ -66,6 +66,15 @@ class ImportResult(BaseModel):
     )
 
 
+class ImageSizes(BaseModel):
+    """The row whose image was changed, and the sizes that were made of it: the URL of each, by the
+    row's attribute. Attributes that had a value keep it, and are not listed."""
+
+    id: str
+    type: Literal["event", "speaker"]
+    sizes: dict[str, str]
+
+
 class ErrorsMeta(ErrorsTotal):
     """How many errors there are, and where all of them are listed."""
 
@@ -79,15 +88,15 @@ class ImportErrors(ErrorDocument):
 
 
 class Task(BaseModel):
-    """`event` is null until the import has committed its event. `result` is null until the state is
-    `SUCCESS` or `FAILURE`; then it is the event and the report, or a JSON:API document with the
-    first errors found."""
+    """`event` is null until an import has committed its event. `result` is null until the state is
+    `SUCCESS` or `FAILURE`; then it is the event and the report of an import, the sizes of an image
+    (`image-sizes`), or a JSON:API document with the first errors found."""
 
-    kind: Literal["import"]
+    kind: Literal["import", "image-sizes"]
     state: TaskState
     progress: Progress
     event: TaskEvent | None
-    result: ImportResult | ImportErrors | None
+    result: ImportResult | ImageSizes | ImportErrors | ErrorDocument | None
 
 
 def _statement() -> Select[*tuple[Any, ...]]:
@@ -128,9 +137,9 @@ STATEMENT = _statement()
 
 @router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
 async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep) -> JSONResponse:
-    """How an import stands. Ask again after `Retry-After` seconds while there is such a header.
+    """How a task stands. Ask again after `Retry-After` seconds while there is such a header.
 
-    Only the one who started the import, and admins, see it.
+    Only the one who started the task, and admins, see it.
     """
     task = await read_task(resources, task_id, user_id)
     headers = {"Cache-Control": "no-store"}
@@ -143,12 +152,13 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
 async def cancel_task(
     task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep
 ) -> JSONResponse:
-    """Cancel an import that has not ended. Only its owner and admins may do so.
+    """Cancel a task that has not ended. Only its owner and admins may do so.
 
     Until its event is committed (`event` is null), the import ends as `REVOKED`: no event comes out
     of it, and none of its files stay. Later, it ends as `SUCCESS`: the event stays, and the media
-    files that are not stored yet are left out. Delete the event to take it back. A worker that runs
-    the import stops within seconds.
+    files that are not stored yet are left out. Delete the event to take it back. A task
+    that makes the sizes of an image ends as `REVOKED`. A worker that runs the task stops within
+    seconds.
     """
     await read_task(resources, task_id, user_id)
     async with resources.engine.begin() as connection:
@@ -162,8 +172,8 @@ async def cancel_task(
         raise refuse(
             409,
             "task-ended",
-            "Import already ended",
-            f"Task {task_id} has ended. Only a waiting or running import can be cancelled.",
+            "Task already ended",
+            f"Task {task_id} has ended. Only a waiting or running task can be cancelled.",
         )
     await delete_objects(resources.engine, resources.storages, files)
     task = await read_task(resources, task_id, user_id)
@@ -194,9 +204,12 @@ def _report(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
 
 def _result(row: Row[*tuple[Any, ...]], url: str | None) -> dict[str, Any] | None:
     if row.status == ImportStatus.FAILURE:
+        meta = {"total": row.error_count}
+        if row.kind == TaskKind.IMPORT:
+            meta["findings_url"] = findings_url(row.id)
         return {
             "errors": row.errors or [],
-            "meta": {"total": row.error_count, "findings_url": findings_url(row.id)},
+            "meta": meta,
             "jsonapi": Version().model_dump(),
         }
     if row.status != ImportStatus.SUCCESS:

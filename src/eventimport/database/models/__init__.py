@@ -10,6 +10,7 @@ from eventimport.database.models.event import (
     SpeakersCall,
 )
 from eventimport.database.models.idempotency_key import IdempotencyKey
+from eventimport.database.models.image_job import IMAGE_JOBS, ImageJob
 from eventimport.database.models.import_finding import ImportFinding
 from eventimport.database.models.import_job import IMPORT_JOBS, ImportJob
 from eventimport.database.models.media import MediaItem, MediaOutcome
@@ -35,6 +36,7 @@ from eventimport.database.models.task import OPEN_STATUSES, ImportStatus, Task, 
 from eventimport.database.models.user import User
 
 __all__ = [
+    "IMAGE_JOBS",
     "IMPORT_JOBS",
     "OPEN_STATUSES",
     "Base",
@@ -44,6 +46,7 @@ __all__ = [
     "EventRole",
     "EventSession",
     "IdempotencyKey",
+    "ImageJob",
     "ImportFinding",
     "ImportJob",
     "ImportStatus",

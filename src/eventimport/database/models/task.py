@@ -28,6 +28,7 @@ class TaskKind(StrEnum):
     """What a task does. Each kind may have a table of its own beside `tasks`."""
 
     IMPORT = "import"
+    IMAGE_SIZES = "image-sizes"
 
 
 class Task(Base):

@@ -21,7 +21,8 @@ from eventimport.errors import ProblemError, refuse
 from eventimport.openevent.order import Kind
 from eventimport.routers.documentation import problems
 from eventimport.routers.events.access import find_to_change, viewer_of
-from eventimport.routers.events.documents import DOCUMENTS
+from eventimport.routers.events.documents import CHANGED_DOCUMENTS
+from eventimport.routers.events.image_sizes import begin_sizes, wake_worker
 from eventimport.routers.events.linking import Linking, relink
 from eventimport.routers.events.negotiation import (
     CONTENT_TYPE,
@@ -56,7 +57,7 @@ def create_changing_router() -> APIRouter:
             update_one(resource),
             methods=["PATCH"],
             name=f"update_{resource.words}",
-            response_model=DOCUMENTS[resource.kind],
+            response_model=CHANGED_DOCUMENTS[resource.kind],
             responses={200: ETAG, **REFUSALS},
             dependencies=[CONTENT_TYPE],
         )
@@ -108,13 +109,23 @@ def update_one(resource: ResourceType) -> Endpoint:
         async with resources.engine.begin() as connection:
             row = await find_to_change(connection, resource, resource_id, account)
             check_if_match(if_match, row)
+            before = row
             row = await _apply(connection, resource, row, body.data)
+            tasks = await begin_sizes(connection, resource, before, row, account.id)
             limit = resources.settings.max_response_bytes
             answer = Answer(resource, query, viewer_of(account), limit)
             await answer.load_included(connection, [row])
-        return await single_answer(resource, row, answer, query)
+        if tasks:
+            await wake_worker(resources.queue)
+        meta = {"tasks": [f"/v1/tasks/{task_id}" for task_id in tasks]} if tasks else None
+        return await single_answer(resource, row, answer, query, meta=meta)
 
     patch.__doc__ = f"Change attributes of one {resource.type}, and leave the others as they are."
+    if resource.kind in {Kind.EVENT, Kind.SPEAKER}:
+        patch.__doc__ += (
+            " A new image clears the URLs of its smaller sizes, except those that the request sets."
+            " A task makes the others anew; `meta` has its URL."
+        )
     if resource.kind is Kind.SESSION:
         patch.__doc__ += " Relationships can be changed as well; what they name is of the event."
     return annotate(

@@ -141,6 +141,30 @@ _INCLUDED: Final[tuple[Any, Any]] = (
 )
 
 
+class ChangeMeta(BaseModel):
+    """The tasks that the change has begun."""
+
+    model_config = _FORBID
+
+    tasks: list[str] = Field(description="The URL of the task that makes the image's sizes.")
+
+
+def _changed_document(kind: Kind) -> type[BaseModel]:
+    resource = TYPES[kind]
+    return _model(
+        f"Changed{resource.title}Document",
+        f"One {resource.type}, as it is after the change.",
+        data=(RESOURCES[kind], ...),
+        included=_INCLUDED,
+        meta=(
+            ChangeMeta | None,
+            Field(None, description="Present only if the request has changed an image."),
+        ),
+        links=(SelfLink, ...),
+        jsonapi=(Version, Version()),
+    )
+
+
 def _document(kind: Kind, *, nullable: bool) -> type[BaseModel]:
     resource = TYPES[kind]
     data: Any = RESOURCES[kind]
@@ -169,5 +193,9 @@ def _collection(kind: Kind) -> type[BaseModel]:
 
 
 DOCUMENTS: Final = {kind: _document(kind, nullable=False) for kind in Kind}
+CHANGED_DOCUMENTS: Final = {
+    **DOCUMENTS,
+    **{kind: _changed_document(kind) for kind in (Kind.EVENT, Kind.SPEAKER)},
+}
 NULLABLE_DOCUMENTS: Final = {kind: _document(kind, nullable=True) for kind in Kind}
 COLLECTIONS: Final = {kind: _collection(kind) for kind in Kind}

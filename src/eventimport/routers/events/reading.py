@@ -127,12 +127,17 @@ def get_one(resource: ResourceType) -> Endpoint:
 
 
 async def single_answer(
-    resource: ResourceType, row: Row, answer: Answer, query: ResourceQuery
+    resource: ResourceType,
+    row: Row,
+    answer: Answer,
+    query: ResourceQuery,
+    *,
+    meta: dict[str, Any] | None = None,
 ) -> Response:
     """The answer with one resource. What is included may change without the resource's version,
     so such an answer has no entity tag."""
     headers = HEADERS if query.include is not None else {**HEADERS, "ETag": etag(row)}
-    document = await answer.one({"self": resource.self_link(row["id"])})
+    document = await answer.one({"self": resource.self_link(row["id"])}, meta)
     return DocumentResponse(document, headers=dict(headers))
 
 

@@ -135,9 +135,10 @@ class Answer:
             self._budget.check()
         return rows
 
-    async def one(self, links: Mapping[str, str]) -> bytes:
+    async def one(self, links: Mapping[str, str], meta: Json | None = None) -> bytes:
         """The document of one row, or of none."""
-        return await self._write(many=False, links=dict(links))
+        members = {} if meta is None else {"meta": meta}
+        return await self._write(many=False, links=dict(links), **members)
 
     async def many(self, links: Mapping[str, str | None], meta: Json) -> bytes:
         """The document of a list."""

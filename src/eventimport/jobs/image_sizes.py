@@ -1,0 +1,241 @@
+"""The job that makes the smaller sizes of an image that was changed over the API."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from eventimport import logs
+from eventimport.database.endings import fail, succeed
+from eventimport.database.engine import is_away
+from eventimport.database.image_jobs import (
+    ImageOf,
+    possible_objects,
+    read_image_job,
+    settle_sizes,
+)
+from eventimport.database.media_records import PlannedFile, PlannedItem, TaskFileRecords
+from eventimport.database.tasks import Claim, StaleAttemptError
+from eventimport.errors import Problem
+from eventimport.imports.endings import words_of
+from eventimport.jobs.attempt import TaskAttempt, running
+from eventimport.jobs.import_event import hand_back, put_off
+from eventimport.jobs.patience import patiently
+from eventimport.media.images import ImageRefusedError
+from eventimport.media.import_fetches import ImportFetches
+from eventimport.media.sources import NotMovedError, Sources
+from eventimport.media.storing import MediaStorer, StoredBytes
+from eventimport.resources import Resources
+from eventimport.storage.protocol import ObjectNotFoundError, Storage, StorageError
+from eventimport.storage.stored_file import StoredFile
+from eventimport.tracing import job_span
+
+NO_SIZES: Final = "The image stays as it is, without smaller sizes."
+STORAGE_AWAY: Final = Problem(
+    503,
+    "storage-unavailable",
+    "Storage unavailable",
+    f"The storage was unavailable for longer than STORAGE_PATIENCE. {NO_SIZES}",
+)
+DATABASE_LOST: Final = Problem(
+    503,
+    "database-unavailable",
+    "Database unavailable",
+    f"The database was unavailable for longer than DATABASE_PATIENCE. {NO_SIZES}",
+)
+TOO_LONG: Final = Problem(
+    500,
+    "sizes-too-long",
+    "Making the sizes took too long",
+    f"Every attempt exceeded the time limit (IMPORT_TIMEOUT). {NO_SIZES}",
+)
+OUR_FAULT: Final = Problem(
+    500,
+    "internal-error",
+    "Internal error",
+    f"The service failed while it made the sizes. {NO_SIZES}",
+)
+CHANGED: Final = Problem(
+    409,
+    "image-changed",
+    "The image was changed again",
+    "The image was changed again, or deleted, before its sizes were made.",
+)
+NOT_MADE: Final = "The sizes were not made"
+TYPES: Final[Mapping[str, str]] = {"events": "event", "speakers": "speaker"}
+
+logger = logging.getLogger(__name__)
+
+
+async def attempt_image_sizes(resources: Resources, claimed: Claim) -> None:
+    """Run the claimed attempt to its end. Cancelled, it hands the task back."""
+    task_id = str(claimed.task_id)
+    with (
+        logs.bound(
+            request_id=claimed.request_id,
+            task_id=task_id,
+            user_id=claimed.user_id,
+            attempt=claimed.attempt,
+        ),
+        job_span(
+            resources.tracer_provider, claimed.kind, parent=claimed.trace_parent, task_id=task_id
+        ),
+    ):
+        await _attempt(resources, claimed)
+
+
+async def _attempt(resources: Resources, claimed: Claim) -> None:
+    settings = resources.settings
+    attempt = TaskAttempt(claimed, stage="reading", message="Reading the image")
+    try:
+        async with (
+            asyncio.timeout(settings.import_timeout) as limit,
+            running(resources.reader, attempt, heartbeat_seconds=settings.heartbeat_interval),
+        ):
+            await _run(resources, attempt)
+    except StaleAttemptError:
+        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
+        await attempt.wind_down(resources.engine, settings.heartbeat_interval)
+    except asyncio.CancelledError:
+        await asyncio.shield(hand_back(resources, claimed))
+        raise
+    except Exception as error:
+        reason, patience = OUR_FAULT, None
+        if limit.expired():
+            reason = TOO_LONG
+        elif is_away(error):
+            reason, patience = DATABASE_LOST, settings.database_patience
+        elif isinstance(error, StorageError) and error.retryable:
+            reason, patience = STORAGE_AWAY, settings.storage_patience
+        logger.warning("task %s was interrupted", claimed.task_id, exc_info=True)
+        await patiently(lambda: put_off(resources, claimed, reason, patience))
+
+
+async def _run(resources: Resources, attempt: TaskAttempt) -> None:
+    claimed = attempt.claimed
+    async with resources.reader.connect() as connection:
+        image = await read_image_job(connection, claimed.task_id)
+    if image is None:
+        await _fail(resources, attempt, CHANGED)
+        return
+    storage = await resources.active_storage()
+    with ThreadPoolExecutor(1, "no-archive") as reader:
+        config = resources.settings.transfer
+        storer = MediaStorer(
+            TaskFileRecords(resources.engine, claimed),
+            storage,
+            Sources(_no_entry, ImportFetches(resources.fetcher, config.fetches), reader),
+            resources.images,
+            config,
+            stored_bytes=StoredBytes(config.max_stored_bytes, 0),
+        )
+        file = PlannedFile(
+            event_id=image.event_id,
+            source=image.url,
+            origin="remote",
+            is_image=True,
+            entry=None,
+            items=(PlannedItem(0, image.table, image.row_id, image.field),),
+            last=False,
+        )
+        try:
+            async with resources.images.turn(claimed.user_id):
+                content = await _read(resources, storer, file)
+                attempt.enter("sizes", "Making the sizes")
+                sizes = await storer.store_sizes(file, content)
+        except NotMovedError as error:
+            await _fail(resources, attempt, _problem(error))
+            return
+        try:
+            taken = await _settle(resources, attempt, image, storage.name, sizes)
+        except BaseException:
+            # They may be in use after all; then nothing is given up.
+            await storer.give_up([size.key for size in sizes.values()])
+            raise
+        await storer.give_up([size.key for name, size in sizes.items() if name not in taken])
+
+
+async def _read(resources: Resources, storer: MediaStorer, file: PlannedFile) -> bytes:
+    """The image's bytes: from our storage if its URL is that of a stored file, else fetched."""
+    async with resources.reader.connect() as connection:
+        found = await possible_objects(connection, file.source)
+    for name, key in found:
+        if name in resources.storages.names:
+            storage = resources.storages.get(name)
+            if _is_url_of(storage, key, file.source):
+                return await _read_own(resources, storage, key)
+    content, _ = await storer.read_image(file)
+    return content
+
+
+def _is_url_of(storage: Storage, key: str, url: str) -> bool:
+    try:
+        return storage.public_url(key) == url.partition("#")[0]
+    except ValueError:
+        return False
+
+
+async def _read_own(resources: Resources, storage: Storage, key: str) -> bytes:
+    limits = resources.settings.transfer.image_limits
+    content = bytearray()
+    try:
+        async with storage.open(key) as chunks:
+            async for chunk in chunks:
+                content += chunk
+                if len(content) > limits.max_bytes:
+                    raise NotMovedError("TOO_LARGE", str(ImageRefusedError.too_large(limits)))
+    except ObjectNotFoundError:
+        raise NotMovedError("MISSING", "the file is no longer in storage") from None
+    return bytes(content)
+
+
+async def _settle(
+    resources: Resources,
+    attempt: TaskAttempt,
+    image: ImageOf,
+    storage: str,
+    sizes: Mapping[str, StoredFile],
+) -> Collection[str]:
+    """Write the URLs of the sizes, and end the task. Returns the fields that took a URL."""
+    claimed = attempt.claimed
+    words = words_of(resources.settings)
+    attempt.is_ending = True
+    ending: dict[str, Any] = {"stage_seconds": attempt.times()}
+    async with resources.engine.begin() as connection:
+        taken = await settle_sizes(connection, claimed, image, storage, sizes)
+        if taken is None:
+            ending |= {"message": NOT_MADE, "stage": attempt.stage}
+            await fail(connection, claimed, words, [CHANGED.as_dict()], **ending)
+            return ()
+        urls = {name.replace("_", "-"): sizes[name].url for name in taken}
+        result = {"id": str(image.row_id), "type": TYPES[image.table], "sizes": urls}
+        ending |= {"message": f"Sizes made: {len(urls)}", "stage": "done", "result": result}
+        await succeed(connection, claimed, words, **ending)
+    logger.info("task %s is done: %d sizes", claimed.task_id, len(urls))
+    return taken
+
+
+async def _fail(resources: Resources, attempt: TaskAttempt, problem: Problem) -> None:
+    attempt.is_ending = True
+    async with resources.engine.begin() as connection:
+        await fail(
+            connection,
+            attempt.claimed,
+            words_of(resources.settings),
+            [problem.as_dict()],
+            message=NOT_MADE,
+            stage=attempt.stage,
+            stage_seconds=attempt.times(),
+        )
+    logger.warning("task %s failed: %s", attempt.claimed.task_id, problem.detail)
+
+
+def _problem(error: NotMovedError) -> Problem:
+    code = error.outcome.lower().replace("_", "-")
+    detail = error.detail[:1].upper() + error.detail[1:].rstrip(".")
+    return Problem(422, f"image-{code}", "The sizes can't be made", f"{detail}. {NO_SIZES}")
+
+
+def _no_entry(_name: str) -> Iterator[bytes]:
+    raise KeyError(_name)
