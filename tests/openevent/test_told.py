@@ -1,5 +1,6 @@
 """Whatever is not in an event as its archive has it has a finding."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,11 @@ def _untold_extra(planned: Planned) -> Iterator[str]:
                 (place.entry, letters((place.field or "").split(".")[0])), set()
             )
             named.add(place.record or 0)
-    counts = {
-        (f.place.entry, letters(f.place.field or "")): f.count
-        for f in planned.report.findings
-        if f.code == "unknown-key"
-    }
+    counts: Counter[tuple[str | None, str]] = Counter()
+    for finding in planned.report.findings:
+        if finding.code == "unknown-key":
+            # Two spellings of one key are two findings.
+            counts[finding.place.entry, letters(finding.place.field or "")] += finding.count
     administered = "administration" in planned.codes
     for level in LEVELS.values():
         kind, entry = level.kind, planned.conference.entries[level.kind]

@@ -519,6 +519,18 @@ def test_no_answer_leads_to_the_page_of_a_stranger(field: str, value: Any) -> No
     assert planned.codes == {"no-link"}
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("latitude", 91), ("longitude", 999.5), ("latitude", "-90.1")]
+)
+def test_a_place_that_is_not_on_earth_is_left_out_and_reported(field: str, value: Any) -> None:
+    planned = plan_documents(microlocations=[{"id": 1, "name": "R", field: value}])
+    (room,) = planned.rows("microlocations")
+    assert (room[field], room["extra"]) == (None, {field: value})
+    (finding,) = planned.report.findings
+    assert (finding.severity, finding.code) == ("warning", "invalid-value")
+    assert finding.message.startswith("out of range")
+
+
 def test_a_number_is_not_a_link_but_may_be_a_handle() -> None:
     planned = plan_documents(speakers=[{"id": 1, "name": "A", "website": 5, "twitter": 4711}])
     (speaker,) = planned.rows("speakers")
@@ -619,6 +631,18 @@ def test_deleted_records_are_imported_as_deleted(given: dict[str, Any], deleted:
         (row,) = planned.rows(table)
         assert (row["deleted_at"] is not None) == deleted
     assert len(planned.findings("deleted-record")) == 2 * deleted
+
+
+def test_a_name_that_several_records_have_is_not_linked_and_says_so() -> None:
+    planned = plan_documents(
+        tracks=[{"id": 1, "name": "Web"}, {"id": 2, "name": "web"}],
+        sessions=[{"id": 1, "title": "T", "track": "Web"}],
+    )
+    (session,) = planned.rows("sessions")
+    assert (session["track_id"], session["extra"]) == (None, {"track": "Web"})
+    (finding,) = planned.report.findings
+    assert (finding.severity, finding.code) == ("warning", "ambiguous-reference")
+    assert "2 records" in finding.message
 
 
 def test_references_are_found_however_they_are_written() -> None:

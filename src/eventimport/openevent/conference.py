@@ -204,7 +204,7 @@ class _ConferenceReader:
             event.keep(kind, raw)
             self._report.warning(
                 "not-an-object",
-                "an object belongs here; the value is kept as extra",
+                "expected an object; the value is kept in `extra`",
                 Place(entry, field=kind),
                 raw,
             )
@@ -225,7 +225,7 @@ class _ConferenceReader:
             event.keep("social_links", rejected)
             self._report.warning(
                 "not-an-object",
-                "objects belong here; the values are kept as extra",
+                "expected objects; the values are kept in `extra`",
                 Place(entry, field="social_links"),
                 rejected,
             )
@@ -297,7 +297,7 @@ class _ConferenceReader:
         if content is not None:
             self._bad_forms.setdefault(f"{form}_form", []).append(content)
             place = Place(entry, index, field=f"{form}_form")
-            message = "this form is no JSON object; it is kept as extra of the event"
+            message = "the form could not be read as JSON; it is kept in `extra` of the event"
             self._report.warning("bad-form", message, place, content)
         return ()
 
@@ -320,7 +320,9 @@ class _ConferenceReader:
                 types.append(self._reader.read(Kind.SESSION_TYPE, raw, session.index, entry))
         if types:
             self._conference.entries[Kind.SESSION_TYPE] = entry
-            message = f"there are no session types; {len(types)} were made of what sessions name"
+            message = (
+                f"the archive has no list of session types; {len(types)} were made of the sessions"
+            )
             self._report.repair("session-types-derived", message, Place(entry))
 
     def _without_repetitions(
@@ -341,11 +343,11 @@ class _ConferenceReader:
                 continue
             content = record.key, _digest(record)
             if content in seen:
-                message = "the same record stands here a second time; one is kept"
+                message = "the record occurs twice; one is kept"
                 self._report.repair("repeated-record", message, place_of(record, entry))
                 continue
             if record.key in keys:
-                message = f"another {kind} has this id, too; both are kept"
+                message = f"another {kind.replace('_', ' ')} has the same id; both are kept"
                 self._report.warning("shared-id", message, place_of(record, entry))
             keys.add(record.key)
             seen.add(content)

@@ -91,7 +91,7 @@ class _DocumentReader:
             elif found == "{":
                 yield from self._object_for_list()
             else:
-                self._skip(found, "json-not-a-list", "A list of objects belongs here.")
+                self._skip(found, "json-not-a-list", "Expected a list of objects.")
             self._end()
 
     def _list(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -233,7 +233,7 @@ class _DocumentReader:
             elif found == "[":
                 record = self._only_one(self._value())
             else:
-                self._skip(found, "json-not-an-object", "An object belongs here.")
+                self._skip(found, "json-not-an-object", "Expected one object.")
             self._end()
         if record is None or self._document != "event":
             return record
@@ -251,7 +251,7 @@ class _DocumentReader:
             return None
         if len(items) > 1:
             place = self._stream.location(start)
-            message = f"One object belongs here, and not a list of {len(items):,}."
+            message = f"Expected one object, got a list of {len(items):,}."
             raise DocumentError("json-not-an-object", message, *place)
         message = "The object stands in a list; it was taken out of it."
         self._report.repair("one-in-a-list", message, Place(self._entry))

@@ -89,6 +89,11 @@ class IdMap:
         named = self._named(text)
         return named[0] if named is not None and named[1] == 1 else None
 
+    def count_of(self, label: str) -> int:
+        """How many records have this name."""
+        named = self._named(label)
+        return named[1] if named is not None else 0
+
     def _named(self, label: Any) -> tuple[SourceRecord, int] | None:
         """The first record of this name, and how many have it."""
         if self._by_label is None:

@@ -234,7 +234,7 @@ class JsonReader:
             if text[0] in '"[]{}':
                 continue
             if text[-1] in "yN":
-                yield BadNumber(token.start(), f"{text} is no number in JSON")
+                yield BadNumber(token.start(), f"{text} is not a valid number in JSON")
             elif text.lstrip("-").isdecimal():
                 if _integer_or_none(text) is None:
                     yield BadNumber(token.start(), f"an integer of {len(text)} digits is too long")

@@ -70,10 +70,10 @@ class Linker:
             return None, []
         place = place_of(session, entry, reference.field)
         if len(given) == 1:
-            message = "a list of one reference; the reference was taken"
+            message = "a list of one reference; the reference is used"
             self._report.repair("list-of-one", message, place, raw)
         else:
-            message = "a list of references, though one belongs here; the first was taken"
+            message = "expected one reference, got a list; the first is used"
             self._report.warning("several-references", message, place, raw)
         return given[0], given[1:]
 
@@ -94,7 +94,7 @@ class Linker:
             if raw in ({}, ""):
                 continue
             if not isinstance(raw, list):
-                message = "a list of references belongs here; the one that stands here is taken"
+                message = "expected a list of references, got one; it is used"
                 self._report.repair("no-list", message, place_of(record, entry, name), raw)
                 raw = [raw]
             kept = []
@@ -159,12 +159,16 @@ class Linker:
             key = values.source_key(source_id)
         else:
             key = values.source_key(raw)
+        what = kind.replace("_", " ")
         label_name = LEVELS[kind].label
         label = nested.get(label_name)
         known = self._map(kind)
         match = known.find(key, label)
-        if match.record is None and isinstance(raw, str) and (named := known.find_text(raw)):
-            message = f"the reference is a name, not an id; the {kind} of that name was taken"
+        if match.record is None and isinstance(raw, str) and (count := known.count_of(raw)) > 1:
+            message = f"{count} records of this sort ({what}) have the name; it was not linked"
+            match = Match(None, "ambiguous-reference", message)
+        elif match.record is None and isinstance(raw, str) and (named := known.find_text(raw)):
+            message = f"the reference is a name, not an id; the {what} with that name is used"
             match = Match(named, "reference-by-name", message)
             key = None
         target = match.record
@@ -180,11 +184,10 @@ class Linker:
                     # The same name but for blanks, case or kind of dash.
                     del rest[label_name]
                 else:
-                    message = f"the {kind} of this id has another {label_name}; the id counts"
+                    message = f"the {what} with this id has another {label_name}; the id counts"
                     self._report.warning("other-name", message, place, label)
             more = ", ".join(f"“{shown(name)}”" for name in rest if name != label_name)
             if more:
-                what = kind.replace("_", " ")
                 message = (
                     f"The reference to a {what} says more than the record of the {what}: {more}. "
                     "It is kept in `extra`."
@@ -248,11 +251,11 @@ class Linker:
             if linked is None:
                 session.foreign_keys["track_id"] = track.new_id
                 name = shortened(str(title or session.key), SHORT)
-                message = f"session “{name}” names no track; it is linked with this one"
+                message = f"session “{name}” names no track; it is linked to this one"
                 self._report.repair("link-told-once", message, place, title)
             elif linked != track.new_id:
                 name = shortened(str(title or session.key), SHORT)
-                message = f"session “{name}” names another track; that one holds"
+                message = f"session “{name}” names another track, which is used"
                 self._report.warning("track-differs", message, place, title)
 
     def _map(self, kind: Kind) -> IdMap:

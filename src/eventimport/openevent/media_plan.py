@@ -72,7 +72,7 @@ class MediaPlanner:
             if read.sort == "link":
                 record.values[field] = read.text
                 if read.text != source:
-                    message = "a link without its scheme; https was taken"
+                    message = "a link without `https://`, which was added"
                     self._report.repair("media-link", message, place, source)
             else:
                 del record.values[field]

@@ -70,6 +70,8 @@ PROBLEMS: Final = {
     "float": "not a number",
     "bool": "neither true nor false",
     "finite": "not a number",
+    "less": "out of range",
+    "greater": "out of range",
     "list": "not a list",
     "dict": "not an object",
 }
@@ -174,7 +176,7 @@ class RecordReader:
     def read(  # noqa: PLR0912 - one for each sort of field
         self, kind: Kind, raw: dict[str, Any], index: int, entry: str
     ) -> SourceRecord:
-        """Read one object. Every repair and every value that its column cannot take is told."""
+        """Read one object. Reports every repair, and every value that does not fit its column."""
         fields, extra = self.translate(kind, raw)
         source_id = fields.pop("id", None)
         record = SourceRecord(index, values.source_key(source_id), fields, extra, {})
@@ -186,7 +188,7 @@ class RecordReader:
             self._note_keys(kind, record, entry)
         if source_id is not None and record.key is None:
             record.keep("id", source_id)
-            self._warn("bad-id", "this is no id; the record has none now", record, entry, "id")
+            self._warn("bad-id", "not a valid id; the record has none now", record, entry, "id")
         shape = SHAPES[kind]
         self._prepare(kind, record, entry)
         if "deleted_at" in fields:
@@ -259,10 +261,12 @@ class RecordReader:
                 )
 
     def check_label(self, kind: Kind, record: SourceRecord, entry: str) -> None:
-        """Tell of a record that has no name: people will look for it in vain."""
+        """Report a record without a name: people cannot find it."""
         label = LEVELS[kind].label
         if kind not in WITHOUT_LABEL and not record.values.get(label):
-            self._warn("no-name", f"the {kind} has no {label}", record, entry, label)
+            self._warn(
+                "no-name", f"the {kind.replace('_', ' ')} has no {label}", record, entry, label
+            )
 
     def _shared(self, raw: Any) -> Any:
         """The reference, or the one object of which all that say the same are made: thousands of
@@ -327,7 +331,7 @@ class RecordReader:
             value = value[0]
             if isinstance(value, str) and value:
                 record.values[name] = value
-                message = "a list of one text; the text was taken"
+                message = "a list of one text; the text is used"
                 self._report.repair("list-of-one", message, place, record.values[name])
                 return
         if not isinstance(value, dict):
@@ -341,7 +345,7 @@ class RecordReader:
                 record.values[name] = inner
                 if rest:
                     record.keep(name, rest)
-                message = "an object that holds a link; the link was taken"
+                message = "an object with a link; the link is used"
                 self._report.repair("object-with-link", message, place, inner)
                 return
         chosen = values.translation(value, self.language)
@@ -350,7 +354,7 @@ class RecordReader:
             record.keep(name, record.values[name])
             record.values[name] = text
             message = (
-                f"a text in several languages; “{language}” was taken, all are kept in `extra`"
+                f"a text in several languages; “{language}” is used, and all are kept in `extra`"
             )
             self._report.warning("translated", message, place, text)
 
@@ -428,7 +432,7 @@ class RecordReader:
                 clean = False
                 message = (
                     f"“{time:%Y-%m-%d %H:%M}” occurs twice in the time zone: the clocks change; "
-                    "the first was taken"
+                    "the first is used"
                 )
                 self._report.warning("time-repeated", message, place, given)
         read = in_zone(time + shift if not has_offset else time, local)
@@ -482,9 +486,7 @@ class RecordReader:
         record.values["deleted_at"] = in_zone(found.time, self.zone) if found.time else self.now
         if found.time is None and str(given).strip().casefold() not in DELETED_WORDS:
             record.keep("deleted_at", given)
-        message = (
-            "deleted where the archive comes from; it was imported as deleted and is not public"
-        )
+        message = "marked as deleted in the archive; it was imported as deleted and is not public"
         self._report.warning(
             "deleted-record", message, place_of(record, entry, "deleted_at"), given
         )
@@ -626,7 +628,7 @@ def same(  # noqa: PLR0911 - one for each sort of field
 def _problem(detail: ErrorDetails) -> str:
     """What is wrong with a value, for people who have never seen JSON or Python."""
     sort = detail["type"].partition("_")[0]
-    return PROBLEMS.get(sort) or detail["msg"]
+    return PROBLEMS.get(sort) or detail["msg"].removeprefix("Value error, ")
 
 
 def _hours(delta: timedelta) -> str:

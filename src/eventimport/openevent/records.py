@@ -34,7 +34,7 @@ class Media:
 
 def _no_flag(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError("a number belongs here, not true or false")  # noqa: TRY004 - pydantic's
+        raise ValueError("expected a number, got true or false")  # noqa: TRY004 - pydantic's
     return value
 
 
@@ -45,7 +45,8 @@ Document = Annotated[str, Media("document")]
 Audio = Annotated[str, Media("audio")]
 Video = Annotated[str, Media("video")]
 Integer = Annotated[int, BeforeValidator(_no_flag), Field(ge=-(2**31), le=2**31 - 1)]
-Real = Annotated[float, BeforeValidator(_no_flag), Field(allow_inf_nan=False)]
+Latitude = Annotated[float, BeforeValidator(_no_flag), Field(ge=-90, le=90)]
+Longitude = Annotated[float, BeforeValidator(_no_flag), Field(ge=-180, le=180)]
 
 DELETED: Final = "deleted_at"
 CODES: Final = frozenset({"color", "email", "font_color", "length", "mobile", "state", "timezone"})
@@ -72,8 +73,8 @@ class Event(Record, total=False):
     timezone: str
     location_name: str
     searchable_location_name: str
-    latitude: Real
-    longitude: Real
+    latitude: Latitude
+    longitude: Longitude
     privacy: str
     state: str
     type: str
@@ -153,8 +154,8 @@ class Microlocation(Record, total=False):
 
     name: str
     floor: Integer
-    latitude: Real
-    longitude: Real
+    latitude: Latitude
+    longitude: Longitude
     room: str
     position: Integer
     hidden_in_scheduler: bool

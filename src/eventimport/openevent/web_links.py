@@ -177,7 +177,7 @@ def read_link(  # noqa: PLR0911 - one for each sort of text
         return found
     url = web_url(text)
     if url is None:
-        return LinkReading(problem="not a link to a page of the web")
+        return LinkReading(problem="not a link to a web page")
     if any(map(str.isspace, url)):
         return _with_spaces(url)
     usual = url in (text, f"https://{text}") and not text.startswith("//")
@@ -240,7 +240,7 @@ def _profile(  # noqa: PLR0911 - one for each sort of text
             return LinkReading(problem="a name without its server, such as @name@example.social")
         return None
     if fediverse and text.startswith("@"):
-        return LinkReading(problem="a profile of the Fediverse, not of this site")
+        return LinkReading(problem="a Mastodon (Fediverse) profile, not one of this site")
     if handle_url := _of_handle(site, text):
         plain = re.fullmatch(r"@?[\w.\-]+", text) is not None
         url = handle_url
@@ -248,7 +248,7 @@ def _profile(  # noqa: PLR0911 - one for each sort of text
     handles = [part for part in _BETWEEN.split(text) if part not in _JOINING]
     several = len(handles) > 1 and all(part.startswith("@") for part in handles)
     if several and _of_handle(site, handles[0]):
-        return LinkReading(handles[0], problem="more than one profile; the first was taken")
+        return LinkReading(handles[0], problem="more than one profile; the first is used")
     if _looks_like_host(text, site) or "/" in text or re.search(r"\s", text):
         return None
     if _ADDRESS.fullmatch(text):
@@ -291,10 +291,10 @@ def _several(text: str, site: str | None) -> LinkReading | None:
         return None
     links = [part for part in parts if _is_clearly_link(part)]
     if len(links) > 1:
-        return LinkReading(links[0], problem="more than one link; the first was taken")
+        return LinkReading(links[0], problem="more than one link; the first is used")
     has_path = bool(links) and urlsplit(web_url(links[0]) or "").path.strip("/")
     if links and (parts[0] != links[0] or not has_path or len(parts) > MOST_SPACES):
-        return LinkReading(links[0], problem="a link among other words; the link was taken")
+        return LinkReading(links[0], problem="a link among other words; the link is used")
     if site is not None and not links:
         return LinkReading(problem="not a profile's name or link")
     return None
