@@ -74,7 +74,7 @@ def test_an_archive_becomes_a_page(
     expect(page.get_by_role("heading", level=2)).to_have_text(
         ["About", "Schedule", "Speakers", "Sponsors", "Call for speakers", "Code of conduct"]
     )
-    expect(page.get_by_role("main").get_by_role("article")).to_have_count(41)
+    expect(page.get_by_role("main").get_by_role("article")).to_have_count(42)
     tracks = page.get_by_role("list", name="Tracks").get_by_role("listitem")
     assert tracks.count() == 6
     colours = {tracks.nth(n).evaluate("e => getComputedStyle(e).backgroundColor") for n in range(6)}
