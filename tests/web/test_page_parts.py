@@ -189,3 +189,10 @@ def test_no_text_brings_handlers_or_scripts(parts: list[str]) -> None:
     for tag in re.findall(r"<[a-z][^\"'>]*(?:\"[^\"]*\"[^\"'>]*)*>", found):
         assert " on" not in re.sub(r'"[^"]*"', "", tag)
     assert not re.search(r'href="\s*javascript', found)
+
+
+def test_deep_markup_is_shown_as_text() -> None:
+    assert to_html("<div>" * 50 + "deep" + "</div>" * 50) == "<div>" * 50 + "deep" + "</div>" * 50
+    assert to_html("<div>" * 500 + "a &lt; b") == "<p>a &lt; b</p>"
+    assert to_html("<p>one</p>" * 500).count("<p>one</p>") == 500
+    assert to_html("<p>one" * 500).count("<p>one</p>") == 500

@@ -282,7 +282,7 @@ async def test_a_preview_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     conference = await add_event()
-    monkeypatch.setattr("eventimport.auth.PREVIEW_LIFETIME", timedelta(seconds=-1))
+    monkeypatch.setattr("eventimport.auth.PREVIEW_LIFETIME", timedelta(hours=-1))
     expired = PreviewTokens(settings.auth).issue(conference.id)
 
     assert (await client.get(f"/events/ab3de6f0?preview={expired}")).status_code == 404

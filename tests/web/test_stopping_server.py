@@ -42,8 +42,8 @@ async def test_an_upload_under_way_is_taken_back(
             try:
                 writer.write(f"POST /v1/upload/files HTTP/1.1\r\n{head}\r\n".encode())
                 writer.write(body[:-1000])
-                async with asyncio.timeout(30):
-                    while not (await left.keys() and len(left.files()) >= FILES - 1):
+                async with asyncio.timeout(60):
+                    while not (await left.objects() and len(left.files()) >= FILES - 1):
                         await writer.drain()
             finally:
                 server.should_exit = True

@@ -12,20 +12,19 @@ from fastapi.routing import APIRoute
 from eventimport.errors import Problem, ProblemError
 
 PREFIX: Final = "/v1/"
-MAX_LISTED: Final = 20
 MAX_NAME: Final = 100
 
 
 async def check_query(request: Request) -> None:
     """Refuse a request with parameters that its route doesn't have. Raises 400, with the name of
-    each, at most 20."""
+    each."""
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or not request.url.path.startswith(PREFIX):
         return
     known = set(_names(route.dependant)) if request.query_params else set[str]()
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if unknown:
-        raise ProblemError(tuple(_problem(name[:MAX_NAME]) for name in unknown[:MAX_LISTED]))
+        raise ProblemError(tuple(_problem(name[:MAX_NAME]) for name in unknown))
 
 
 def _names(dependant: Any) -> Iterator[str]:
