@@ -1,18 +1,21 @@
-"""The engine for single SELECTs."""
+"""The engines: for single SELECTs, and for transactions."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from eventimport.database.engine import DatabaseConfig, create_reader
+from eventimport.database.engine import DatabaseConfig, create_engine, create_reader
 
 
+@pytest.mark.parametrize("create", [create_reader, create_engine])
 async def test_connections_that_the_server_has_closed_are_renewed(
-    database_url: str, engine: AsyncEngine
+    database_url: str, engine: AsyncEngine, create: Callable[[DatabaseConfig], AsyncEngine]
 ) -> None:
-    reader = create_reader(DatabaseConfig(url=database_url, pool_size=3))
+    reader = create(DatabaseConfig(url=database_url, pool_size=3))
     pids: list[int] = []
     ended: asyncio.Queue[int] = asyncio.Queue()
     try:
