@@ -57,6 +57,17 @@ async def test_a_round_that_is_due_is_taken_once(engine: AsyncEngine) -> None:
     assert all(3590 < wait <= 3600 for wait in waits)
 
 
+async def test_a_round_is_not_taken_again_in_a_transaction_that_began_before(
+    engine: AsyncEngine,
+) -> None:
+    await take(engine)
+    await make_due(engine)
+    async with engine.begin() as earlier:
+        await earlier.execute(select(PeriodicJob.name))
+        assert await take(engine) == 0
+        assert 3590 < await take_round(earlier, CLEAN_UP, HOUR) <= 3600
+
+
 async def test_a_shorter_interval_holds_at_once(engine: AsyncEngine) -> None:
     await take(engine, timedelta(days=30))
     assert await take(engine, HOUR) == 0

@@ -20,20 +20,23 @@ CLEAN_UP: Final = "clean-up"
 async def take_round(connection: AsyncConnection, name: str, interval: timedelta) -> float:
     """Take the round that is due. Returns 0 where it is the caller's, else in how many seconds the
     next one is due. The first of all is due an interval after the first asking."""
-    first = insert(PeriodicJob).values(name=name, next_round_at=func.now() + interval)
+    # Not now(): in a transaction that began before the one that took the round, that round would
+    # seem to lie further away than an interval, and would be taken again.
+    now = func.clock_timestamp()
+    first = insert(PeriodicJob).values(name=name, next_round_at=now + interval)
     await connection.execute(first.on_conflict_do_nothing())
     next_round = PeriodicJob.next_round_at
     # Further away than an interval it was put by a setting, or a clock, that is no more.
-    due = or_(next_round <= func.now(), next_round > func.now() + interval)
+    due = or_(next_round <= now, next_round > now + interval)
     taken = await connection.scalar(
         update(PeriodicJob)
         .where(PeriodicJob.name == name, due)
-        .values(next_round_at=func.now() + interval)
+        .values(next_round_at=now + interval)
         .returning(PeriodicJob.name)
     )
     if taken is not None:
         return 0.0
-    left = select(func.extract("epoch", next_round - func.now())).where(PeriodicJob.name == name)
+    left = select(func.extract("epoch", next_round - now)).where(PeriodicJob.name == name)
     return max(0.001, float(await connection.scalar(left) or 0))
 
 
