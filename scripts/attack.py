@@ -89,8 +89,10 @@ class Target:
     async def client(self, *, anonymous: bool = False) -> AsyncIterator[httpx.AsyncClient]:
         """A client, signed in or not."""
         headers = {} if anonymous else {"Authorization": f"Bearer {self.token}"}
+        # The API closes a connection that is idle for 5 seconds, which is httpx's limit, too.
+        limits = httpx.Limits(keepalive_expiry=2)
         async with httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=120, trust_env=False
+            base_url=self.url, headers=headers, timeout=120, trust_env=False, limits=limits
         ) as client:
             yield client
 
