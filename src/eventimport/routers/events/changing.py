@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import anyio.to_thread
 from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -145,8 +146,8 @@ async def _apply(connection: AsyncConnection, resource: ResourceType, row: Row, 
             f"Expected id {str(row['id'])!r}, got {data.id[:50]!r}.",
             source={"pointer": "/data/id"},
         )
-    values = changes_of(resource, data.attributes, attributes_of(resource, row))
-    values = with_originals(resource, data.attributes, row, values)
+    # In a thread: checking a long text would hold the event loop.
+    values = await anyio.to_thread.run_sync(_checked, resource, data.attributes, row)
     _check_order(row, values)
     links_changed = False
     for name, given in data.relationships.items():
@@ -165,6 +166,12 @@ async def _apply(connection: AsyncConnection, resource: ResourceType, row: Row, 
     if not values and not links_changed:
         return row
     return await _write(connection, resource, row, values)
+
+
+def _checked(resource: ResourceType, given: Mapping[str, Any], row: Row) -> dict[str, Any]:
+    """The changes of a row that its new attributes ask for, by column. Raises 422."""
+    values = changes_of(resource, given, attributes_of(resource, row))
+    return with_originals(resource, given, row, values)
 
 
 async def _is_linked_so(connection: AsyncConnection, edge: Edge, row: Row, data: Any) -> bool:
