@@ -75,7 +75,7 @@ async def list_findings(
     offset: int,
 ) -> tuple[int, list[tuple[int, dict[str, Any]]]] | None:
     """How many findings of this severity (of any, if None) the import has, and some of them with
-    their positions. None if there is no such import among the visible ones."""
+    their positions. None if the import is unknown or not visible."""
     job = await connection.scalar(select(ImportJob.id).where(ImportJob.id == job_id, visible))
     if job is None:
         return None

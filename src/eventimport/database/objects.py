@@ -236,7 +236,7 @@ async def unlink_upload(
     connection: AsyncConnection, object_id: int, of: ColumnElement[bool]
 ) -> list[Unlinked] | None:
     """Remove a user's link with an upload, and mark the file for deletion if it has no other. None
-    if there is no such upload among those of which `of` is true."""
+    if no upload with this id fulfils `of`."""
     found = (
         select(ObjectRecord.id)
         .where(ObjectRecord.id == object_id, is_upload(), of)

@@ -61,8 +61,8 @@ async def find_upload(
 async def delete_upload(
     connection: AsyncConnection, user_id: int | None, upload_id: int
 ) -> list[Unlinked] | None:
-    """Delete one of the user's uploads; the file is to be deleted after the commit. None if there
-    is no such upload."""
+    """Delete one of the user's uploads; the file is to be deleted after the commit. None if the
+    upload is unknown."""
     return await unlink_upload(connection, upload_id, _of(user_id))
 
 
