@@ -16,6 +16,8 @@ from starlette.requests import Request
 
 from eventimport.media.names import entry_name, link_name, told_name
 from eventimport.notifications.messages import one_line
+from eventimport.observability.redaction import redact
+from eventimport.observability.visible_text import visible
 from eventimport.openevent import entry_names, rich_text, values, web_links
 from eventimport.openevent.data_urls import decode_data_url
 from eventimport.openevent.dialect import canonical_key, dialects
@@ -28,7 +30,6 @@ from eventimport.openevent.times import read_time
 from eventimport.openevent.web_links import read_link
 from eventimport.openevent.wrappings import is_wrapper
 from eventimport.openevent.zones import find_zone
-from eventimport.redaction import redact
 from eventimport.routers.conditional import names
 from eventimport.routers.content_disposition import parse_content_disposition
 from eventimport.routers.events.negotiation import check_accept, check_content_type
@@ -40,7 +41,6 @@ from eventimport.routers.pages.people import initials
 from eventimport.routers.pages.rich_text import to_html
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import safe_name
-from eventimport.visible_text import visible
 
 LENGTH = 2_000
 FACTORS = (1, 4, 16)

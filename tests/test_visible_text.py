@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from eventimport.visible_text import visible, visible_json
+from eventimport.observability.visible_text import visible, visible_json
 
 ALL = "".join(map(chr, range(sys.maxunicode + 1)))
 DRIVES = {"Cc", "Cf", "Cs", "Zl", "Zp"}

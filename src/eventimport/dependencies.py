@@ -13,11 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from eventimport import logs
 from eventimport.auth import InvalidTokenError
 from eventimport.database.models import User
 from eventimport.errors import ProblemError, refuse
 from eventimport.limits import Limit
+from eventimport.observability import logs
 from eventimport.resources import Resources
 from eventimport.settings import Settings
 

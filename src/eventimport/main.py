@@ -8,8 +8,10 @@ from fastapi import Depends, FastAPI
 from opentelemetry.trace import TracerProvider
 from starlette.middleware.cors import CORSMiddleware
 
-from eventimport import __version__, logs
+from eventimport import __version__
 from eventimport.dependencies import State
+from eventimport.observability import logs
+from eventimport.observability.tracing import NO_TRACES, create_tracer_provider
 from eventimport.resources import open_resources
 from eventimport.routers import (
     api_docs,
@@ -43,7 +45,6 @@ from eventimport.routers.request_limits import RequestLimits
 from eventimport.routers.request_log import HEADER, RequestLog
 from eventimport.routers.security_headers import SecurityHeaders
 from eventimport.settings import Settings, load_settings
-from eventimport.tracing import NO_TRACES, create_tracer_provider
 
 DESCRIPTION = """\
 Imports whole conferences from Open Event archives: a zip goes in, a complete event comes out.

@@ -20,12 +20,12 @@ from eventimport.database.task_watch import TaskWatcher
 from eventimport.limits import Limiter, LookAlikes
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
-from eventimport.metrics import RequestMetrics
+from eventimport.observability.metrics import RequestMetrics
+from eventimport.observability.tracing import NO_TRACES
 from eventimport.queue import ArqQueue, Queue, create_redis
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage
-from eventimport.tracing import NO_TRACES
 
 LIMITER_TIMEOUT: Final = 0.25
 """How long a request waits for Redis to count it, in seconds; then it passes uncounted."""

@@ -16,11 +16,11 @@ from pydantic import BaseModel, EmailStr
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from eventimport import logs
 from eventimport.database.models import User
 from eventimport.jobs.import_event import run_import
-from eventimport.logs import LogConfig
-from eventimport.redaction import redact, traceback_of
+from eventimport.observability import logs
+from eventimport.observability.logs import LogConfig
+from eventimport.observability.redaction import redact, traceback_of
 from eventimport.storage.protocol import StorageError
 
 EMAIL = "grace.hopper@navy.example"

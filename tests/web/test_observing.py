@@ -12,13 +12,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from eventimport import tracing
 from eventimport.database.models import ImportJob, User
 from eventimport.jobs.import_event import run_import
 from eventimport.main import create_app
+from eventimport.observability import tracing
+from eventimport.observability.tracing_export import Redaction
 from eventimport.queue import worker_key
 from eventimport.settings import Settings, load_settings
-from eventimport.tracing_export import Redaction
 
 TASK_URL = re.compile(r"/v1/tasks/([0-9a-f-]{36})")
 

@@ -9,9 +9,9 @@ from typing import Annotated, Final
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventimport import logs
 from eventimport.cli.console import fail, out
 from eventimport.cli.schema import require_schema
+from eventimport.observability import logs
 from eventimport.settings import load_settings
 
 CLEAN_UP_ONCE: Final = "eventimport.jobs.clean_up:clean_up_once"

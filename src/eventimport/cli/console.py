@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from eventimport.visible_text import visible
+from eventimport.observability.visible_text import visible
 
 IMPORT_FAILED = 1
 UNUSABLE = 2

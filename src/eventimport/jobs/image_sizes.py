@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from eventimport import logs
 from eventimport.database.endings import fail, succeed
 from eventimport.database.engine import is_away
 from eventimport.database.image_jobs import (
@@ -26,10 +25,11 @@ from eventimport.media.images import ImageRefusedError
 from eventimport.media.import_fetches import ImportFetches
 from eventimport.media.sources import NotMovedError, Sources
 from eventimport.media.storing import MediaStorer, StoredBytes
+from eventimport.observability import logs
+from eventimport.observability.tracing import job_span
 from eventimport.resources import Resources
 from eventimport.storage.protocol import ObjectNotFoundError, Storage, StorageError
 from eventimport.storage.stored_file import StoredFile
-from eventimport.tracing import job_span
 
 NO_SIZES: Final = "The image stays as it is, without smaller sizes."
 STORAGE_AWAY: Final = Problem(

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from eventimport import logs
 from eventimport.database.endings import fail
 from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError
@@ -36,9 +35,10 @@ from eventimport.jobs.import_failure import (
 )
 from eventimport.jobs.import_stages import finish, import_archive
 from eventimport.jobs.patience import patiently
+from eventimport.observability import logs
+from eventimport.observability.tracing import job_span
 from eventimport.resources import Resources
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
-from eventimport.tracing import job_span
 
 FIRST_PAUSE: Final = 0.5
 """Seconds until the second attempt."""

@@ -33,6 +33,7 @@ from eventimport.jobs.import_failure import (
 )
 from eventimport.jobs.import_rows import rows_of_import
 from eventimport.jobs.move_media import move_media
+from eventimport.observability.tracing import annotate
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference
 from eventimport.openevent.media_index import MediaIndex
@@ -41,7 +42,6 @@ from eventimport.openevent.report import Report
 from eventimport.resources import Resources
 from eventimport.storage.materialize import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
-from eventimport.tracing import annotate
 
 logger = logging.getLogger(__name__)
 

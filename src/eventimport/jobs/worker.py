@@ -13,11 +13,12 @@ from typing import Any, Final
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from eventimport import logs
 from eventimport.jobs.clean_up import keep_cleaning_up
 from eventimport.jobs.recovery import keep_recovering
 from eventimport.jobs.send_mail import keep_sending
 from eventimport.jobs.slots import Slots
+from eventimport.observability import logs
+from eventimport.observability.tracing import create_tracer_provider
 from eventimport.queue import (
     WAKE_UP,
     create_redis,
@@ -27,7 +28,6 @@ from eventimport.queue import (
 )
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
-from eventimport.tracing import create_tracer_provider
 
 POLL_SECONDS: Final = 0.1
 RECONNECT_SECONDS: Final = 1.0

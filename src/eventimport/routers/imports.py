@@ -10,10 +10,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from eventimport import logs
 from eventimport.database.models import ImportJob
 from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
+from eventimport.observability import logs
+from eventimport.observability.tracing import current_parent
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 from eventimport.routers.documentation import problems
@@ -24,7 +25,6 @@ from eventimport.routers.multipart import Part, parts
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.keys import archive_key
 from eventimport.storage.limits import UploadLimits
-from eventimport.tracing import current_parent
 
 FIELD = "file"
 SOURCE_TYPE = "json"

@@ -9,7 +9,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventimport import logs
+from eventimport.observability import logs
 
 HEADER: Final = "X-Request-ID"
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")

@@ -8,7 +8,6 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 
-from eventimport import logs
 from eventimport.database.endings import cancel
 from eventimport.database.models import (
     IMPORT_JOBS,
@@ -22,6 +21,7 @@ from eventimport.database.outbox import error_count
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
 from eventimport.imports.endings import new_report_of, words_of
+from eventimport.observability import logs
 from eventimport.resources import Resources
 from eventimport.routers.documentation import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.routers.import_jobs import findings_url

@@ -5,9 +5,9 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
-from eventimport.logs import LogConfig
+from eventimport.observability.logs import LogConfig
+from eventimport.observability.tracing import TracingConfig, can_export
 from eventimport.settings.values import WebAddress
-from eventimport.tracing import TracingConfig, can_export
 
 
 class ObservationSettings(BaseSettings):

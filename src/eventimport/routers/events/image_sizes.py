@@ -5,14 +5,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport import logs
 from eventimport.database.event_queries import Row
 from eventimport.database.image_jobs import ImageOf, add_image_job, revoke_waiting
+from eventimport.observability import logs
+from eventimport.observability.tracing import current_parent
 from eventimport.openevent.order import Kind
 from eventimport.queue import Queue, QueueUnavailableError
 from eventimport.routers.events.patches import DERIVED
 from eventimport.routers.events.schema import ResourceType
-from eventimport.tracing import current_parent
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from structlog.contextvars import (
 )
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from eventimport.redaction import redact, traceback_of
-from eventimport.visible_text import visible
+from eventimport.observability.redaction import redact, traceback_of
+from eventimport.observability.visible_text import visible
 
 FIELDS: Final = {"method", "route", "status", "seconds", "bytes", "stages"}
 """What a record's `extra` may add; what other libraries put there is left out."""

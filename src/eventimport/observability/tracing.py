@@ -39,7 +39,7 @@ def create_tracer_provider(config: TracingConfig | None, *, service: str) -> Tra
     """
     if config is None:
         return NO_TRACES
-    from eventimport.tracing_export import create_exporting_provider  # noqa: PLC0415
+    from eventimport.observability.tracing_export import create_exporting_provider  # noqa: PLC0415
 
     return create_exporting_provider(config.endpoint, service)
 

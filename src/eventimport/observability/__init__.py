@@ -1,0 +1,1 @@
+"""Logs, traces and metrics, and what keeps secrets and control characters out of them."""
