@@ -16,8 +16,8 @@ from starlette.requests import HTTPConnection
 from eventimport.auth import InvalidTokenError
 from eventimport.database.models import User
 from eventimport.errors import ProblemError, refuse
-from eventimport.limits import Limit
 from eventimport.observability import logs
+from eventimport.rate_limits import Limit
 from eventimport.resources import Resources
 from eventimport.settings import Settings
 

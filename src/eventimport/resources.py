@@ -17,12 +17,12 @@ from eventimport.database.engine import create_engine, create_reader, session_fa
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.storage_choice import StorageChoice
 from eventimport.database.task_watch import TaskWatcher
-from eventimport.limits import Limiter, LookAlikes
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.observability.metrics import RequestMetrics
 from eventimport.observability.tracing import NO_TRACES
 from eventimport.queue import ArqQueue, Queue, create_redis
+from eventimport.rate_limits import Limiter, LookAlikes
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage

@@ -14,7 +14,7 @@ from tests.web.conftest import Service, StartService
 
 from eventimport.database.models import ImportJob, Task, User
 from eventimport.dependencies import client_network
-from eventimport.limits import Limit, Limiter, LookAlikes
+from eventimport.rate_limits import Limit, Limiter, LookAlikes
 from eventimport.settings import Settings
 
 CREDENTIALS = {"email": "nobody@example.org", "password": "not the password"}

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import NoDecode
 
 from eventimport.database.import_quota import ImportQuota
-from eventimport.limits import Limit
+from eventimport.rate_limits import Limit
 from eventimport.settings.service import ServiceSettings
 from eventimport.settings.values import MIB, words
 
