@@ -30,15 +30,15 @@ from eventimport.openevent.times import read_time
 from eventimport.openevent.web_links import read_link
 from eventimport.openevent.wrappings import is_wrapper
 from eventimport.openevent.zones import find_zone
+from eventimport.pages import colours, links
+from eventimport.pages.people import initials
+from eventimport.pages.rich_text import to_html
 from eventimport.routers.conditional import names
 from eventimport.routers.content_disposition import parse_content_disposition
 from eventimport.routers.events.negotiation import check_accept, check_content_type
 from eventimport.routers.header_values import parameters, unquote
 from eventimport.routers.idempotency_key import parse_key
 from eventimport.routers.json_shape import check_shape
-from eventimport.routers.pages import colours, links
-from eventimport.routers.pages.people import initials
-from eventimport.routers.pages.rich_text import to_html
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import safe_name
 

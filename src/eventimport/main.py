@@ -8,13 +8,13 @@ from fastapi import Depends, FastAPI
 from opentelemetry.trace import TracerProvider
 from starlette.middleware.cors import CORSMiddleware
 
-from eventimport import __version__
+from eventimport import __version__, pages
 from eventimport.dependencies import State
 from eventimport.observability import logs
 from eventimport.observability.tracing import NO_TRACES, create_tracer_provider
+from eventimport.pages import api_docs
 from eventimport.resources import open_resources
 from eventimport.routers import (
-    api_docs,
     events,
     health,
     idempotency_key,
@@ -24,7 +24,6 @@ from eventimport.routers import (
     media,
     metrics,
     notifications,
-    pages,
     service_settings,
     sign_in,
     stored_uploads,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.openevent.planning import plan_documents
 
 from eventimport.openevent.rich_text import TextLimits, clean, decode_references
-from eventimport.routers.pages.rich_text import to_html
+from eventimport.pages.rich_text import to_html
 
 PLAIN = [
     "we swap them while a[i]<b[i] holds, and then x>0",

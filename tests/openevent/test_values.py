@@ -13,7 +13,7 @@ from eventimport.openevent.lengths import read_length
 from eventimport.openevent.times import in_zone, read_time
 from eventimport.openevent.web_links import profile_url, read_link, web_url
 from eventimport.openevent.zones import find_zone, zone
-from eventimport.routers.pages.times import Zone
+from eventimport.pages.times import Zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CONFERENCE: dict[str, Any] = {

@@ -9,9 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from eventimport.database.event_page import AnyRow, EventContents
-from eventimport.routers.pages.links import Link, web_url
-from eventimport.routers.pages.rich_text import to_html
-from eventimport.routers.pages.times import Moment, Zone, long_date
+from eventimport.pages.links import Link, web_url
+from eventimport.pages.rich_text import to_html
+from eventimport.pages.times import Moment, Zone, long_date
 
 NO_ROOM = "No room told"
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from eventimport.routers.pages.colour_names import COLOURS
+from eventimport.pages.colour_names import COLOURS
 
 Colour = tuple[int, int, int]
 

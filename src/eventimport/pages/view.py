@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from eventimport.database.event_page import AnyRow, EventContents, is_public
-from eventimport.routers.pages.colours import readable
-from eventimport.routers.pages.links import Link, web_url
-from eventimport.routers.pages.media import StoredMedia
-from eventimport.routers.pages.people import (
+from eventimport.pages.colours import readable
+from eventimport.pages.links import Link, web_url
+from eventimport.pages.media import StoredMedia
+from eventimport.pages.people import (
     SpeakerCard,
     SponsorLevel,
     speaker_cards,
     sponsor_levels,
 )
-from eventimport.routers.pages.rich_text import to_html
-from eventimport.routers.pages.schedule import Day, SessionCard, cards, days
-from eventimport.routers.pages.times import Moment, Zone, span
+from eventimport.pages.rich_text import to_html
+from eventimport.pages.schedule import Day, SessionCard, cards, days
+from eventimport.pages.times import Moment, Zone, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from eventimport.routers.pages import assets, event, front, preview
+from eventimport.pages import assets, event, front, preview
 
 __all__ = ["router"]
 

@@ -18,11 +18,11 @@ from eventimport.database.event_page import (
 )
 from eventimport.database.event_queries import TooLargeError
 from eventimport.dependencies import ResourcesDep
+from eventimport.pages.media import StoredMedia
+from eventimport.pages.templates import html_response, render
+from eventimport.pages.view import view
 from eventimport.resources import Resources
 from eventimport.routers.conditional import names, not_modified
-from eventimport.routers.pages.media import StoredMedia
-from eventimport.routers.pages.templates import html_response, render
-from eventimport.routers.pages.view import view
 
 PRIVATE = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex"}
 

@@ -7,8 +7,8 @@ from eventimport.auth import PREVIEW_LIFETIME, PreviewTokens
 from eventimport.database.event_page import find_own_event_id
 from eventimport.dependencies import ResourcesDep, TokenUserIdDep
 from eventimport.errors import refuse
+from eventimport.pages.event import is_identifier
 from eventimport.routers.documentation import problems
-from eventimport.routers.pages.event import is_identifier
 
 router = APIRouter(tags=["events"])
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from eventimport.dependencies import ResourcesDep
-from eventimport.routers.pages.templates import html_response, render
+from eventimport.pages.templates import html_response, render
 from eventimport.routers.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 
 router = APIRouter(include_in_schema=False)

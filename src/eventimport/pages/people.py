@@ -8,10 +8,10 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from eventimport.database.event_page import AnyRow, EventContents
-from eventimport.routers.pages.links import PROFILES, Link, profile, web_url
-from eventimport.routers.pages.media import StoredMedia
-from eventimport.routers.pages.rich_text import to_html
-from eventimport.routers.pages.schedule import SessionCard
+from eventimport.pages.links import PROFILES, Link, profile, web_url
+from eventimport.pages.media import StoredMedia
+from eventimport.pages.rich_text import to_html
+from eventimport.pages.schedule import SessionCard
 
 METALS = ("diamond", "platinum", "gold", "silver", "bronze")
 """Names of levels whose order everybody knows."""
