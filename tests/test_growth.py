@@ -14,6 +14,12 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from eventimport.http.conditional import names
+from eventimport.http.events.negotiation import check_accept, check_content_type
+from eventimport.http.forms.content_disposition import parse_content_disposition
+from eventimport.http.forms.header_values import parameters, unquote
+from eventimport.http.forms.json_shape import check_shape
+from eventimport.http.idempotency_key import parse_key
 from eventimport.media.names import entry_name, link_name, told_name
 from eventimport.notifications.messages import one_line
 from eventimport.observability.redaction import redact
@@ -33,12 +39,6 @@ from eventimport.openevent.zones import find_zone
 from eventimport.pages import colours, links
 from eventimport.pages.people import initials
 from eventimport.pages.rich_text import to_html
-from eventimport.routers.conditional import names
-from eventimport.routers.content_disposition import parse_content_disposition
-from eventimport.routers.events.negotiation import check_accept, check_content_type
-from eventimport.routers.header_values import parameters, unquote
-from eventimport.routers.idempotency_key import parse_key
-from eventimport.routers.json_shape import check_shape
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import safe_name
 

@@ -16,6 +16,8 @@ ALGORITHM = "HS256"
 MAX_USER_ID = 2**63 - 1
 REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
 PREVIEW_LIFETIME = timedelta(hours=1)
+MIN_PASSWORD_LENGTH = 8
+MAX_PASSWORD_LENGTH = 128
 CONCURRENT_HASHES = 4
 """Each argon2 hash takes 64 MiB while it runs."""
 

@@ -9,7 +9,19 @@ from opentelemetry.trace import TracerProvider
 from starlette.middleware.cors import CORSMiddleware
 
 from eventimport import __version__, pages
-from eventimport.dependencies import State
+from eventimport.http import idempotency_key
+from eventimport.http.dependencies import State
+from eventimport.http.middleware.content_encoding import ContentEncoding
+from eventimport.http.middleware.early_answer import EarlyAnswer
+from eventimport.http.middleware.head_requests import HeadRequests
+from eventimport.http.middleware.host_check import HostCheck
+from eventimport.http.middleware.last_resort import LastResort
+from eventimport.http.middleware.request_limits import RequestLimits
+from eventimport.http.middleware.request_log import HEADER, RequestLog
+from eventimport.http.middleware.security_headers import SecurityHeaders
+from eventimport.http.openapi import describe, operation_id
+from eventimport.http.problems import add_problem_handlers
+from eventimport.http.query_check import check_query
 from eventimport.observability import logs
 from eventimport.observability.tracing import NO_TRACES, create_tracer_provider
 from eventimport.pages import api_docs
@@ -17,7 +29,6 @@ from eventimport.resources import open_resources
 from eventimport.routers import (
     events,
     health,
-    idempotency_key,
     images,
     import_jobs,
     imports,
@@ -32,17 +43,6 @@ from eventimport.routers import (
     uploads,
     users,
 )
-from eventimport.routers.content_encoding import ContentEncoding
-from eventimport.routers.documentation import describe, operation_id
-from eventimport.routers.early_answer import EarlyAnswer
-from eventimport.routers.head_requests import HeadRequests
-from eventimport.routers.host_check import HostCheck
-from eventimport.routers.last_resort import LastResort
-from eventimport.routers.problems import add_problem_handlers
-from eventimport.routers.query_check import check_query
-from eventimport.routers.request_limits import RequestLimits
-from eventimport.routers.request_log import HEADER, RequestLog
-from eventimport.routers.security_headers import SecurityHeaders
 from eventimport.settings import Settings, load_settings
 
 DESCRIPTION = """\

@@ -23,7 +23,7 @@ from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 
 OBJECTS = "eventimport.stored_objects:"
-REQUESTS = "eventimport.routers.idempotency:"
+REQUESTS = "eventimport.http.idempotency:"
 DISK = "eventimport.storage.local:LocalStorage."
 FILE = "eventimport.storage.partial_file:PartialFile."
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from eventimport.errors import ProblemError, refuse
-from eventimport.routers.body import Body
+from eventimport.http.forms.body import Body
 
 LIMIT = 60.0
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.web.keyed_requests import HEADER, Left, assert_replayed, code_of
 
+from eventimport.http.idempotency_key import parse_key
 from eventimport.main import create_app
-from eventimport.routers.idempotency_key import parse_key
 
 IMPORT = "/v1/events/import/json"
 ROUTES = [IMPORT, "/v1/upload/file", "/v1/upload/files", "/v1/upload/image"]

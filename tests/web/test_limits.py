@@ -13,7 +13,7 @@ from tests.stored_files import keys_in
 from tests.web.conftest import Service, StartService
 
 from eventimport.database.models import ImportJob, Task, User
-from eventimport.dependencies import client_network
+from eventimport.http.dependencies import client_network
 from eventimport.rate_limits import Limit, Limiter, LookAlikes
 from eventimport.settings import Settings
 

@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from eventimport.errors import ProblemError
-from eventimport.routers.content_disposition import ContentDisposition, parse_content_disposition
-from eventimport.routers.multipart import parts
+from eventimport.http.forms.content_disposition import ContentDisposition, parse_content_disposition
+from eventimport.http.forms.multipart import parts
 from eventimport.storage.limits import UploadLimits
 
 BOUNDARY = b"--frontier"

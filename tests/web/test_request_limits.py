@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from eventimport.database.models import User
-from eventimport.routers.content_disposition import parse_content_disposition
-from eventimport.routers.header_values import split
-from eventimport.routers.json_shape import TooComplexError, check_shape
+from eventimport.http.forms.content_disposition import parse_content_disposition
+from eventimport.http.forms.header_values import split
+from eventimport.http.forms.json_shape import TooComplexError, check_shape
 
 JSON = {"Content-Type": "application/json"}
 

@@ -1,1 +1,1 @@
-"""The HTTP server below the application: connections, and what they may cost."""
+"""HTTP machinery without routes: forms, middleware, problems, OpenAPI, JSON:API, the server."""

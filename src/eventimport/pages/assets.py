@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from eventimport.errors import refuse
-from eventimport.routers.conditional import names, not_modified
+from eventimport.http.conditional import names, not_modified
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

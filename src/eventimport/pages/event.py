@@ -17,12 +17,12 @@ from eventimport.database.event_page import (
     read_contents,
 )
 from eventimport.database.event_queries import TooLargeError
-from eventimport.dependencies import ResourcesDep
+from eventimport.http.conditional import names, not_modified
+from eventimport.http.dependencies import ResourcesDep
 from eventimport.pages.media import StoredMedia
 from eventimport.pages.templates import html_response, render
 from eventimport.pages.view import view
 from eventimport.resources import Resources
-from eventimport.routers.conditional import names, not_modified
 
 PRIVATE = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex"}
 

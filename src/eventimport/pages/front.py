@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from eventimport.dependencies import ResourcesDep
+from eventimport.auth import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
+from eventimport.http.dependencies import ResourcesDep
 from eventimport.pages.templates import html_response, render
-from eventimport.routers.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 
 router = APIRouter(include_in_schema=False)
 

@@ -5,10 +5,10 @@ from pydantic import BaseModel, Field
 
 from eventimport.auth import PREVIEW_LIFETIME, PreviewTokens
 from eventimport.database.event_page import find_own_event_id
-from eventimport.dependencies import ResourcesDep, TokenUserIdDep
 from eventimport.errors import refuse
+from eventimport.http.dependencies import ResourcesDep, TokenUserIdDep
+from eventimport.http.openapi import problems
 from eventimport.pages.event import is_identifier
-from eventimport.routers.documentation import problems
 
 router = APIRouter(tags=["events"])
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from eventimport.database.schema import SchemaMismatchError, check_schema
-from eventimport.dependencies import ResourcesDep
 from eventimport.errors import refuse
+from eventimport.http.dependencies import ResourcesDep
 from eventimport.queue import worker_key
 from eventimport.resources import Resources
 

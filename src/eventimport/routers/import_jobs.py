@@ -10,11 +10,9 @@ from sqlalchemy import ColumnElement, Row, func, select, true
 
 from eventimport.database.findings import list_findings as read_findings
 from eventimport.database.models import ImportJob, ImportStatus
-from eventimport.dependencies import Account, AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
-from eventimport.openevent.report import Severity
-from eventimport.routers.documentation import problems
-from eventimport.routers.jsonapi import (
+from eventimport.http.dependencies import Account, AccountDep, ResourcesDep
+from eventimport.http.jsonapi import (
     Attributes,
     Collection,
     Document,
@@ -23,6 +21,8 @@ from eventimport.routers.jsonapi import (
     Resource,
     SelfLink,
 )
+from eventimport.http.openapi import problems
+from eventimport.openevent.report import Severity
 
 PATH = "/v1/import-jobs"
 

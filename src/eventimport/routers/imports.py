@@ -11,17 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from eventimport.database.models import ImportJob
-from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
+from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.forms.multipart import Part, parts
+from eventimport.http.idempotency import FileRequest, carry_out
+from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
+from eventimport.http.openapi import problems
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
-from eventimport.routers.documentation import problems
-from eventimport.routers.idempotency import FileRequest, carry_out
-from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
 from eventimport.routers.import_room import claim_room, require_room
-from eventimport.routers.multipart import Part, parts
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.keys import archive_key
 from eventimport.storage.limits import UploadLimits

@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import FileResponse
 
-from eventimport.dependencies import ResourcesDep
 from eventimport.errors import ProblemError, refuse
-from eventimport.routers.conditional import names, not_modified
-from eventimport.routers.documentation import problems
+from eventimport.http.conditional import names, not_modified
+from eventimport.http.dependencies import ResourcesDep
+from eventimport.http.openapi import problems
 from eventimport.storage.content_types import content_type_of, shown_in_place
 from eventimport.storage.local import LocalStorage
 from eventimport.storage.protocol import ObjectNotFoundError

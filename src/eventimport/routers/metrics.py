@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.statistics import ImportStatistics
-from eventimport.dependencies import ResourcesDep, unauthorized
 from eventimport.errors import refuse
+from eventimport.http.dependencies import ResourcesDep, unauthorized
 from eventimport.settings import Settings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

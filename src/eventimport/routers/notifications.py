@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, Select, func, select, true, update
 
 from eventimport.database.models import ImportJob, ImportStatus, Notification
-from eventimport.dependencies import AccountDep, ResourcesDep, SessionDep
 from eventimport.errors import ProblemError, refuse
-from eventimport.routers.documentation import problems
-from eventimport.routers.jsonapi import (
+from eventimport.http.dependencies import AccountDep, ResourcesDep, SessionDep
+from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.jsonapi import (
     Attributes,
     Collection,
     Document,
@@ -22,7 +22,7 @@ from eventimport.routers.jsonapi import (
     Resource,
     SelfLink,
 )
-from eventimport.routers.small_body import SmallBodyRoute
+from eventimport.http.openapi import problems
 
 PATH = "/v1/notifications"
 TYPE: Literal["notification"] = "notification"

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import forget_objects, give_up_objects, record_objects
 from eventimport.database.service_settings import write_storage_place
-from eventimport.dependencies import AdminDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
+from eventimport.http.dependencies import AdminDep, ResourcesDep
+from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
+from eventimport.http.openapi import problems
 from eventimport.resources import Resources
-from eventimport.routers.documentation import problems
-from eventimport.routers.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
-from eventimport.routers.small_body import SmallBodyRoute
 from eventimport.storage.keys import probe_key
 from eventimport.storage.probe import probe
 from eventimport.storage.protocol import StorageError

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import update
 
+from eventimport.auth import MAX_PASSWORD_LENGTH
 from eventimport.database.accounts import find_to_sign_in
 from eventimport.database.models import User
-from eventimport.dependencies import ResourcesDep, client_network, count, count_stranger
 from eventimport.errors import refuse
+from eventimport.http.dependencies import ResourcesDep, client_network, count, count_stranger
+from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.openapi import problems
 from eventimport.resources import Resources
-from eventimport.routers.documentation import problems
-from eventimport.routers.small_body import SmallBodyRoute
-from eventimport.routers.users import MAX_PASSWORD_LENGTH
 
 router = APIRouter(
     tags=["accounts"], route_class=SmallBodyRoute, dependencies=[Depends(count_stranger)]

@@ -6,11 +6,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Response
 
 from eventimport.database.uploads import UploadRow, delete_upload, find_upload, list_uploads
-from eventimport.dependencies import Account, AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
-from eventimport.resources import Resources
-from eventimport.routers.documentation import problems
-from eventimport.routers.jsonapi import (
+from eventimport.http.dependencies import Account, AccountDep, ResourcesDep
+from eventimport.http.jsonapi import (
     Attributes,
     Collection,
     Document,
@@ -19,6 +17,8 @@ from eventimport.routers.jsonapi import (
     Resource,
     SelfLink,
 )
+from eventimport.http.openapi import problems
+from eventimport.resources import Resources
 from eventimport.storage.content_types import content_type_of
 from eventimport.stored_objects import delete_objects
 

@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.models import OPEN_STATUSES
 from eventimport.database.task_watch import Watch
-from eventimport.dependencies import ResourcesDep, TokenUserIdDep
 from eventimport.errors import ProblemError
-from eventimport.routers.documentation import problems
+from eventimport.http.dependencies import ResourcesDep, TokenUserIdDep
+from eventimport.http.openapi import problems
 from eventimport.routers.tasks import read_task
 
 LOOK_SECONDS = 0.5

@@ -18,12 +18,12 @@ from eventimport.database.models import (
 )
 from eventimport.database.models import Task as TaskRow
 from eventimport.database.outbox import error_count
-from eventimport.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.errors import refuse
+from eventimport.http.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
+from eventimport.http.openapi import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs
 from eventimport.resources import Resources
-from eventimport.routers.documentation import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.routers.import_jobs import findings_url
 from eventimport.stored_objects import delete_objects
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
+from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.forms.multipart import Part, parts
+from eventimport.http.idempotency import FileRequest, carry_out
+from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
+from eventimport.http.openapi import problems
 from eventimport.resources import Resources
-from eventimport.routers.documentation import problems
-from eventimport.routers.idempotency import FileRequest, carry_out
-from eventimport.routers.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
-from eventimport.routers.multipart import Part, parts
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import upload_key
 from eventimport.storage.limits import UploadLimits

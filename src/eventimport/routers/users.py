@@ -6,29 +6,27 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
-from eventimport.auth import MAX_USER_ID
+from eventimport.auth import MAX_PASSWORD_LENGTH, MAX_USER_ID, MIN_PASSWORD_LENGTH
 from eventimport.database.accounts import EmailTakenError, add_user
 from eventimport.database.models import User
-from eventimport.dependencies import (
+from eventimport.errors import refuse
+from eventimport.http.dependencies import (
     AccountDep,
     ResourcesDep,
     SessionDep,
     SettingsDep,
     count_stranger,
 )
-from eventimport.errors import refuse
-from eventimport.routers.documentation import problems
-from eventimport.routers.jsonapi import (
+from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.jsonapi import (
     Attributes,
     Document,
     JSONAPIResponse,
     Resource,
     SelfLink,
 )
-from eventimport.routers.small_body import SmallBodyRoute
+from eventimport.http.openapi import problems
 
-MIN_PASSWORD_LENGTH = 8
-MAX_PASSWORD_LENGTH = 128
 """argon2 takes longer for longer passwords; this bounds what a stranger may make us compute."""
 
 router = APIRouter(

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
 
-from eventimport.routers.events.documents import COLLECTIONS, DOCUMENTS
-from eventimport.routers.events.schema import TYPES
+from eventimport.http.events.documents import COLLECTIONS, DOCUMENTS
+from eventimport.http.events.schema import TYPES
 
 PATHS = [*LISTS, *SINGLE.values()]
 

@@ -17,21 +17,18 @@ from eventimport.database.event_queries import (
     follow,
 )
 from eventimport.database.visibility import Viewer
-from eventimport.dependencies import AccountDep, ResourcesDep
 from eventimport.errors import ProblemError, refuse
-from eventimport.openevent.order import Kind
-from eventimport.routers.documentation import problems
-from eventimport.routers.events.access import find_to_change, viewer_of
-from eventimport.routers.events.documents import CHANGED_DOCUMENTS
-from eventimport.routers.events.image_sizes import begin_sizes, wake_worker
-from eventimport.routers.events.linking import Linking, relink
-from eventimport.routers.events.negotiation import (
+from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.events.access import find_to_change, viewer_of
+from eventimport.http.events.documents import CHANGED_DOCUMENTS
+from eventimport.http.events.linking import Linking, relink
+from eventimport.http.events.negotiation import (
     CONTENT_TYPE,
     IfMatchDep,
     changed_meanwhile,
     check_if_match,
 )
-from eventimport.routers.events.patches import (
+from eventimport.http.events.patches import (
     MAX_LINKS,
     PATCHES,
     changes_of,
@@ -39,11 +36,14 @@ from eventimport.routers.events.patches import (
     linkage_body,
     with_originals,
 )
-from eventimport.routers.events.queries import ResourceQuery, query_of
+from eventimport.http.events.queries import ResourceQuery, query_of
+from eventimport.http.events.route_class import ETAG, Endpoint, annotate, create_router
+from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
+from eventimport.http.events.serializer import Answer, attributes_of
+from eventimport.http.openapi import problems
+from eventimport.openevent.order import Kind
+from eventimport.routers.events.image_sizes import begin_sizes, wake_worker
 from eventimport.routers.events.reading import single_answer
-from eventimport.routers.events.route_class import ETAG, Endpoint, annotate, create_router
-from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
-from eventimport.routers.events.serializer import Answer, attributes_of
 from eventimport.stored_objects import delete_objects
 
 REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)

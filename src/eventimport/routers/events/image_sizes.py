@@ -7,12 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.event_queries import Row
 from eventimport.database.image_jobs import ImageOf, add_image_job, revoke_waiting
+from eventimport.http.events.patches import DERIVED
+from eventimport.http.events.schema import ResourceType
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 from eventimport.openevent.order import Kind
 from eventimport.queue import Queue, QueueUnavailableError
-from eventimport.routers.events.patches import DERIVED
-from eventimport.routers.events.schema import ResourceType
 
 logger = logging.getLogger(__name__)
 

@@ -11,39 +11,39 @@ from eventimport.database.event_queries import (
     find_one_related_id,
     find_related_ids,
 )
-from eventimport.dependencies import OptionalAccountDep, ResourcesDep
-from eventimport.openevent.order import Kind
-from eventimport.routers.events.access import HEADERS, find_visible, viewer_of
-from eventimport.routers.events.documents import (
+from eventimport.http.dependencies import OptionalAccountDep, ResourcesDep
+from eventimport.http.events.access import HEADERS, find_visible, viewer_of
+from eventimport.http.events.documents import (
     COLLECTIONS,
     DOCUMENTS,
     NULLABLE_DOCUMENTS,
     linkage,
 )
-from eventimport.routers.events.negotiation import IfNoneMatchDep, etag, matches
-from eventimport.routers.events.queries import (
+from eventimport.http.events.negotiation import IfNoneMatchDep, etag, matches
+from eventimport.http.events.queries import (
     CollectionQuery,
     EventFilter,
     LinkageQuery,
     ResourceQuery,
     query_of,
 )
-from eventimport.routers.events.route_class import (
+from eventimport.http.events.route_class import (
     ETAG,
     OPEN,
     Endpoint,
     annotate,
     create_router,
 )
-from eventimport.routers.events.schema import EVENT, TYPES, ResourceType, kebab
-from eventimport.routers.events.serializer import (
+from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
+from eventimport.http.events.serializer import (
     JSONAPI,
     Answer,
     DocumentResponse,
     identifier,
     relationship_links,
 )
-from eventimport.routers.jsonapi import JSONAPIResponse
+from eventimport.http.jsonapi import JSONAPIResponse
+from eventimport.openevent.order import Kind
 
 
 def create_reading_router() -> APIRouter:

@@ -9,8 +9,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from eventimport.errors import ProblemError, refuse
-from eventimport.routers.body import too_large
-from eventimport.routers.content_disposition import parse_content_disposition
+from eventimport.http.forms.body import too_large
+from eventimport.http.forms.content_disposition import parse_content_disposition
 from eventimport.storage.content_types import OCTET_STREAM
 from eventimport.storage.limits import UploadLimits
 

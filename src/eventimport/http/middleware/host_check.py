@@ -6,7 +6,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eventimport.errors import refuse
-from eventimport.routers.problems import ProblemResponse
+from eventimport.http.problems import ProblemResponse
 
 ANY: Final = "*"
 EXEMPT: Final = {"/healthz", "/readyz", "/metrics"}

@@ -20,11 +20,11 @@ from eventimport.database.event_queries import (
 )
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError
+from eventimport.http.events.queries import Includes, ResourceQuery, bad_parameter
+from eventimport.http.events.schema import TYPES, ResourceType, kebab
+from eventimport.http.openapi import Version
+from eventimport.http.problems import MEDIA_TYPE
 from eventimport.openevent.order import Kind
-from eventimport.routers.documentation import Version
-from eventimport.routers.events.queries import Includes, ResourceQuery, bad_parameter
-from eventimport.routers.events.schema import TYPES, ResourceType, kebab
-from eventimport.routers.problems import MEDIA_TYPE
 
 JSONAPI: Final = Version().model_dump()
 Json = dict[str, Any]

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eventimport.errors import ProblemError, refuse
-from eventimport.routers.problems import ProblemResponse
+from eventimport.http.problems import ProblemResponse
 
 
 class RequestLimits:

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eventimport.errors import refuse
-from eventimport.routers.problems import ProblemResponse
+from eventimport.http.problems import ProblemResponse
 
 NONE: Final = {b"", b"identity"}
 MAX_NAME: Final = 50

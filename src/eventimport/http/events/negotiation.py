@@ -6,8 +6,8 @@ from fastapi import Depends, Header, Request
 
 from eventimport.database.event_queries import EDITABLE, Row
 from eventimport.errors import refuse
-from eventimport.routers.header_values import split
-from eventimport.routers.problems import MEDIA_TYPE
+from eventimport.http.forms.header_values import split
+from eventimport.http.problems import MEDIA_TYPE
 
 MAX_HEADER: Final = 1000
 

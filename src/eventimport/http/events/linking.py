@@ -9,9 +9,9 @@ from eventimport.database.event_changes import add_links, remove_links, replace_
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import Row
 from eventimport.errors import Problem, ProblemError, refuse
+from eventimport.http.events.access import parse_id
+from eventimport.http.events.schema import TYPES
 from eventimport.openevent.order import Kind
-from eventimport.routers.events.access import parse_id
-from eventimport.routers.events.schema import TYPES
 
 
 class Linking(Enum):

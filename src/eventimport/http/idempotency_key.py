@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Header, Request
 
 from eventimport.errors import ProblemError, refuse
-from eventimport.routers.documentation import problems
+from eventimport.http.openapi import problems
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement
 
 from eventimport.database.event_graph import Edge
 from eventimport.errors import ProblemError, refuse
+from eventimport.http.events.schema import BY_NAME, TYPES, ResourceType
+from eventimport.http.jsonapi import PageQuery
 from eventimport.openevent.order import Kind
-from eventimport.routers.events.schema import BY_NAME, TYPES, ResourceType
-from eventimport.routers.jsonapi import PageQuery
 
 MAX_PATHS: Final = 30
 MAX_DEPTH: Final = 2

@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from eventimport.errors import refuse
+from eventimport.http.forms.json_shape import TooComplexError, check_shape
 from eventimport.resources import Resources
-from eventimport.routers.json_shape import TooComplexError, check_shape
 
 KIB = 1024
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any, ClassVar, Final
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 
-from eventimport.routers.documentation import problems
-from eventimport.routers.events.access import key_type
-from eventimport.routers.events.negotiation import ACCEPT
-from eventimport.routers.events.schema import ResourceType
-from eventimport.routers.jsonapi import JSONAPIResponse
-from eventimport.routers.problems import MEDIA_TYPE
-from eventimport.routers.small_body import SmallBodyRoute
+from eventimport.http.events.access import key_type
+from eventimport.http.events.negotiation import ACCEPT
+from eventimport.http.events.schema import ResourceType
+from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.jsonapi import JSONAPIResponse
+from eventimport.http.openapi import problems
+from eventimport.http.problems import MEDIA_TYPE
 
 Endpoint = Callable[..., Any]
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventimport.routers.problems import MEDIA_TYPE, phrase
+from eventimport.http.problems import MEDIA_TYPE, phrase
 
 REF = "#/components/schemas/"
 

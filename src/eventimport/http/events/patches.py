@@ -22,14 +22,14 @@ from pydantic import (
 )
 
 from eventimport.errors import ProblemError, refuse
+from eventimport.http.events.documents import IDENTIFIERS, optional_members
+from eventimport.http.events.queries import NO_NUL
+from eventimport.http.events.schema import EXTRA, TYPES, Attribute, ResourceType
+from eventimport.http.problems import BODY, validation_problems
 from eventimport.openevent import rich_text, values
 from eventimport.openevent.order import SHAPES, Kind
 from eventimport.openevent.times import parse_time
 from eventimport.openevent.zones import find_zone
-from eventimport.routers.events.documents import IDENTIFIERS, optional_members
-from eventimport.routers.events.queries import NO_NUL
-from eventimport.routers.events.schema import EXTRA, TYPES, Attribute, ResourceType
-from eventimport.routers.problems import BODY, validation_problems
 
 MAX_TEXT: Final = 200_000
 MAX_LINKS: Final = 1_000

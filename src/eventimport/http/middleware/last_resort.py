@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventimport.routers.problems import internal_error
+from eventimport.http.problems import internal_error
 
 
 class LastResort:

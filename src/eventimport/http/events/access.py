@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.auth import MAX_USER_ID
 from eventimport.database.event_queries import EDITABLE, Row, find
 from eventimport.database.visibility import Viewer
-from eventimport.dependencies import Account
 from eventimport.errors import ProblemError, refuse
+from eventimport.http.dependencies import Account
+from eventimport.http.events.schema import ResourceType
 from eventimport.openevent.order import Kind
-from eventimport.routers.events.schema import ResourceType
 
 MAX_ID: Final = MAX_USER_ID
 """The largest bigint; a larger number names nothing, and PostgreSQL would not take it."""

@@ -6,9 +6,9 @@ from typing import Final
 from starlette.requests import Request
 
 from eventimport.errors import refuse, shown
-from eventimport.routers.body import Body, too_large
-from eventimport.routers.form_parser import FormParser, PartHead, malformed
-from eventimport.routers.header_values import media_type, parameters, unquote
+from eventimport.http.forms.body import Body, too_large
+from eventimport.http.forms.form_parser import FormParser, PartHead, malformed
+from eventimport.http.forms.header_values import media_type, parameters, unquote
 from eventimport.storage.limits import UploadLimits
 
 MAX_BOUNDARY: Final = 200

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventimport.routers.documentation import Version
-from eventimport.routers.problems import MEDIA_TYPE
+from eventimport.http.openapi import Version
+from eventimport.http.problems import MEDIA_TYPE
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from eventimport.routers.header_values import parameters
+from eventimport.http.forms.header_values import parameters
 
 _ESCAPED = re.compile(r'\\(["\\])')
 

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.database.idempotency import Answer, KeyUsedError, find_answer, record_answer
 from eventimport.database.objects import ObjectLostError, UploadQuotaError
 from eventimport.errors import ProblemError, refuse
+from eventimport.http.fingerprint import Fingerprint
+from eventimport.http.idempotency_key import HEADER, REPLAYED
 from eventimport.resources import Resources
-from eventimport.routers.fingerprint import Fingerprint
-from eventimport.routers.idempotency_key import HEADER, REPLAYED
 from eventimport.storage.protocol import Storage
 from eventimport.stored_objects import NewObjects
 

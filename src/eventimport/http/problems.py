@@ -23,7 +23,7 @@ from eventimport.errors import (
     refuse,
     shorten,
 )
-from eventimport.routers.security_headers import SECURITY_HEADERS
+from eventimport.http.middleware.security_headers import SECURITY_HEADERS
 from eventimport.storage.protocol import StorageError
 
 MEDIA_TYPE = "application/vnd.api+json"

@@ -1,0 +1,1 @@
+"""The JSON:API of events without its routes: schema, queries, documents, changes."""

@@ -1,0 +1,1 @@
+"""What every request and response passes through, in the order that `main` gives."""
