@@ -38,7 +38,7 @@ from eventimport.database import migrations
 from eventimport.database.engine import DatabaseConfig, create_engine
 from eventimport.database.models import Base, ImportJob, User
 from eventimport.embedded import postgres_binaries, start_postgres
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.jobs.worker import prepare_process
 from eventimport.openevent.order import IMPORT_ORDER, LINK_TABLE
 from eventimport.resources import open_resources

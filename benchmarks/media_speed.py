@@ -38,7 +38,7 @@ from sqlalchemy import event
 from eventimport.database import migrations
 from eventimport.database.models import ImportJob, User
 from eventimport.embedded import start_postgres
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.media.images import ImageSizes
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings

@@ -21,7 +21,7 @@ from tests.stored_files import accept_archive
 from eventimport.database import migrations
 from eventimport.database.models import ImportJob, User
 from eventimport.embedded import start_postgres, start_valkey
-from eventimport.jobs import import_stages
+from eventimport.imports import stages as import_stages
 from eventimport.jobs.worker import work
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings

@@ -9,8 +9,8 @@ from tests.jobs.conftest import Imports
 
 from eventimport.database.models import ImportJob
 from eventimport.database.objects import unlink_archive
+from eventimport.imports.run import run_import
 from eventimport.jobs import clean_up as clean_up_module
-from eventimport.jobs.import_event import run_import
 from eventimport.storage.keys import archive_key
 
 BEFORE = timedelta(days=29)

@@ -8,9 +8,9 @@ from functools import wraps
 from pkgutil import resolve_name
 from typing import Any, Literal
 
-JOB = "eventimport.jobs.import_event:"
+JOB = "eventimport.imports.run:"
 SLOTS = "eventimport.jobs.slots:"
-STAGES = "eventimport.jobs.import_stages:"
+STAGES = "eventimport.imports.stages:"
 RECORDS = "eventimport.database.media_records:ImportMediaRecords."
 IMAGES = "eventimport.media.image_processes:ImageProcesses."
 DISK = "eventimport.storage.local:LocalStorage."

@@ -18,7 +18,7 @@ from tests.fuzz.reading import check_told, outcome_of
 
 from eventimport.database.event_writer import draw_ids, write_plan
 from eventimport.database.tasks import Lease
-from eventimport.jobs.import_rows import rows_of_import
+from eventimport.imports.rows import rows_of_import
 from eventimport.openevent.plan import TableRows
 
 CASES: Final = int(os.environ.get("FUZZ_CASES", "2000"))

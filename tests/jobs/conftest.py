@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from tests.stored_files import accept_archive
 
 from eventimport.database.models import Base, ImportJob, User
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from eventimport.database.tasks import Lease
-from eventimport.jobs.attempt import Attempt, AttemptStoppedError
+from eventimport.imports.attempt import Attempt, AttemptStoppedError
 
 DEADLINE = 60
 MANY = 40

@@ -7,7 +7,7 @@ from tests.jobs.conftest import Imports
 from tests.jobs.test_import_event import ARCHIVE
 from tests.openevent.bad_archives import BAD_ARCHIVES, BadArchive
 
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.settings import Settings
 
 

@@ -13,7 +13,7 @@ from tests.rows import change_imports
 
 from eventimport.database.models import TaskKind
 from eventimport.database.tasks import Beat, Claim, claim, claim_next, release, update_task
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.jobs.recovery import Watch, recover
 
 ARCHIVE = zip_of({"event": {"id": 1, "name": "Conference", "timezone": "UTC"}})

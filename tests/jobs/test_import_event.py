@@ -13,8 +13,8 @@ from tests.rows import change_imports
 
 from eventimport.database.event_writer import write_plan
 from eventimport.database.tasks import StaleAttemptError, claim, release, update_task
-from eventimport.jobs.import_event import run_import
-from eventimport.jobs.import_stages import new_identifier
+from eventimport.imports.run import run_import
+from eventimport.imports.stages import new_identifier
 
 CONFERENCE: dict[str, Any] = {
     "event": {
@@ -45,8 +45,8 @@ CONFERENCE: dict[str, Any] = {
         }
     ],
 }
-WRITE_PLAN = "eventimport.jobs.import_stages.write_plan"
-FINISH = "eventimport.jobs.import_event.finish"
+WRITE_PLAN = "eventimport.imports.stages.write_plan"
+FINISH = "eventimport.imports.run.finish"
 ARCHIVE = zip_of(CONFERENCE, {"images/s.png": b"not looked at yet"})
 
 

@@ -15,7 +15,7 @@ from tests.media.test_fetch import Server, ok, serving
 from tests.openevent.planning import zip_of
 
 from eventimport.database.models import ImportFinding, ImportJob
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 from eventimport.storage.protocol import StorageError

@@ -12,10 +12,10 @@ from tests.rows import change_imports
 
 from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError, write_plan
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 
 ARCHIVE = zip_of({"event": {"id": 1, "name": "Conference", "timezone": "UTC"}})
-WRITE_PLAN = "eventimport.jobs.import_stages.write_plan"
+WRITE_PLAN = "eventimport.imports.stages.write_plan"
 REFUSALS = [
     asyncpg.DiskFullError,
     asyncpg.TooManyConnectionsError,

@@ -17,8 +17,9 @@ from eventimport.database.endings import fail, fail_lost, succeed
 from eventimport.database.models import Task, User
 from eventimport.database.outbox import Told
 from eventimport.database.tasks import Claim, StaleAttemptError, claim, release
-from eventimport.jobs import import_event, import_stages
-from eventimport.jobs.import_event import run_import
+from eventimport.imports import run as import_event
+from eventimport.imports import stages as import_stages
+from eventimport.imports.run import run_import
 from eventimport.jobs.recovery import Watch, recover
 from eventimport.jobs.send_mail import send_next
 from eventimport.notifications.config import FolderConfig

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from tests.openevent.planning import zip_of
 
 from eventimport.database.models import Base, Event, ImportJob, Notification, User
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.fault_injection import FaultyStorage
 from eventimport.storage.protocol import Storage, StorageError
 
 URL = "/v1/events/import/json"
-STAGES = "eventimport.jobs.import_stages"
+STAGES = "eventimport.imports.stages"
 DOCUMENTS = {
     "event": {"id": 1, "name": "Conference"},
     "sessions": [{"id": 1, "title": "T", "audio": "/audio/a.wav"}],

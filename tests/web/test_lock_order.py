@@ -25,7 +25,7 @@ from eventimport.database.models import (
     Speaker,
     User,
 )
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.resources import Resources
 
 ROUNDS = 4
@@ -164,7 +164,7 @@ class Crowd:
 async def test_nobody_waits_in_a_circle(
     start_service: Any, user: User, deadlocks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventimport.jobs.attempt.PROGRESS_SECONDS", 0.001)
+    monkeypatch.setattr("eventimport.imports.attempt.PROGRESS_SECONDS", 0.001)
     service = await start_service(
         heartbeat_interval=0.001, database_pool_size=40, requests_per_minute=0
     )

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from eventimport.database.models import User
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.observability import logs
 from eventimport.observability.logs import LogConfig
 from eventimport.observability.redaction import redact, traceback_of

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from eventimport.database.models import ImportJob, User
-from eventimport.jobs.import_event import run_import
+from eventimport.imports.run import run_import
 from eventimport.main import create_app
 from eventimport.observability import tracing
 from eventimport.observability.tracing_export import Redaction

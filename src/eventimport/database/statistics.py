@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from eventimport.database.models import ImportJob, ImportStatus, MediaItem
 from eventimport.database.models.media import MediaOutcome
-from eventimport.database.rounds import CLEAN_UP, read_counts
+from eventimport.database.periodic_jobs import CLEAN_UP, read_counts
 
 MAX_AGE_SECONDS = 5.0
 STATEMENT_TIMEOUT = "SET LOCAL statement_timeout = '5s'"

@@ -22,7 +22,7 @@ from eventimport.database.objects import (
     unlink_lost_rows,
 )
 from eventimport.database.outbox import delete_old_mails
-from eventimport.database.rounds import CLEAN_UP, add_counts, take_round
+from eventimport.database.periodic_jobs import CLEAN_UP, add_counts, take_round
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 from eventimport.stored_objects import Deleter

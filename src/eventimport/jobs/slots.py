@@ -11,8 +11,8 @@ from arq.worker import Worker
 from eventimport.database.engine import is_away
 from eventimport.database.models import TaskKind
 from eventimport.database.tasks import Claim, claim_next
-from eventimport.jobs.image_sizes import attempt_image_sizes
-from eventimport.jobs.import_event import attempt_import
+from eventimport.imports.image_sizes import attempt_image_sizes
+from eventimport.imports.run import attempt_import
 from eventimport.resources import Resources
 
 HANDLERS: Final[Mapping[str, Callable[[Resources, Claim], Coroutine[Any, Any, None]]]] = {

@@ -17,11 +17,11 @@ from eventimport.http.forms.multipart import Part, parts
 from eventimport.http.idempotency import FileRequest, carry_out
 from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
 from eventimport.http.openapi import problems
+from eventimport.imports.quota import claim_room, require_room
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
-from eventimport.routers.import_room import claim_room, require_room
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.keys import archive_key
 from eventimport.storage.limits import UploadLimits

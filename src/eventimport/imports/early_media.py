@@ -13,8 +13,8 @@ from eventimport.database.media_findings import add_finding
 from eventimport.database.media_records import FileRecords, uses_of
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import Use, record_objects
-from eventimport.jobs.attempt import Attempt
-from eventimport.jobs.move_media import archive_of
+from eventimport.imports.attempt import Attempt
+from eventimport.imports.media import archive_of
 from eventimport.media.images import ImageSizes
 from eventimport.media.transfer import MediaTransfer, TransferConfig
 from eventimport.openevent.media_plan import PlannedMedia

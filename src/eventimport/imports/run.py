@@ -12,6 +12,7 @@ from eventimport.database.endings import fail
 from eventimport.database.engine import is_away
 from eventimport.database.event_writer import EventWriteError
 from eventimport.database.findings import add_findings
+from eventimport.database.retries import patiently
 from eventimport.database.tasks import (
     LONGEST_PAUSE,
     Claim,
@@ -23,9 +24,9 @@ from eventimport.database.tasks import (
     release,
 )
 from eventimport.errors import Problem
+from eventimport.imports.attempt import Attempt, paused_collection, running
 from eventimport.imports.endings import new_report_of, words_of
-from eventimport.jobs.attempt import Attempt, paused_collection, running
-from eventimport.jobs.import_failure import (
+from eventimport.imports.failure import (
     ARCHIVE_GONE,
     DATABASE_LOST,
     OUR_FAULT,
@@ -33,8 +34,7 @@ from eventimport.jobs.import_failure import (
     TOO_LONG,
     ImportFailedError,
 )
-from eventimport.jobs.import_stages import finish, import_archive
-from eventimport.jobs.patience import patiently
+from eventimport.imports.stages import finish, import_archive
 from eventimport.observability import logs
 from eventimport.observability.tracing import job_span
 from eventimport.resources import Resources

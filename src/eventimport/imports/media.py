@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from eventimport.database.media_records import ImportMediaRecords
-from eventimport.jobs.attempt import Attempt
+from eventimport.imports.attempt import Attempt
 from eventimport.media.transfer import MediaTransfer
 from eventimport.openevent.archive import Archive
 from eventimport.openevent.report import Report

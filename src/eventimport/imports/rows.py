@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from eventimport.database.models import MediaOutcome
 from eventimport.database.tasks import Lease
-from eventimport.jobs.early_media import EarlyItem
+from eventimport.imports.early_media import EarlyItem
 from eventimport.openevent.media_plan import PlannedMedia
 from eventimport.openevent.plan import Plan, TableRows
 

@@ -22,17 +22,22 @@ from eventimport.database.findings import add_findings
 from eventimport.database.media_findings import with_media_findings
 from eventimport.database.objects import use_objects
 from eventimport.database.tasks import Lease, update_import
+from eventimport.imports.attempt import Attempt
+from eventimport.imports.early_media import (
+    EarlyMedia,
+    check_early,
+    store_early,
+    taken_back_on_failure,
+)
 from eventimport.imports.endings import new_report_of, words_of
-from eventimport.jobs.attempt import Attempt
-from eventimport.jobs.early_media import EarlyMedia, check_early, store_early, taken_back_on_failure
-from eventimport.jobs.import_failure import (
+from eventimport.imports.failure import (
     ARCHIVE_GONE,
     STORAGE_AWAY,
     ImportFailedError,
     failure_of,
 )
-from eventimport.jobs.import_rows import rows_of_import
-from eventimport.jobs.move_media import move_media
+from eventimport.imports.media import move_media
+from eventimport.imports.rows import rows_of_import
 from eventimport.observability.tracing import annotate
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference

@@ -22,7 +22,7 @@ from eventimport.database.models import (
     User,
 )
 from eventimport.database.outbox import Told, add_notification
-from eventimport.database.rounds import CLEAN_UP, add_counts, read_counts, take_round
+from eventimport.database.periodic_jobs import CLEAN_UP, add_counts, read_counts, take_round
 from eventimport.database.statistics import read_statistics
 from eventimport.jobs import clean_up as clean_up_module
 from eventimport.jobs.clean_up import clean_up, keep_cleaning_up

@@ -15,12 +15,12 @@ from eventimport.database.image_jobs import (
     settle_sizes,
 )
 from eventimport.database.media_records import PlannedFile, PlannedItem, TaskFileRecords
+from eventimport.database.retries import patiently
 from eventimport.database.tasks import Claim, StaleAttemptError
 from eventimport.errors import Problem
+from eventimport.imports.attempt import TaskAttempt, running
 from eventimport.imports.endings import words_of
-from eventimport.jobs.attempt import TaskAttempt, running
-from eventimport.jobs.import_event import hand_back, put_off
-from eventimport.jobs.patience import patiently
+from eventimport.imports.run import hand_back, put_off
 from eventimport.media.images import ImageRefusedError
 from eventimport.media.import_fetches import ImportFetches
 from eventimport.media.sources import NotMovedError, Sources
