@@ -34,13 +34,13 @@ import asyncpg
 from sqlalchemy import insert, make_url, select
 
 from conference_archive import write_archive
+from eventimport.conference.kinds import IMPORT_ORDER, LINK_TABLE
 from eventimport.database import migrations
 from eventimport.database.engine import DatabaseConfig, create_engine
 from eventimport.database.models import Base, ImportJob, User
 from eventimport.embedded import postgres_binaries, start_postgres
 from eventimport.imports.run import run_import
 from eventimport.jobs.worker import prepare_process
-from eventimport.openevent.order import IMPORT_ORDER, LINK_TABLE
 from eventimport.resources import open_resources
 from eventimport.settings import Settings
 from eventimport.storage.keys import archive_key

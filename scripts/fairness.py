@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.openevent.planning import zip_of
+from tests.formats.planning import zip_of
 from tests.stored_files import accept_archive
 
 from eventimport.database import migrations

@@ -14,6 +14,16 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from eventimport.conference import rich_text, values, web_links
+from eventimport.conference.data_urls import decode_data_url
+from eventimport.conference.kinds import Kind
+from eventimport.conference.lengths import read_length
+from eventimport.conference.media_index import MediaIndex
+from eventimport.conference.media_paths import read_source, spellings
+from eventimport.conference.report import Place, Report
+from eventimport.conference.times import read_time
+from eventimport.conference.web_links import read_link
+from eventimport.conference.zones import find_zone
 from eventimport.http.conditional import names
 from eventimport.http.events.negotiation import check_accept, check_content_type
 from eventimport.http.forms.content_disposition import parse_content_disposition
@@ -24,18 +34,9 @@ from eventimport.media.names import entry_name, link_name, told_name
 from eventimport.notifications.messages import one_line
 from eventimport.observability.redaction import redact
 from eventimport.observability.visible_text import visible
-from eventimport.openevent import entry_names, rich_text, values, web_links
-from eventimport.openevent.data_urls import decode_data_url
+from eventimport.openevent import entry_names
 from eventimport.openevent.dialect import canonical_key, dialects
-from eventimport.openevent.lengths import read_length
-from eventimport.openevent.media_index import MediaIndex
-from eventimport.openevent.media_paths import read_source, spellings
-from eventimport.openevent.order import Kind
-from eventimport.openevent.report import Place, Report
-from eventimport.openevent.times import read_time
-from eventimport.openevent.web_links import read_link
 from eventimport.openevent.wrappings import is_wrapper
-from eventimport.openevent.zones import find_zone
 from eventimport.pages import colours, links
 from eventimport.pages.people import initials
 from eventimport.pages.rich_text import to_html

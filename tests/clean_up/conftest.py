@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports, imports, settings
-from tests.openevent.planning import zip_of
 from tests.rows import change_imports
 from tests.storage.conftest import bucket, s3_client, s3_config, s3_endpoint
 from tests.stored_files import keys_in, store

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, text, update
 from tests.clean_up.conftest import CONFERENCE, PLACES, UnreliableStorage, World
+from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports
 from tests.lost_workers import lose_workers
-from tests.openevent.planning import zip_of
 from tests.stored_files import chunks_of, keys_in, store
 
 from eventimport import stored_objects

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from eventimport.conference.plan import Row, TableRows
 from eventimport.database import event_writer
 from eventimport.database.event_writer import EventWriteError, draw_ids, write_plan
 from eventimport.database.models import (
@@ -24,7 +25,6 @@ from eventimport.database.models import (
     Speaker,
     Track,
 )
-from eventimport.openevent.plan import Row, TableRows
 
 TABLES = ("events", "speakers", "tracks", "sessions", "session_speakers")
 

@@ -4,7 +4,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from PIL import Image
-from tests.openevent.planning import zip_of
+from tests.formats.planning import zip_of
 
 SPEAKERS: Final = 6
 MOVED: Final = SPEAKERS + 1 + 1 + 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Final
 
-from tests.openevent.planning import zip_of
+from tests.formats.planning import zip_of
 
 Random = random.Random
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
+from eventimport.conference.plan import Plan, make_plan, provisional_ids
+from eventimport.conference.report import Report
 from eventimport.openevent.archive import Archive, ArchiveError, ArchiveLimits
 from eventimport.openevent.conference import read_conference
-from eventimport.openevent.plan import Plan, make_plan, provisional_ids
-from eventimport.openevent.report import Report
 
 CASE_SECONDS: Final = 60
 """A case that takes so long hangs; a good one takes a hundredth of a second."""

@@ -16,10 +16,10 @@ from tests.conftest import MakeUser
 from tests.fuzz.mutations import KINDS, mutant
 from tests.fuzz.reading import check_told, outcome_of
 
+from eventimport.conference.plan import TableRows
 from eventimport.database.event_writer import draw_ids, write_plan
 from eventimport.database.tasks import Lease
 from eventimport.imports.rows import rows_of_import
-from eventimport.openevent.plan import TableRows
 
 CASES: Final = int(os.environ.get("FUZZ_CASES", "2000"))
 BATCH: Final = 100

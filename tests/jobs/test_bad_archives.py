@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+from tests.formats.bad_archives import BAD_ARCHIVES, BadArchive
 from tests.jobs.conftest import Imports
 from tests.jobs.test_import_event import ARCHIVE
-from tests.openevent.bad_archives import BAD_ARCHIVES, BadArchive
 
 from eventimport.imports.run import run_import
 from eventimport.settings import Settings

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import pytest
 from PIL import Image
+from tests.formats.odd_archives import INNER, with_unicode_path
+from tests.formats.zip_surgery import patched, renamed, zip_bytes
 from tests.jobs.conftest import Imports
-from tests.openevent.odd_archives import INNER, with_unicode_path
-from tests.openevent.zip_surgery import patched, renamed, zip_bytes
 
 EVENT: Final[dict[str, Any]] = {
     "id": 1,

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports
 from tests.lost_workers import lose_workers
-from tests.openevent.planning import zip_of
 from tests.rows import change_imports
 
 from eventimport.database.models import TaskKind

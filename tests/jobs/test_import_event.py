@@ -6,9 +6,9 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import event as sqlalchemy_event
+from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports
 from tests.lost_workers import lose_workers
-from tests.openevent.planning import zip_of
 from tests.rows import change_imports
 
 from eventimport.database.event_writer import write_plan

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 from sqlalchemy import select
+from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports
 from tests.media.test_fetch import Server, ok, serving
-from tests.openevent.planning import zip_of
 
 from eventimport.database.models import ImportFinding, ImportJob
 from eventimport.imports.run import run_import

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.formats.test_nothing_lost import mended
 from tests.jobs.conftest import Imports
-from tests.openevent.test_nothing_lost import mended
 
 Record = dict[str, Any]
 TABLES = {

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 import pytest
 from PIL import Image
+from tests.formats.test_nothing_lost import mended
 from tests.jobs.conftest import Imports
-from tests.openevent.test_nothing_lost import mended
 
 from eventimport.openevent.dialect import canonical_key
 

@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy.exc import InterfaceError
+from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports
-from tests.openevent.planning import zip_of
 from tests.rows import change_imports
 
 from eventimport.database.engine import is_away

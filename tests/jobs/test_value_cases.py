@@ -1,6 +1,6 @@
 """The shared cases of odd values: what is stored and shown of each, and what the report says.
 
-They lie in the folder that EVENTIMPORT_CASES names; `tests/openevent/test_values.py` has others of
+They lie in the folder that EVENTIMPORT_CASES names; `tests/formats/test_values.py` has others of
 each kind.
 """
 

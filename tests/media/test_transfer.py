@@ -21,6 +21,7 @@ from tests.media.conftest import (
     soon,
 )
 
+from eventimport.conference.report import Report
 from eventimport.database.media_records import ImportMediaRecords
 from eventimport.database.models import (
     EventSession,
@@ -31,7 +32,6 @@ from eventimport.errors import EventImportError
 from eventimport.media.fetch import FetchError
 from eventimport.media.images import ImageLimits
 from eventimport.openevent.archive import Archive, ArchiveLimits
-from eventimport.openevent.report import Report
 
 
 async def test_an_entry_is_moved_byte_for_byte(running: Import) -> None:

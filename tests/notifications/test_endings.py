@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports
 from tests.lost_workers import lose_workers
 from tests.notifications.conftest import Outbox
-from tests.openevent.planning import zip_of
 from tests.rows import change_imports
 
 from eventimport.database.endings import fail, fail_lost, succeed

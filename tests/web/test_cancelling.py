@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from tests.openevent.planning import zip_of
+from tests.formats.planning import zip_of
 
 from eventimport.database.models import Base, Event, ImportJob, Notification, User
 from eventimport.imports.run import run_import

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from openapi_python_client import generate
 from openapi_python_client.config import Config, ConfigFile, MetaType
-from tests.openevent.planning import zip_of
+from tests.formats.planning import zip_of
 
 from eventimport.auth import Passwords
 from eventimport.jobs.worker import work

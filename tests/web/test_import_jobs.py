@@ -8,9 +8,9 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from eventimport.conference.report import Place, Report
 from eventimport.database.findings import add_findings
 from eventimport.database.models import ImportJob, User
-from eventimport.openevent.report import Place, Report
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.formats.planning import zip_of
 from tests.lost_workers import lose_workers
-from tests.openevent.planning import zip_of
 
 from eventimport.database.engine import is_away
 from eventimport.database.models import (

@@ -19,8 +19,8 @@ from rich.table import Table
 from eventimport.cli.accounts import ask_password
 from eventimport.cli.client import Client, RefusedError, ServiceError, Task
 from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, out, plain
+from eventimport.conference.report import Place
 from eventimport.observability.visible_text import visible, visible_json
-from eventimport.openevent.report import Place
 
 MEDIA = {"archive": "named in the archive", "missing": "of them missing", "remote": "remote"}
 FINDINGS = {"repair": "repaired", "warning": "to mind", "error": "wrong"}

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.report import Report
 from eventimport.database.media_findings import with_media_findings
 from eventimport.database.media_records import leave_media
 from eventimport.database.models import (
@@ -27,7 +28,6 @@ from eventimport.database.models import (
 from eventimport.database.objects import Unlinked, unlink_archive
 from eventimport.database.outbox import Told, add_notification, error_count, first_of
 from eventimport.database.tasks import Claim, StaleAttemptError, current
-from eventimport.openevent.report import Report
 
 FIRST_ERRORS: Final = 1
 

@@ -7,11 +7,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node
 from eventimport.database.event_queries import EDITABLE, Row, link_columns
 from eventimport.database.models import OPEN_STATUSES, ImportJob
 from eventimport.database.objects import Unlinked, unlink_event
-from eventimport.openevent.order import Kind
 
 
 async def change(

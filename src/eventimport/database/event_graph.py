@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import Table
 
+from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.database.models import Base
-from eventimport.openevent.order import LEVELS, Kind
 
 LINKS: Final = Base.metadata.tables["session_speakers"]
 

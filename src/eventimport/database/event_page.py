@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import NODES
 from eventimport.database.event_queries import FRAME_BYTES, TooLargeError
 from eventimport.database.models import (
@@ -35,7 +36,6 @@ from eventimport.database.models import (
     User,
 )
 from eventimport.database.visibility import Viewer, event_visible, shown
-from eventimport.openevent.order import Kind
 
 AnyRow = Row[*tuple[Any, ...]]
 

@@ -22,10 +22,10 @@ from sqlalchemy import literal as sql_literal
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node
 from eventimport.database.visibility import Viewer, editable, event_visible, part_visible
 from eventimport.errors import EventImportError
-from eventimport.openevent.order import Kind
 
 Row = Mapping[Any, Any]
 """A row's columns, and `EDITABLE`."""

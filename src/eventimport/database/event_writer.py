@@ -10,8 +10,8 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.plan import Row, TableRows
 from eventimport.errors import EventImportError
-from eventimport.openevent.plan import Row, TableRows
 
 LONGEST_HOLD = 0.005
 """Seconds of encoding after which the event loop gets a turn."""

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.report import FIRST_BYTES, FIRST_FINDINGS, Place, Report, Severity
 from eventimport.database.findings import add_findings, sort_findings
 from eventimport.database.media_report import files_to_report, report_of
-from eventimport.openevent.report import FIRST_BYTES, FIRST_FINDINGS, Place, Report, Severity
 
 _WHAT: Final = {
     "image": "The image",

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import IMPORT_ORDER
 from eventimport.database.media_records import LONGEST_LISTED
 from eventimport.database.models import Base, ImportJob, MediaItem, MediaOutcome
-from eventimport.openevent.order import IMPORT_ORDER
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
 
+from eventimport.conference.kinds import Kind
+from eventimport.conference.programme import PUBLIC_STATES
 from eventimport.database.event_graph import LINKS, NODES
 from eventimport.database.models import EventRole
-from eventimport.openevent.order import Kind
-from eventimport.openevent.programme import PUBLIC_STATES
 
 OWNER: Final = "owner"
 PUBLIC: Final = "public"

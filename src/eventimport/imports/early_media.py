@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from eventimport.conference.media_plan import PlannedMedia
+from eventimport.conference.plan import Plan, RecordRows
+from eventimport.conference.report import Report
 from eventimport.database.media_findings import add_finding
 from eventimport.database.media_records import FileRecords, uses_of
 from eventimport.database.models import ObjectPurpose
@@ -17,9 +20,6 @@ from eventimport.imports.attempt import Attempt
 from eventimport.imports.media import archive_of
 from eventimport.media.images import ImageSizes
 from eventimport.media.transfer import MediaTransfer, TransferConfig
-from eventimport.openevent.media_plan import PlannedMedia
-from eventimport.openevent.plan import Plan, RecordRows
-from eventimport.openevent.report import Report
 from eventimport.resources import Resources
 from eventimport.storage.memory import MemoryStorage
 from eventimport.storage.protocol import Storage, StoredObject

@@ -2,12 +2,12 @@
 
 from functools import partial
 
+from eventimport.conference.report import Report
 from eventimport.database.endings import EndedImport, NewReport, Tell
 from eventimport.database.models import ImportStatus
 from eventimport.database.outbox import DueMail, Told
 from eventimport.notifications.mail import message_id_of
 from eventimport.notifications.messages import Ending, headline, summary
-from eventimport.openevent.report import Report
 from eventimport.settings import Settings
 
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from eventimport.conference.report import Finding, Report, Severity, first_of
 from eventimport.errors import EventImportError, Problem
-from eventimport.openevent.report import Finding, Report, Severity, first_of
 
 ARCHIVE_GONE: Final = Problem(
     422, "archive-gone", "Archive deleted", "The archive is no longer in storage. Upload it again."

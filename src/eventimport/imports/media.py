@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from eventimport.conference.report import Report
 from eventimport.database.media_records import ImportMediaRecords
 from eventimport.imports.attempt import Attempt
 from eventimport.media.transfer import MediaTransfer
 from eventimport.openevent.archive import Archive
-from eventimport.openevent.report import Report
 from eventimport.resources import Resources
 from eventimport.storage.materialize import local_copy
 

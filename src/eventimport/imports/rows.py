@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from eventimport.conference.media_plan import PlannedMedia
+from eventimport.conference.plan import Plan, TableRows
 from eventimport.database.models import MediaOutcome
 from eventimport.database.tasks import Lease
 from eventimport.imports.early_media import EarlyItem
-from eventimport.openevent.media_plan import PlannedMedia
-from eventimport.openevent.plan import Plan, TableRows
 
 OWNER = "owner"
 

@@ -16,6 +16,9 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from eventimport.conference.media_index import MediaIndex
+from eventimport.conference.plan import Plan, make_plan, provisional_ids
+from eventimport.conference.report import Report
 from eventimport.database.endings import succeed
 from eventimport.database.event_writer import draw_ids, write_plan
 from eventimport.database.findings import add_findings
@@ -41,9 +44,6 @@ from eventimport.imports.rows import rows_of_import
 from eventimport.observability.tracing import annotate
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.conference import Conference, read_conference
-from eventimport.openevent.media_index import MediaIndex
-from eventimport.openevent.plan import Plan, make_plan, provisional_ids
-from eventimport.openevent.report import Report
 from eventimport.resources import Resources
 from eventimport.storage.materialize import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError

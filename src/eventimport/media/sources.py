@@ -8,10 +8,10 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from eventimport.conference.data_urls import DataUrlError, decode_data_url
 from eventimport.errors import EventImportError
 from eventimport.media.fetch import FetchError
 from eventimport.media.import_fetches import ImportFetches
-from eventimport.openevent.data_urls import DataUrlError, decode_data_url
 
 Outcome = Literal["MOVED", "MISSING", "UNREACHABLE", "REFUSED", "TOO_LARGE", "NOT_AN_IMAGE"]
 

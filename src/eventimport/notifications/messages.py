@@ -8,8 +8,8 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from eventimport.conference.report import Place
 from eventimport.observability.visible_text import is_safe
-from eventimport.openevent.report import Place
 
 MAX_LISTED: Final = 20
 """A mail lists at most so many errors, and as many warnings."""

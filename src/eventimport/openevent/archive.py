@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
+from eventimport.conference.media_index import MediaIndex
+from eventimport.conference.report import Check, Report, go_on
 from eventimport.openevent.entries import Entry, Refusal, find_entries
 from eventimport.openevent.entry_names import resolved
 from eventimport.openevent.inflating import CHUNK, FAULTS, DictionaryTooLargeError, inflate
 from eventimport.openevent.layout import Layout, NoEventError, find_layout
 from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
-from eventimport.openevent.media_index import MediaIndex
-from eventimport.openevent.report import Check, Report, go_on
 from eventimport.openevent.zip_directory import ZIP_MAGIC, read_directory
 
 __all__ = ["Archive", "ArchiveError", "ArchiveLimits", "MediaEntry"]

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eventimport.openevent.order import IMPORT_ORDER, LEVELS, SHAPES, Kind
+from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, SHAPES, Kind
 
 MAX_KNOWN_KEYS: Final = 10_000
 """A hostile archive may use a new key in each record: no more than this are remembered a kind."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
+from eventimport.conference.report import EXCERPT, Place, Report, Severity, title_of
 from eventimport.openevent.archive import Archive, ArchiveError
 from eventimport.openevent.entry_names import shown
 from eventimport.openevent.json_reader import JsonReader
@@ -17,7 +18,6 @@ from eventimport.openevent.record_checks import (
     storable_text,
     strings,
 )
-from eventimport.openevent.report import EXCERPT, Place, Report, Severity, title_of
 from eventimport.openevent.text_stream import DocumentError, TextStream
 from eventimport.openevent.wrappings import (
     HOW_WORDS,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from eventimport.conference.report import Place, Report
 from eventimport.openevent.entry_names import (
     is_absolute,
     is_junk,
@@ -14,7 +15,6 @@ from eventimport.openevent.entry_names import (
 )
 from eventimport.openevent.inflating import METHOD_NAMES, METHODS
 from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
-from eventimport.openevent.report import Place, Report
 from eventimport.openevent.zip_directory import Directory, Member, locate
 
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000

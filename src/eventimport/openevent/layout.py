@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from eventimport.conference.report import Place, Report, Severity
 from eventimport.openevent.entries import HOSTILE, Entry, Refusal
 from eventimport.openevent.entry_names import document_named, folded, path_of, resolved, shown
 from eventimport.openevent.limits import ArchiveError
-from eventimport.openevent.report import Place, Report, Severity
 
 _BESIDES: Final = frozenset({"meta", "config"})
 """Documents that an event is complete without."""

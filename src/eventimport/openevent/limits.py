@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from eventimport.conference.report import Place
+from eventimport.conference.rich_text import DEFAULT_LIMITS, TextLimits
 from eventimport.errors import EventImportError
-from eventimport.openevent.report import Place
-from eventimport.openevent.rich_text import DEFAULT_LIMITS, TextLimits
 
 MIB: Final = 1024 * 1024
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from eventimport.openevent.report import EXCERPT, UNSTORABLE
+from eventimport.conference.report import EXCERPT, UNSTORABLE
 
 UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 """Where JSON may hold them; such an escape may also be half of a good pair."""

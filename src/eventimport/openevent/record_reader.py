@@ -10,7 +10,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from eventimport.openevent import rich_text, values, web_links
+from eventimport.conference import rich_text, values, web_links
+from eventimport.conference.kinds import LEVELS, SHAPES, Kind
+from eventimport.conference.lengths import parse_length, read_length
+from eventimport.conference.records import Shape
+from eventimport.conference.report import Place, Report, Severity, title_of
+from eventimport.conference.times import in_zone, is_repeated, local_gap, read_time
+from eventimport.conference.zones import find_zone, zone
 from eventimport.openevent.dialect import (
     ADMINISTRATION,
     BESIDES_FIELDS,
@@ -19,12 +25,6 @@ from eventimport.openevent.dialect import (
     dialects,
 )
 from eventimport.openevent.entry_names import shown
-from eventimport.openevent.lengths import parse_length, read_length
-from eventimport.openevent.order import LEVELS, SHAPES, Kind
-from eventimport.openevent.records import Shape
-from eventimport.openevent.report import Place, Report, Severity, title_of
-from eventimport.openevent.times import in_zone, is_repeated, local_gap, read_time
-from eventimport.openevent.zones import find_zone, zone
 
 MAX_KNOWN_TIMES: Final = 10_000
 MAX_KNOWN_REFERENCES: Final = 100_000

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from io import SEEK_END
 from typing import BinaryIO, Final
 
+from eventimport.conference.report import Place
 from eventimport.openevent.entry_names import Name, decoded_name, shown
 from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
-from eventimport.openevent.report import Place
 
 ZIP_MAGIC: Final = b"PK\x03\x04"
 

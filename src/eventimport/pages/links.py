@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eventimport.openevent.web_links import SITES, profile_url, web_url
+from eventimport.conference.web_links import SITES, profile_url, web_url
 
 __all__ = ["PROFILES", "Link", "profile", "web_url"]
 

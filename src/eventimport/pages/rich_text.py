@@ -11,8 +11,8 @@ from typing import Final
 import nh3
 from markupsafe import Markup
 
-from eventimport.openevent.rich_text import decode_references
-from eventimport.openevent.web_links import web_url
+from eventimport.conference.rich_text import decode_references
+from eventimport.conference.web_links import web_url
 
 LINK_REL: Final = "noopener nofollow ugc"
 

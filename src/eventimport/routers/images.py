@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
+from eventimport.conference.data_urls import DataUrlError, decode_data_url
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.forms.body import Body, too_large
@@ -19,7 +20,6 @@ from eventimport.http.idempotency import FileRequest, carry_out
 from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
 from eventimport.http.openapi import problems
 from eventimport.media.images import ImageRefusedError, ProcessedImage
-from eventimport.openevent.data_urls import DataUrlError, decode_data_url
 from eventimport.resources import Resources
 from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
 from eventimport.storage.keys import upload_key

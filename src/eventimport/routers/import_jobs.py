@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import ColumnElement, Row, func, select, true
 
+from eventimport.conference.report import Severity
 from eventimport.database.findings import list_findings as read_findings
 from eventimport.database.models import ImportJob, ImportStatus
 from eventimport.errors import ProblemError, refuse
@@ -22,7 +23,6 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
-from eventimport.openevent.report import Severity
 
 PATH = "/v1/import-jobs"
 

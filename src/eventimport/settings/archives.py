@@ -3,8 +3,8 @@
 from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings
 
+from eventimport.conference.rich_text import TextLimits
 from eventimport.openevent.limits import ArchiveLimits
-from eventimport.openevent.rich_text import TextLimits
 from eventimport.settings.values import GIB, MIB
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+from tests.formats.test_nothing_lost import mended
 from tests.jobs.conftest import Imports
 from tests.jobs.test_real_archives import TABLES, Json, title
-from tests.openevent.test_nothing_lost import mended
 
 from eventimport.database.models import User
 

@@ -6,12 +6,12 @@ from fastapi import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.auth import MAX_USER_ID
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_queries import EDITABLE, Row, find
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import Account
 from eventimport.http.events.schema import ResourceType
-from eventimport.openevent.order import Kind
 
 MAX_ID: Final = MAX_USER_ID
 """The largest bigint; a larger number names nothing, and PostgreSQL would not take it."""

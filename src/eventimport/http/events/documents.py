@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from typing_extensions import TypedDict
 
+from eventimport.conference.kinds import Kind
 from eventimport.http.events.schema import TYPES, ResourceType
 from eventimport.http.jsonapi import PageLinks, PageMeta, SelfLink
 from eventimport.http.openapi import Version
-from eventimport.openevent.order import Kind
 
 _FORBID: Final = ConfigDict(extra="forbid")
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_changes import add_links, remove_links, replace_links, strangers
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import Row
 from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.http.events.access import parse_id
 from eventimport.http.events.schema import TYPES
-from eventimport.openevent.order import Kind
 
 
 class Linking(Enum):

@@ -21,15 +21,15 @@ from pydantic import (
     create_model,
 )
 
+from eventimport.conference import rich_text, values
+from eventimport.conference.kinds import SHAPES, Kind
+from eventimport.conference.times import parse_time
+from eventimport.conference.zones import find_zone
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.events.documents import IDENTIFIERS, optional_members
 from eventimport.http.events.queries import NO_NUL
 from eventimport.http.events.schema import EXTRA, TYPES, Attribute, ResourceType
 from eventimport.http.problems import BODY, validation_problems
-from eventimport.openevent import rich_text, values
-from eventimport.openevent.order import SHAPES, Kind
-from eventimport.openevent.times import parse_time
-from eventimport.openevent.zones import find_zone
 
 MAX_TEXT: Final = 200_000
 MAX_LINKS: Final = 1_000

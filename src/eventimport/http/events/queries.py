@@ -6,11 +6,11 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import ColumnElement
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.events.schema import BY_NAME, TYPES, ResourceType
 from eventimport.http.jsonapi import PageQuery
-from eventimport.openevent.order import Kind
 
 MAX_PATHS: Final = 30
 MAX_DEPTH: Final = 2

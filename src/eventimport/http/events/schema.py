@@ -12,9 +12,9 @@ from typing import Any, Final, get_args
 
 from typing_extensions import get_type_hints
 
+from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.database.event_graph import NODES, Edge, Node
 from eventimport.database.visibility import PRIVATE_COLUMNS
-from eventimport.openevent.order import LEVELS, Kind
 
 PREFIX: Final = "/v1"
 EXTRA: Final = "extra"

@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import (
     EDITABLE,
@@ -24,7 +25,6 @@ from eventimport.http.events.queries import Includes, ResourceQuery, bad_paramet
 from eventimport.http.events.schema import TYPES, ResourceType, kebab
 from eventimport.http.openapi import Version
 from eventimport.http.problems import MEDIA_TYPE
-from eventimport.openevent.order import Kind
 
 JSONAPI: Final = Version().model_dump()
 Json = dict[str, Any]

@@ -7,6 +7,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_changes import change, delete_event, is_being_imported
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import (
@@ -41,7 +42,6 @@ from eventimport.http.events.route_class import ETAG, Endpoint, annotate, create
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import Answer, attributes_of
 from eventimport.http.openapi import problems
-from eventimport.openevent.order import Kind
 from eventimport.routers.events.image_sizes import begin_sizes, wake_worker
 from eventimport.routers.events.reading import single_answer
 from eventimport.stored_objects import delete_objects

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_queries import Row
 from eventimport.database.image_jobs import ImageOf, add_image_job, revoke_waiting
 from eventimport.http.events.patches import DERIVED
 from eventimport.http.events.schema import ResourceType
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
-from eventimport.openevent.order import Kind
 from eventimport.queue import Queue, QueueUnavailableError
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import (
     Row,
@@ -43,7 +44,6 @@ from eventimport.http.events.serializer import (
     relationship_links,
 )
 from eventimport.http.jsonapi import JSONAPIResponse
-from eventimport.openevent.order import Kind
 
 
 def create_reading_router() -> APIRouter:

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.openevent.planning import Planned, plan_documents
+from tests.formats.planning import Planned, plan_documents
 
+from eventimport.conference.kinds import LEVELS, SHAPES, Kind
+from eventimport.conference.report import Severity
 from eventimport.openevent.dialect import SYNONYMS, Dialect, letters
-from eventimport.openevent.order import LEVELS, SHAPES, Kind
-from eventimport.openevent.report import Severity
 
 
 def findings(planned: Planned, code: str) -> dict[str | None, tuple[int, str]]:

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.openevent.planning import EVENT, zip_of
+from tests.formats.planning import EVENT, zip_of
 
+from eventimport.conference.id_map import IdMap
+from eventimport.conference.kinds import Kind
+from eventimport.conference.plan import Plan, make_plan, provisional_ids
+from eventimport.conference.report import Check, Report, go_on
 from eventimport.openevent.archive import Archive, ArchiveLimits
 from eventimport.openevent.conference import Conference, read_conference
-from eventimport.openevent.id_map import IdMap
-from eventimport.openevent.order import Kind
-from eventimport.openevent.plan import Plan, make_plan, provisional_ids
-from eventimport.openevent.report import Check, Report, go_on
 
 MIB = 1024 * 1024
 

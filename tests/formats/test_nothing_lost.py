@@ -9,11 +9,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.openevent.accounting import DOCUMENTS, lost_values
-from tests.openevent.planning import Planned, plan_of, zip_of
+from tests.formats.accounting import DOCUMENTS, lost_values
+from tests.formats.planning import Planned, plan_of, zip_of
 
+from eventimport.conference.kinds import LEVELS, SHAPES, Kind
 from eventimport.openevent.dialect import OLDER_SPELLINGS
-from eventimport.openevent.order import LEVELS, SHAPES, Kind
 
 
 def mended(path: Path) -> bytes:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
+from eventimport.conference.kinds import LEVELS, SHAPES, Kind
+from eventimport.conference.media_index import FoundFile, MediaIndex
+from eventimport.conference.media_paths import MediaSource, read_source, spellings
+from eventimport.conference.records import MediaType
+from eventimport.conference.report import Place, Report, shortened
 from eventimport.openevent.entry_names import shown
-from eventimport.openevent.media_index import FoundFile, MediaIndex
-from eventimport.openevent.media_paths import MediaSource, read_source, spellings
-from eventimport.openevent.order import LEVELS, SHAPES, Kind
 from eventimport.openevent.record_reader import SourceRecord, place_of
-from eventimport.openevent.records import MediaType
-from eventimport.openevent.report import Place, Report, shortened
 
 Origin = Literal["archive", "remote", "inline"]
 _ORIGINS: Final[dict[str, Origin]] = {"link": "remote", "data": "inline"}

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from datetime import time as clock
 from typing import Any, Final
 
-from eventimport.openevent.zones import ABBREVIATIONS, find_zone, parse_offset, zone
+from eventimport.conference.zones import ABBREVIATIONS, find_zone, parse_offset, zone
 
 MAX_LENGTH: Final = 100
 """Characters of a time; longer texts are not looked at."""

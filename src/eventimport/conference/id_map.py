@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from eventimport.openevent.order import LEVELS, Kind
+from eventimport.conference.kinds import LEVELS, Kind
+from eventimport.conference.report import SHORT, shortened
+from eventimport.conference.values import label_key, source_key
 from eventimport.openevent.record_reader import SourceRecord
-from eventimport.openevent.report import SHORT, shortened
-from eventimport.openevent.values import label_key, source_key
 
 
 @dataclass(frozen=True, slots=True)

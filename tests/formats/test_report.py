@@ -2,7 +2,7 @@
 
 import json
 
-from eventimport.openevent.report import Place, Report, Severity
+from eventimport.conference.report import Place, Report, Severity
 
 
 def size_of(report: Report) -> int:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from eventimport.openevent import records
+from eventimport.conference import records
 
 
 class Kind(StrEnum):

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.openevent.planning import EVENT, Planned, plan_documents
+from tests.formats.planning import EVENT, Planned, plan_documents
 
-from eventimport.openevent.lengths import read_length
-from eventimport.openevent.times import in_zone, read_time
-from eventimport.openevent.web_links import profile_url, read_link, web_url
-from eventimport.openevent.zones import find_zone, zone
+from eventimport.conference.lengths import read_length
+from eventimport.conference.times import in_zone, read_time
+from eventimport.conference.web_links import profile_url, read_link, web_url
+from eventimport.conference.zones import find_zone, zone
 from eventimport.pages.times import Zone
 
 BERLIN = ZoneInfo("Europe/Berlin")

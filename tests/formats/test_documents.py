@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.openevent.zip_surgery import EVENT, archive_bytes, zip_bytes
+from tests.formats.zip_surgery import EVENT, archive_bytes, zip_bytes
 
+from eventimport.conference.report import Report, Severity
 from eventimport.openevent.archive import Archive, ArchiveLimits
 from eventimport.openevent.documents import read_list, read_object
 from eventimport.openevent.json_reader import JsonReader
-from eventimport.openevent.report import Report, Severity
 from eventimport.openevent.text_stream import DocumentError, TextStream
 
 Records = list[tuple[int, dict[str, Any]]]

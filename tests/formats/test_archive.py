@@ -10,14 +10,14 @@ from typing import BinaryIO
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.openevent.bad_archives import BAD_ARCHIVES, PICTURE, SESSIONS, BadArchive
-from tests.openevent.odd_archives import ODD_ARCHIVES, OddArchive
-from tests.openevent.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
+from tests.formats.bad_archives import BAD_ARCHIVES, PICTURE, SESSIONS, BadArchive
+from tests.formats.odd_archives import ODD_ARCHIVES, OddArchive
+from tests.formats.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
 
+from eventimport.conference.media_index import FoundFile
+from eventimport.conference.report import Occurrence, Report
 from eventimport.openevent.archive import Archive, ArchiveError, ArchiveLimits
 from eventimport.openevent.documents import read_list, read_object
-from eventimport.openevent.media_index import FoundFile
-from eventimport.openevent.report import Occurrence, Report
 
 OBJECTS = ("event", "meta", "config")
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from eventimport.openevent.zone_names import ABBREVIATIONS, CITIES, NAMES
+from eventimport.conference.zone_names import ABBREVIATIONS, CITIES, NAMES
 
 __all__ = ["ABBREVIATIONS", "ZoneReading", "find_zone", "parse_offset", "zone"]
 

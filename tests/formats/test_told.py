@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.openevent.accounting import DOCUMENTS, lost_values
-from tests.openevent.planning import Planned, plan_documents, plan_of, zip_of
-from tests.openevent.test_nothing_lost import conferences, mended
+from tests.formats.accounting import DOCUMENTS, lost_values
+from tests.formats.planning import Planned, plan_documents, plan_of, zip_of
+from tests.formats.test_nothing_lost import conferences, mended
 
+from eventimport.conference.kinds import LEVELS, SHAPES, Kind
 from eventimport.openevent.dialect import ADMINISTRATION, SYNONYMS, dialects, letters
-from eventimport.openevent.order import LEVELS, SHAPES, Kind
 
 DIALECTS = dialects()
 

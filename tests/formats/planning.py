@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from eventimport.conference.plan import Plan, make_plan, provisional_ids
+from eventimport.conference.report import Finding, Report
 from eventimport.openevent.archive import Archive, ArchiveLimits
 from eventimport.openevent.conference import Conference, read_conference
-from eventimport.openevent.plan import Plan, make_plan, provisional_ids
-from eventimport.openevent.report import Finding, Report
 
 EVENT: dict[str, Any] = {"id": 1, "name": "Conference", "timezone": "UTC"}
 

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.openevent.planning import plan_documents
+from tests.formats.planning import plan_documents
 
-from eventimport.openevent.rich_text import TextLimits, clean, decode_references
+from eventimport.conference.rich_text import TextLimits, clean, decode_references
 from eventimport.pages.rich_text import to_html
 
 PLAIN = [

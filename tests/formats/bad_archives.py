@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from tests.openevent.zip_surgery import (
+from tests.formats.zip_surgery import (
     EVENT,
     archive_bytes,
     directory_offset,

@@ -3,14 +3,14 @@
 import re
 from typing import Any, Final
 
-from eventimport.openevent import values
+from eventimport.conference import values
+from eventimport.conference.id_map import IdMap, Match
+from eventimport.conference.kinds import LEVELS, Kind, Reference
+from eventimport.conference.report import SHORT, Check, Report, go_on, shortened
 from eventimport.openevent.conference import Conference
 from eventimport.openevent.dialect import Dialect, dialects
 from eventimport.openevent.entry_names import shown
-from eventimport.openevent.id_map import IdMap, Match
-from eventimport.openevent.order import LEVELS, Kind, Reference
 from eventimport.openevent.record_reader import SourceRecord, place_of, same
-from eventimport.openevent.report import SHORT, Check, Report, go_on, shortened
 
 MAX_NAMES: Final = 1_000
 """Characters of a text with several names; longer texts are not split."""

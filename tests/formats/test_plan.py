@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.openevent.planning import EVENT, plan_documents, plan_of, zip_of
+from tests.formats.planning import EVENT, plan_documents, plan_of, zip_of
 
 
 def test_the_older_vocabulary_reaches_the_same_columns() -> None:

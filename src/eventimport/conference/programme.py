@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from eventimport.conference.kinds import Kind
+from eventimport.conference.report import Check, Report, go_on, shortened
 from eventimport.openevent.conference import Conference
-from eventimport.openevent.order import Kind
 from eventimport.openevent.record_reader import SourceRecord, place_of
-from eventimport.openevent.report import Check, Report, go_on, shortened
 
 PUBLIC_STATES: Final = frozenset({"", "accepted", "confirmed"})
 """States of sessions that everyone sees."""

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from tests.openevent.planning import Planned
+from tests.formats.planning import Planned
 
+from eventimport.conference.kinds import LEVELS, Kind
+from eventimport.conference.lengths import parse_length
+from eventimport.conference.values import label_key, source_key
 from eventimport.openevent.dialect import canonical_key, dialects
-from eventimport.openevent.lengths import parse_length
-from eventimport.openevent.order import LEVELS, Kind
-from eventimport.openevent.values import label_key, source_key
 
 DOCUMENTS = {
     "microlocations": Kind.MICROLOCATION,

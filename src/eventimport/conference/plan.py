@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, Protocol
 
+from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind
+from eventimport.conference.linking import Linker
+from eventimport.conference.media_index import MediaIndex
+from eventimport.conference.media_plan import MediaPlanner, PlannedMedia
+from eventimport.conference.programme import check_programme
+from eventimport.conference.report import Check, Report, go_on
 from eventimport.openevent.conference import Conference
-from eventimport.openevent.links import Linker
-from eventimport.openevent.media_index import MediaIndex
-from eventimport.openevent.media_plan import MediaPlanner, PlannedMedia
-from eventimport.openevent.order import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind
-from eventimport.openevent.programme import check_programme
 from eventimport.openevent.record_reader import SourceRecord
-from eventimport.openevent.report import Check, Report, go_on
 
 LISTED_MEDIA: Final = 100
 """Media files that a report lists. It counts all."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from tests.openevent.bad_archives import PICTURE, SESSIONS
-from tests.openevent.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
+from tests.formats.bad_archives import PICTURE, SESSIONS
+from tests.formats.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
 
-from eventimport.openevent.report import Severity
+from eventimport.conference.report import Severity
 
 NAME: Final = b'{"id": 1, "name": "%s", "timezone": "UTC"}'
 INNER: Final = zip_bytes([("event", EVENT)])
