@@ -16,9 +16,9 @@ import pytest
 from eventimport.cli.example_archive import write_archive
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Report
-from eventimport.openevent.archive import Archive
-from eventimport.openevent.conference import read_conference
-from eventimport.openevent.limits import ArchiveLimits
+from eventimport.formats.bounded_zip.archive import Archive
+from eventimport.formats.limits import ArchiveLimits
+from eventimport.formats.openevent.reader import read_conference
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "lantern-open-2027"

@@ -24,6 +24,9 @@ from eventimport.conference.report import Place, Report
 from eventimport.conference.times import read_time
 from eventimport.conference.web_links import read_link
 from eventimport.conference.zones import find_zone
+from eventimport.formats.bounded_zip import names as entry_names
+from eventimport.formats.openevent.dialect import canonical_key, dialects
+from eventimport.formats.openevent.wrappings import is_wrapper
 from eventimport.http.conditional import names
 from eventimport.http.events.negotiation import check_accept, check_content_type
 from eventimport.http.forms.content_disposition import parse_content_disposition
@@ -34,9 +37,6 @@ from eventimport.media.names import entry_name, link_name, told_name
 from eventimport.notifications.messages import one_line
 from eventimport.observability.redaction import redact
 from eventimport.observability.visible_text import visible
-from eventimport.openevent import entry_names
-from eventimport.openevent.dialect import canonical_key, dialects
-from eventimport.openevent.wrappings import is_wrapper
 from eventimport.pages import colours, links
 from eventimport.pages.people import initials
 from eventimport.pages.rich_text import to_html

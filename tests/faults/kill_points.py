@@ -81,7 +81,7 @@ KILL_POINTS = [
     # Reading.
     KillPoint(STAGES + "local_copy", "before"),
     KillPoint(STAGES + "read_conference", "before"),
-    KillPoint("eventimport.openevent.conference:read_list", "before", 4),
+    KillPoint("eventimport.formats.openevent.reader:read_list", "before", 4),
     KillPoint(STAGES + "read_conference", "after"),
     # Planning.
     KillPoint(STAGES + "draw_ids", "before"),

@@ -19,7 +19,7 @@ from tests.formats.planning import Planned
 from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.conference.lengths import parse_length
 from eventimport.conference.values import label_key, source_key
-from eventimport.openevent.dialect import canonical_key, dialects
+from eventimport.formats.openevent.dialect import canonical_key, dialects
 
 DOCUMENTS = {
     "microlocations": Kind.MICROLOCATION,

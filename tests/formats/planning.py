@@ -9,8 +9,8 @@ from typing import Any
 
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Finding, Report
-from eventimport.openevent.archive import Archive, ArchiveLimits
-from eventimport.openevent.conference import Conference, read_conference
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
+from eventimport.formats.openevent.reader import Conference, read_conference
 
 EVENT: dict[str, Any] = {"id": 1, "name": "Conference", "timezone": "UTC"}
 

@@ -16,8 +16,8 @@ from tests.formats.zip_surgery import EVENT, archive_bytes, patched, renamed, zi
 
 from eventimport.conference.media_index import FoundFile
 from eventimport.conference.report import Occurrence, Report
-from eventimport.openevent.archive import Archive, ArchiveError, ArchiveLimits
-from eventimport.openevent.documents import read_list, read_object
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveError, ArchiveLimits
+from eventimport.formats.openevent.documents import read_list, read_object
 
 OBJECTS = ("event", "meta", "config")
 

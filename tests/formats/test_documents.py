@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.formats.zip_surgery import EVENT, archive_bytes, zip_bytes
 
 from eventimport.conference.report import Report, Severity
-from eventimport.openevent.archive import Archive, ArchiveLimits
-from eventimport.openevent.documents import read_list, read_object
-from eventimport.openevent.json_reader import JsonReader
-from eventimport.openevent.text_stream import DocumentError, TextStream
+from eventimport.formats.bounded_json.reader import JsonReader
+from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
+from eventimport.formats.openevent.documents import read_list, read_object
 
 Records = list[tuple[int, dict[str, Any]]]
 

@@ -14,8 +14,8 @@ from eventimport.conference.id_map import IdMap
 from eventimport.conference.kinds import Kind
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Check, Report, go_on
-from eventimport.openevent.archive import Archive, ArchiveLimits
-from eventimport.openevent.conference import Conference, read_conference
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
+from eventimport.formats.openevent.reader import Conference, read_conference
 
 MIB = 1024 * 1024
 

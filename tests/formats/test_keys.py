@@ -8,7 +8,7 @@ from tests.formats.planning import Planned, plan_documents
 
 from eventimport.conference.kinds import LEVELS, SHAPES, Kind
 from eventimport.conference.report import Severity
-from eventimport.openevent.dialect import SYNONYMS, Dialect, letters
+from eventimport.formats.openevent.dialect import SYNONYMS, Dialect, letters
 
 
 def findings(planned: Planned, code: str) -> dict[str | None, tuple[int, str]]:

@@ -13,7 +13,7 @@ from tests.formats.accounting import DOCUMENTS, lost_values
 from tests.formats.planning import Planned, plan_of, zip_of
 
 from eventimport.conference.kinds import LEVELS, SHAPES, Kind
-from eventimport.openevent.dialect import OLDER_SPELLINGS
+from eventimport.formats.openevent.dialect import OLDER_SPELLINGS
 
 
 def mended(path: Path) -> bytes:

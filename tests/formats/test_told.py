@@ -12,7 +12,7 @@ from tests.formats.planning import Planned, plan_documents, plan_of, zip_of
 from tests.formats.test_nothing_lost import conferences, mended
 
 from eventimport.conference.kinds import LEVELS, SHAPES, Kind
-from eventimport.openevent.dialect import ADMINISTRATION, SYNONYMS, dialects, letters
+from eventimport.formats.openevent.dialect import ADMINISTRATION, SYNONYMS, dialects, letters
 
 DIALECTS = dialects()
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Report
-from eventimport.openevent.archive import Archive, ArchiveError, ArchiveLimits
-from eventimport.openevent.conference import read_conference
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveError, ArchiveLimits
+from eventimport.formats.openevent.reader import read_conference
 
 CASE_SECONDS: Final = 60
 """A case that takes so long hangs; a good one takes a hundredth of a second."""

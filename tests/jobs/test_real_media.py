@@ -13,7 +13,7 @@ from PIL import Image
 from tests.formats.test_nothing_lost import mended
 from tests.jobs.conftest import Imports
 
-from eventimport.openevent.dialect import canonical_key
+from eventimport.formats.openevent.dialect import canonical_key
 
 PICTURES = {
     "event": (

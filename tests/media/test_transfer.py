@@ -29,9 +29,9 @@ from eventimport.database.models import (
     Sponsor,
 )
 from eventimport.errors import EventImportError
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
 from eventimport.media.fetch import FetchError
 from eventimport.media.images import ImageLimits
-from eventimport.openevent.archive import Archive, ArchiveLimits
 
 
 async def test_an_entry_is_moved_byte_for_byte(running: Import) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.conference.report import SHORT, shortened
 from eventimport.conference.values import label_key, source_key
-from eventimport.openevent.record_reader import SourceRecord
+from eventimport.formats.openevent.record_reader import SourceRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from eventimport.conference import values
 from eventimport.conference.id_map import IdMap, Match
 from eventimport.conference.kinds import LEVELS, Kind, Reference
 from eventimport.conference.report import SHORT, Check, Report, go_on, shortened
-from eventimport.openevent.conference import Conference
-from eventimport.openevent.dialect import Dialect, dialects
-from eventimport.openevent.entry_names import shown
-from eventimport.openevent.record_reader import SourceRecord, place_of, same
+from eventimport.formats.bounded_zip.names import shown
+from eventimport.formats.openevent.dialect import Dialect, dialects
+from eventimport.formats.openevent.reader import Conference
+from eventimport.formats.openevent.record_reader import SourceRecord, place_of, same
 
 MAX_NAMES: Final = 1_000
 """Characters of a text with several names; longer texts are not split."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from eventimport.openevent.entries import Refusal
-from eventimport.openevent.entry_names import folded, resolved
+from eventimport.formats.bounded_zip.entries import Refusal
+from eventimport.formats.bounded_zip.names import folded, resolved
 
 How = Literal["exact", "spelling", "several", "code-page", "base-name"]
 

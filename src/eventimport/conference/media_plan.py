@@ -9,8 +9,8 @@ from eventimport.conference.media_index import FoundFile, MediaIndex
 from eventimport.conference.media_paths import MediaSource, read_source, spellings
 from eventimport.conference.records import MediaType
 from eventimport.conference.report import Place, Report, shortened
-from eventimport.openevent.entry_names import shown
-from eventimport.openevent.record_reader import SourceRecord, place_of
+from eventimport.formats.bounded_zip.names import shown
+from eventimport.formats.openevent.record_reader import SourceRecord, place_of
 
 Origin = Literal["archive", "remote", "inline"]
 _ORIGINS: Final[dict[str, Origin]] = {"link": "remote", "data": "inline"}

@@ -12,8 +12,8 @@ from eventimport.conference.media_index import MediaIndex
 from eventimport.conference.media_plan import MediaPlanner, PlannedMedia
 from eventimport.conference.programme import check_programme
 from eventimport.conference.report import Check, Report, go_on
-from eventimport.openevent.conference import Conference
-from eventimport.openevent.record_reader import SourceRecord
+from eventimport.formats.openevent.reader import Conference
+from eventimport.formats.openevent.record_reader import SourceRecord
 
 LISTED_MEDIA: Final = 100
 """Media files that a report lists. It counts all."""

@@ -7,8 +7,8 @@ from typing import Final
 
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Check, Report, go_on, shortened
-from eventimport.openevent.conference import Conference
-from eventimport.openevent.record_reader import SourceRecord, place_of
+from eventimport.formats.openevent.reader import Conference
+from eventimport.formats.openevent.record_reader import SourceRecord, place_of
 
 PUBLIC_STATES: Final = frozenset({"", "accepted", "confirmed"})
 """States of sessions that everyone sees."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from eventimport.openevent.entry_names import document_named
+from eventimport.formats.bounded_zip.names import document_named
 
 EXCERPT = 200
 """Characters of a value, a title or a name that a finding quotes."""

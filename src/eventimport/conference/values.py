@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from eventimport.openevent.entry_names import composed
+from eventimport.formats.bounded_zip.names import composed
 
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT: Final = re.compile(r"(localhost|[\w\-]+(\.[\w\-]+)+):\d+([/?#].*)?", re.DOTALL)

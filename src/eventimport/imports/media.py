@@ -6,9 +6,9 @@ from typing import Any
 
 from eventimport.conference.report import Report
 from eventimport.database.media_records import ImportMediaRecords
+from eventimport.formats.bounded_zip.archive import Archive
 from eventimport.imports.attempt import Attempt
 from eventimport.media.transfer import MediaTransfer
-from eventimport.openevent.archive import Archive
 from eventimport.resources import Resources
 from eventimport.storage.materialize import local_copy
 

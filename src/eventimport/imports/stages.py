@@ -25,6 +25,8 @@ from eventimport.database.findings import add_findings
 from eventimport.database.media_findings import with_media_findings
 from eventimport.database.objects import use_objects
 from eventimport.database.tasks import Lease, update_import
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveError
+from eventimport.formats.openevent.reader import Conference, read_conference
 from eventimport.imports.attempt import Attempt
 from eventimport.imports.early_media import (
     EarlyMedia,
@@ -42,8 +44,6 @@ from eventimport.imports.failure import (
 from eventimport.imports.media import move_media
 from eventimport.imports.rows import rows_of_import
 from eventimport.observability.tracing import annotate
-from eventimport.openevent.archive import Archive, ArchiveError
-from eventimport.openevent.conference import Conference, read_conference
 from eventimport.resources import Resources
 from eventimport.storage.materialize import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError

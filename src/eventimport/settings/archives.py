@@ -4,7 +4,7 @@ from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings
 
 from eventimport.conference.rich_text import TextLimits
-from eventimport.openevent.limits import ArchiveLimits
+from eventimport.formats.limits import ArchiveLimits
 from eventimport.settings.values import GIB, MIB
 
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from eventimport.openevent.limits import MIB
+from eventimport.formats.limits import MIB
 
 STORED: Final = 0
 DEFLATED: Final = 8

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from eventimport.conference.report import Place, Report, Severity
-from eventimport.openevent.entries import HOSTILE, Entry, Refusal
-from eventimport.openevent.entry_names import document_named, folded, path_of, resolved, shown
-from eventimport.openevent.limits import ArchiveError
+from eventimport.formats.bounded_zip.entries import HOSTILE, Entry, Refusal
+from eventimport.formats.bounded_zip.names import document_named, folded, path_of, resolved, shown
+from eventimport.formats.limits import ArchiveError
 
 _BESIDES: Final = frozenset({"meta", "config"})
 """Documents that an event is complete without."""

@@ -10,12 +10,17 @@ from typing import BinaryIO, Final, Self
 
 from eventimport.conference.media_index import MediaIndex
 from eventimport.conference.report import Check, Report, go_on
-from eventimport.openevent.entries import Entry, Refusal, find_entries
-from eventimport.openevent.entry_names import resolved
-from eventimport.openevent.inflating import CHUNK, FAULTS, DictionaryTooLargeError, inflate
-from eventimport.openevent.layout import Layout, NoEventError, find_layout
-from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
-from eventimport.openevent.zip_directory import ZIP_MAGIC, read_directory
+from eventimport.formats.bounded_zip.directory import ZIP_MAGIC, read_directory
+from eventimport.formats.bounded_zip.entries import Entry, Refusal, find_entries
+from eventimport.formats.bounded_zip.inflating import (
+    CHUNK,
+    FAULTS,
+    DictionaryTooLargeError,
+    inflate,
+)
+from eventimport.formats.bounded_zip.names import resolved
+from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
+from eventimport.formats.openevent.layout import Layout, NoEventError, find_layout
 
 __all__ = ["Archive", "ArchiveError", "ArchiveLimits", "MediaEntry"]
 

@@ -13,8 +13,8 @@ from io import SEEK_END
 from typing import BinaryIO, Final
 
 from eventimport.conference.report import Place
-from eventimport.openevent.entry_names import Name, decoded_name, shown
-from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
+from eventimport.formats.bounded_zip.names import Name, decoded_name, shown
+from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 
 ZIP_MAGIC: Final = b"PK\x03\x04"
 

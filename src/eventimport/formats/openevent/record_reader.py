@@ -17,14 +17,14 @@ from eventimport.conference.records import Shape
 from eventimport.conference.report import Place, Report, Severity, title_of
 from eventimport.conference.times import in_zone, is_repeated, local_gap, read_time
 from eventimport.conference.zones import find_zone, zone
-from eventimport.openevent.dialect import (
+from eventimport.formats.bounded_zip.names import shown
+from eventimport.formats.openevent.dialect import (
     ADMINISTRATION,
     BESIDES_FIELDS,
     MAX_KNOWN_KEYS,
     canonical_key,
     dialects,
 )
-from eventimport.openevent.entry_names import shown
 
 MAX_KNOWN_TIMES: Final = 10_000
 MAX_KNOWN_REFERENCES: Final = 100_000

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from eventimport.errors import EventImportError
-from eventimport.openevent.zip_directory import ZIP_MAGIC
+from eventimport.formats.bounded_zip.directory import ZIP_MAGIC
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from eventimport.conference.report import Place, Report
-from eventimport.openevent.entry_names import (
+from eventimport.formats.bounded_zip.directory import Directory, Member, locate
+from eventimport.formats.bounded_zip.inflating import METHOD_NAMES, METHODS
+from eventimport.formats.bounded_zip.names import (
     is_absolute,
     is_junk,
     left_out_because,
     path_of,
     shown,
 )
-from eventimport.openevent.inflating import METHOD_NAMES, METHODS
-from eventimport.openevent.limits import MIB, ArchiveError, ArchiveLimits
-from eventimport.openevent.zip_directory import Directory, Member, locate
+from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _PATCH: Final = 0x20

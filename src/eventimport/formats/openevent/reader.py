@@ -12,13 +12,13 @@ from eventimport.conference import values
 from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, Kind
 from eventimport.conference.report import Place, Report, Severity
 from eventimport.conference.zones import find_zone, zone
-from eventimport.openevent.archive import Archive
-from eventimport.openevent.dialect import canonical_key
-from eventimport.openevent.documents import read_list, read_object
-from eventimport.openevent.entry_names import document_named
-from eventimport.openevent.record_checks import quotable
-from eventimport.openevent.record_reader import RecordReader, SourceRecord, place_of
-from eventimport.openevent.wrappings import flattened, is_references, records_in
+from eventimport.formats.bounded_json.checks import quotable
+from eventimport.formats.bounded_zip.archive import Archive
+from eventimport.formats.bounded_zip.names import document_named
+from eventimport.formats.openevent.dialect import canonical_key
+from eventimport.formats.openevent.documents import read_list, read_object
+from eventimport.formats.openevent.record_reader import RecordReader, SourceRecord, place_of
+from eventimport.formats.openevent.wrappings import flattened, is_references, records_in
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much; 0 where that is unknown."""

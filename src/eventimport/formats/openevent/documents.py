@@ -7,10 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from eventimport.conference.report import EXCERPT, Place, Report, Severity, title_of
-from eventimport.openevent.archive import Archive, ArchiveError
-from eventimport.openevent.entry_names import shown
-from eventimport.openevent.json_reader import JsonReader
-from eventimport.openevent.record_checks import (
+from eventimport.formats.bounded_json.checks import (
     UNSTORABLE_ESCAPE,
     is_deeper,
     quotable,
@@ -18,8 +15,11 @@ from eventimport.openevent.record_checks import (
     storable_text,
     strings,
 )
-from eventimport.openevent.text_stream import DocumentError, TextStream
-from eventimport.openevent.wrappings import (
+from eventimport.formats.bounded_json.reader import JsonReader
+from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
+from eventimport.formats.bounded_zip.archive import Archive, ArchiveError
+from eventimport.formats.bounded_zip.names import shown
+from eventimport.formats.openevent.wrappings import (
     HOW_WORDS,
     How,
     flattened,

@@ -11,8 +11,8 @@ from json import JSONDecodeError, JSONDecoder
 from math import isfinite
 from typing import Any, Final
 
-from eventimport.openevent.limits import ArchiveLimits
-from eventimport.openevent.text_stream import DocumentError, TextStream
+from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
+from eventimport.formats.limits import ArchiveLimits
 
 _FILL: Final = 256 * 1024
 _MARGIN: Final = 16

@@ -1,0 +1,1 @@
+"""How conferences are written down: one package per format, and bounded reading for all."""

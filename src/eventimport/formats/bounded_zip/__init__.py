@@ -1,0 +1,1 @@
+"""Bounded reading of zip files, whatever they hold."""
