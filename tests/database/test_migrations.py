@@ -137,6 +137,20 @@ async def test_imports_become_tasks_and_running_ones_go_on(empty_database_url: s
     await connection.close()
 
 
+async def test_earlier_imports_are_of_open_event_archives(empty_database_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_database_url, "0006")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("INSERT INTO users (email, password_hash) VALUES ('a@b.example', '')")
+    await connection.execute(
+        "WITH task AS (INSERT INTO tasks (kind, user_id) SELECT 'import', id FROM users"
+        " RETURNING id) INSERT INTO import_jobs (id) SELECT id FROM task"
+    )
+    await asyncio.to_thread(migrations.upgrade, empty_database_url, "0007")
+
+    assert await connection.fetchval("SELECT format FROM import_jobs") == "openevent"
+    await connection.close()
+
+
 async def test_two_processes_that_migrate_at_once_take_turns(empty_database_url: str) -> None:
     program = (
         "import sys; from eventimport.database.migrations import upgrade; upgrade(sys.argv[1])"

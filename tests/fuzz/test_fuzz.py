@@ -67,6 +67,7 @@ async def test_the_database_takes_whatever_was_planned(
             task_id=job_id,
             attempt=1,
             user_id=user.id,
+            format="openevent",
             strict=False,
             dry_run=False,
             archive_storage="local",

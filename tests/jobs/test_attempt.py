@@ -20,6 +20,7 @@ def attempt() -> Attempt:
         task_id=uuid4(),
         attempt=1,
         user_id=1,
+        format="openevent",
         strict=False,
         dry_run=False,
         archive_storage="local",

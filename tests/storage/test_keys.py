@@ -86,7 +86,7 @@ def test_no_key_can_be_guessed_from_another() -> None:
 
 def test_archives_are_private() -> None:
     key = archive_key(UUID(int=5))
-    assert key == "private/imports/00000000-0000-0000-0000-000000000005/archive.zip"
+    assert key == "private/imports/00000000-0000-0000-0000-000000000005/source"
     assert visibility_of(key) is Visibility.PRIVATE
     assert visibility_of("privateer/a.png") is Visibility.PUBLIC
     with pytest.raises(ValueError, match="private"):

@@ -222,7 +222,7 @@ async def test_a_worker_that_stores_a_medium_leaves_nothing(
     assert response.json()["state"] == "SUCCESS"
     tables, files = await leftovers.all()
     assert "events" in tables
-    assert files == ["archive.zip"], "what was being stored is removed"
+    assert files == ["source"], "what was being stored is removed"
     report = (await leftovers.job(job_id)).report
     assert report is not None
     assert report["media"]["outcomes"] == {"NOT_STORED": 1}
@@ -245,14 +245,14 @@ async def test_an_import_whose_media_are_moved_already(
     await run_import(service.resources, job_id)
     tables, files = await leftovers.all()
     assert "events" in tables
-    assert sorted(files) == ["a.wav", "archive.zip"]
+    assert sorted(files) == ["a.wav", "source"]
 
     response = await user_client.delete(f"/v1/tasks/{job_id}")
 
     task = response.json()
     assert task["state"] == "SUCCESS"
     assert task["result"]["report"]["media"]["outcomes"] == {"MOVED": 1}
-    assert sorted((await leftovers.all())[1]) == ["a.wav", "archive.zip"]
+    assert sorted((await leftovers.all())[1]) == ["a.wav", "source"]
 
 
 async def test_a_storage_that_is_away_does_not_keep_an_import_from_being_cancelled(
@@ -274,7 +274,7 @@ async def test_a_storage_that_is_away_does_not_keep_an_import_from_being_cancell
     assert (response.status_code, response.json()["state"]) == (200, "REVOKED")
     assert (await leftovers.job(job_id)).archive_key is None
     tables, files = await leftovers.all()
-    assert (tables, files) == (["stored_objects"], ["archive.zip"]), "left to the clean-up"
+    assert (tables, files) == (["stored_objects"], ["source"]), "left to the clean-up"
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "REVOKED"])

@@ -61,7 +61,7 @@ async def test_the_same_request_is_answered_the_same(
         assert_replayed(answer, first)
     (job,) = await left.jobs()
     assert first.headers["location"] == f"/v1/tasks/{job}"
-    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    assert left.files() == [f"private/imports/{job}/source"]
     redis = create_redis(settings.queue)
     assert len(await redis.queued_jobs()) == 1
     await redis.aclose()
@@ -99,7 +99,7 @@ async def test_of_many_at_once_one_is_carried_out(
     (job,) = await left.jobs()
     assert {answer.json()["task_url"] for answer in answers} == {f"/v1/tasks/{job}"}
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
-    assert left.files() == await left.objects() == [f"private/imports/{job}/archive.zip"]
+    assert left.files() == await left.objects() == [f"private/imports/{job}/source"]
 
 
 async def test_the_last_place_is_for_all_requests_of_a_key(
@@ -124,7 +124,7 @@ async def test_who_is_overtaken_takes_its_archive_back(
     assert request.content == winner.content
     (job,) = await left.jobs()
     assert winner.json() == {"task_url": f"/v1/tasks/{job}"}
-    assert left.files() == await left.objects() == [f"private/imports/{job}/archive.zip"]
+    assert left.files() == await left.objects() == [f"private/imports/{job}/source"]
     assert_replayed(await post(user_client), winner)
 
 
@@ -359,7 +359,7 @@ async def test_a_connection_lost_after_the_commit_loses_nothing(
         assert (await post(user_client)).status_code == 503
 
     (job,) = await left.jobs()
-    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    assert left.files() == [f"private/imports/{job}/source"]
     answer = await post(user_client)
     assert (answer.status_code, answer.json()) == (202, {"task_url": f"/v1/tasks/{job}"})
     assert len(await left.jobs()) == 1
@@ -378,7 +378,7 @@ async def test_while_nothing_is_known_of_the_commit_the_archive_stays(
         assert (await post(user_client, key=key)).status_code == 503
 
     (job,) = await left.jobs()
-    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    assert left.files() == [f"private/imports/{job}/source"]
 
 
 async def test_what_the_database_does_not_let_be_taken_back_the_clean_up_deletes(
@@ -426,7 +426,7 @@ async def test_a_process_that_dies_before_the_queue_is_told_has_accepted_the_imp
     (job,) = await left.jobs()
     answer = await post(user_client)
     assert answer.json() == {"task_url": f"/v1/tasks/{job}"}
-    assert left.files() == [f"private/imports/{job}/archive.zip"]
+    assert left.files() == [f"private/imports/{job}/source"]
     assert len(await left.jobs()) == 1
 
 

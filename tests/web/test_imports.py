@@ -90,7 +90,7 @@ async def test_an_archive_is_stored_then_noted_then_enqueued(
     assert (job.status, job.attempt, job.strict, job.dry_run) == ("PENDING", 0, False, False)
     assert job.file_name == "FOSSASIA 2016.zip"
     assert (job.archive_storage, job.archive_size) == ("local", len(archive))
-    assert job.archive_key == f"private/imports/{job_id}/archive.zip"
+    assert job.archive_key == f"private/imports/{job_id}/source"
     assert traces.files() == [job.archive_key]
     assert (traces.root / job.archive_key).read_bytes() == archive
     assert await traces.queued() == [("wake_up", [])]

@@ -49,6 +49,7 @@ class Lease(Claim):
     """An attempt at an import. `event_id` is that of an event that an earlier attempt committed,
     and `event_identifier` its name in URLs, which stays when the event is deleted."""
 
+    format: str
     strict: bool
     dry_run: bool
     archive_storage: str
@@ -134,6 +135,7 @@ async def lease_import(connection: AsyncConnection, claimed: Claim) -> Lease:
     """The claimed attempt, with what its import job says."""
     job = IMPORT_JOBS.c
     statement = select(
+        job.format,
         job.strict,
         job.dry_run,
         job.archive_storage,

@@ -28,6 +28,7 @@ from eventimport.storage.limits import UploadLimits
 
 FIELD = "file"
 SOURCE_TYPE = "json"
+FORMAT = "openevent"
 ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 """A local file header, or the end of an empty zip."""
 ZIP_TYPE = "application/zip"
@@ -108,6 +109,7 @@ async def import_event(
     job = ImportJob(
         id=uuid4(),
         user_id=account.id,
+        format=FORMAT,
         strict=options.strict,
         dry_run=options.dry_run,
         archive_storage=storage.name,

@@ -26,8 +26,8 @@ class InvalidKeyError(ValueError):
 
 
 def archive_key(job_id: UUID) -> str:
-    """The private key of an import job's archive."""
-    return f"{PRIVATE_PREFIX}imports/{job_id}/archive.zip"
+    """The private key of an import job's source, whatever format it has."""
+    return f"{PRIVATE_PREFIX}imports/{job_id}/source"
 
 
 def media_key(event_id: int, table: str, row_id: int, field: str, filename: str) -> str:

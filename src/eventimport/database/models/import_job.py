@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Table
+from sqlalchemy import BigInteger, ForeignKey, Table, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from eventimport.database.models.base import Base, FalseByDefault, JsonObject
@@ -13,15 +13,17 @@ from eventimport.database.models.task import Task, TaskKind
 class ImportJob(Task):
     """An import, from the upload on; its row has the id of its task.
 
-    The `archive_…` columns say where its source is stored, the `event_…` columns which event it has
-    committed; `report` is what `Report.summary` returns, with `error_count` after a failure. All
-    findings are in `ImportFinding`.
+    `format` is the name of the source's format; the `archive_…` columns say where the source is
+    stored, the `event_…` columns which event the import has committed. `report` is what
+    `Report.summary` returns, with `error_count` after a failure. All findings are in
+    `ImportFinding`.
     """
 
     __tablename__ = "import_jobs"
     __mapper_args__ = {"polymorphic_identity": TaskKind.IMPORT.value}  # noqa: RUF012 - for SQLAlchemy
 
     id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
+    format: Mapped[str] = mapped_column(server_default=text("'openevent'"))
     file_name: Mapped[str | None]
     archive_storage: Mapped[str | None]
     archive_key: Mapped[str | None]
