@@ -49,9 +49,8 @@ def planned(tmp_path: Path) -> tuple[Plan, Report]:
     report = Report()
     with target.open("rb") as file, Archive.open(file, ArchiveLimits(), report) as archive:
         conference = read_conference(archive, report, lambda *_: None)
-        entries = archive.index
     ids = provisional_ids(conference.counts())
-    return make_plan(conference, ids, "a0000000", entries, report), report
+    return make_plan(conference, ids, "a0000000", report), report
 
 
 def test_it_imports_even_strictly(planned: tuple[Plan, Report]) -> None:

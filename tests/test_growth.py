@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from eventimport.conference import rich_text, values, web_links
+from eventimport.conference import paths, rich_text, values, web_links
 from eventimport.conference.data_urls import decode_data_url
 from eventimport.conference.kinds import Kind
 from eventimport.conference.lengths import read_length
-from eventimport.conference.media_index import MediaIndex
-from eventimport.conference.media_paths import read_source, spellings
+from eventimport.conference.media import MediaIndex, read_source, spellings
 from eventimport.conference.report import Place, Report
 from eventimport.conference.times import read_time
 from eventimport.conference.web_links import read_link
@@ -138,8 +137,8 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "times.read_time": read_time,
     "zones.find_zone": find_zone,
     "lengths.read_length": read_length,
-    "media_paths.read_source": read_source,
-    "media_paths.spellings": lambda text: list(spellings(text)),
+    "media.read_source": read_source,
+    "media.spellings": lambda text: list(spellings(text)),
     **{
         f"web_links.read_link, {site}": lambda text, site=site: read_link(text, site)  # type: ignore[misc]
         for site in (None, *web_links.SITES, web_links.MASTODON)
@@ -148,16 +147,16 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     **{
         f"entry_names.{function.__name__}": function
         for function in (
-            *(entry_names.path_of, entry_names.resolved, entry_names.left_out_because),
-            *(entry_names.is_absolute, entry_names.composed, entry_names.folded),
-            *(entry_names.is_junk, entry_names.document_named, entry_names.shown),
+            *(entry_names.path_of, paths.resolved, entry_names.left_out_because),
+            *(entry_names.is_absolute, paths.composed, paths.folded),
+            *(entry_names.is_junk, entry_names.document_named, paths.shown),
         )
     },
     "rich_text.clean": rich_text.clean,
     "dialect.canonical_key": canonical_key,
     "dialect.translate": lambda text: dialects()[Kind.SESSION].translate({text: text}),
     "wrappings.is_wrapper": lambda text: is_wrapper(text, "sessions"),
-    "media_index.find": lambda text: MediaIndex({"a/b.png": "a/b.png"}, "a/").find(text),
+    "media.find": lambda text: MediaIndex({"a/b.png": "a/b.png"}, "a/").find(text),
     "data_urls.decode_data_url": decode_data_url,
     "report.add": lambda text: Report().warning("a", text, Place(text, 0, text, text), text),
     "media.names.entry_name": entry_name,

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from eventimport.conference.conference import Conference
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Finding, Report
 from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
-from eventimport.formats.openevent.reader import Conference, read_conference
+from eventimport.formats.openevent.reader import read_conference
 
 EVENT: dict[str, Any] = {"id": 1, "name": "Conference", "timezone": "UTC"}
 
@@ -66,11 +67,10 @@ def plan_of(data: bytes, limits: ArchiveLimits | None = None) -> Planned:
     report = Report(max_bytes=2**40, max_places=2**40)
     with Archive.open(io.BytesIO(data), limits or ArchiveLimits(), report) as archive:
         conference = read_conference(archive, report, lambda *_: None)
-        media = archive.index
     ids = provisional_ids(conference.counts())
     # Planning uses the records up; the tests compare them with their rows.
     kept = replace(conference, records={k: [*v] for k, v in conference.records.items()})
-    return Planned(kept, make_plan(conference, ids, "abcd1234", media, report), report)
+    return Planned(kept, make_plan(conference, ids, "abcd1234", report), report)
 
 
 def plan_documents(

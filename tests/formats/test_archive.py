@@ -14,7 +14,7 @@ from tests.formats.bad_archives import BAD_ARCHIVES, PICTURE, SESSIONS, BadArchi
 from tests.formats.odd_archives import ODD_ARCHIVES, OddArchive
 from tests.formats.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
 
-from eventimport.conference.media_index import FoundFile
+from eventimport.conference.media import FoundFile
 from eventimport.conference.report import Occurrence, Report
 from eventimport.formats.bounded_zip.archive import Archive, ArchiveError, ArchiveLimits
 from eventimport.formats.openevent.documents import read_list, read_object

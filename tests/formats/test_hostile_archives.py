@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from tests.formats.planning import EVENT, zip_of
 
+from eventimport.conference.conference import Conference
 from eventimport.conference.id_map import IdMap
 from eventimport.conference.kinds import Kind
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Check, Report, go_on
 from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
-from eventimport.formats.openevent.reader import Conference, read_conference
+from eventimport.formats.openevent.reader import read_conference
 
 MIB = 1024 * 1024
 
@@ -32,11 +33,10 @@ def imported(
     data = zip_of({"event": EVENT, **documents})
     with Archive.open(io.BytesIO(data), limits or ArchiveLimits(), report, check) as archive:
         conference = read_conference(archive, report, lambda *_: None)
-        index = archive.index
     if report.failed(strict=False):
         return conference, None, report
     ids = provisional_ids(conference.counts())
-    return conference, make_plan(conference, ids, "abcd1234", index, report, check=check), report
+    return conference, make_plan(conference, ids, "abcd1234", report, check=check), report
 
 
 def size_of(report: Report) -> int:

@@ -38,13 +38,13 @@ def outcome_of(data: bytes) -> Outcome:
             with Archive.open(io.BytesIO(data), ArchiveLimits(), report) as archive:
                 conference = read_conference(archive, report, lambda *_: None)
                 archive.check_media(report)
-                media = archive.index
+                conference.files = archive.index
         except ArchiveError:
             assert report.errors, "the archive was refused without a word"
             return Outcome(None, report)
         if report.errors:
             return Outcome(None, report)
-        plan = make_plan(conference, provisional_ids(conference.counts()), "a0", media, report)
+        plan = make_plan(conference, provisional_ids(conference.counts()), "a0", report)
     return Outcome(None if report.errors else plan, report)
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from eventimport.conference.conference import Record
 from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.conference.report import SHORT, shortened
 from eventimport.conference.values import label_key, source_key
-from eventimport.formats.openevent.record_reader import SourceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Match:
     """What was found for a reference: `record`, or None; and what there is to say about it, as a
     finding's code and message, or None."""
 
-    record: SourceRecord | None
+    record: Record | None
     code: str | None = None
     message: str | None = None
 
@@ -25,10 +25,10 @@ class _Namesakes:
 
     def __init__(self) -> None:
         self.count = 0
-        self.first: SourceRecord | None = None
-        self.by_label: dict[str, tuple[SourceRecord, int]] = {}
+        self.first: Record | None = None
+        self.by_label: dict[str, tuple[Record, int]] = {}
 
-    def add(self, record: SourceRecord, label: str) -> None:
+    def add(self, record: Record, label: str) -> None:
         self.count += 1
         self.first = self.first or record
         known = self.by_label.get(label)
@@ -39,11 +39,11 @@ class IdMap:
     """The records of one kind by source id and by name. They have their new ids already. A look-up
     takes as long as the reference is, however many records share its id or its name."""
 
-    def __init__(self, kind: Kind, records: list[SourceRecord]) -> None:
+    def __init__(self, kind: Kind, records: list[Record]) -> None:
         self._kind = str(kind).replace("_", " ")
         self._label = LEVELS[kind].label
         self._records = records
-        self._by_key: dict[str, SourceRecord | _Namesakes] = {}
+        self._by_key: dict[str, Record | _Namesakes] = {}
         self._by_label: _Namesakes | None = None
         self._labels: dict[int, str] = {}
         for record in records:
@@ -52,7 +52,7 @@ class IdMap:
             other = self._by_key.setdefault(record.key, record)
             if other is record:
                 continue
-            if isinstance(other, SourceRecord):
+            if isinstance(other, Record):
                 shared = _Namesakes()
                 shared.add(other, self.label_of(other))
                 self._by_key[record.key] = other = shared
@@ -62,7 +62,7 @@ class IdMap:
         """The record of this id; of several, the one of this name, else the first. Without the id,
         or where no record has it, the only one of this name."""
         found = self._by_key.get(key) if key is not None else None
-        if isinstance(found, SourceRecord):
+        if isinstance(found, Record):
             return Match(found)
         if found is not None:
             named = found.by_label.get(label_key(label)) if label is not None else None
@@ -72,7 +72,7 @@ class IdMap:
             return Match(found.first, "ambiguous-reference", message)
         return self._find_by_label(key, label)
 
-    def label_of(self, record: SourceRecord) -> str:
+    def label_of(self, record: Record) -> str:
         """The record's name as names are compared. It is made once: it may be long, and thousands
         of references may lead to it."""
         known = self._labels.get(id(record))
@@ -80,12 +80,12 @@ class IdMap:
             known = self._labels[id(record)] = label_key(record.values.get(self._label, ""))
         return known
 
-    def find_text(self, text: str) -> SourceRecord | None:
+    def find_text(self, text: str) -> Record | None:
         """The record of this id, else the only one of this name."""
         key = source_key(text)
         found = self._by_key.get(key) if key is not None else None
         if found is not None:
-            return found if isinstance(found, SourceRecord) else found.first
+            return found if isinstance(found, Record) else found.first
         named = self._named(text)
         return named[0] if named is not None and named[1] == 1 else None
 
@@ -94,7 +94,7 @@ class IdMap:
         named = self._named(label)
         return named[1] if named is not None else 0
 
-    def _named(self, label: Any) -> tuple[SourceRecord, int] | None:
+    def _named(self, label: Any) -> tuple[Record, int] | None:
         """The first record of this name, and how many have it."""
         if self._by_label is None:
             self._by_label = _Namesakes()

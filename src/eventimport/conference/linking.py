@@ -4,13 +4,13 @@ import re
 from typing import Any, Final
 
 from eventimport.conference import values
+from eventimport.conference.conference import Conference, Record, place_of
 from eventimport.conference.id_map import IdMap, Match
 from eventimport.conference.kinds import LEVELS, Kind, Reference
+from eventimport.conference.paths import shown
 from eventimport.conference.report import SHORT, Check, Report, go_on, shortened
-from eventimport.formats.bounded_zip.names import shown
 from eventimport.formats.openevent.dialect import Dialect, dialects
-from eventimport.formats.openevent.reader import Conference
-from eventimport.formats.openevent.record_reader import SourceRecord, place_of, same
+from eventimport.formats.openevent.record_reader import same
 
 MAX_NAMES: Final = 1_000
 """Characters of a text with several names; longer texts are not split."""
@@ -27,7 +27,7 @@ class Linker:
         self._report = report
         self._dialects: dict[Kind, Dialect] = dialects()
         self._maps: dict[Kind, IdMap] = {}
-        self._plain: dict[Kind, dict[int, SourceRecord]] = {kind: {} for kind in Kind}
+        self._plain: dict[Kind, dict[int, Record]] = {kind: {} for kind in Kind}
 
     def link(self) -> set[tuple[int, int]]:
         """Set the foreign keys of all sessions; return the links (session id, speaker id)."""
@@ -62,7 +62,7 @@ class Linker:
                     session.keep(reference.field, rest)
 
     def _only_one(
-        self, reference: Reference, raw: list[Any], session: SourceRecord, entry: str
+        self, reference: Reference, raw: list[Any], session: Record, entry: str
     ) -> tuple[Any, list[Any]]:
         """The reference in a list of them, and those that cannot be followed."""
         given = [item for item in raw if item not in (None, "", {}, [])]
@@ -83,7 +83,7 @@ class Linker:
             links.add((record.new_id, target.new_id))
         return links
 
-    def _many(self, kind: Kind, name: str) -> list[tuple[SourceRecord, SourceRecord]]:
+    def _many(self, kind: Kind, name: str) -> list[tuple[Record, Record]]:
         reference = next(ref for ref in LEVELS[kind].references if ref.field == name)
         entry = self._conference.entries[kind]
         pairs = []
@@ -111,9 +111,7 @@ class Linker:
                 record.keep(name, kept)
         return pairs
 
-    def _split(
-        self, reference: Reference, raw: list[Any], record: SourceRecord, entry: str
-    ) -> list[Any]:
+    def _split(self, reference: Reference, raw: list[Any], record: Record, entry: str) -> list[Any]:
         """The references of a list, of which one text may hold several names."""
         result: list[Any] = []
         known = self._map(reference.kind)
@@ -131,8 +129,8 @@ class Linker:
         return result
 
     def _resolve(
-        self, reference: Reference, raw: Any, record: SourceRecord, entry: str
-    ) -> tuple[SourceRecord | None, Any]:
+        self, reference: Reference, raw: Any, record: Record, entry: str
+    ) -> tuple[Record | None, Any]:
         """The record that is meant, and what the reference says but that record does not."""
         # References that say the same are one object, which lives as long as its records do.
         plain = self._plain[reference.kind]
@@ -145,8 +143,8 @@ class Linker:
         return target, rest
 
     def _look_up(
-        self, reference: Reference, raw: Any, record: SourceRecord, entry: str
-    ) -> tuple[SourceRecord | None, Any, bool]:
+        self, reference: Reference, raw: Any, record: Record, entry: str
+    ) -> tuple[Record | None, Any, bool]:
         """As `_resolve`, and whether there was a finding."""
         kind = reference.kind
         nested: dict[str, Any] = {}
@@ -202,7 +200,7 @@ class Linker:
         kind: Kind,
         nested: dict[str, Any],
         left_over: dict[str, Any],
-        target: SourceRecord,
+        target: Record,
     ) -> dict[str, Any]:
         said, zone = target.values, self._conference.zone
         rest = {

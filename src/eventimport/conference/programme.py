@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from eventimport.conference.conference import Conference, Record, place_of
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Check, Report, go_on, shortened
-from eventimport.formats.openevent.reader import Conference
-from eventimport.formats.openevent.record_reader import SourceRecord, place_of
 
 PUBLIC_STATES: Final = frozenset({"", "accepted", "confirmed"})
 """States of sessions that everyone sees."""
@@ -60,9 +59,7 @@ class _Programme:
                     place = place_of(record, entry, "ends_at")
                     self._report.warning("ends-before-start", message, place, str(ends))
 
-    def _check_times(
-        self, session: SourceRecord, first: datetime | None, last: datetime | None
-    ) -> None:
+    def _check_times(self, session: Record, first: datetime | None, last: datetime | None) -> None:
         starts, ends = session.values.get("starts_at"), session.values.get("ends_at")
         if starts is None:
             if ends is not None:
@@ -84,7 +81,7 @@ class _Programme:
             message = "the session goes on long after the event"
             self._warn("outside-event", message, session, "ends_at")
 
-    def _check_visibility(self, session: SourceRecord) -> None:
+    def _check_visibility(self, session: Record) -> None:
         if "deleted_at" in session.values or _is_shown(session):
             return
         state = session.values.get("state", "")
@@ -93,14 +90,14 @@ class _Programme:
         self._report.warning("hidden-session", message, place, state)
 
     def _check_bookings(
-        self, shown: Mapping[int, SourceRecord], links: Iterable[tuple[int, int]]
+        self, shown: Mapping[int, Record], links: Iterable[tuple[int, int]]
     ) -> None:
-        in_room: dict[int, list[SourceRecord]] = defaultdict(list)
+        in_room: dict[int, list[Record]] = defaultdict(list)
         for session in shown.values():
             room = session.foreign_keys.get("microlocation_id")
             if room is not None:
                 in_room[room].append(session)
-        of_speaker: dict[int, list[SourceRecord]] = defaultdict(list)
+        of_speaker: dict[int, list[Record]] = defaultdict(list)
         for session_id, speaker_id in sorted(links):
             if session_id in shown:
                 of_speaker[speaker_id].append(shown[session_id])
@@ -124,18 +121,18 @@ class _Programme:
                         code, message, place_of(other, self._entry), names.get(key)
                     )
 
-    def _warn(self, code: str, message: str, session: SourceRecord, field: str) -> None:
+    def _warn(self, code: str, message: str, session: Record, field: str) -> None:
         value = session.values.get(field)
         place = place_of(session, self._entry, field)
         self._report.warning(code, message, place, value and value.isoformat())
 
 
-def _is_shown(session: SourceRecord) -> bool:
+def _is_shown(session: Record) -> bool:
     state = session.values.get("state") or ""
     return "deleted_at" not in session.values and state in PUBLIC_STATES
 
 
-def _overlaps(sessions: list[SourceRecord]) -> Iterable[tuple[SourceRecord, SourceRecord]]:
+def _overlaps(sessions: list[Record]) -> Iterable[tuple[Record, Record]]:
     """Sessions that begin while an earlier one goes on, each with the one that goes on longest."""
     timed = sorted(
         (
@@ -145,7 +142,7 @@ def _overlaps(sessions: list[SourceRecord]) -> Iterable[tuple[SourceRecord, Sour
         ),
         key=lambda item: item[:3],
     )
-    latest: tuple[datetime, SourceRecord] | None = None
+    latest: tuple[datetime, Record] | None = None
     for starts, ends, _, session in timed:
         if ends <= starts:
             continue

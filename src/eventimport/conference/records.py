@@ -55,13 +55,13 @@ CODES: Final = frozenset({"color", "email", "font_color", "length", "mobile", "s
 _CONFIG = ConfigDict(coerce_numbers_to_str=True, extra="forbid")
 
 
-class Record(TypedDict, total=False):
-    """What all records may have: when they were deleted, where the archive comes from."""
+class Common(TypedDict, total=False):
+    """What all records may have: when they were deleted."""
 
     deleted_at: datetime
 
 
-class Event(Record, total=False):
+class Event(Common, total=False):
     """The event itself; its copyright, speakers call and social links are records of their own."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -95,7 +95,7 @@ class Event(Record, total=False):
     schedule_published_on: datetime
 
 
-class EventCopyright(Record, total=False):
+class EventCopyright(Common, total=False):
     """Who holds the rights to the event's content, and under which licence it is."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -108,7 +108,7 @@ class EventCopyright(Record, total=False):
     logo_url: Image
 
 
-class SpeakersCall(Record, total=False):
+class SpeakersCall(Common, total=False):
     """The call for proposals."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -120,7 +120,7 @@ class SpeakersCall(Record, total=False):
     privacy: str
 
 
-class SocialLink(Record, total=False):
+class SocialLink(Common, total=False):
     """A page of the event's elsewhere."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -129,7 +129,7 @@ class SocialLink(Record, total=False):
     link: Link
 
 
-class CustomForm(Record, total=False):
+class CustomForm(Common, total=False):
     """One field of the form that proposers, speakers or attendees fill in."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -147,7 +147,7 @@ class CustomForm(Record, total=False):
     max: Integer
 
 
-class Microlocation(Record, total=False):
+class Microlocation(Common, total=False):
     """A room, a stage, a hall."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -161,7 +161,7 @@ class Microlocation(Record, total=False):
     hidden_in_scheduler: bool
 
 
-class Sponsor(Record, total=False):
+class Sponsor(Common, total=False):
     """A sponsor; `level` orders them, 1 first."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -174,7 +174,7 @@ class Sponsor(Record, total=False):
     logo_url: Image
 
 
-class Speaker(Record, total=False):
+class Speaker(Common, total=False):
     """A person who speaks at one or more sessions."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -206,7 +206,7 @@ class Speaker(Record, total=False):
     is_featured: bool
 
 
-class Track(Record, total=False):
+class Track(Common, total=False):
     """A thread of the programme; colours are as CSS writes them."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -220,7 +220,7 @@ class Track(Record, total=False):
     position: Integer
 
 
-class SessionType(Record, total=False):
+class SessionType(Common, total=False):
     """Talk, workshop, …; `length` is hours and minutes, as in 01:30."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]
@@ -230,7 +230,7 @@ class SessionType(Record, total=False):
     position: Integer
 
 
-class Session(Record, total=False):
+class Session(Common, total=False):
     """One entry of the programme."""
 
     __pydantic_config__ = _CONFIG  # type: ignore[misc]

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from eventimport.formats.bounded_zip.names import document_named
-
 EXCERPT = 200
 """Characters of a value, a title or a name that a finding quotes."""
 
@@ -164,6 +162,10 @@ class Finding:
         return result
 
 
+def _is_any_entry(_: str) -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Report:
     """The findings of one import, by cause. It keeps at most `limit` of them, and at most
@@ -172,6 +174,8 @@ class Report:
     limit: int = 10_000
     max_bytes: int = 1024 * 1024
     max_places: int = MAX_PLACES
+    is_document: Callable[[str], bool] = field(default=_is_any_entry)
+    """Whether an entry of this name is a document of the source's format."""
     totals: Counter[Severity] = field(default_factory=Counter)
     _found: dict[tuple[str, ...], Finding] = field(default_factory=dict)
     _yielding: list[tuple[str, ...]] = field(default_factory=list)
@@ -194,7 +198,7 @@ class Report:
         self.totals[severity] += count
         where = place or Place()
         message = shortened(message, MAX_MESSAGE)
-        key = _cause(severity, code, group if group is not None else message, where)
+        key = self._cause(severity, code, group if group is not None else message, where)
         known = self._found.get(key)
         if known is not None:
             known.count += count
@@ -203,6 +207,19 @@ class Report:
         elif severity is Severity.ERROR or not self._full:
             quoted = excerpt(value)
             self._keep(key, Finding(severity, code, message, where.bounded(), quoted, count))
+
+    def _cause(self, severity: Severity, code: str, message: str, place: Place) -> tuple[str, ...]:
+        entry = (place.entry or "")[:EXCERPT]
+        whole_entry = place.record is None and place.field is None and place.line is None
+        if whole_entry and not self.is_document(entry):
+            entry = ""
+        return (
+            severity,
+            code,
+            entry,
+            _INDEX.sub("…", (place.field or "")[:EXCERPT]),
+            _VARIABLE.sub("…", message),
+        )
 
     def _list(self, finding: Finding, occurrence: Occurrence) -> None:
         size = _size(occurrence.as_dict(finding.message))
@@ -304,20 +321,6 @@ def first_of(findings: list[Finding]) -> list[Finding]:
             break
         first.append(finding)
     return first
-
-
-def _cause(severity: Severity, code: str, message: str, place: Place) -> tuple[str, ...]:
-    entry = (place.entry or "")[:EXCERPT]
-    whole_entry = place.record is None and place.field is None and place.line is None
-    if whole_entry and document_named(entry.rpartition("/")[2]) is None:
-        entry = ""
-    return (
-        severity,
-        code,
-        entry,
-        _INDEX.sub("…", (place.field or "")[:EXCERPT]),
-        _VARIABLE.sub("…", message),
-    )
 
 
 def _size(described: dict[str, Any]) -> int:

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from eventimport.conference.media_plan import PlannedMedia
-from eventimport.conference.plan import Plan, RecordRows
+from eventimport.conference.plan import Plan, PlannedMedia, RecordRows
 from eventimport.conference.report import Report
 from eventimport.database.media_findings import add_finding
 from eventimport.database.media_records import FileRecords, uses_of

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from eventimport.conference.media_plan import PlannedMedia
-from eventimport.conference.plan import Plan, TableRows
+from eventimport.conference.plan import Plan, PlannedMedia, TableRows
 from eventimport.database.models import MediaOutcome
 from eventimport.database.tasks import Lease
 from eventimport.imports.early_media import EarlyItem

@@ -5,7 +5,6 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from eventimport.conference.media_index import MediaIndex
+from eventimport.conference.conference import Conference
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Report
 from eventimport.database.endings import succeed
@@ -26,7 +25,7 @@ from eventimport.database.media_findings import with_media_findings
 from eventimport.database.objects import use_objects
 from eventimport.database.tasks import Lease, update_import
 from eventimport.formats.bounded_zip.archive import Archive, ArchiveError
-from eventimport.formats.openevent.reader import Conference, read_conference
+from eventimport.formats.openevent.reader import read_conference
 from eventimport.imports.attempt import Attempt
 from eventimport.imports.early_media import (
     EarlyMedia,
@@ -49,14 +48,6 @@ from eventimport.storage.materialize import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read of an archive: its conference, and its other files."""
-
-    conference: Conference
-    files: MediaIndex
 
 
 async def import_archive(resources: Resources, attempt: Attempt) -> None:
@@ -133,10 +124,10 @@ async def finish(resources: Resources, attempt: Attempt) -> None:
 async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
     """Read the archive, draw the ids, and plan every row. Raises ImportFailedError."""
     lease = attempt.lease
-    reading = await _read(resources, attempt, report)
+    conference = await _read(resources, attempt, report)
     attempt.enter("planning", "Planning the event")
     _check(report, lease)
-    counts = reading.conference.counts()
+    counts = conference.counts()
     if lease.dry_run:
         ids = provisional_ids(counts)
     else:
@@ -144,19 +135,17 @@ async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
             ids = await draw_ids(connection, counts)
     identifier = new_identifier()
     plan = await attempt.in_thread(
-        lambda: make_plan(
-            reading.conference, ids, identifier, reading.files, report, check=attempt.check
-        )
+        lambda: make_plan(conference, ids, identifier, report, check=attempt.check)
     )
     _check(report, lease)
     return plan
 
 
-async def _read(resources: Resources, attempt: Attempt, report: Report) -> Reading:
+async def _read(resources: Resources, attempt: Attempt, report: Report) -> Conference:
     lease = attempt.lease
     storage = resources.storages.get(lease.archive_storage)
 
-    def read(path: Path) -> Reading:
+    def read(path: Path) -> Conference:
         with (
             path.open("rb") as file,
             Archive.open(file, resources.settings.archive_limits, report, attempt.check) as archive,
@@ -164,7 +153,8 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Readi
             conference = read_conference(archive, report, attempt.tell)
             # A medium that cannot be read must be known of before there is an event.
             archive.check_media(report)
-            return Reading(conference, archive.index)
+            conference.files = archive.index
+            return conference
 
     try:
         async for trial in AsyncRetrying(

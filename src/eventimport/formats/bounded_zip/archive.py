@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from eventimport.conference.media_index import MediaIndex
+from eventimport.conference.media import MediaIndex
+from eventimport.conference.paths import resolved
 from eventimport.conference.report import Check, Report, go_on
 from eventimport.formats.bounded_zip.directory import ZIP_MAGIC, read_directory
 from eventimport.formats.bounded_zip.entries import Entry, Refusal, find_entries
@@ -18,7 +19,7 @@ from eventimport.formats.bounded_zip.inflating import (
     DictionaryTooLargeError,
     inflate,
 )
-from eventimport.formats.bounded_zip.names import resolved
+from eventimport.formats.bounded_zip.names import document_named
 from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 from eventimport.formats.openevent.layout import Layout, NoEventError, find_layout
 
@@ -85,6 +86,7 @@ class Archive:
         Every entry that is left out is reported. Raises ArchiveError, its finding in the report
         too, if the zip cannot be used at all, and OSError if the file cannot be read.
         """
+        report.is_document = _is_document
         try:
             directory = read_directory(file, limits)
             entries = find_entries(file, directory, limits, report)
@@ -189,6 +191,10 @@ class Archive:
                 "together. The limit is set by MAX_INFLATED_BYTES."
             )
             raise ArchiveError("archive-too-large", message, entry.place)
+
+
+def _is_document(entry: str) -> bool:
+    return document_named(entry.rpartition("/")[2]) is not None
 
 
 def _inflated(file: BinaryIO, entry: Entry, limits: ArchiveLimits) -> Iterator[bytes]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from io import SEEK_END
 from typing import BinaryIO, Final
 
+from eventimport.conference.paths import shown
 from eventimport.conference.report import Place
-from eventimport.formats.bounded_zip.names import Name, decoded_name, shown
+from eventimport.formats.bounded_zip.names import Name, decoded_name
 from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 
 ZIP_MAGIC: Final = b"PK\x03\x04"

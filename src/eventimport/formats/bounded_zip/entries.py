@@ -5,16 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from eventimport.conference.paths import shown
 from eventimport.conference.report import Place, Report
 from eventimport.formats.bounded_zip.directory import Directory, Member, locate
 from eventimport.formats.bounded_zip.inflating import METHOD_NAMES, METHODS
-from eventimport.formats.bounded_zip.names import (
-    is_absolute,
-    is_junk,
-    left_out_because,
-    path_of,
-    shown,
-)
+from eventimport.formats.bounded_zip.names import is_absolute, is_junk, left_out_because, path_of
 from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000

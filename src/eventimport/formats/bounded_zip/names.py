@@ -2,7 +2,6 @@
 document a name stands for."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,9 +54,6 @@ _COPY: Final = re.compile(
 )
 _COPY_OF: Final = re.compile(r"^(?:copy|kopie|copie|copia) (?:of|von|de|di) ")
 _DRIVE: Final = re.compile(r"[A-Za-z]:(?=/)")
-_LONGEST_RUN: Final = 30
-"""Combining marks after one letter: the bound of Unicode's stream-safe text format."""
-
 _LONGEST_DOCUMENT_NAME: Final = 100
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _JUNK: Final = frozenset(
@@ -115,17 +111,6 @@ def path_of(name: str) -> str:
     return "/".join(part for part in slashed.split("/") if part not in {"", "."})
 
 
-def resolved(path: str) -> str:
-    """The path without `..`, but for those at its beginning that lead out of the archive."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == ".." and parts and parts[-1] != "..":
-            parts.pop()
-        elif part not in {"", "."}:
-            parts.append(part)
-    return "/".join(parts)
-
-
 def left_out_because(name: str) -> str | None:
     """Why an entry of this name is left out; None if it is not."""
     if not name:
@@ -141,28 +126,6 @@ def is_absolute(name: str) -> bool:
     """Whether the name begins with a slash or a drive."""
     slashed = name.replace("\\", "/")
     return slashed.startswith("/") or bool(_DRIVE.match(slashed))
-
-
-def composed(path: str) -> str:
-    """The path in Unicode's composed form (NFC). A path that holds longer runs of combining marks
-    than any language writes stays as it is: sorting a run takes time squared."""
-    if path.isascii() or _has_long_run(path):
-        return path
-    return unicodedata.normalize("NFC", path)
-
-
-def _has_long_run(text: str) -> bool:
-    run = 0
-    for character in text:
-        run = run + 1 if unicodedata.combining(character) else 0
-        if run > _LONGEST_RUN:
-            return True
-    return False
-
-
-def folded(path: str) -> str:
-    """The path as it is compared with others if case and Unicode's forms do not count."""
-    return composed(composed(path).casefold())
 
 
 def is_junk(path: str) -> bool:
@@ -193,9 +156,3 @@ def document_named(base: str) -> tuple[str, int] | None:
     stem = _SEPARATORS.sub("", _EXTENSIONS.sub("", stem))
     guess = _BY_LETTERS.get(stem) or _GUESSED_BY_LETTERS.get(stem)
     return (guess, 2) if guess is not None else None
-
-
-def shown(name: str) -> str:
-    """The name as it may stand in a report: control characters escaped, and not too long."""
-    escaped = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], name)
-    return escaped if len(escaped) <= 200 else escaped[:200] + "…"

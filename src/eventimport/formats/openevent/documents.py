@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
+from eventimport.conference.paths import shown
 from eventimport.conference.report import EXCERPT, Place, Report, Severity, title_of
 from eventimport.formats.bounded_json.checks import (
     UNSTORABLE_ESCAPE,
@@ -18,7 +19,6 @@ from eventimport.formats.bounded_json.checks import (
 from eventimport.formats.bounded_json.reader import JsonReader
 from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
 from eventimport.formats.bounded_zip.archive import Archive, ArchiveError
-from eventimport.formats.bounded_zip.names import shown
 from eventimport.formats.openevent.wrappings import (
     HOW_WORDS,
     How,

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from eventimport.conference.paths import folded, resolved, shown
 from eventimport.conference.report import Place, Report, Severity
 from eventimport.formats.bounded_zip.entries import HOSTILE, Entry, Refusal
-from eventimport.formats.bounded_zip.names import document_named, folded, path_of, resolved, shown
+from eventimport.formats.bounded_zip.names import document_named, path_of
 from eventimport.formats.limits import ArchiveError
 
 _BESIDES: Final = frozenset({"meta", "config"})

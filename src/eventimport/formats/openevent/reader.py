@@ -4,11 +4,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from eventimport.conference import values
+from eventimport.conference.conference import Conference, Record, place_of
 from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, Kind
 from eventimport.conference.report import Place, Report, Severity
 from eventimport.conference.zones import find_zone, zone
@@ -17,7 +16,7 @@ from eventimport.formats.bounded_zip.archive import Archive
 from eventimport.formats.bounded_zip.names import document_named
 from eventimport.formats.openevent.dialect import canonical_key
 from eventimport.formats.openevent.documents import read_list, read_object
-from eventimport.formats.openevent.record_reader import RecordReader, SourceRecord, place_of
+from eventimport.formats.openevent.record_reader import RecordReader
 from eventimport.formats.openevent.wrappings import flattened, is_references, records_in
 
 Progress = Callable[[str, int, int], None]
@@ -28,25 +27,6 @@ _LISTS: Final = frozenset(level.document for level in IMPORT_ORDER) - {"event"}
 LANGUAGE_KEYS: Final = ("language", "locale", "lang", "default_language", "content_locale")
 EVERY: Final = 250
 """Progress is told once in so many records."""
-
-
-@dataclass(slots=True)
-class Conference:
-    """The records of an archive by kind, each kind sorted by source id. `entries` names the entry
-    that a kind was read from; `zone` is the event's time zone."""
-
-    records: dict[Kind, list[SourceRecord]] = field(default_factory=dict)
-    entries: dict[Kind, str] = field(default_factory=dict)
-    zone: tzinfo = UTC
-
-    @property
-    def event(self) -> SourceRecord:
-        """The one event. Raises IndexError where the archive has none that can be read."""
-        return self.records[Kind.EVENT][0]
-
-    def counts(self) -> dict[str, int]:
-        """How many records each table will get."""
-        return {level.table: len(self.records.get(level.kind, ())) for level in IMPORT_ORDER}
 
 
 def read_conference(archive: Archive, report: Report, progress: Progress) -> Conference:
@@ -62,7 +42,7 @@ class _ConferenceReader:
         self._progress = progress
         self._reader = RecordReader(report, archive.limits.texts)
         self._zone_name: str | None = None
-        self._conference = Conference()
+        self._conference = Conference(files=archive.index)
         self._nested: dict[str, list[dict[str, Any]]] = {}
         self._bad_forms: dict[str, list[Any]] = {}
 
@@ -195,7 +175,7 @@ class _ConferenceReader:
                 message += ", because the event has no known time zone"
                 self._report.warning("no-offset", message, Place(entry))
 
-    def _read_nested(self, kind: Kind, raw: Any, event: SourceRecord, entry: str) -> None:
+    def _read_nested(self, kind: Kind, raw: Any, event: Record, entry: str) -> None:
         if isinstance(raw, dict):
             record = self._reader.read(kind, raw, 0, entry)
             if record.values or record.extra:
@@ -209,7 +189,7 @@ class _ConferenceReader:
                 raw,
             )
 
-    def _read_nested_links(self, raw: Any, event: SourceRecord, entry: str) -> None:
+    def _read_nested_links(self, raw: Any, event: Record, entry: str) -> None:
         links = self._conference.records[Kind.SOCIAL_LINK]
         rejected = []
         for index, item in enumerate(raw if isinstance(raw, list) else [raw]):
@@ -230,7 +210,7 @@ class _ConferenceReader:
                 rejected,
             )
 
-    def _keep_document(self, name: str, event: SourceRecord) -> None:
+    def _keep_document(self, name: str, event: Record) -> None:
         """`meta` and `config` have no table: they are kept with the event. A broken one is not
         worth failing an import for."""
         if name not in self._archive.documents:
@@ -264,7 +244,7 @@ class _ConferenceReader:
             if index % EVERY == 0:
                 self._progress(f"Reading {label}", len(records), 0)
 
-    def _read_forms(self, raw: dict[str, Any], index: int, entry: str) -> Iterable[SourceRecord]:
+    def _read_forms(self, raw: dict[str, Any], index: int, entry: str) -> Iterable[Record]:
         """A form is a row for each of its fields, or, in older archives, one record that holds
         `session_form` and `speaker_form`: JSON in a string, a field's name leading to two flags."""
         fields, left_over = self._reader.translate(Kind.CUSTOM_FORM, raw)
@@ -325,14 +305,12 @@ class _ConferenceReader:
             )
             self._report.repair("session-types-derived", message, Place(entry))
 
-    def _without_repetitions(
-        self, kind: Kind, records: list[SourceRecord]
-    ) -> Iterable[SourceRecord]:
+    def _without_repetitions(self, kind: Kind, records: list[Record]) -> Iterable[Record]:
         # The rows of a form share the id of the form that they were one of.
         if kind is Kind.CUSTOM_FORM or len({record.key for record in records}) == len(records):
             return list(records)
         shared = Counter(record.key for record in records)
-        kept: list[SourceRecord] = []
+        kept: list[Record] = []
         seen: set[tuple[str | None, bytes]] = set()
         keys: set[str] = set()
         entry = self._conference.entries[kind]
@@ -355,7 +333,7 @@ class _ConferenceReader:
         return kept
 
 
-def _digest(record: SourceRecord) -> bytes:
+def _digest(record: Record) -> bytes:
     """What the record says, in short: so that records of one id need not be compared in pairs."""
     said = [record.values, record.extra, record.references]
     text = json.dumps(said, default=repr, sort_keys=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock
 from typing import Any, Final
@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from eventimport.conference import rich_text, values, web_links
+from eventimport.conference.conference import Record, place_of
 from eventimport.conference.kinds import LEVELS, SHAPES, Kind
 from eventimport.conference.lengths import parse_length, read_length
+from eventimport.conference.paths import shown
 from eventimport.conference.records import Shape
-from eventimport.conference.report import Place, Report, Severity, title_of
+from eventimport.conference.report import Place, Report, Severity
 from eventimport.conference.times import in_zone, is_repeated, local_gap, read_time
 from eventimport.conference.zones import find_zone, zone
-from eventimport.formats.bounded_zip.names import shown
 from eventimport.formats.openevent.dialect import (
     ADMINISTRATION,
     BESIDES_FIELDS,
@@ -78,28 +79,6 @@ PROBLEMS: Final = {
 """What a value is not, by the first word of the validator's error."""
 
 WITHOUT_LABEL: Final = frozenset({Kind.EVENT_COPYRIGHT, Kind.SPEAKERS_CALL})
-
-
-@dataclass(slots=True)
-class SourceRecord:
-    """A record, and where it stood: `index` counts from 0 in its document. `key` is its id as the
-    id map knows it; `values` are the canonical fields that have one; `extra` is what the canonical
-    vocabulary does not name, or could not take; `references` are the raw references, and records
-    of other kinds that it holds. The planner adds `new_id`, and the foreign keys."""
-
-    index: int
-    key: str | None
-    values: dict[str, Any]
-    extra: dict[str, Any]
-    references: dict[str, Any]
-    new_id: int = 0
-    foreign_keys: dict[str, int] = field(default_factory=dict)
-
-    def keep(self, name: str, value: Any) -> None:
-        """Put a value in `extra`, beside whatever has that name there already."""
-        while name in self.extra:
-            name += "_"
-        self.extra[name] = value
 
 
 @dataclass(slots=True)
@@ -175,11 +154,11 @@ class RecordReader:
 
     def read(  # noqa: PLR0912 - one for each sort of field
         self, kind: Kind, raw: dict[str, Any], index: int, entry: str
-    ) -> SourceRecord:
+    ) -> Record:
         """Read one object. Reports every repair, and every value that does not fit its column."""
         fields, extra = self.translate(kind, raw)
         source_id = fields.pop("id", None)
-        record = SourceRecord(index, values.source_key(source_id), fields, extra, {})
+        record = Record(index, values.source_key(source_id), fields, extra, {})
         for name in self._reference_fields[kind]:
             if name in fields:
                 record.references[name] = self._shared(fields.pop(name))
@@ -210,7 +189,7 @@ class RecordReader:
         self._validate(kind, record, entry)
         return record
 
-    def keep_document(self, name: str, content: Any, record: SourceRecord, entry: str) -> None:
+    def keep_document(self, name: str, content: Any, record: Record, entry: str) -> None:
         """Keep a document that has no table with a record."""
         record.keep(name, content)
         self._kept_keys[Kind.EVENT, name] = KeptKey(Place(entry), None, administrative=True)
@@ -247,7 +226,7 @@ class RecordReader:
             place = Place(entries[Kind.EVENT])
             self._report.add(Severity.WARNING, "administration", message, place, count=len(names))
 
-    def _note_keys(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+    def _note_keys(self, kind: Kind, record: Record, entry: str) -> None:
         for key, value in record.extra.items():
             kept = self._kept_keys.get((kind, key))
             if kept is not None:
@@ -260,7 +239,7 @@ class RecordReader:
                     administrative=canonical_key(key) in ADMINISTRATION,
                 )
 
-    def check_label(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+    def check_label(self, kind: Kind, record: Record, entry: str) -> None:
         """Report a record without a name: people cannot find it."""
         label = LEVELS[kind].label
         if kind not in WITHOUT_LABEL and not record.values.get(label):
@@ -287,7 +266,7 @@ class RecordReader:
                 self._references[words] = raw
         return known
 
-    def _drop_repeated_references(self, record: SourceRecord) -> None:
+    def _drop_repeated_references(self, record: Record) -> None:
         """`track_id` beside `track` only says the same again."""
         for key, value in list(record.extra.items()):
             taken = record.references.get(canonical_key(key).removesuffix("_id"))
@@ -297,7 +276,7 @@ class RecordReader:
                 if known is not None and known == values.source_key(value):
                     del record.extra[key]
 
-    def _prepare(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+    def _prepare(self, kind: Kind, record: Record, entry: str) -> None:
         """Make texts of what stands in their place, and decode character references in titles."""
         shape = SHAPES[kind]
         given = record.values
@@ -310,7 +289,7 @@ class RecordReader:
             elif name in shape.texts and not isinstance(value, int):
                 self._make_text(shape, record, name, entry)
 
-    def _decode(self, record: SourceRecord, name: str, value: str, entry: str) -> None:
+    def _decode(self, record: Record, name: str, value: str, entry: str) -> None:
         decoded = rich_text.decode_references(value)
         if decoded != value:
             record.values[name] = decoded
@@ -319,7 +298,7 @@ class RecordReader:
                 "character-references", message, place_of(record, entry, name), value
             )
 
-    def _make_text(self, shape: Shape, record: SourceRecord, name: str, entry: str) -> None:
+    def _make_text(self, shape: Shape, record: Record, name: str, entry: str) -> None:
         value = record.values[name]
         if isinstance(value, float):
             if value.is_integer() and name not in shape.media and name not in shape.links:
@@ -358,7 +337,7 @@ class RecordReader:
             )
             self._report.warning("translated", message, place, text)
 
-    def _read_length(self, record: SourceRecord, entry: str) -> None:
+    def _read_length(self, record: Record, entry: str) -> None:
         given = record.values["length"]
         found = read_length(given)
         if found is None:
@@ -372,7 +351,7 @@ class RecordReader:
         elif found.text != given:
             self._report.repair("length", f"the length was read as “{found.text}”", place, given)
 
-    def _read_times(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+    def _read_times(self, kind: Kind, record: Record, entry: str) -> None:
         local = self.zone
         if kind is Kind.SPEAKERS_CALL and isinstance(record.values.get("timezone"), str):
             local = self._read_zone(record, entry)
@@ -384,7 +363,7 @@ class RecordReader:
     def _read_time(  # noqa: PLR0917 - what a time depends on
         self,
         kind: Kind,
-        record: SourceRecord,
+        record: Record,
         name: str,
         entry: str,
         local: tzinfo,
@@ -452,7 +431,7 @@ class RecordReader:
             self.year = read.year
         return moved
 
-    def _whole_day(self, record: SourceRecord, name: str, day: date, entry: str) -> datetime:
+    def _whole_day(self, record: Record, name: str, day: date, entry: str) -> datetime:
         """The beginning of a day, or its last minute if something ends on it."""
         at = clock(23, 59) if name == "ends_at" else clock(0)
         message = f"a date without a time; it was read as {at:%H:%M} on that day"
@@ -466,7 +445,7 @@ class RecordReader:
             return False
         return abs(time.year - self.year) > MAX_YEARS
 
-    def _read_zone(self, record: SourceRecord, entry: str) -> tzinfo:
+    def _read_zone(self, record: Record, entry: str) -> tzinfo:
         given = record.values["timezone"]
         found = find_zone(given)
         if found is None:
@@ -478,7 +457,7 @@ class RecordReader:
             self._report.repair("timezone", message, place_of(record, entry, "timezone"), given)
         return zone(found.name)
 
-    def _read_deletion(self, record: SourceRecord, entry: str) -> None:
+    def _read_deletion(self, record: Record, entry: str) -> None:
         given = record.values.pop("deleted_at")
         if (isinstance(given, str) and given.strip().casefold() in NOT_DELETED) or not given:
             return
@@ -491,7 +470,7 @@ class RecordReader:
             "deleted-record", message, place_of(record, entry, "deleted_at"), given
         )
 
-    def _read_state(self, record: SourceRecord, entry: str) -> None:
+    def _read_state(self, record: Record, entry: str) -> None:
         given = record.values["state"]
         if not isinstance(given, str):
             return
@@ -503,7 +482,7 @@ class RecordReader:
             place = place_of(record, entry, "state")
             self._report.repair("state", message, place, given)
 
-    def _clean(self, record: SourceRecord, name: str, entry: str) -> None:
+    def _clean(self, record: Record, name: str, entry: str) -> None:
         text = record.values[name]
         if not isinstance(text, str) or "<" not in text:
             return
@@ -524,7 +503,7 @@ class RecordReader:
             message = f"HTML that is not allowed was removed: “{found.removed}”; {kept}"
             self._report.warning("html-removed", message, place, text)
 
-    def _read_link(self, kind: Kind, record: SourceRecord, name: str, entry: str) -> None:
+    def _read_link(self, kind: Kind, record: Record, name: str, entry: str) -> None:
         original = given = record.values[name]
         if isinstance(given, int) and not isinstance(given, bool):
             # The same digits as text are treated alike.
@@ -561,7 +540,7 @@ class RecordReader:
             message = f"the link was read as “{record.values[name]}”"
             self._report.repair("link", message, place, given)
 
-    def _check_medium(self, record: SourceRecord, name: str, entry: str) -> None:
+    def _check_medium(self, record: Record, name: str, entry: str) -> None:
         value = record.values[name]
         if not isinstance(value, str):
             self._set_aside(record, name, entry, "neither a path nor a link")
@@ -573,7 +552,7 @@ class RecordReader:
         elif not values.is_media_source(value):
             self._set_aside(record, name, entry, "neither a path nor a link")
 
-    def _validate(self, kind: Kind, record: SourceRecord, entry: str) -> None:
+    def _validate(self, kind: Kind, record: Record, entry: str) -> None:
         validate = SHAPES[kind].validate
         try:
             record.values = validate(record.values)
@@ -586,7 +565,7 @@ class RecordReader:
 
     def _set_aside(
         self,
-        record: SourceRecord,
+        record: Record,
         name: str,
         entry: str,
         why: str,
@@ -597,9 +576,7 @@ class RecordReader:
         place = place_of(record, entry, name)
         self._report.warning(code, f"{why}; the value is kept in `extra`", place, value)
 
-    def _warn(
-        self, code: str, message: str, record: SourceRecord, entry: str, field_name: str
-    ) -> None:
+    def _warn(self, code: str, message: str, record: Record, entry: str, field_name: str) -> None:
         self._report.warning(code, message, place_of(record, entry, field_name))
 
 
@@ -644,8 +621,3 @@ def _shown(time: datetime) -> str:
     offset = time.strftime("%z")
     shown = f"{time:%Y-%m-%d %H:%M}"
     return f"{shown} {offset[:3]}:{offset[3:5]}" if offset else shown
-
-
-def place_of(record: SourceRecord, entry: str, name: str | None = None) -> Place:
-    """Where the record, or a field of it, stands; with the name that people know it by."""
-    return Place(entry, record.index, record.key, name, title=title_of(record.values))

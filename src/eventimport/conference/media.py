@@ -1,14 +1,82 @@
-"""The files of an archive by the paths that records name them by."""
+"""Media files: how records name them, and which files of the source these names mean."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal, Protocol
+from urllib.parse import unquote
 
-from eventimport.formats.bounded_zip.entries import Refusal
-from eventimport.formats.bounded_zip.names import folded, resolved
+from eventimport.conference.paths import folded, resolved
 
+Sort = Literal["path", "link", "data", "computer"]
+
+MAX_PATH: Final = 4_000
+"""Characters of a path; longer texts are not looked up."""
+
+_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
+_SHARE: Final = re.compile(r"\\\\[\w.\-]+\\")
+_HOST: Final = re.compile(
+    r"//[\w\-]+(?:\.[\w\-]+)+(?::\d{1,5})?/|//\[[0-9a-f:]+\]|//localhost\b", re.IGNORECASE
+)
+_WWW: Final = re.compile(r"www\.[\w\-]+(?:\.[\w\-]+)+(?::\d{1,5})?/", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"https?:/*(?=[^/\s])", re.IGNORECASE)
 How = Literal["exact", "spelling", "several", "code-page", "base-name"]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSource:
+    """What a value is: a `path`, a `link` to be fetched, a `data:` URI, or a path on a
+    `computer`; `text` is what to look up or to fetch."""
+
+    sort: Sort
+    text: str
+
+
+def read_source(value: str) -> MediaSource:  # noqa: PLR0911 - one for each sort
+    """Tell what a value is, whatever is around it."""
+    text = value.strip()
+    beginning = text[:300]
+    if beginning[:5].lower() == "data:":
+        return MediaSource("data", text)
+    if beginning[:5].lower() == "file:" or _DRIVE.match(beginning) or _SHARE.match(beginning):
+        return MediaSource("computer", text)
+    if beginning[:8].lower().startswith(("http://", "https://")):
+        return MediaSource("link", text)
+    if _HOST.match(beginning):
+        return MediaSource("link", f"https:{text}")
+    if _WWW.match(beginning):
+        return MediaSource("link", f"https://{text}")
+    if scheme := _SCHEME.match(beginning):
+        name = scheme[0].partition(":")[0].lower()
+        return MediaSource("link", f"{name}://{text[scheme.end() :]}")
+    return MediaSource("path", text)
+
+
+def spellings(text: str) -> Iterator[str]:
+    """The paths that a text may mean, the likeliest first: without its backslashes, what follows
+    `?` or `#`, and what a URL encodes, once or twice."""
+    if len(text) > MAX_PATH:
+        return
+    path = text.replace("\\", "/")
+    bare = re.split(r"[?#]", path, maxsplit=1)[0].rstrip()
+    seen: set[str] = set()
+    for start in (path, bare):
+        once = unquote(start)
+        for candidate in (start, once, unquote(once), once.replace("+", " ")):
+            if candidate.strip("/. ") and candidate not in seen:
+                seen.add(candidate)
+                yield candidate
+
+
+class Unreadable(Protocol):
+    """Why a file of the source cannot be read: a finding's code, and its message, whole
+    sentences."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def message(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +99,7 @@ class MediaIndex:
     files: Mapping[str, str] = field(default_factory=dict)
     root: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    left_out: Mapping[str, Refusal] = field(default_factory=dict)
+    left_out: Mapping[str, Unreadable] = field(default_factory=dict)
 
     def find(self, path: str) -> FoundFile | None:
         """The file of a path with slashes, as a record gives it: from the documents' folder, the
@@ -52,7 +120,7 @@ class MediaIndex:
                 return FoundFile(alike[0], self.files[alike[0]], how)
         return self._by_base_name(path)
 
-    def refusal(self, path: str) -> Refusal | None:
+    def refusal(self, path: str) -> Unreadable | None:
         """Why the file of a path is left out; None if the zip has no such file."""
         for place in self.places(path):
             if place in self.left_out:

@@ -1,0 +1,57 @@
+"""A conference: all records of a source, whatever format it is written in."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any
+
+from eventimport.conference.kinds import IMPORT_ORDER, Kind
+from eventimport.conference.media import MediaIndex
+from eventimport.conference.report import Place, title_of
+
+
+@dataclass(slots=True)
+class Record:
+    """A record, and where it stood: `index` counts from 0 in its document. `key` is its id as the
+    id map knows it; `values` are the canonical fields that have one; `extra` is what the canonical
+    vocabulary does not name, or could not take; `references` are the raw references, and records
+    of other kinds that it holds. The planner adds `new_id`, and the foreign keys."""
+
+    index: int
+    key: str | None
+    values: dict[str, Any]
+    extra: dict[str, Any]
+    references: dict[str, Any]
+    new_id: int = 0
+    foreign_keys: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Put a value in `extra`, beside whatever has that name there already."""
+        while name in self.extra:
+            name += "_"
+        self.extra[name] = value
+
+
+@dataclass(slots=True)
+class Conference:
+    """The records of a source by kind, each kind sorted by source id. `entries` names the entry
+    that a kind was read from; `zone` is the event's time zone; `files` finds media files that the
+    source holds."""
+
+    records: dict[Kind, list[Record]] = field(default_factory=dict)
+    entries: dict[Kind, str] = field(default_factory=dict)
+    zone: tzinfo = UTC
+    files: MediaIndex = field(default_factory=MediaIndex)
+
+    @property
+    def event(self) -> Record:
+        """The one event. Raises IndexError where the archive has none that can be read."""
+        return self.records[Kind.EVENT][0]
+
+    def counts(self) -> dict[str, int]:
+        """How many records each table will get."""
+        return {level.table: len(self.records.get(level.kind, ())) for level in IMPORT_ORDER}
+
+
+def place_of(record: Record, entry: str, name: str | None = None) -> Place:
+    """Where the record, or a field of it, stands; with the name that people know it by."""
+    return Place(entry, record.index, record.key, name, title=title_of(record.values))
