@@ -3,18 +3,14 @@
 import asyncio
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from eventimport.auth import Passwords
 from eventimport.cli.console import fail, out, plain
-from eventimport.cli.schema import UNREACHABLE, require_schema, unreachable
-from eventimport.database.accounts import EmailTakenError, add_user
-from eventimport.database.engine import DatabaseConfig, create_engine, session_factory
-from eventimport.routers.users import NewUser
-from eventimport.settings import load_settings
+
+if TYPE_CHECKING:
+    from eventimport.database.engine import DatabaseConfig
 
 PASSWORD_VARIABLE = "EVENTIMPORT_PASSWORD"  # noqa: S105 - a variable's name
 
@@ -32,9 +28,13 @@ def ask_password(*, new: bool = False) -> str:
 
 
 async def create_account(
-    config: DatabaseConfig, email: str, password: str, *, is_admin: bool
+    config: "DatabaseConfig", email: str, password: str, *, is_admin: bool
 ) -> int:
     """Store a new account and return its id. Raises EmailTakenError."""
+    from eventimport.auth import Passwords
+    from eventimport.database.accounts import add_user
+    from eventimport.database.engine import create_engine, session_factory
+
     engine = create_engine(config)
     try:
         password_hash = await Passwords().hash(password)
@@ -58,6 +58,13 @@ def add(
     admin: Annotated[bool, typer.Option("--admin", help="May see and change everything.")] = False,
 ) -> None:
     """Add an account. The password comes from EVENTIMPORT_PASSWORD, or is asked for."""
+    from pydantic import ValidationError
+
+    from eventimport.cli.schema import UNREACHABLE, require_schema, unreachable
+    from eventimport.database.accounts import EmailTakenError
+    from eventimport.routers.users import NewUser
+    from eventimport.settings import load_settings
+
     settings = load_settings()
     require_schema(settings.database)
     try:

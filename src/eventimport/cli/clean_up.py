@@ -7,12 +7,8 @@ from pkgutil import resolve_name
 from typing import Annotated, Final
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.cli.console import fail, out
-from eventimport.cli.schema import require_schema
-from eventimport.observability import logs
-from eventimport.settings import load_settings
 
 CLEAN_UP_ONCE: Final = "eventimport.jobs.clean_up:clean_up_once"
 FAILED: Final = "failed"
@@ -37,6 +33,12 @@ def clean_up(
     Tells how much of it there was. Exit status: 0 all of it is gone, 1 a storage could not remove
     some, 2 the database couldn't be used.
     """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from eventimport.cli.schema import require_schema
+    from eventimport.observability import logs
+    from eventimport.settings import load_settings
+
     settings = load_settings()
     require_schema(settings.database)
     logs.configure(replace(settings.logging, level="warning"))

@@ -10,17 +10,12 @@ from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
 from eventimport.cli.accounts import PASSWORD_VARIABLE, create_account
 from eventimport.cli.console import IMPORT_FAILED, console, fail
 from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_archive
 from eventimport.cli.processes import Child, ChildDiedError, Children, stop_signal
-from eventimport.database import migrations
-from eventimport.database.accounts import EmailTakenError
-from eventimport.database.engine import DatabaseConfig
-from eventimport.embedded import EmbeddedServerError, start_postgres, start_valkey
 
 HOST = "127.0.0.1"
 """Never another: the demo account's password is known to everybody."""
@@ -72,6 +67,11 @@ def run_demo(
 
 def _prepare(servers: ExitStack, data_dir: Path, port: int) -> dict[str, str]:
     """Start the embedded servers, bring the database up to date, add the demo account."""
+    from eventimport.database import migrations
+    from eventimport.database.accounts import EmailTakenError
+    from eventimport.database.engine import DatabaseConfig
+    from eventimport.embedded import EmbeddedServerError, start_postgres, start_valkey
+
     if not _is_free(port):
         fail(f"port {port} is in use; choose another: --port (or make … PORT=)")
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -159,6 +159,8 @@ def _log(folder: Path | None, name: str) -> Path | None:
 
 async def _answers(url: str) -> bool:
     """Wait until the URL answers with 200. Raises TimeoutError."""
+    import httpx
+
     deadline = time.monotonic() + START_SECONDS
     async with httpx.AsyncClient(trust_env=False) as client:
         while time.monotonic() < deadline:
