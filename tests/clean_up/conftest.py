@@ -15,15 +15,15 @@ from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports, imports, settings
 from tests.rows import change_imports
 from tests.storage.conftest import bucket, s3_client, s3_config, s3_endpoint
+from tests.storage_doubles import FaultyStorage, MemoryStorage
 from tests.stored_files import keys_in, store
 
 from eventimport.database.models import ImportJob, ObjectPurpose, ObjectRecord, User
 from eventimport.jobs.clean_up import clean_up
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
-from eventimport.storage.config import LocalConfig, MemoryConfig, S3Config
-from eventimport.storage.factory import StorageSet
-from eventimport.storage.fault_injection import FaultyStorage
+from eventimport.storage.config import LocalConfig, S3Config
+from eventimport.storage.factory import StorageSet, create_storage
 from eventimport.storage.keys import probe_key
 from eventimport.storage.protocol import Storage, StorageError
 
@@ -145,12 +145,13 @@ async def resources(
     place: str,
 ) -> AsyncIterator[Resources]:
     """Open resources over three storages."""
-    configs = (
-        LocalConfig(root=tmp_path / "storage", base_url="https://here.example"),
-        MemoryConfig(base_url="https://here.example"),
-        s3_config,
-    )
-    storages = StorageSet.create(configs, active_name=place)
+    local = LocalConfig(root=tmp_path / "storage", base_url="https://here.example")
+    backends = {
+        "local": create_storage(local),
+        "memory": MemoryStorage("https://here.example"),
+        "s3": create_storage(s3_config),
+    }
+    storages = StorageSet(backends, active_name=place)
     async with open_resources(settings) as opened:
         yield replace(opened, storages=storages)
     await storages.close()

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from tests.storage_doubles import MemoryStorage
 
 from eventimport.database.media_records import ImportMediaRecords
 from eventimport.database.models import (
@@ -31,7 +32,6 @@ from eventimport.media.fetch import Fetched, Fetcher, FetchError, FetchLimits
 from eventimport.media.image_processes import ImageProcesses, ImageProcessesConfig
 from eventimport.media.records import MediaRecords
 from eventimport.media.transfer import MediaTransfer, TransferConfig
-from eventimport.storage.memory import MemoryStorage
 from eventimport.storage.protocol import StoredObject
 
 MEDIA = "/media/"

@@ -10,13 +10,13 @@ from typing import cast
 
 import pytest
 from tests.media.test_fetch import Names, Server, ok, redirect, serving
+from tests.storage_doubles import MemoryStorage
 
 from eventimport.media.fetch import Fetcher, FetchError, FetchLimits
 from eventimport.media.image_processes import ImageProcesses, ImageProcessesConfig
 from eventimport.media.import_fetches import ImportFetches, ImportFetchLimits
 from eventimport.media.records import MediaRecords
 from eventimport.media.transfer import MediaTransfer, TransferConfig
-from eventimport.storage.memory import MemoryStorage
 
 LOOPBACK = ("127.0.0.1",)
 

@@ -10,8 +10,9 @@ from uuid import uuid4
 import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
+from tests.storage_doubles import MemoryStorage
 
-from eventimport.storage.config import GCSConfig, LocalConfig, MemoryConfig, S3Config
+from eventimport.storage.config import GCSConfig, LocalConfig, S3Config
 from eventimport.storage.factory import create_storage
 from eventimport.storage.protocol import Storage
 
@@ -106,8 +107,8 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             storage = create_storage(LocalConfig(root=tmp_path, base_url="https://here.example"))
             left = files
         case "memory":
-            storage = create_storage(MemoryConfig(base_url="https://here.example"))
-            objects: dict[str, Any] = storage._objects  # type: ignore[attr-defined]
+            storage = MemoryStorage("https://here.example")
+            objects = storage._objects
             left = lambda: list(objects)  # noqa: E731
         case kind:
             storage = create_storage(request.getfixturevalue(f"{kind}_config"))

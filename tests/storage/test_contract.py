@@ -8,10 +8,10 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.storage_doubles import FaultyStorage
 
-from eventimport.storage.fault_injection import FaultyStorage
 from eventimport.storage.keys import InvalidKeyError
-from eventimport.storage.materialize import local_copy
+from eventimport.storage.local import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, Storage, StorageError
 
 PART_SIZE = 5 * 1024 * 1024

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from tests.stored_files import keys_in
 
-from eventimport.storage import direct_io
+from eventimport.storage import partial_file
 from eventimport.storage.config import LocalConfig
-from eventimport.storage.direct_io import BUFFER_BYTES, new_buffer
 from eventimport.storage.local import LocalStorage
-from eventimport.storage.partial_file import PartialFile
+from eventimport.storage.partial_file import BUFFER_BYTES, PartialFile, new_buffer
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 KEY = "uploads/1/abc/a.bin"
@@ -59,7 +58,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> list[int
 def go_through_the_cache(monkeypatch: pytest.MonkeyPatch, *, cached: bool) -> None:
     """Let the file system be one that cannot be written directly, or, on any, seem one that can:
     the calls are the same, whatever the tests run on."""
-    monkeypatch.setattr(direct_io, "set_direct", lambda _, on: on and not cached)
+    monkeypatch.setattr(partial_file, "set_direct", lambda _, on: on and not cached)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +81,27 @@ async def test_a_failing_disk_leaves_nothing(
     assert files(tmp_path) == ["b.bin"]
     monkeypatch.undo()
     await storage.put(KEY, stream(), content_type="x/y")
+    assert (await storage.path(KEY)).stat().st_size == SIZE
+
+
+@pytest.mark.parametrize("direct_io", [True, False])
+async def test_only_large_files_go_past_the_cache_if_they_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direct_io: bool
+) -> None:
+    asked: list[bool] = []
+
+    def set_direct(_descriptor: int, *, on: bool) -> bool:
+        asked.append(on)
+        return False
+
+    monkeypatch.setattr(partial_file, "set_direct", set_direct)
+    storage = LocalStorage(LocalConfig(root=tmp_path, direct_io=direct_io))
+
+    await storage.put("uploads/1/abc/small", stream(1), content_type="x/y")
+    assert asked == []
+    await storage.put(KEY, stream(), content_type="x/y")
+
+    assert asked == ([True] if direct_io else [])
     assert (await storage.path(KEY)).stat().st_size == SIZE
 
 

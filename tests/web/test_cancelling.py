@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from tests.formats.planning import zip_of
+from tests.storage_doubles import FaultyStorage
 
 from eventimport.database.models import Base, Event, ImportJob, Notification, User
 from eventimport.imports.run import run_import
 from eventimport.storage.factory import StorageSet
-from eventimport.storage.fault_injection import FaultyStorage
 from eventimport.storage.protocol import Storage, StorageError
 
 URL = "/v1/events/import/json"

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.storage_doubles import MemoryStorage
 from tests.stored_files import keys_in
 from tests.web.keyed_requests import (
     HalfWay,
@@ -25,7 +26,7 @@ from tests.web.keyed_requests import (
 
 from eventimport.database.models import User
 from eventimport.media.image_processes import ImageProcesses
-from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
+from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage
 
 ONE = "/v1/upload/file"
@@ -183,7 +184,7 @@ async def test_what_is_refused_gives_its_key_back(
 @pytest.fixture
 async def memory(service: Any) -> tuple[Any, Storage]:
     """A service whose objects are in memory, and that storage."""
-    storage = create_storage(MemoryConfig(base_url="https://memory.example"))
+    storage = MemoryStorage("https://memory.example")
     storages = StorageSet({"memory": storage}, active_name="memory")
     return replace(service, resources=replace(service.resources, storages=storages)), storage
 

@@ -15,7 +15,7 @@ from starlette.types import Message
 from eventimport.errors import ProblemError
 from eventimport.http.forms.content_disposition import ContentDisposition, parse_content_disposition
 from eventimport.http.forms.multipart import parts
-from eventimport.storage.limits import UploadLimits
+from eventimport.storage.config import UploadLimits
 
 BOUNDARY = b"--frontier"
 LIMITS = UploadLimits()

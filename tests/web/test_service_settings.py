@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.storage_doubles import MemoryStorage
 from tests.stored_files import keys_in
 
 from eventimport.database.service_settings import write_storage_place
 from eventimport.database.storage_choice import StorageChoice
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.keys import probe_key
-from eventimport.storage.memory import MemoryStorage
 from eventimport.storage.probe import probe
 from eventimport.storage.protocol import StorageError, StoredObject
 

@@ -15,11 +15,11 @@ import httpx
 import pytest
 import uvicorn
 from PIL import Image
+from tests.storage_doubles import FaultyStorage, MemoryStorage
 from tests.stored_files import keys_in
 
 from eventimport.database.models import User
-from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
-from eventimport.storage.fault_injection import FaultyStorage
+from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage, StoredObject
 
 ONE = "/v1/upload/file"
@@ -60,7 +60,7 @@ class Uploads:
 async def uploads(start_service: Any, settings: Any, user: User) -> Uploads:
     """Local disk, and a faulty storage in memory; local disk takes new files."""
     service = await start_service()
-    memory = create_storage(MemoryConfig(base_url="https://memory.example"))
+    memory = MemoryStorage("https://memory.example")
     faulty = FaultyStorage(memory)
     local = service.resources.storages.get("local")
     storages = StorageSet({"local": local, "memory": faulty}, active_name="local")

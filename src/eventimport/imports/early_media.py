@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -20,8 +20,7 @@ from eventimport.imports.media import archive_of
 from eventimport.media.images import ImageSizes
 from eventimport.media.transfer import MediaTransfer, TransferConfig
 from eventimport.resources import Resources
-from eventimport.storage.memory import MemoryStorage
-from eventimport.storage.protocol import Storage, StoredObject
+from eventimport.storage.protocol import ObjectNotFoundError, Storage, StoredObject
 from eventimport.storage.stored_file import Moved
 from eventimport.stored_objects import take_back
 
@@ -189,16 +188,40 @@ class EarlyRecords(FileRecords):
             )
 
 
-class _NoStorage(MemoryStorage):
-    """Reads what it is given, and keeps nothing."""
+class _NoStorage:
+    """Counts the bytes that are put, and keeps none of them: the `Storage` of a dry run."""
+
+    name = "none"
 
     async def put(
         self, key: str, chunks: AsyncIterable[bytes], *, content_type: str
     ) -> StoredObject:
+        """Read all chunks, so that what is wrong with them is found."""
         size = 0
         async for chunk in chunks:
             size += len(chunk)
         return StoredObject(key, size, content_type, datetime.now(UTC))
+
+    def open(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Raises ObjectNotFoundError."""
+        raise ObjectNotFoundError(key)
+
+    async def stat(self, key: str) -> StoredObject | None:  # noqa: ARG002 - holds no object
+        """None: no object is kept."""
+        return None
+
+    async def delete(self, key: str) -> None:
+        """Do nothing: no object is kept."""
+
+    async def delete_unfinished(self, key: str) -> None:
+        """Do nothing: no object is kept."""
+
+    def public_url(self, key: str) -> str:
+        """The key: no URL leads to it."""
+        return key
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
 
 
 async def check_early(resources: Resources, attempt: Attempt, plan: Plan, report: Report) -> None:

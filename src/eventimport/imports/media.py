@@ -10,7 +10,7 @@ from eventimport.formats.bounded_zip.archive import Archive
 from eventimport.imports.attempt import Attempt
 from eventimport.media.transfer import MediaTransfer
 from eventimport.resources import Resources
-from eventimport.storage.materialize import local_copy
+from eventimport.storage.local import local_copy
 
 
 async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:

@@ -44,7 +44,7 @@ from eventimport.imports.media import move_media
 from eventimport.imports.rows import rows_of_import
 from eventimport.observability.tracing import annotate
 from eventimport.resources import Resources
-from eventimport.storage.materialize import local_copy
+from eventimport.storage.local import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 logger = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ from eventimport.http.openapi import problems
 from eventimport.media.images import ImageRefusedError, ProcessedImage
 from eventimport.resources import Resources
 from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
+from eventimport.storage.config import UploadLimits
 from eventimport.storage.keys import upload_key
-from eventimport.storage.limits import UploadLimits
 
 _STATUSES = {
     "too-large": 413,

@@ -23,8 +23,8 @@ from eventimport.observability.tracing import current_parent
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 from eventimport.routers.tasks import POLL_INTERVAL
+from eventimport.storage.config import UploadLimits
 from eventimport.storage.keys import archive_key
-from eventimport.storage.limits import UploadLimits
 
 FIELD = "file"
 SOURCE_TYPE = "json"

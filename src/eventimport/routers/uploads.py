@@ -14,9 +14,9 @@ from eventimport.http.idempotency import FileRequest, carry_out
 from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
 from eventimport.http.openapi import problems
 from eventimport.resources import Resources
+from eventimport.storage.config import UploadLimits
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import upload_key
-from eventimport.storage.limits import UploadLimits
 from eventimport.storage.protocol import Storage
 
 ONE = "file"

@@ -8,8 +8,13 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validat
 from eventimport.settings.archives import ArchiveSettings
 from eventimport.settings.service import ServiceSettings
 from eventimport.settings.values import GIB, MIB, WebAddress, revealed
-from eventimport.storage.config import GCSConfig, LocalConfig, S3Config, StorageConfig
-from eventimport.storage.limits import UploadLimits
+from eventimport.storage.config import (
+    GCSConfig,
+    LocalConfig,
+    S3Config,
+    StorageConfig,
+    UploadLimits,
+)
 
 
 class FileSettings(ArchiveSettings, ServiceSettings):
@@ -37,6 +42,11 @@ class FileSettings(ArchiveSettings, ServiceSettings):
     )
     local_storage_path: Path = Field(
         Path("storage"), description="The folder of the `local` storage."
+    )
+    local_direct_io: bool = Field(
+        True,
+        description="Whether large local files are written past the page cache (`O_DIRECT`), if"
+        " the file system supports it.",
     )
     static_domain: WebAddress | None = Field(
         None,
@@ -93,7 +103,9 @@ class FileSettings(ArchiveSettings, ServiceSettings):
         """Each storage that is configured; local disk always is."""
         configs: list[StorageConfig] = [
             LocalConfig(
-                root=self.local_storage_path, base_url=self.static_domain or self.public_url
+                root=self.local_storage_path,
+                base_url=self.static_domain or self.public_url,
+                direct_io=self.local_direct_io,
             )
         ]
         if self.s3_bucket:

@@ -1,4 +1,4 @@
-"""What a backend needs to know; the settings compose these, the factory reads them."""
+"""The configuration of each backend, and the limits of an upload. The settings compose these."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,19 +9,15 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalConfig:
-    """Local disk. `base_url` goes before `/media/…` in URLs: scheme and host, or empty."""
+    """Local disk. `base_url` goes before `/media/…` in URLs: scheme and host, or empty.
+
+    `direct_io`: large files are written past the page cache, if the file system supports it.
+    """
 
     root: Path
     base_url: str = ""
+    direct_io: bool = True
     kind: Literal["local"] = "local"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryConfig:
-    """A dictionary, for tests; gone with the process."""
-
-    base_url: str = ""
-    kind: Literal["memory"] = "memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,4 +58,19 @@ class GCSConfig:
     kind: Literal["gcs"] = "gcs"
 
 
-StorageConfig = LocalConfig | S3Config | GCSConfig | MemoryConfig
+StorageConfig = LocalConfig | S3Config | GCSConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadLimits:
+    """Sizes are in bytes; `chunk_timeout_seconds` is how long a client may send nothing at all."""
+
+    max_file_bytes: int = 2048 * MIB
+    max_files: int = 1000
+    max_request_bytes: int = 4096 * MIB
+    max_fields: int = 100
+    max_field_bytes: int = 64 * 1024
+    max_header_bytes: int = 64 * 1024
+    max_headers: int = 16
+    max_image_bytes: int = 32 * MIB
+    chunk_timeout_seconds: float = 30.0

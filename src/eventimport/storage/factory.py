@@ -6,18 +6,15 @@ from typing import assert_never
 from eventimport.storage.config import (
     GCSConfig,
     LocalConfig,
-    MemoryConfig,
     S3Config,
     StorageConfig,
 )
 from eventimport.storage.local import LocalStorage
-from eventimport.storage.memory import MemoryStorage
 from eventimport.storage.protocol import Storage
 
 __all__ = [
     "GCSConfig",
     "LocalConfig",
-    "MemoryConfig",
     "S3Config",
     "StorageConfig",
     "StorageSet",
@@ -30,15 +27,13 @@ def create_storage(config: StorageConfig) -> Storage:
     match config:
         case LocalConfig():
             return LocalStorage(config)
-        case MemoryConfig():
-            return MemoryStorage(config)
         # The SDK takes 0.4 s to import; a service on local disk never needs it.
         case S3Config():
             from eventimport.storage.s3 import S3Storage  # noqa: PLC0415
 
             return S3Storage(config)
         case GCSConfig():
-            from eventimport.storage.gcs import create_gcs_storage  # noqa: PLC0415
+            from eventimport.storage.s3 import create_gcs_storage  # noqa: PLC0415
 
             return create_gcs_storage(config)
         case _:

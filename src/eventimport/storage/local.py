@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -14,11 +15,16 @@ from urllib.parse import quote
 
 from eventimport.storage.config import MIB, LocalConfig
 from eventimport.storage.content_types import content_type_of
-from eventimport.storage.direct_io import BUFFER_BYTES, new_buffer
 from eventimport.storage.keys import PRIVATE_FOLDER, check_key, check_public, visibility_of
-from eventimport.storage.partial_file import PartialFile, make_directories
+from eventimport.storage.partial_file import (
+    BUFFER_BYTES,
+    PartialFile,
+    make_directories,
+    new_buffer,
+)
 from eventimport.storage.protocol import (
     ObjectNotFoundError,
+    Storage,
     StorageError,
     StoredObject,
     Visibility,
@@ -40,6 +46,7 @@ class LocalStorage:
         self._incoming = self._root / ".incoming"
         self._private = self._root / PRIVATE_FOLDER
         self._base_url = config.base_url.rstrip("/")
+        self._direct_io = config.direct_io
         self._ready = False
 
     @property
@@ -58,7 +65,13 @@ class LocalStorage:
         check_key(key)
         await self._prepare()
         private = visibility_of(key) is Visibility.PRIVATE
-        file = PartialFile(self._incoming, self._root / key, prefix=_digest(key), private=private)
+        file = PartialFile(
+            self._incoming,
+            self._root / key,
+            prefix=_digest(key),
+            private=private,
+            direct=self._direct_io,
+        )
         try:
             await _write(file, chunks)
         except BaseException:
@@ -156,6 +169,24 @@ class LocalStorage:
     def _delete_unfinished(self, key: str) -> None:
         for path in self._incoming.glob(f"{_digest(key)}-*"):
             path.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def local_copy(storage: Storage, key: str) -> AsyncIterator[Path]:
+    """The path of a file with the object's content, to be read only, gone afterwards.
+
+    On local disk it is the object itself: nothing is copied. Raises ObjectNotFoundError and
+    StorageError.
+    """
+    if isinstance(storage, LocalStorage):
+        yield await storage.path(key)
+        return
+    with tempfile.NamedTemporaryFile(prefix="eventimport-") as file:
+        async with storage.open(key) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, chunk)
+        await asyncio.to_thread(file.flush)
+        yield Path(file.name)
 
 
 async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> None:

@@ -1,18 +1,86 @@
-"""A file that comes into being whole or not at all: written beside, fsynced, renamed."""
+"""A file that appears whole or not at all: written under another name, fsynced, renamed."""
 
+import errno
+import fcntl
 import itertools
+import mmap
 import os
 import secrets
 import threading
 from pathlib import Path
 
-from eventimport.storage.direct_io import DirectFile
-
+BUFFER_BYTES = 1024 * 1024
+"""Written at once; a multiple of every disk's block. More falls out of the processor's cache."""
 _DIRECTORY_ATTEMPTS = 10
 
 # Unique among all machines that share a folder, without asking for random bytes each time.
 _PROCESS = secrets.token_hex(8)
 _numbers = itertools.count(1)
+
+
+def new_buffer() -> memoryview:
+    """Memory for `BUFFER_BYTES` that a disk can read from: it begins with a page."""
+    return memoryview(mmap.mmap(-1, BUFFER_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+class DirectFile:
+    """Writes an empty file past the page cache, if the file system supports it.
+
+    A file that is on disk before the client gets its answer gains nothing from the cache: its pages
+    are found, filled, handed to the disk and given up. Written directly, the same bytes are copied
+    once, into memory that the disk reads from. Without `direct`, all of it goes through the cache.
+    All methods block and raise OSError.
+    """
+
+    def __init__(self, descriptor: int, *, direct: bool) -> None:
+        self._descriptor = descriptor
+        self._wanted = direct
+        self._direct = False
+        self._begun = False
+
+    def write(self, buffer: memoryview) -> None:
+        """Append a buffer, all of it."""
+        if not self._begun:
+            self._begun = True
+            self._direct = self._wanted and set_direct(self._descriptor, on=True)
+        written = 0
+        if self._direct:
+            try:
+                written = os.write(self._descriptor, buffer)
+            except OSError as error:
+                # Some file systems say only now that they cannot, or want larger blocks.
+                if error.errno != errno.EINVAL:
+                    raise
+            if written < len(buffer):
+                self._give_up()
+        self._write_all(buffer[written:])
+
+    def finish(self, rest: memoryview) -> None:
+        """Append the last buffer, which may be shorter, and wait until all is on disk."""
+        self._give_up()
+        self._write_all(rest)
+        os.fsync(self._descriptor)
+
+    def _give_up(self) -> None:
+        if self._direct:
+            set_direct(self._descriptor, on=False)
+            self._direct = False
+
+    def _write_all(self, content: memoryview) -> None:
+        while content:
+            content = content[os.write(self._descriptor, content) :]
+
+
+def set_direct(descriptor: int, *, on: bool) -> bool:
+    """Whether writes of this descriptor go past the cache from now on, as asked."""
+    if not hasattr(os, "O_DIRECT"):
+        return False
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
+    except OSError:
+        return False
+    return True
 
 
 class PartialFile:
@@ -25,12 +93,19 @@ class PartialFile:
     """
 
     def __init__(
-        self, directory: Path, destination: Path, *, prefix: str = "", private: bool = False
+        self,
+        directory: Path,
+        destination: Path,
+        *,
+        prefix: str = "",
+        private: bool = False,
+        direct: bool = True,
     ) -> None:
         """The temporary file lies in the directory; its name begins with the prefix."""
         self._temporary = directory / f"{prefix}-{_PROCESS}-{os.getpid()}-{next(_numbers)}"
         self._destination = destination
         self._private = private
+        self._direct = direct
         self._descriptor: int | None = None
         self._lock = threading.Lock()
         self._discarded = False
@@ -68,7 +143,7 @@ class PartialFile:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             mode = 0o600 if self._private else 0o644
             self._descriptor = os.open(self._temporary, flags, mode)
-            self._file = DirectFile(self._descriptor)
+            self._file = DirectFile(self._descriptor, direct=self._direct)
         return self._file
 
     def _close(self) -> None:

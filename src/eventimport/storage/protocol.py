@@ -51,7 +51,7 @@ class Storage(Protocol):
 
     @property
     def name(self) -> str:
-        """The configured name of the backend: `local`, `s3`, `gcs`, `memory`."""
+        """The configured name of the backend: `local`, `s3`, `gcs`."""
         ...
 
     async def put(

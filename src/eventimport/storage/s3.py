@@ -1,17 +1,19 @@
-"""Objects in a bucket of S3, or of a server that speaks its API."""
+"""Objects in a bucket of S3, of a server that speaks its API, or of Google Cloud Storage."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from aiohttp import ClientError as ConnectionFailed
+from botocore.exceptions import BotoCoreError, ClientError
 
-from eventimport.storage.config import MIB, S3Config
+from eventimport.storage.config import MIB, GCSConfig, S3Config
 from eventimport.storage.content_types import content_type_of, shown_in_place
 from eventimport.storage.keys import check_key, check_public, visibility_of
 from eventimport.storage.protocol import (
@@ -20,10 +22,13 @@ from eventimport.storage.protocol import (
     StoredObject,
     Visibility,
 )
-from eventimport.storage.s3_errors import is_forbidden, is_not_found, storage_errors
-from eventimport.storage.s3_upload import S3Upload
 
 _FOREVER = "public, max-age=31536000, immutable"
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
+_FORBIDDEN = frozenset({"AccessDenied", "NotImplemented"})
+_RETRYABLE = frozenset(
+    {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "TooManyRequests"}
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +57,7 @@ class S3Storage:
     ) -> StoredObject:
         """Store the chunks: one request if they are less than a part, else a multipart upload."""
         target = self._target(check_key(key))
-        upload = S3Upload(
+        upload = _Upload(
             await self._connected(),
             target,
             part_size=self._config.part_size,
@@ -71,10 +76,10 @@ class S3Storage:
         target = self._target(check_key(key))
         client = await self._connected()
         try:
-            with storage_errors(f"get_object {key!r}"):
+            with _storage_errors(f"get_object {key!r}"):
                 answer = await client.get_object(**target)
         except StorageError as error:
-            if is_not_found(error.__cause__):
+            if _is_not_found(error.__cause__):
                 raise ObjectNotFoundError(key) from error
             raise
         body = answer["Body"]
@@ -86,10 +91,10 @@ class S3Storage:
         target = self._target(check_key(key))
         client = await self._connected()
         try:
-            with storage_errors(f"head_object {key!r}"):
+            with _storage_errors(f"head_object {key!r}"):
                 found = await client.head_object(**target)
         except StorageError as error:
-            if is_not_found(error.__cause__):
+            if _is_not_found(error.__cause__):
                 return None
             raise
         return StoredObject(
@@ -104,10 +109,10 @@ class S3Storage:
         target = self._target(check_key(key))
         client = await self._connected()
         try:
-            with storage_errors(f"delete_object {key!r}"):
+            with _storage_errors(f"delete_object {key!r}"):
                 await client.delete_object(**target)
         except StorageError as error:
-            if not is_not_found(error.__cause__):
+            if not _is_not_found(error.__cause__):
                 raise
 
     async def delete_unfinished(self, key: str) -> None:
@@ -116,10 +121,10 @@ class S3Storage:
         target = self._target(check_key(key))
         client = await self._connected()
         try:
-            with storage_errors(f"list_multipart_uploads {key!r}"):
+            with _storage_errors(f"list_multipart_uploads {key!r}"):
                 page = await client.list_multipart_uploads(Bucket=target["Bucket"], Prefix=key)
         except StorageError as error:
-            if not is_forbidden(error.__cause__):
+            if not _is_forbidden(error.__cause__):
                 raise
             _logger.warning("unfinished uploads are left to the bucket's lifecycle rule: %s", error)
             return
@@ -140,10 +145,10 @@ class S3Storage:
     async def _abort(self, target: dict[str, str], upload_id: str) -> None:
         client = await self._connected()
         try:
-            with storage_errors(f"abort_multipart_upload {target['Key']!r}"):
+            with _storage_errors(f"abort_multipart_upload {target['Key']!r}"):
                 await client.abort_multipart_upload(**target, UploadId=upload_id)
         except StorageError as error:
-            if not is_not_found(error.__cause__):
+            if not _is_not_found(error.__cause__):
                 raise
 
     def _target(self, key: str) -> dict[str, str]:
@@ -169,7 +174,7 @@ class S3Storage:
     async def _connected(self) -> Any:
         async with self._opening:
             if self._client is None:
-                with storage_errors("connecting"):
+                with _storage_errors("connecting"):
                     self._client = await self._stack.enter_async_context(self._create_client())
         return self._client
 
@@ -199,6 +204,182 @@ class S3Storage:
         )
 
 
+def create_gcs_storage(config: GCSConfig) -> S3Storage:
+    """Google Cloud Storage: the S3 backend over the XML API, with HMAC keys and path style."""
+    return S3Storage(
+        S3Config(
+            bucket=config.bucket,
+            region=config.region,
+            endpoint_url=config.endpoint_url,
+            access_key=config.access_key,
+            secret_key=config.secret_key,
+            path_style=True,
+            part_size=config.part_size,
+            parts_in_flight=config.parts_in_flight,
+            public_base_url=config.public_base_url,
+        ),
+        name="gcs",
+    )
+
+
+class _Upload:
+    """Sends the chunks of one object; afterwards `size` is the sum of their lengths.
+
+    When `send` raises, `abandon` must be awaited: it removes what may have reached the bucket.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        target: dict[str, str],
+        *,
+        part_size: int,
+        parts_in_flight: int,
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._part_size = part_size
+        self._parts_in_flight = parts_in_flight
+        self._creating: asyncio.Task[str] | None = None
+        self._finishing: asyncio.Task[Any] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        self._started = 0
+        self._etags: dict[int, str] = {}
+        self.size = 0
+
+    async def send(self, chunks: AsyncIterable[bytes], headers: dict[str, str]) -> None:
+        """Store the chunks under the target's key, with these headers of the object."""
+        async with aclosing(_parts(chunks, self._part_size)) as parts:
+            first = await anext(parts, b"")
+            self.size = len(first)
+            if self.size < self._part_size:
+                await self._finish(
+                    self._client.put_object(**self._target, **headers, Body=first), "put_object"
+                )
+                return
+            self._creating = asyncio.create_task(self._create(headers))
+            upload_id = await asyncio.shield(self._creating)
+            await self._start_part(upload_id, first)
+            del first
+            async for part in parts:
+                self.size += len(part)
+                await self._start_part(upload_id, part)
+                del part
+        await self._wait(asyncio.ALL_COMPLETED)
+        await self._finish(
+            self._client.complete_multipart_upload(
+                **self._target,
+                UploadId=upload_id,
+                MultipartUpload={
+                    "Parts": [
+                        {"PartNumber": number, "ETag": self._etags[number]}
+                        for number in sorted(self._etags)
+                    ]
+                },
+            ),
+            "complete_multipart_upload",
+        )
+
+    async def abandon(self) -> None:
+        """Remove all that was sent: parts, the multipart upload, the object. Never raises."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        if self._creating is not None:
+            with suppress(StorageError):
+                upload_id = await self._creating
+                with _storage_errors("abort_multipart_upload"):
+                    await self._client.abort_multipart_upload(**self._target, UploadId=upload_id)
+        if self._finishing is not None:
+            # Even a request that failed for us may have succeeded for the server.
+            await asyncio.wait([self._finishing])
+            with suppress(StorageError), _storage_errors("delete_object"):
+                await self._client.delete_object(**self._target)
+
+    async def _create(self, headers: dict[str, str]) -> str:
+        with _storage_errors("create_multipart_upload"):
+            created = await self._client.create_multipart_upload(**self._target, **headers)
+        return str(created["UploadId"])
+
+    async def _start_part(self, upload_id: str, body: bytes) -> None:
+        if len(self._sending) >= self._parts_in_flight:
+            await self._wait(asyncio.FIRST_COMPLETED)
+        self._started += 1
+        sending = self._send_part(upload_id, self._started, body)
+        self._sending.add(asyncio.create_task(sending))
+
+    async def _send_part(self, upload_id: str, number: int, body: bytes) -> None:
+        with _storage_errors(f"upload_part {number}"):
+            sent = await self._client.upload_part(
+                **self._target, UploadId=upload_id, PartNumber=number, Body=body
+            )
+        self._etags[number] = sent["ETag"]
+
+    async def _wait(self, until: str) -> None:
+        if self._sending:
+            done, self._sending = await asyncio.wait(self._sending, return_when=until)
+            failures = [error for error in map(asyncio.Task.exception, done) if error]
+            if failures:
+                raise failures[0]
+
+    async def _finish(self, request: Coroutine[Any, Any, Any], what: str) -> None:
+        async def finish() -> None:
+            with _storage_errors(what):
+                await request
+
+        # Shielded: of a request that is cancelled nobody knows whether it took effect.
+        self._finishing = asyncio.create_task(finish())
+        await asyncio.shield(self._finishing)
+
+
+async def _parts(chunks: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes]:
+    """The same bytes, cut into pieces of exactly `size`, the last one shorter and never empty."""
+    gathered: list[bytes] = []
+    length = 0
+    async for chunk in chunks:
+        rest = chunk
+        while length + len(rest) >= size:
+            gathered.append(rest[: size - length])
+            rest = rest[size - length :]
+            part = b"".join(gathered)
+            gathered, length = [], 0
+            yield part
+            del part
+        if rest:
+            gathered.append(rest)
+            length += len(rest)
+    if gathered:
+        yield b"".join(gathered)
+
+
+@contextmanager
+def _storage_errors(what: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into StorageError; put nothing but calls of the SDK inside."""
+    try:
+        yield
+    except ClientError as error:
+        code = _code(error)
+        status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        retryable = code in _RETRYABLE or status == 429 or status >= 500
+        raise StorageError(f"{what}: {error}", retryable=retryable) from error
+    except (BotoCoreError, ConnectionFailed, TimeoutError, OSError) as error:
+        raise StorageError(f"{what}: {error!r}") from error
+
+
+def _is_not_found(error: BaseException | None) -> bool:
+    """Whether the SDK said that there is no such object, or no such upload."""
+    return isinstance(error, ClientError) and _code(error) in _NOT_FOUND
+
+
+def _is_forbidden(error: BaseException | None) -> bool:
+    """Whether the server does not do this for us, or for anyone."""
+    return isinstance(error, ClientError) and _code(error) in _FORBIDDEN
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def _headers(key: str, content_type: str) -> dict[str, str]:
     headers = {"ContentType": content_type}
     if visibility_of(key) is Visibility.PUBLIC:
@@ -210,7 +391,7 @@ def _headers(key: str, content_type: str) -> dict[str, str]:
 
 async def _read(body: Any, key: str) -> AsyncIterator[bytes]:
     while True:
-        with storage_errors(f"reading {key!r}"):
+        with _storage_errors(f"reading {key!r}"):
             chunk: bytes = await body.read(MIB)
         if not chunk:
             return

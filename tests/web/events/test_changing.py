@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.storage_doubles import MemoryStorage
 from tests.stored_files import keys_in, store
 from tests.web.events.conftest import EXTRA, MEDIA_TYPE
 from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
@@ -16,7 +17,7 @@ from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
 from eventimport.database import models
 from eventimport.database.models import Base, ImportJob, ObjectPurpose, User
 from eventimport.jobs.clean_up import clean_up
-from eventimport.storage.factory import MemoryConfig, StorageSet, create_storage
+from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import StorageError
 
 PATHS = ["events", *LISTS, *SINGLE.values()]
@@ -419,7 +420,7 @@ async def storages(service: Any, user: User, edit_as: Any) -> Any:
     """A service with two backends; a test makes the second one fail."""
     backends = {
         "local": service.resources.storages.get("local"),
-        "memory": create_storage(MemoryConfig(base_url="https://two.example")),
+        "memory": MemoryStorage("https://two.example"),
     }
     changed = StorageSet(backends, active_name="local")
     replaced = replace(service, resources=replace(service.resources, storages=changed))

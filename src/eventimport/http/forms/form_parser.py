@@ -11,8 +11,8 @@ from python_multipart.multipart import MultipartParser
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.forms.body import too_large
 from eventimport.http.forms.content_disposition import parse_content_disposition
+from eventimport.storage.config import UploadLimits
 from eventimport.storage.content_types import OCTET_STREAM
-from eventimport.storage.limits import UploadLimits
 
 _UNENCODED = frozenset({b"", b"7bit", b"8bit", b"binary"})
 _NO_LIMIT = 2**31

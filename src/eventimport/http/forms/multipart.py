@@ -9,7 +9,7 @@ from eventimport.errors import refuse, shown
 from eventimport.http.forms.body import Body, too_large
 from eventimport.http.forms.form_parser import FormParser, PartHead, malformed
 from eventimport.http.forms.header_values import media_type, parameters, unquote
-from eventimport.storage.limits import UploadLimits
+from eventimport.storage.config import UploadLimits
 
 MAX_BOUNDARY: Final = 200
 """RFC 2046 allows 70."""
