@@ -74,7 +74,7 @@ format: $(STAMP) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff format
 
 .PHONY: readme
-readme: $(STAMP) ## Bring the README's table of settings in step with the code
+readme: $(STAMP) ## Write the tables of settings in README.md and docs/configuration.md
 	@$(BIN)/python scripts/settings_table.py
 
 .PHONY: lock

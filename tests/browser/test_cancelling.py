@@ -88,5 +88,5 @@ def test_an_import_that_ends_just_before_is_shown_as_it_ended(
         page.get_by_role("button", name="Cancel the import").click()
 
     assert answered.value.status == 409
-    expect(result_of(page)).to_contain_text("Imported. Lantern Open 2027 is there.")
+    expect(result_of(page)).to_contain_text("Imported. Lantern Open 2027 is ready.")
     expect(page.locator("#import-errors")).to_be_empty()

@@ -64,12 +64,12 @@ def test_an_archive_becomes_a_page(
 
     service.start_worker()
     result = result_of(page)
-    expect(result).to_contain_text("Imported. Lantern Open 2027 is there.")
+    expect(result).to_contain_text("Imported. Lantern Open 2027 is ready.")
     expect(progress).to_be_hidden()
     expect(page.get_by_role("region", name="Earlier imports")).to_contain_text("Lantern Open 2027")
     assert_fits(page)
 
-    result.get_by_role("link", name="Look at the event").click()
+    result.get_by_role("link", name="View the event").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Lantern Open 2027")
     expect(page.get_by_role("heading", level=2)).to_have_text(
         ["About", "Schedule", "Speakers", "Sponsors", "Call for speakers", "Code of conduct"]
@@ -98,7 +98,7 @@ def test_an_archive_that_fails_shows_every_error_and_its_place(
     start_import(page, archive)
 
     result = result_of(page)
-    expect(result).to_contain_text("Not imported. There are 2 errors; nothing was written.")
+    expect(result).to_contain_text("Not imported. 2 errors.")
     expect(result.get_by_role("listitem")).to_have_count(2)
     expect(result).to_contain_text("tracks, line 2, column 2")
     expect(result).to_contain_text("sessions, line 2, column")
@@ -121,7 +121,7 @@ def test_findings_can_be_unfolded(service: Any, open_page: Any, tmp_path: Path) 
     start_import(page, archive)
 
     result = result_of(page)
-    expect(result).to_contain_text("Imported. Tea is there.")
+    expect(result).to_contain_text("Imported. Tea is ready.")
     result.get_by_text(re.compile(r"\d+ repairs?$")).click()
     expect(result.get_by_text("event, timezone")).to_be_visible()
     expect(result.get_by_text("speakers, record 2 “Ada” (id 1)")).to_be_visible()
@@ -160,11 +160,11 @@ def test_a_file_can_be_dropped_and_only_checked(
     )
 
     page.locator("#drop").dispatch_event("drop", {"dataTransfer": dropped})
-    page.get_by_label("Only check it").check()
+    page.get_by_label("Dry run").check()
     page.get_by_role("button", name="Import", exact=True).click()
 
     result = result_of(page)
-    expect(result).to_contain_text("Checked. Tea can be imported; nothing was written.")
+    expect(result).to_contain_text("Checked. Tea can be imported. Nothing was imported yet.")
     expect(result.get_by_role("link")).to_have_count(0)
 
 
@@ -202,7 +202,7 @@ def test_a_draft_opens_for_its_owner_alone(service: Any, open_page: Any, tmp_pat
     page = open_page()
     sign_up(page)
     start_import(page, zipped(tmp_path / "draft.zip", event=draft))
-    link = result_of(page).get_by_role("link", name="Look at the event")
+    link = result_of(page).get_by_role("link", name="View the event")
     path = link.get_attribute("href")
     link.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Tea")
@@ -212,7 +212,7 @@ def test_a_draft_opens_for_its_owner_alone(service: Any, open_page: Any, tmp_pat
     page.goto(path)
     expect(page.get_by_role("heading", level=1)).to_have_text("Tea")
     stranger = open_page(path)
-    expect(stranger.get_by_role("heading", level=1)).to_have_text("No such event")
+    expect(stranger.get_by_role("heading", level=1)).to_have_text("Event not found")
     stranger.get_by_role("link", name="Sign in to see it").click()
     sign_in(stranger)
     expect(stranger.get_by_role("heading", level=1)).to_have_text("Tea")

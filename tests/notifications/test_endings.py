@@ -76,7 +76,7 @@ async def test_a_dry_run_is_told(imports: Imports, outbox: Outbox) -> None:
 
     title, message = await the_only_message(outbox)
     assert title == "“Lantern Open” can be imported"
-    assert "nothing was written" in message
+    assert "Nothing was imported" in message
 
 
 @pytest.mark.parametrize("data", [ARCHIVE, BROKEN])

@@ -83,8 +83,8 @@ def test_timeout_and_authorities_reach_the_server(certificates: Certificates) ->
         ({"smtp_url": "smtp://mail.example?starttls=no"}, "SMTP_URL: takes starttls=true or"),
         ({"smtp_url": "smtp://mail.example?tls=true"}, "SMTP_URL: takes starttls=true or"),
         ({"smtp_url": "smtp://mail.example", "mail_from": None}, "SMTP_URL needs MAIL_FROM"),
-        ({"mail_from": "nobody"}, "MAIL_FROM: must be one address"),
-        ({"smtp_ca_file": Path(__file__)}, "SMTP_CA_FILE: must be a file of certificates"),
+        ({"mail_from": "nobody"}, "MAIL_FROM: must be an address"),
+        ({"smtp_ca_file": Path(__file__)}, "SMTP_CA_FILE: must be a file with certificates"),
         ({"smtp_ca_file": Path("nowhere")}, "SMTP_CA_FILE: Path does not point to a file"),
     ],
 )

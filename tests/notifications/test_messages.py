@@ -25,7 +25,7 @@ from eventimport.notifications.messages import (
     Ending,
     Words,
     headline,
-    media_told,
+    media_summary,
     summary,
     words_for_mail,
 )
@@ -116,8 +116,8 @@ def test_an_event_is_told_with_its_name_and_url() -> None:
 
     assert headline(told) == words.subject == "“Lantern Open” was imported"
     assert summary(told) == (
-        f"It is at {URL}. The report has 3 repairs and 1 warning."
-        " 34 of 36 media were moved: 2 missing."
+        f"The event is at {URL}. The report has 3 repairs and 1 warning."
+        " 34 of 36 media files were stored: 2 missing."
     )
     assert f"Event: Lantern Open\nURL:   {URL}\n" in words.text
     assert "- sessions, record 4 (id 7), track:\n  There is no such track\n" in words.text
@@ -125,7 +125,7 @@ def test_an_event_is_told_with_its_name_and_url() -> None:
     assert "sessions, record 4 (id 7), track" in shown(words.html)
     for body in (words.text, words.html):
         assert "3 repairs and 1 warning" in body
-        assert "34 of 36 media were moved: 2 missing." in body
+        assert "34 of 36 media files were stored: 2 missing." in body
         assert "There is no such track" in body
         assert str(JOB_ID) in body
         assert "lantern.zip" in body
@@ -152,9 +152,9 @@ def test_a_failure_is_told_with_the_place_of_each_error() -> None:
     ("told", "subject"),
     [
         (ending(dry_run=True, event_url=None), "“Lantern Open” can be imported"),
-        (failure(ERROR, dry_run=True), "“lantern.zip” can't be imported"),
+        (failure(ERROR, dry_run=True), "“lantern.zip” cannot be imported"),
         (failure(ERROR, file_name=None), "The import of the archive failed"),
-        (failure(ERROR, file_name=None, dry_run=True), "The archive can't be imported"),
+        (failure(ERROR, file_name=None, dry_run=True), "The archive cannot be imported"),
         (ending(event_name="N" * 500), f"“{'N' * 119}…” was imported"),
     ],
 )
@@ -166,9 +166,9 @@ def test_a_dry_run_says_that_nothing_was_written() -> None:
     told = ending(dry_run=True, event_url=None)
     words = words_for_mail(told)
 
-    assert summary(told).startswith("It was checked alone; nothing was written.")
+    assert summary(told).startswith("This was a dry run. Nothing was imported.")
     for body in (words.text, words.html):
-        assert "nothing was written" in body
+        assert "Nothing was imported" in body
         assert "None" not in body
 
 
@@ -197,12 +197,17 @@ def test_an_import_without_findings() -> None:
     ("media", "told"),
     [
         ({}, ""),
-        ({"MOVED": 1_036}, "All 1,036 media were moved."),
-        ({"NOT_AN_IMAGE": 1, "MISSING": 2}, "0 of 3 media were moved: 2 missing, 1 not an image."),
+        ({"MOVED": 1}, "1 media file was stored."),
+        ({"MISSING": 1}, "0 of 1 media file was stored: 1 missing."),
+        ({"MOVED": 1_036}, "All 1,036 media files were stored."),
+        (
+            {"NOT_AN_IMAGE": 1, "MISSING": 2},
+            "0 of 3 media files were stored: 2 missing, 1 not an image.",
+        ),
     ],
 )
 def test_what_became_of_the_media(media: dict[str, int], told: str) -> None:
-    assert media_told(media) == told
+    assert media_summary(media) == told
 
 
 HOSTILE = '<script>alert(1)</script>"\'><a href="https://evil.example">&amp;'

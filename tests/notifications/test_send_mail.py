@@ -84,7 +84,7 @@ async def test_the_mail_is_of_the_import(
         assert "https://events.example/events/abc" in body
         assert "1 repair and 1 warning" in body
         assert "No such room" in body
-        assert "1 of 2 media were moved: 1 too large." in body
+        assert "1 of 2 media files were stored: 1 too large." in body
         assert "No offset" not in body
     row = await outbox.mail()
     assert (row.status, row.attempts, row.last_error) == ("SENT", 1, None)

@@ -294,7 +294,7 @@ async def test_what_is_no_event_is_a_page_too(client: httpx.AsyncClient, identif
 
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/html")
-    assert "No such event" in response.text
+    assert "Event not found" in response.text
 
 
 async def test_a_browser_that_has_it_gets_it_once(

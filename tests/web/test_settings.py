@@ -187,5 +187,7 @@ def test_limits_reach_those_who_hold_to_them(environment: pytest.MonkeyPatch) ->
 def test_every_setting_is_described() -> None:
     described = list(describe_settings())
 
+    assert {setting.variable.lower() for setting in described} == Settings.model_fields.keys()
+    assert len(described) == len(Settings.model_fields)
     assert [setting.variable for setting in described if setting.default is None] == [*REQUIRED]
     assert all(setting.description.endswith(".") for setting in described)

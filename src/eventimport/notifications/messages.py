@@ -1,4 +1,4 @@
-"""The words that tell a user how an import ended, for the service itself and for the mail."""
+"""The texts that report to users how an import ended: notifications and e-mails."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ from eventimport.conference.report import Place
 from eventimport.observability.visible_text import is_safe
 
 MAX_LISTED: Final = 20
-"""A mail lists at most so many errors, and as many warnings."""
+"""Errors, and warnings, that a mail lists at most."""
 
 MAX_NAME: Final = 120
 MAX_LINE: Final = 500
-"""So many characters of a name, and of an error, are told."""
+"""Characters of a name, and of an error, that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How an import ended. `errors` are JSON:API error objects, `warnings` findings of its report;
-    both may be the first ones alone. `error_count` and `totals` count all; `media` counts
-    media by what became of them, `MOVED` or why not."""
+    both may be only the first. `error_count` and `totals` count all. `media` counts media files
+    by their outcome: `MOVED`, or why they were not stored."""
 
     job_id: UUID
     succeeded: bool
@@ -57,26 +57,26 @@ class Words:
 
 
 def headline(ending: Ending) -> str:
-    """How it ended, in one line without a full stop."""
+    """How the import ended, in one line without a full stop."""
     name = one_line(ending.event_name or ending.file_name or "", MAX_NAME)
     quoted = f"“{name}”" if name else "the archive"
     if ending.succeeded:
-        told = f"{quoted} can be imported" if ending.dry_run else f"{quoted} was imported"
+        text = f"{quoted} can be imported" if ending.dry_run else f"{quoted} was imported"
     elif ending.dry_run:
-        told = f"{quoted} can't be imported"
+        text = f"{quoted} cannot be imported"
     else:
-        told = f"The import of {quoted} failed"
-    return told[0].upper() + told[1:]
+        text = f"The import of {quoted} failed"
+    return text[0].upper() + text[1:]
 
 
 def summary(ending: Ending) -> str:
-    """The rest of it, in a few sentences: where the event is, or the first error and its place."""
+    """A few sentences: where the event is, or the first error and its place."""
     if ending.succeeded:
         findings = f"The report has {counted(ending.totals)}."
         if ending.dry_run:
-            return f"It was checked alone; nothing was written. {findings}"
-        media = media_told(ending.media)
-        return f"It is at {ending.event_url}. {findings}{f' {media}' if media else ''}"
+            return f"This was a dry run. Nothing was imported. {findings}"
+        media = media_summary(ending.media)
+        return f"The event is at {ending.event_url}. {findings}{f' {media}' if media else ''}"
     lines = error_lines(ending)
     first = f"{lines[0].place}: {lines[0].message}" if lines[0].place else lines[0].message
     if ending.error_count <= 1:
@@ -87,15 +87,15 @@ def summary(ending: Ending) -> str:
 
 
 def words_for_mail(ending: Ending) -> Words:
-    """The e-mail about it. Whatever the archive brought along is one line in it, without control
-    characters, and no markup."""
+    """The e-mail about it. Text from the archive is one line in it, without control characters or
+    markup."""
     given = {
         "ending": ending,
         "headline": headline(ending),
         "event_name": one_line(ending.event_name or "", MAX_NAME),
         "file_name": one_line(ending.file_name or "", MAX_NAME),
         "findings": counted(ending.totals),
-        "media": media_told(ending.media),
+        "media": media_summary(ending.media),
         "errors": error_lines(ending) if not ending.succeeded else [],
         "more_errors": max(ending.error_count - len(ending.errors[:MAX_LISTED]), 0),
         "warnings": warning_lines(ending) if ending.succeeded else [],
@@ -109,7 +109,7 @@ def words_for_mail(ending: Ending) -> Words:
 
 
 def error_lines(ending: Ending) -> list[Line]:
-    """The errors to list; never none."""
+    """The errors to list, at least one."""
     lines = [
         _line(error.get("meta") or {}, str(error.get("detail") or error.get("title") or ""))
         for error in ending.errors[:MAX_LISTED]
@@ -119,19 +119,21 @@ def error_lines(ending: Ending) -> list[Line]:
 
 def warning_lines(ending: Ending) -> list[Line]:
     """The warnings to list."""
-    return [_line(told, str(told.get("message", ""))) for told in ending.warnings[:MAX_LISTED]]
+    return [
+        _line(finding, str(finding.get("message", ""))) for finding in ending.warnings[:MAX_LISTED]
+    ]
 
 
-def _line(told: Mapping[str, Any], message: str) -> Line:
-    place = str(Place(**{name: told[name] for name in Place.__slots__ if name in told}))
+def _line(finding: Mapping[str, Any], message: str) -> Line:
+    place = str(Place(**{name: finding[name] for name in Place.__slots__ if name in finding}))
     # A task's error begins with its place, for those who read nothing else.
     line = one_line(message.removeprefix(f"{place}: "), MAX_LINE)
-    count = told.get("count", 1)
+    count = finding.get("count", 1)
     return Line(one_line(place, MAX_LINE), f"{line} ({count:,} times)" if count > 1 else line)
 
 
 def _occurrences(findings: Sequence[Mapping[str, Any]]) -> int:
-    return sum(told.get("count", 1) for told in findings[:MAX_LISTED])
+    return sum(finding.get("count", 1) for finding in findings[:MAX_LISTED])
 
 
 def counted(totals: Mapping[str, int]) -> str:
@@ -140,17 +142,18 @@ def counted(totals: Mapping[str, int]) -> str:
     return " and ".join(part for part in parts if not part.startswith("0 ")) or "no findings"
 
 
-def media_told(outcomes: Mapping[str, int]) -> str:
-    """ "34 of 36 media were moved: 2 missing.", "" where there were none."""
-    total, moved = sum(outcomes.values()), outcomes.get("MOVED", 0)
-    if moved == total:
-        return f"All {total:,} media were moved." if total else ""
+def media_summary(outcomes: Mapping[str, int]) -> str:
+    """ "34 of 36 media files were stored: 2 missing.", or "" if there were none."""
+    total, stored = sum(outcomes.values()), outcomes.get("MOVED", 0)
+    were = f"{plural(total, 'media file')} {'was' if total == 1 else 'were'} stored"
+    if stored == total:
+        return f"{'All ' if total > 1 else ''}{were}." if total else ""
     others = (
         f"{count:,} {outcome.lower().replace('_', ' ')}"
         for outcome, count in sorted(outcomes.items())
         if count and outcome != "MOVED"
     )
-    return f"{moved:,} of {total:,} media were moved: {', '.join(others)}."
+    return f"{stored:,} of {were}: {', '.join(others)}."
 
 
 def plural(count: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""The environment, read once, at the edge. Each setting is an environment variable of its name."""
+"""The settings, read once from the environment. Each is an environment variable of its name."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventimport.settings.access import AccessSettings
 from eventimport.settings.clean_up import CleanUpSettings
@@ -25,31 +25,41 @@ class Settings(
     HTTPSettings,
     AccessSettings,
 ):
-    """All that can be set. Byte limits are in bytes, durations in seconds."""
+    """All settings. Sizes are in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
 class SettingDescription:
-    """One line of the table in the README; `default` is None where the setting is required."""
+    """One line of docs/configuration.md. `default` is None if the setting is required, `section`
+    the heading above it."""
 
+    section: str
     variable: str
     default: str | None
     description: str
 
 
 def describe_settings() -> Iterator[SettingDescription]:
-    """All settings in the order of their declaration."""
-    for name, field in Settings.model_fields.items():
-        required = field.default is PydanticUndefined
-        yield SettingDescription(
-            name.upper(), None if required else written(field.default), field.description or ""
-        )
+    """All settings, section by section, in the order of their declaration."""
+    for section in reversed(Settings.__mro__):
+        if not issubclass(section, BaseSettings) or section in {BaseSettings, Settings}:
+            continue
+        for name in section.__annotations__:
+            field = Settings.model_fields.get(name)
+            if field is None:
+                continue
+            yield SettingDescription(
+                (section.__doc__ or "").rstrip("."),
+                name.upper(),
+                None if field.default is PydanticUndefined else written(field.default),
+                field.description or "",
+            )
 
 
 def written(default: Any) -> str:
-    """A default as one would set it, but for the case of `True` and `False`."""
+    """A default as you would set it, but with a capital in `True` and `False`."""
     if isinstance(default, tuple):
         return ",".join(default)
     return "" if default is None else str(default)

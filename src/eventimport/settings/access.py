@@ -1,4 +1,4 @@
-"""Who gets in, from where, and how often."""
+"""Who may call the service, from where, and how often."""
 
 import re
 from datetime import timedelta
@@ -21,7 +21,7 @@ MINUTE = 60
 def _host_names(value: Any) -> Any:
     names = tuple(name.lower() for name in words(value))
     if not all(HOST_NAME.fullmatch(name) for name in names):
-        raise ValueError("must be host names without scheme and port, separated by commas")
+        raise ValueError("must be host names without a scheme or port, separated by commas")
     return names
 
 
@@ -35,32 +35,32 @@ def _origins(value: Any) -> Any:
 
 
 class AccessSettings(ServiceSettings):
-    """Hosts, origins, and limits per user."""
+    """Access and limits per user."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)] = Field(
         (),
-        description="The host names that requests may be for, separated by commas; `*` for any."
-        " Default: PUBLIC_URL's, and this machine's.",
+        description="Host names that requests may use, separated by commas, or `*` for any."
+        " Default: the host of PUBLIC_URL, and this machine.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
         (),
-        description="The origins whose pages may call the API from a browser, separated by commas."
-        " Default: none.",
+        description="Origins whose pages may call the API from a browser, separated by"
+        " commas. Default: none.",
     )
     requests_per_minute: NonNegativeInt = Field(
         3_000,
-        description="Maximum number of requests of a user in a minute; 0 for any number. Reading a"
+        description="Maximum number of requests of a user per minute. 0: no limit. Reading a"
         " large event page by page while polling a task stays below the default.",
     )
     sign_ins_per_minute: NonNegativeInt = Field(
         10,
-        description="How often signing in with one e-mail address may be tried in a minute;"
-        " 0 for any number.",
+        description="Maximum number of sign-in attempts with one e-mail address per minute."
+        " 0: no limit.",
     )
     sign_ins_per_client: NonNegativeInt = Field(
         60,
-        description="How often one client address may try to sign in or up in a minute;"
-        " 0 for any number.",
+        description="Maximum number of attempts of one client address to sign in or up per"
+        " minute. 0: no limit.",
     )
     max_response_bytes: PositiveInt = Field(
         8 * MIB,
@@ -69,18 +69,20 @@ class AccessSettings(ServiceSettings):
         " ask for less.",
     )
     max_imports_per_user: PositiveInt = Field(
-        20, description="Imports of one user that may wait or run at once."
+        20, description="Maximum number of waiting and running imports of one user."
     )
     max_waiting_imports: PositiveInt = Field(
-        1000, description="Imports that may wait for a worker; further ones are refused."
+        1000,
+        description="Maximum number of imports that wait for a worker. Further imports are"
+        " rejected.",
     )
     idempotency_key_hours: PositiveInt = Field(
-        24, description="How long the answer to an `Idempotency-Key` is remembered, in hours."
+        24, description="Hours for which the response to an `Idempotency-Key` is kept."
     )
 
     @property
     def host_names(self) -> frozenset[str]:
-        """The host names that requests may be for, in lower case; `*` stands for any."""
+        """The host names that requests may use, in lower case; `*` stands for any."""
         if self.allowed_hosts:
             return frozenset(self.allowed_hosts)
         own = urlsplit(self.public_url).hostname or "localhost"
@@ -88,12 +90,12 @@ class AccessSettings(ServiceSettings):
 
     @property
     def import_quota(self) -> ImportQuota:
-        """How many imports there may be at once."""
+        """How many imports may be open at the same time."""
         return ImportQuota(self.max_imports_per_user, self.max_waiting_imports)
 
     @property
     def idempotency_key_lifetime(self) -> timedelta:
-        """How long the answer to an `Idempotency-Key` is remembered."""
+        """How long the response to an `Idempotency-Key` is kept."""
         return timedelta(hours=self.idempotency_key_hours)
 
     @property
@@ -103,7 +105,7 @@ class AccessSettings(ServiceSettings):
 
     @property
     def sign_in_limit(self) -> Limit:
-        """How often signing in to one account may be tried."""
+        """How many sign-in attempts one account allows."""
         return Limit("sign-ins", self.sign_ins_per_minute, MINUTE)
 
     @property

@@ -1,4 +1,4 @@
-"""What an archive may hold."""
+"""The limits of an archive and of its report."""
 
 from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings
@@ -9,66 +9,81 @@ from eventimport.settings.values import GIB, MIB
 
 
 class ArchiveSettings(BaseSettings):
-    """The limits of an archive and of its report."""
+    """Limits of archives and reports."""
 
     max_archive_bytes: PositiveInt = Field(
-        512 * MIB, description="The largest zip that is accepted, in bytes."
+        512 * MIB, description="Maximum size of an archive, in bytes."
     )
-    max_archive_entries: PositiveInt = Field(10_000, description="Entries in a zip.")
-    max_entry_bytes: PositiveInt = Field(256 * MIB, description="One entry, inflated, in bytes.")
+    max_archive_entries: PositiveInt = Field(
+        10_000, description="Maximum number of entries in an archive."
+    )
+    max_entry_bytes: PositiveInt = Field(
+        256 * MIB,
+        description="Maximum size of one entry of an archive after decompression, in bytes.",
+    )
     max_inflated_bytes: PositiveInt = Field(
-        2 * GIB, description="All entries of a zip, inflated, in bytes."
+        2 * GIB,
+        description="Maximum size of all entries of an archive after decompression, in bytes.",
     )
     max_inflation_ratio: PositiveInt = Field(
-        200, description="How many times its compressed size an entry may have inflated."
+        200,
+        description="Maximum ratio of an entry's size after decompression to its compressed size.",
     )
     inflation_ratio_from_bytes: PositiveInt = Field(
         64 * MIB,
-        description="Inflated bytes of an entry from which MAX_INFLATION_RATIO applies.",
+        description="Size of an entry after decompression from which MAX_INFLATION_RATIO"
+        " applies, in bytes.",
     )
     max_lzma_dictionary_bytes: PositiveInt = Field(
         64 * MIB,
-        description="Dictionary that an LZMA-compressed entry may need, in bytes of memory.",
+        description="Maximum dictionary size of an LZMA-compressed entry, in bytes of memory.",
     )
     max_document_bytes: PositiveInt = Field(
-        128 * MIB, description="One JSON document of an archive, in bytes."
+        128 * MIB, description="Maximum size of one JSON document of an archive, in bytes."
     )
     max_record_bytes: PositiveInt = Field(
-        4 * MIB, description="One record of a JSON document, in bytes."
+        4 * MIB, description="Maximum size of one record of a JSON document, in bytes."
     )
-    max_records: PositiveInt = Field(200_000, description="Records in all documents of an archive.")
+    max_records: PositiveInt = Field(
+        200_000, description="Maximum number of records in all documents of an archive."
+    )
     max_record_values: PositiveInt = Field(
-        100_000, description="JSON values of one record, those in lists and objects included."
+        100_000,
+        description="Maximum number of JSON values in one record, including those in lists"
+        " and objects.",
     )
     max_values: PositiveInt = Field(
         2_000_000,
-        description="JSON values in all documents of an archive. While an import runs, each takes "
-        "up to 150 bytes of memory.",
+        description="Maximum number of JSON values in all documents of an archive. Each needs"
+        " up to 150 bytes of memory while an import runs.",
     )
-    max_text_length: PositiveInt = Field(1_000_000, description="One text value, in characters.")
+    max_text_length: PositiveInt = Field(
+        1_000_000, description="Maximum length of one text value, in characters."
+    )
     max_text_tags: PositiveInt = Field(
         20_000,
-        description="HTML tags in one text, and a fifth of its `&` and `<`. From a text with more, "
-        "all markup is removed.",
+        description="Maximum number of HTML tags in one text, and a fifth of the maximum for"
+        " `&` and `<`. A text with more loses all its markup.",
     )
     max_text_depth: PositiveInt = Field(
         100,
-        description="HTML elements within each other in one text. From a text that nests deeper, "
-        "all markup is removed.",
+        description="Maximum nesting depth of HTML elements in one text. A text that nests"
+        " deeper loses all its markup.",
     )
-    max_json_depth: PositiveInt = Field(32, description="How deep a JSON document may be nested.")
+    max_json_depth: PositiveInt = Field(32, description="Maximum nesting depth of a JSON document.")
 
     max_findings: PositiveInt = Field(
-        10_000, description="Findings that a report lists. It counts the others."
+        10_000, description="Maximum number of findings that a report lists. It counts all of them."
     )
     max_report_bytes: PositiveInt = Field(
         MIB,
-        description="All findings of a report, as JSON, in bytes. It counts those that do not fit.",
+        description="Maximum size of all findings of a report as JSON, in bytes. The report"
+        " counts those that do not fit.",
     )
 
     @property
     def archive_limits(self) -> ArchiveLimits:
-        """What the reader of archives holds to."""
+        """The limits for reading an archive."""
         return ArchiveLimits(
             max_entries=self.max_archive_entries,
             max_entry_bytes=self.max_entry_bytes,

@@ -8,32 +8,31 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 from eventimport.settings.work import WorkSettings
 
 CENTURY: Final = 36_500
-"""Days that stand for ever: what is counted back from now must still be a date."""
+"""The most days that can be set: counted back from now, they must still give a date."""
 
 
 class CleanUpSettings(WorkSettings):
-    """The clean-up, and what it leaves alone."""
+    """Clean-up."""
 
     clean_up_interval: PositiveFloat = Field(
         3600.0,
-        description="How often what is not needed any more is removed, by one of the workers, in"
-        " seconds.",
+        description="Seconds between two clean-ups. One of the workers runs them.",
     )
     archive_retention_days: NonNegativeInt = Field(
         30,
         le=CENTURY,
-        description="How long the archive of an import is kept once that has ended, in days.",
+        description="Days for which the archive of an import is kept after the import has ended.",
     )
     orphan_age_hours: PositiveFloat = Field(
         24.0,
         le=24 * CENTURY,
-        description="Hours after which the clean-up deletes a stored file that nothing uses. No"
-        " upload may take longer.",
+        description="Hours after which the clean-up deletes a stored file that nothing uses."
+        " An upload must not last longer than this.",
     )
     mail_retention_days: NonNegativeInt = Field(
         30,
         le=CENTURY,
-        description="How long it is remembered that a mail was sent, or given up, in days.",
+        description="Days for which the record of a sent or abandoned mail is kept.",
     )
 
     @model_validator(mode="after")
@@ -42,14 +41,15 @@ class CleanUpSettings(WorkSettings):
         hours = 2 * self.import_timeout / 3600
         if self.orphan_age_hours <= hours:
             raise ValueError(
-                f"ORPHAN_AGE_HOURS must be more than {hours:g}, twice the IMPORT_TIMEOUT: else the"
-                " clean-up could delete files that an import is just storing"
+                f"ORPHAN_AGE_HOURS must be more than {hours:g}, twice the"
+                " IMPORT_TIMEOUT. Otherwise the clean-up could delete files that"
+                " an import is storing"
             )
         return self
 
     @property
     def archive_retention(self) -> timedelta:
-        """How long the archive of an import that has ended is kept."""
+        """How long the archive of a finished import is kept."""
         return timedelta(days=self.archive_retention_days)
 
     @property
@@ -59,5 +59,5 @@ class CleanUpSettings(WorkSettings):
 
     @property
     def mail_retention(self) -> timedelta:
-        """How long what became of a mail is remembered."""
+        """How long the record of a mail is kept."""
         return timedelta(days=self.mail_retention_days)

@@ -1,4 +1,4 @@
-"""Where files are kept, and how much of them a request may bring."""
+"""Where files are stored, and how much a request may upload."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -18,31 +18,37 @@ from eventimport.storage.config import (
 
 
 class FileSettings(ArchiveSettings, ServiceSettings):
-    """Uploads and storages."""
+    """Uploads and storage."""
 
     # Limits of an upload.
-    max_file_bytes: PositiveInt = Field(2 * GIB, description="One uploaded file, in bytes.")
-    max_request_bytes: PositiveInt = Field(
-        4 * GIB, description="All files of one upload request, in bytes."
+    max_file_bytes: PositiveInt = Field(
+        2 * GIB, description="Maximum size of one uploaded file, in bytes."
     )
-    max_files: PositiveInt = Field(1000, description="Files in one upload request.")
+    max_request_bytes: PositiveInt = Field(
+        4 * GIB, description="Maximum size of one upload request with all its files, in bytes."
+    )
+    max_files: PositiveInt = Field(
+        1000, description="Maximum number of files in one upload request."
+    )
     max_image_bytes: PositiveInt = Field(
         32 * MIB, description="Maximum size of an image, uploaded or imported, in bytes."
     )
     max_uploaded_bytes_per_user: PositiveInt = Field(
-        10 * GIB, description="All files that one user has uploaded and not deleted, in bytes."
+        10 * GIB,
+        description="Upload quota: the maximum size of all files that one user has uploaded"
+        " and not deleted, in bytes.",
     )
     receive_timeout: PositiveFloat = Field(
-        30.0, description="How long a client may send nothing during an upload, in seconds."
+        30.0, description="Seconds after which an upload ends if the client sends nothing."
     )
 
     # Storage.
     storage_place: Literal["local", "s3", "gcs"] = Field(
-        "local", description="Which storage takes new files: `local`, `s3` or `gcs`."
+        "local",
+        description="Storage for new files: `local`, `s3` or `gcs`. An admin can change it"
+        " while the service runs.",
     )
-    local_storage_path: Path = Field(
-        Path("storage"), description="The folder of the `local` storage."
-    )
+    local_storage_path: Path = Field(Path("storage"), description="Folder of the `local` storage.")
     local_direct_io: bool = Field(
         True,
         description="Whether large local files are written past the page cache (`O_DIRECT`), if"
@@ -50,39 +56,49 @@ class FileSettings(ArchiveSettings, ServiceSettings):
     )
     static_domain: WebAddress | None = Field(
         None,
-        description="Scheme and host before the `/media/…` of local files. Default: PUBLIC_URL.",
+        description="Scheme and host of the `/media/…` URLs of local files. Default: PUBLIC_URL.",
     )
-    s3_bucket: str | None = Field(None, description="The bucket; setting it configures `s3`.")
-    s3_region: str = Field("us-east-1", description="The bucket's region.")
+    s3_bucket: str | None = Field(
+        None, description="Name of the S3 bucket. Setting it configures the storage `s3`."
+    )
+    s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
     s3_endpoint_url: WebAddress | None = Field(
-        None, description="A server other than AWS that speaks S3, such as MinIO."
+        None, description="URL of an S3-compatible server other than AWS, such as MinIO."
     )
     s3_access_key: str | None = Field(
-        None, description="The access key. Default: the AWS SDK's own search for credentials."
+        None, description="Access key for S3. Default: the credentials that the AWS SDK finds."
     )
-    s3_secret_key: SecretStr | None = Field(None, description="The secret of the access key.")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret key for S3.")
     s3_path_style: bool = Field(
-        False, description="Whether the bucket stands in the path, as MinIO wants it."
+        False, description="Whether URLs have the bucket in their path. MinIO needs this."
     )
     s3_public_url: WebAddress | None = Field(
-        None, description="What stands before a key in public URLs. Default: the endpoint's own."
+        None, description="Base of the public URLs of stored files. Default: the URL of the bucket."
     )
-    gcs_bucket: str | None = Field(None, description="The bucket; setting it configures `gcs`.")
-    gcs_access_key: str | None = Field(None, description="The HMAC key's access id.")
-    gcs_secret_key: SecretStr | None = Field(None, description="The HMAC key's secret.")
+    gcs_bucket: str | None = Field(
+        None,
+        description="Name of the Google Cloud Storage bucket. Setting it configures the storage"
+        " `gcs`.",
+    )
+    gcs_access_key: str | None = Field(
+        None, description="Access id of the HMAC key for Google Cloud Storage."
+    )
+    gcs_secret_key: SecretStr | None = Field(
+        None, description="Secret of the HMAC key for Google Cloud Storage."
+    )
     gcs_endpoint_url: WebAddress = Field(
-        "https://storage.googleapis.com", description="Google's XML API, or an emulator of it."
+        "https://storage.googleapis.com", description="URL of Google's XML API, or of an emulator."
     )
     gcs_public_url: WebAddress | None = Field(
-        None, description="What stands before a key in public URLs. Default: the endpoint's own."
+        None, description="Base of the public URLs of stored files. Default: the URL of the bucket."
     )
     storage_part_bytes: int = Field(
         8 * MIB,
         ge=5 * MIB,
-        description="The size of one part of a multipart upload to `s3` or `gcs`, in bytes.",
+        description="Size of one part of a multipart upload to `s3` or `gcs`, in bytes.",
     )
     storage_parts_in_flight: PositiveInt = Field(
-        4, description="How many parts of one upload are sent at once."
+        4, description="Number of parts of one upload that are sent at the same time."
     )
 
     @model_validator(mode="after")
@@ -100,7 +116,7 @@ class FileSettings(ArchiveSettings, ServiceSettings):
 
     @property
     def storages(self) -> tuple[StorageConfig, ...]:
-        """Each storage that is configured; local disk always is."""
+        """The configured storages. Local disk is always one of them."""
         configs: list[StorageConfig] = [
             LocalConfig(
                 root=self.local_storage_path,
@@ -149,7 +165,7 @@ class FileSettings(ArchiveSettings, ServiceSettings):
 
     @property
     def archive_upload_limits(self) -> UploadLimits:
-        """What a request that brings an archive may hold: one file, and the form around it."""
+        """What a request with an archive may hold: one file, and the form around it."""
         return UploadLimits(
             max_file_bytes=self.max_archive_bytes,
             max_files=1,

@@ -1,4 +1,4 @@
-"""What connections and requests may cost, and which proxies are trusted."""
+"""The limits of connections and requests, and the trusted proxies."""
 
 from ipaddress import ip_network
 from typing import Annotated, Any
@@ -55,6 +55,7 @@ class HTTPSettings(BaseSettings):
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = Field(
         (),
-        description="Addresses and networks of your reverse proxies, separated by commas. Only"
-        " their `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default: none.",
+        description="Addresses and networks of your reverse proxies, separated by commas."
+        " Only their `X-Forwarded-For` and `X-Forwarded-Proto` are trusted."
+        " Default: none.",
     )

@@ -1,4 +1,4 @@
-"""How users are told by e-mail."""
+"""How users are notified by e-mail."""
 
 import ssl
 from pathlib import Path
@@ -19,7 +19,7 @@ from eventimport.notifications.config import FolderConfig, MailConfig, SMTPConfi
 from eventimport.notifications.mail import UnusableAddressError, parse_sender
 
 FOLDER_SENDER = "eventimport <eventimport@localhost>"
-"""Whom the mails in a folder are from, where nobody is named."""
+"""The sender of mails in MAIL_FOLDER if MAIL_FROM is not set."""
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:
@@ -31,7 +31,7 @@ def _sender(value: str) -> str:
     try:
         parse_sender(value)
     except UnusableAddressError:
-        raise ValueError("must be one address, or Name <address>") from None
+        raise ValueError("must be an address, or Name <address>") from None
     return value
 
 
@@ -39,7 +39,7 @@ def _authorities(value: Path) -> Path:
     try:
         ssl.create_default_context(cafile=value)
     except OSError:
-        raise ValueError("must be a file of certificates, as PEM") from None
+        raise ValueError("must be a file with certificates in PEM format") from None
     return value
 
 
@@ -48,34 +48,35 @@ class MailSettings(BaseSettings):
 
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
         None,
-        description="The mail server, as `smtp://user:password@host:587` (STARTTLS, unless"
-        " `?starttls=false` follows) or `smtps://…` (TLS). Without it, no mail is sent.",
+        description="Mail server, as `smtp://user:password@host:587` (STARTTLS, unless"
+        " `?starttls=false` follows) or `smtps://…` (TLS). Without it, no mail is"
+        " sent.",
     )
     smtp_ca_file: Annotated[FilePath, AfterValidator(_authorities)] | None = Field(
         None,
-        description="The authorities that may vouch for the mail server. Default: the system's.",
+        description="File with the certificate authorities that the mail server is checked"
+        " against. Default: those of the system.",
     )
     smtp_timeout: PositiveFloat = Field(
-        30.0, description="How long sending one mail may take, in seconds."
+        30.0, description="Maximum time to send one mail, in seconds."
     )
     mail_from: Annotated[str, AfterValidator(_sender)] | None = Field(
-        None, description="Whom mail is from, as `Name <address>`; SMTP_URL needs it."
+        None, description="Sender of all mails, as `Name <address>`. Required if SMTP_URL is set."
     )
     mail_folder: Path | None = Field(
         None,
-        description="A folder that mails are written into, as `.eml` files, where SMTP_URL is"
-        " not set.",
+        description="Folder into which mails are written as `.eml` files if SMTP_URL is not set.",
     )
     mail_max_attempts: PositiveInt = Field(
-        20, description="How often a mail is tried before it is given up."
+        20, description="Maximum number of attempts to send a mail."
     )
     mail_retry_delay: PositiveFloat = Field(
         10.0,
-        description="After how long a mail is tried for the second time, in seconds; each delay"
-        " is twice the one before, up to an hour.",
+        description="Seconds between the first and the second attempt to send a mail. Each"
+        " further delay is twice as long, up to an hour.",
     )
     mail_interval: PositiveFloat = Field(
-        2.0, description="How often mails that are due are looked for, in seconds."
+        2.0, description="Seconds between two searches for mails that are due."
     )
 
     @model_validator(mode="after")
@@ -86,7 +87,7 @@ class MailSettings(BaseSettings):
 
     @property
     def mail(self) -> MailConfig | None:
-        """What sending mail needs; None where users are told in the service alone."""
+        """What sending mail needs; None if users are notified only in the service."""
         transport = self._mail_transport
         if transport is None:
             return None

@@ -1,4 +1,4 @@
-"""How the media of an import are fetched, checked and moved."""
+"""How the media files of an import are fetched, checked and stored."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -19,18 +19,19 @@ Words = Annotated[tuple[str, ...], NoDecode]
 
 
 class MediaSettings(FileSettings, BaseSettings):
-    """Media: limits, and the sizes that are made of images."""
+    """Media files and images."""
 
     media_at_once: PositiveInt = Field(
-        4, description="Files of an archive that one import stores at the same time."
+        4, description="Number of files of an archive that one import stores at the same time."
     )
     max_media_bytes: PositiveInt = Field(
         512 * MIB, description="Maximum size of a media file other than an image, in bytes."
     )
     max_stored_bytes_per_import: PositiveInt = Field(
         4 * GIB,
-        description="Maximum size of all media files that one import stores, in bytes. A file that"
-        " several records name counts once. Further files are not stored, and reported.",
+        description="Maximum size of all media files that one import stores, in bytes. A file"
+        " that several records name counts once. Further files are reported, and"
+        " not stored.",
     )
     max_image_pixels: PositiveInt = Field(
         50_000_000,
@@ -43,8 +44,8 @@ class MediaSettings(FileSettings, BaseSettings):
     )
     svg_uploads: bool = Field(
         False,
-        description="Whether uploaded SVG images are accepted: a PNG that is drawn from them is"
-        " stored. SVG images of archives always are.",
+        description="Whether to accept uploaded SVG images. They are stored as PNG. SVG"
+        " images of archives are always accepted.",
     )
     image_processes: PositiveInt = Field(
         2,
@@ -71,7 +72,7 @@ class MediaSettings(FileSettings, BaseSettings):
     fetch_media: bool = Field(
         True, description="Whether to fetch and store the media files that an archive links to."
     )
-    fetch_redirects: int = Field(5, ge=0, description="Maximum redirects of one link.")
+    fetch_redirects: int = Field(5, ge=0, description="Maximum number of redirects of one link.")
     fetch_timeout: PositiveFloat = Field(
         60.0, description="Maximum time to wait for the server during one fetch, in seconds."
     )
@@ -85,13 +86,15 @@ class MediaSettings(FileSettings, BaseSettings):
         description="Minimum speed of a fetch after its first 10 seconds, in bytes per second.",
     )
     max_fetches_per_import: PositiveInt = Field(
-        4_000, description="Maximum requests for linked media files in one import, redirects too."
+        4_000,
+        description="Maximum number of requests for linked media files in one import,"
+        " including redirects.",
     )
     max_fetches_per_host: PositiveInt = Field(
         2_000, description="The same for each host that an import links to."
     )
     fetches_at_once: PositiveInt = Field(
-        8, description="Maximum fetches that one import runs at the same time."
+        8, description="Maximum number of fetches that one import runs at the same time."
     )
     fetches_at_once_per_host: PositiveInt = Field(
         4, description="The same for each host that an import links to."
@@ -102,8 +105,9 @@ class MediaSettings(FileSettings, BaseSettings):
     )
     fetch_allowed_hosts: Words = Field(
         (),
-        description="Hosts, addresses and networks (CIDR) inside your own network that media files"
-        " may be fetched from, separated by commas. All others must be public.",
+        description="Hosts, addresses and networks (CIDR) inside your own network from which"
+        " media files may be fetched, separated by commas. All others must be"
+        " public.",
     )
 
     @field_validator("image_formats", "fetch_allowed_hosts", mode="before")
@@ -142,7 +146,7 @@ class MediaSettings(FileSettings, BaseSettings):
 
     @property
     def fetch_limits(self) -> FetchLimits:
-        """What the fetcher holds to."""
+        """The limits for fetching linked media files."""
         return FetchLimits(
             enabled=self.fetch_media,
             max_bytes=self.max_media_bytes,
@@ -184,7 +188,7 @@ class MediaSettings(FileSettings, BaseSettings):
 
     @property
     def transfer(self) -> TransferConfig:
-        """How the media of an import are moved."""
+        """How the media files of an import are stored."""
         return TransferConfig(
             concurrency=self.media_at_once,
             max_bytes=self.max_media_bytes,
@@ -205,5 +209,5 @@ class MediaSettings(FileSettings, BaseSettings):
 def _size(value: str) -> ImageSize:
     width, _, height = value.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise ValueError("must be a width, an x and a height, as 500x200")
+        raise ValueError("must be a width, an x and a height, such as 500x200")
     return ImageSize(width=int(width), height=int(height))

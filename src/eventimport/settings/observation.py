@@ -1,4 +1,4 @@
-"""How the service is watched: logs, metrics, traces."""
+"""Logs, metrics and traces."""
 
 from typing import Literal, Self
 
@@ -11,36 +11,37 @@ from eventimport.settings.values import WebAddress
 
 
 class ObservationSettings(BaseSettings):
-    """Logs, metrics, traces."""
+    """Logs, metrics and traces."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="How much is logged: `debug`, `info`, `warning` or `error`."
+        "info", description="Lowest level that is logged: `debug`, `info`, `warning` or `error`."
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto",
-        description="How logs are written: `json`, `console`, or `auto`: for people on a terminal,"
-        " as JSON elsewhere.",
+        description="Format of the logs: `json`, `console`, or `auto`, which means `console`"
+        " on a terminal and `json` elsewhere.",
     )
-    metrics_enabled: bool = Field(True, description="Whether there is `/metrics`.")
+    metrics_enabled: bool = Field(True, description="Whether to serve `/metrics`.")
     metrics_token: SecretStr | None = Field(
         None,
-        description="The bearer token that `/metrics` asks for. Without it, `/metrics` answers this"
-        " machine alone.",
+        description="Bearer token that `/metrics` requires. Without it, `/metrics` is served"
+        " only to this machine.",
     )
     readiness_timeout: float = Field(
-        2.0, gt=0, description="How long each check of `/readyz` may take, in seconds."
+        2.0, gt=0, description="Maximum time for each check of `/readyz`, in seconds."
     )
     otel_exporter_otlp_endpoint: WebAddress | None = Field(
         None,
-        description="Where traces go, as OTLP over HTTP: `http://collector:4318`. Needs the extra"
-        " `otel`. Without it, nothing is traced.",
+        description="URL that traces are sent to, as OTLP over HTTP: `http://collector:4318`."
+        " Requires the extra `otel`. Without it, nothing is traced.",
     )
 
     @model_validator(mode="after")
     def _traces_can_be_sent(self) -> Self:
         if self.otel_exporter_otlp_endpoint and not can_export():
             raise ValueError(
-                "OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `otel`: pip install eventimport[otel]"
+                "OTEL_EXPORTER_OTLP_ENDPOINT requires the extra `otel`: pip"
+                " install eventimport[otel]"
             )
         return self
 
@@ -51,7 +52,7 @@ class ObservationSettings(BaseSettings):
 
     @property
     def tracing(self) -> TracingConfig | None:
-        """What traces need; None where nothing is traced."""
+        """What traces need; None if nothing is traced."""
         return (
             TracingConfig(endpoint=self.otel_exporter_otlp_endpoint)
             if self.otel_exporter_otlp_endpoint

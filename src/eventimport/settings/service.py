@@ -14,50 +14,53 @@ from eventimport.settings.values import WebAddress, long_enough, scheme
 
 
 class ServiceSettings(BaseSettings):
-    """Servers, secrets, addresses, accounts."""
+    """Servers, addresses and accounts."""
 
     # Servers and secrets: no default, outside `eventimport dev`.
     database_url: Annotated[SecretStr, scheme("postgresql", "postgres", "postgresql+asyncpg")] = (
-        Field(description="PostgreSQL, as `postgresql://user:password@host/database`.")
+        Field(
+            description="URL of the PostgreSQL database, as"
+            " `postgresql://user:password@host/database`."
+        )
     )
     redis_url: Annotated[SecretStr, scheme("redis", "rediss", "unix")] = Field(
-        description="Valkey or Redis, as `redis://host:6379/0` or `unix:///path?db=0`."
+        description="URL of Valkey or Redis, as `redis://host:6379/0` or `unix:///path?db=0`."
     )
     secret_key: Annotated[SecretStr, AfterValidator(long_enough)] = Field(
-        description="Signs the access tokens; at least 32 random characters."
+        description="Secret that signs the access tokens: at least 32 random characters."
     )
     database_pool_size: int = Field(
         10,
         ge=4,
-        description="Connections to PostgreSQL that a process opens at most. A worker needs two for"
-        " each of its WORKER_JOBS, and four more.",
+        description="Maximum number of connections to PostgreSQL per process. A worker needs"
+        " two for each of its WORKER_JOBS, and four more.",
     )
     database_idle_timeout: PositiveFloat = Field(
         20.0,
-        description="After how long without a statement PostgreSQL ends a transaction, so that"
-        " nobody who has stopped keeps rows locked, in seconds.",
+        description="Seconds before PostgreSQL ends an idle transaction. Prevents a hung"
+        " process from holding row locks.",
     )
-    queue_name: str = Field("eventimport", description="The name of the job queue in Redis.")
+    queue_name: str = Field("eventimport", description="Name of the job queue in Redis.")
 
     # Addresses.
     public_url: WebAddress = Field(
-        "http://localhost:8000", description="Where clients reach this service."
+        "http://localhost:8000", description="Base URL at which clients reach this service."
     )
     frontend_url: WebAddress | None = Field(
         None,
-        description="Where people see events, as `<FRONTEND_URL>/events/<identifier>`."
-        " Default: PUBLIC_URL.",
+        description="Base URL of event pages: `<FRONTEND_URL>/events/<identifier>`. Default:"
+        " PUBLIC_URL.",
     )
 
     # Accounts.
-    sign_up_enabled: bool = Field(True, description="Whether anyone may create an account.")
+    sign_up_enabled: bool = Field(True, description="Whether visitors may create an account.")
     access_token_lifetime: PositiveInt = Field(
-        24 * 3600, description="How long an access token is valid, in seconds."
+        24 * 3600, description="Lifetime of an access token, in seconds."
     )
 
     token_leeway: NonNegativeFloat = Field(
         30.0,
-        description="Seconds by which the clocks of two API processes may differ: a token is"
+        description="Seconds by which the clocks of two API processes may differ. A token is"
         " accepted this long before its start and after its end.",
     )
 

@@ -5,7 +5,7 @@ import { byId } from "./elements.js";
 
 if (account()) {
   const identifier = location.pathname.split("/").pop();
-  byId("draft-status").textContent = "Looking whether it is yours…";
+  byId("draft-status").textContent = "Checking whether this is your event…";
   try {
     location.replace(await previewUrl(decodeURIComponent(identifier)));
   } catch {

@@ -3,7 +3,7 @@
 import { account, forgetAccount, request, signIn, signUp } from "./api.js";
 import { byId, show, showErrors } from "./elements.js";
 import { showImports } from "./imports.js";
-import { startProgress, tellTask, tellUpload } from "./progress.js";
+import { MIB, startProgress, tellTask, tellUpload } from "./progress.js";
 import { openEvent, resultOf } from "./result.js";
 import { followTask, isFinal } from "./task_events.js";
 import { upload } from "./upload.js";
@@ -69,7 +69,7 @@ byId("sign-in-form").addEventListener("submit", async (event) => {
   byId("sign-in-errors").replaceChildren();
   try {
     if (isNew && password.length < Number(main.dataset.minPassword)) {
-      throw new Error(`A password needs at least ${main.dataset.minPassword} characters.`);
+      throw new Error(`The password must have at least ${main.dataset.minPassword} characters.`);
     }
     setBusy(form, true);
     if (isNew) await signUp(email, password);
@@ -92,7 +92,7 @@ byId("import-form").addEventListener("submit", async (event) => {
   if (!file) return;
   const limit = Number(main.dataset.maxArchiveBytes);
   if (file.size > limit) {
-    showErrors("import-errors", new Error(`The file is larger than the ${limit.toLocaleString("en")} bytes that are allowed.`));
+    showErrors("import-errors", new Error(`The archive is larger than ${Math.floor(limit / MIB)} MiB. The limit is set by MAX_ARCHIVE_BYTES.`));
     return;
   }
   const options = { strict: byId("strict").checked, dryRun: byId("dry-run").checked };

@@ -3,7 +3,7 @@
 import { byId, element, show } from "./elements.js";
 
 const STEPS = ["Upload", "Wait", "Import", "Done"];
-const MIB = 1024 * 1024;
+export const MIB = 1024 * 1024;
 
 let spoken = "";
 
@@ -27,7 +27,7 @@ export function tellTask({ state, progress, event }) {
   else draw(2, done, total, message || "Importing", stage || "Importing", cancel);
 }
 
-// `speech` is for screen readers: told once when it changes, not with every number. `cancel` is what
+// `speech` is for screen readers: announced when it changes, not with every number. `cancel` is what
 // the button says; it stays the same button, so that whoever has come to it by keyboard stays there.
 function draw(step, done, total, text, speech, cancel) {
   const bar = byId("progress-bar");

@@ -26,14 +26,14 @@ function successOf(result) {
   const { report } = result;
   const name = result.event_name || "The event";
   const told = report.dry_run
-    ? element("p", {}, element("span", { class: "good" }, "Checked. "), `${name} can be imported; nothing was written.`)
-    : element("p", {}, element("span", { class: "good" }, "Imported. "), `${name} is there.`);
+    ? element("p", {}, element("span", { class: "good" }, "Checked. "), `${name} can be imported. Nothing was imported yet.`)
+    : element("p", {}, element("span", { class: "good" }, "Imported. "), `${name} is ready.`);
   return [told, linkTo(result), countsOf(report.counts), ...findingsOf(report)];
 }
 
 function linkTo({ identifier, url }) {
   if (!identifier) return null;
-  const link = element("a", { class: "button", href: `/events/${identifier}` }, "Look at the event");
+  const link = element("a", { class: "button", href: `/events/${identifier}` }, "View the event");
   // The address for a draft is made when it is asked for, because it is valid for an hour alone.
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -51,7 +51,7 @@ function countsOf(counts) {
   const pairs = entries.map(([kind, count]) => element(
     "div", {}, element("dt", {}, nameOf(kind, count)), element("dd", {}, String(count)),
   ));
-  return element("dl", { class: "counts", "aria-label": "What the archive holds" }, ...pairs);
+  return element("dl", { class: "counts", "aria-label": "Contents of the archive" }, ...pairs);
 }
 
 function nameOf(kind, count) {
@@ -70,19 +70,18 @@ function findingsOf(report) {
       listOf(chosen.map((finding) => [finding.message, finding]), total),
     );
   }).filter(Boolean);
-  return lists.length ? lists : [element("p", {}, "Nothing had to be repaired.")];
+  return lists.length ? lists : [element("p", {}, "The report has no findings.")];
 }
 
 function failureOf(errors, total = errors.length) {
-  const count = total === 1 ? "one error" : `${total} errors`;
-  const told = element("p", {}, element("span", { class: "bad" }, "Not imported. "), `There is ${count}; nothing was written.`);
-  if (total > 1) told.lastChild.data = `There are ${count}; nothing was written.`;
+  const count = total === 1 ? "1 error." : `${total} errors.`;
+  const summary = element("p", {}, element("span", { class: "bad" }, "Not imported. "), count);
   const lines = errors.map((error) => {
     const place = placeOf(error.meta ?? {});
     const detail = place && error.detail.startsWith(`${place}: `) ? error.detail.slice(place.length + 2) : error.detail;
     return [detail, error.meta ?? {}];
   });
-  return [told, listOf(lines, total)];
+  return [summary, listOf(lines, total)];
 }
 
 function listOf(lines, total) {

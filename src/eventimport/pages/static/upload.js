@@ -16,7 +16,7 @@ export function upload(file, { strict, dryRun }, tell, signal) {
       else reject(new ApiError(sending.status, problemsOf(sending.status, sending.responseText)));
     });
     sending.addEventListener("error", () => {
-      reject(new ApiError(0, [{ detail: "The upload broke off. Is the service reachable?" }]));
+      reject(new ApiError(0, [{ detail: "The upload was interrupted. Check that the service is reachable, and try again." }]));
     });
     sending.addEventListener("abort", () => reject(new DOMException("cancelled", "AbortError")));
     signal.addEventListener("abort", () => sending.abort(), { once: true });

@@ -1,0 +1,118 @@
+"""The texts that people meet follow the style of this project: plain English in standard terms."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import pytest
+from tests import user_texts
+from tests.user_texts import Text
+
+from eventimport.settings import describe_settings
+
+MOST_WORDS: Final = 25
+"""Words of a sentence."""
+
+_MODAL = "can|cannot|can't|may|must|might|would|could|should|has|had|wants|wishes|needs|sets|does"
+
+BANNED: Final = {
+    pattern: re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # reported, says, shows
+        r"\btold\b",
+        r"\btells?\b",
+        # accepts, is rejected, returns
+        r"\b(?:is|are|was|were|be|been|not) taken\b",
+        r"\btakes?\b(?! (?:up to|effect|turns|precedence|place|longer|over|part|too long|about"
+        r"|(?:more|less) than|at most|\w+ (?:to \w+ )?(?:bytes|seconds|minutes|memory)))",
+        r"\b(?:gives?|given)\b(?! (?:up|back)\b)",
+        # unavailable
+        r"\b(?:is|are|was|were|be) away\b",
+        # a media file, media files
+        r"\bmedium\b",
+        r"\bmedia\b(?!(?:[ -](?:files?|types?|range|processes)\b|[/.:_]))",
+        # image
+        r"\bpictures?\b",
+        # invalid upload form
+        r"\bnot as (?:it|they) should be\b",
+        # the client, you, the owner, no other user
+        r"\b(?:whoever|whatever|whomever|nobody|no one|everybody|everyone|somebody|someone)\b",
+        rf"\bone (?:{_MODAL})\b",
+        r"\b(?:the|that|this|such an?|no|each|every|any|another|same|only|first|last) one\b"
+        r"(?! \w)",
+        # only
+        r"\balone\b",
+        # this many, "that …"
+        r"\bso (?:many|much|few)\b",
+        r"\b(?:thereof|whereof|hereby|of which|wherein|therein)\b",
+        # unknown X, not a valid X
+        r"\bthere (?:is|are) (?:no|not) such\b",
+        r"\b(?:is|are|was|were) no (?!longer\b|more than\b)",
+        # warnings
+        r"\bto mind\b",
+        # package; quota
+        r"\b(?:no )?room (?:for|left)\b",
+        # rejects
+        r"\brefus(?:e|es|ed|al|als|ing)\b",
+    )
+}
+"""What is not written, each as a pattern; the comment above it says what to write instead."""
+
+EXCEPTIONS: Final[dict[str, str]] = {
+    # A phrase, and why it may stay.
+    "connection refused": "the operating system's own words",
+}
+
+
+def banned_in(text: str) -> Iterator[str]:
+    """The phrases of a text that are not written here."""
+    prose = _without_code(text)
+    for phrase in EXCEPTIONS:
+        prose = re.sub(re.escape(phrase), "", prose, flags=re.IGNORECASE)
+    for pattern in BANNED.values():
+        yield from (match[0] for match in pattern.finditer(prose))
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"`[^`]*`|https?://\S+|“[^”]*”", "N", text)
+
+
+def long_sentences_in(text: str) -> Iterator[str]:
+    """The sentences of a text with too many words."""
+    prose = re.sub(r"\be\.g\.|\bi\.e\.", "", _without_code(text))
+    for sentence in re.split(r"(?<=[.!?:;])[)”\"]?\s+|\n\s*\n|\n\s*[-*] ", prose):
+        if len([word for word in sentence.split() if re.search(r"\w", word)]) > MOST_WORDS:
+            yield " ".join(sentence.split())
+
+
+def settings_texts() -> Iterator[Text]:
+    """The descriptions of all settings."""
+    for setting in describe_settings():
+        yield Text(f"settings/{setting.variable}", 0, setting.description)
+
+
+SOURCES: Final[dict[str, Callable[[], Iterable[Text]]]] = {
+    "templates": user_texts.templates,
+    "scripts": user_texts.scripts,
+    "documents": user_texts.documents,
+    "settings": settings_texts,
+}
+
+
+def faults(texts: Iterable[Text], *, length: bool) -> list[str]:
+    """One line for each text that breaks the rules."""
+    found = []
+    for text in texts:
+        found += [f"{text}: “{phrase}” in: {text.text}" for phrase in banned_in(text.text)]
+        if length:
+            found += [f"{text}: too long: {sentence}" for sentence in long_sentences_in(text.text)]
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_words(source: str) -> None:
+    texts = list(SOURCES[source]())
+    found = faults(texts, length=source in {"settings", "templates", "scripts"})
+
+    assert len(texts) > 20
+    assert not found, f"{len(found)} faults:\n" + "\n".join(found)
