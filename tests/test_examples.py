@@ -16,9 +16,10 @@ import pytest
 from eventimport.cli.example_archive import write_archive
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Report
-from eventimport.formats.bounded_zip.archive import Archive
+from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveLimits
-from eventimport.formats.openevent.reader import read_conference
+from eventimport.formats.openevent.reader import read
+from eventimport.formats.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "lantern-open-2027"
@@ -47,8 +48,8 @@ def planned(tmp_path: Path) -> tuple[Plan, Report]:
     target = tmp_path / "example.zip"
     write_archive(EXAMPLE, target)
     report = Report()
-    with target.open("rb") as file, Archive.open(file, ArchiveLimits(), report) as archive:
-        conference = read_conference(archive, report, lambda *_: None)
+    with target.open("rb") as file, Source.open(file, ArchiveLimits(), report) as source:
+        conference = read(source, ReadOptions(), report)
     ids = provisional_ids(conference.counts())
     return make_plan(conference, ids, "a0000000", report), report
 

@@ -25,6 +25,7 @@ from eventimport.conference.web_links import read_link
 from eventimport.conference.zones import find_zone
 from eventimport.formats.bounded_zip import names as entry_names
 from eventimport.formats.openevent.dialect import canonical_key, dialects
+from eventimport.formats.openevent.document_names import document_named
 from eventimport.formats.openevent.wrappings import is_wrapper
 from eventimport.http.conditional import names
 from eventimport.http.events.negotiation import check_accept, check_content_type
@@ -149,7 +150,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
         for function in (
             *(entry_names.path_of, paths.resolved, entry_names.left_out_because),
             *(entry_names.is_absolute, paths.composed, paths.folded),
-            *(entry_names.is_junk, entry_names.document_named, paths.shown),
+            *(entry_names.is_junk, document_named, paths.shown),
         )
     },
     "rich_text.clean": rich_text.clean,

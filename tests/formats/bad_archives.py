@@ -21,7 +21,7 @@ from tests.formats.zip_surgery import (
     zip_bytes,
 )
 
-from eventimport.formats.bounded_zip.archive import ArchiveLimits
+from eventimport.formats.limits import ArchiveLimits
 
 KIB: Final = 1024
 LARGE_FROM_1_MIB: Final = ArchiveLimits(ratio_from_bytes=KIB * KIB)

@@ -3,15 +3,19 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
-from eventimport.conference.report import Finding, Report
-from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
-from eventimport.formats.openevent.reader import read_conference
+from eventimport.conference.report import Check, Finding, Report, go_on
+from eventimport.formats.format import ReadOptions
+from eventimport.formats.limits import ArchiveLimits
+from eventimport.formats.openevent.documents import EventDocuments
+from eventimport.formats.openevent.reader import read
+from eventimport.formats.source import Source
 
 EVENT: dict[str, Any] = {"id": 1, "name": "Conference", "timezone": "UTC"}
 
@@ -62,11 +66,27 @@ def zip_of(documents: Mapping[str, Any], files: Mapping[str, bytes] | None = Non
     return buffer.getvalue()
 
 
+def conference_of(
+    data: bytes, report: Report, limits: ArchiveLimits | None = None, check: Check = go_on
+) -> Conference:
+    """Read an archive. Raises ArchiveError."""
+    with Source.open(io.BytesIO(data), limits or ArchiveLimits(), report, check) as source:
+        return read(source, ReadOptions(), report)
+
+
+@contextmanager
+def opened(
+    file: BinaryIO, report: Report, limits: ArchiveLimits | None = None
+) -> Iterator[EventDocuments]:
+    """The documents of an archive, and its source."""
+    with Source.open(file, limits or ArchiveLimits(), report) as source:
+        yield EventDocuments(source, report)
+
+
 def plan_of(data: bytes, limits: ArchiveLimits | None = None) -> Planned:
     """Read and plan an archive. Raises ArchiveError, and IndexError where there is no event."""
     report = Report(max_bytes=2**40, max_places=2**40)
-    with Archive.open(io.BytesIO(data), limits or ArchiveLimits(), report) as archive:
-        conference = read_conference(archive, report, lambda *_: None)
+    conference = conference_of(data, report, limits)
     ids = provisional_ids(conference.counts())
     # Planning uses the records up; the tests compare them with their rows.
     kept = replace(conference, records={k: [*v] for k, v in conference.records.items()})

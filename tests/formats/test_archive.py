@@ -4,6 +4,7 @@ import io
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.formats.bad_archives import BAD_ARCHIVES, PICTURE, SESSIONS, BadArchive
 from tests.formats.odd_archives import ODD_ARCHIVES, OddArchive
+from tests.formats.planning import opened
 from tests.formats.zip_surgery import EVENT, archive_bytes, patched, renamed, zip_bytes
 
 from eventimport.conference.media import FoundFile
 from eventimport.conference.report import Occurrence, Report
-from eventimport.formats.bounded_zip.archive import Archive, ArchiveError, ArchiveLimits
-from eventimport.formats.openevent.documents import read_list, read_object
+from eventimport.formats.limits import ArchiveError, ArchiveLimits
+from eventimport.formats.openevent.documents import EventDocuments, read_list, read_object
 
 OBJECTS = ("event", "meta", "config")
 
@@ -27,7 +29,7 @@ def read_all(file: BinaryIO, limits: ArchiveLimits, *, media: bool) -> Report:
     report = Report()
     refusal = None
     try:
-        with Archive.open(file, limits, report) as archive:
+        with opened(file, report, limits) as archive:
             for document in archive.documents:
                 if document in OBJECTS:
                     read_object(archive, document, report)
@@ -35,7 +37,7 @@ def read_all(file: BinaryIO, limits: ArchiveLimits, *, media: bool) -> Report:
                     for _ in read_list(archive, document, report):
                         pass
             if media:
-                archive.check_media(report)
+                archive.source.check_media(report)
     except ArchiveError as error:
         refusal = error
     if refusal is not None:
@@ -75,11 +77,11 @@ def test_a_bad_file_on_disk_ends_the_same(bad: BadArchive, tmp_path: Path) -> No
 @pytest.mark.parametrize("odd", ODD_ARCHIVES.values(), ids=ODD_ARCHIVES)
 def test_an_odd_archive_is_read(odd: OddArchive) -> None:
     report = Report()
-    with Archive.open(io.BytesIO(odd.build()), ArchiveLimits(), report) as archive:
+    with opened(io.BytesIO(odd.build()), report) as archive:
         event = read_object(archive, "event", report)
         sessions = list(read_list(archive, "sessions", report))
-        archive.check_media(report)
-        assert tuple(sorted(archive.media)) == tuple(sorted(odd.files))
+        archive.source.check_media(report)
+        assert tuple(sorted(archive.source.media)) == tuple(sorted(odd.files))
     assert event is not None
     assert event["name"] == odd.event
     assert len(sessions) == odd.sessions
@@ -94,8 +96,8 @@ def report() -> Report:
     return Report()
 
 
-def open_bytes(data: bytes, report: Report) -> Archive:
-    return Archive.open(io.BytesIO(data), ArchiveLimits(), report)
+def open_bytes(data: bytes, report: Report) -> AbstractContextManager[EventDocuments]:
+    return opened(io.BytesIO(data), report)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +120,9 @@ def test_documents_are_found_by_any_spelling(
     with open_bytes(data, report) as archive:
         assert archive.documents == {"event": root + "event", document: root + name}
         path = root.removeprefix("./") + "images/a.png"
-        assert list(archive.media) == [path]
-        assert archive.media[path].name == root + "images/a.png"
-        assert archive.index.find("/images/a.png") == FoundFile(
+        assert list(archive.source.media) == [path]
+        assert archive.source.media[path].name == root + "images/a.png"
+        assert archive.source.index.find("/images/a.png") == FoundFile(
             path, root + "images/a.png", "exact"
         )
     assert not report.findings
@@ -130,7 +132,7 @@ def test_junk_and_directories_are_no_entries(report: Report) -> None:
     junk = ("__MACOSX/._event", "images/", "images/.DS_Store", "._event", "Thumbs.db", "./")
     with open_bytes(archive_bytes(*((name, b"") for name in junk)), report) as archive:
         assert list(archive.documents) == ["event"]
-        assert not archive.media
+        assert not archive.source.media
     assert not report.findings
 
 
@@ -138,7 +140,7 @@ def test_a_file_is_found_beside_and_above_the_documents(report: Report) -> None:
     names = ("a/json/x.png", "a/images/y.png", "z.png", "other/images/w.png")
     members = [("a/json/event", EVENT), *((name, name.encode()) for name in names)]
     with open_bytes(zip_bytes(members), report) as archive:
-        index = archive.index
+        index = archive.source.index
     found = {
         path: (match.path, match.how) if (match := index.find(path)) else None
         for path in (
@@ -163,7 +165,7 @@ def test_a_name_is_found_as_the_code_page_of_the_record_has_it(report: Report) -
     data = archive_bytes(("images/XXXX.png", PICTURE))
     data = renamed(data, b"images/XXXX.png", "images/Мир!.png".encode("cp866"))
     with open_bytes(data, report) as archive:
-        index = archive.index
+        index = archive.source.index
     for path in ("images/Мир!.png", "images/\u041c\u0438\u0440!.png"):
         match = index.find(path)
         assert match is not None
@@ -175,7 +177,7 @@ def test_the_exact_spelling_comes_first(report: Report) -> None:
     nfd = "images/e\u0301.png"
     data = archive_bytes(("images/é.png", b"1"), (nfd, b"2"), ("images/É.png", b"3"))
     with open_bytes(data, report) as archive:
-        index = archive.index
+        index = archive.source.index
     for path in ("images/é.png", nfd, "images/É.png"):
         match = index.find(path)
         assert match is not None
@@ -189,9 +191,9 @@ def test_what_cannot_be_read_is_an_error_for_a_document_alone(report: Report) ->
     data = archive_bytes(("sessions", SESSIONS), ("a.png", PICTURE), ("b.png", PICTURE))
     data = patched(patched(data, "sessions", compress_type=9), "a.png", compress_type=93)
     with open_bytes(patched(data, "b.png", crc=1), report) as archive:
-        archive.check_media(report)
+        archive.source.check_media(report)
         assert list(archive.documents) == ["event"]
-        assert set(archive.index.left_out) == {"a.png", "b.png"}
+        assert set(archive.source.index.left_out) == {"a.png", "b.png"}
     errors = {finding.place.entry: finding.message for finding in report.errors}
     assert set(errors) == {"sessions", "a.png"}
     assert "Deflate64, used by Windows Explorer for large files" in errors["sessions"]
@@ -207,8 +209,11 @@ def test_an_event_that_cannot_be_read_is_the_only_error(report: Report) -> None:
 
 def test_an_archive_without_an_event_lists_its_files(report: Report) -> None:
     members = [(f"files/{number}.png", b"") for number in range(40)]
-    with pytest.raises(ArchiveError) as caught:
-        open_bytes(zip_bytes([("programme.pdf", b"x"), *members]), report)
+    with (
+        pytest.raises(ArchiveError) as caught,
+        open_bytes(zip_bytes([("programme.pdf", b"x"), *members]), report),
+    ):
+        pass
     assert "programme.pdf, files/0.png" in caught.value.message
     assert "and 11 more" in caught.value.message
 
@@ -224,8 +229,8 @@ def test_an_archive_without_an_event_lists_its_files(report: Report) -> None:
     ],
 )
 def test_a_file_that_is_not_a_zip_is_named(data: bytes, what: str, report: Report) -> None:
-    with pytest.raises(ArchiveError) as caught:
-        open_bytes(data, report)
+    with pytest.raises(ArchiveError) as caught, open_bytes(data, report):
+        pass
     assert caught.value.code == "not-a-zip"
     assert what in caught.value.message
 
@@ -244,7 +249,7 @@ def test_a_zip_that_is_written_as_a_stream_is_read(report: Report) -> None:
         with archive.open("images/a.png", "w", force_zip64=True) as entry:
             entry.write(PICTURE)
     with open_bytes(stream.getvalue(), report) as opened:
-        assert b"".join(opened.read("images/a.png")) == PICTURE
+        assert b"".join(opened.source.read("images/a.png")) == PICTURE
     assert not report.findings
 
 
@@ -252,15 +257,15 @@ def test_a_part_of_a_split_zip_is_named_so(report: Report) -> None:
     data = bytearray(zip_bytes([("programme.pdf", b"x")]))
     end = data.rindex(b"PK\x05\x06")
     data[end + 4 : end + 8] = b"\x02\0\0\0"
-    with pytest.raises(ArchiveError) as caught:
-        open_bytes(bytes(data), report)
+    with pytest.raises(ArchiveError) as caught, open_bytes(bytes(data), report):
+        pass
     assert caught.value.code == "split-archive"
 
 
 def test_a_document_in_a_folder_of_media_is_a_medium(report: Report) -> None:
     with open_bytes(archive_bytes(("files/sessions", b"x")), report) as archive:
         assert list(archive.documents) == ["event"]
-        assert list(archive.media) == ["files/sessions"]
+        assert list(archive.source.media) == ["files/sessions"]
 
 
 def test_what_is_refused_does_not_keep_the_rest_from_being_read(report: Report) -> None:
@@ -272,12 +277,12 @@ def test_what_is_refused_does_not_keep_the_rest_from_being_read(report: Report) 
 
 def test_an_unknown_entry_cannot_be_read(report: Report) -> None:
     with open_bytes(archive_bytes(), report) as archive, pytest.raises(KeyError):
-        archive.read("../event")
+        archive.source.read("../event")
 
 
 def test_the_file_stays_open() -> None:
     file = io.BytesIO(archive_bytes())
-    with Archive.open(file, ArchiveLimits(), Report()):
+    with opened(file, Report()):
         pass
     assert not file.closed
 
@@ -285,8 +290,8 @@ def test_the_file_stays_open() -> None:
 def test_an_entry_that_is_read_twice_counts_once(report: Report) -> None:
     data = archive_bytes(("a.bin", bytes(range(256)) * 4))
     limits = ArchiveLimits(max_total_bytes=2000)
-    with Archive.open(io.BytesIO(data), limits, report) as archive:
-        assert len({b"".join(archive.read("a.bin")) for _ in range(5)}) == 1
+    with opened(io.BytesIO(data), report, limits) as archive:
+        assert len({b"".join(archive.source.read("a.bin")) for _ in range(5)}) == 1
 
 
 class FailingDisk(io.BytesIO):

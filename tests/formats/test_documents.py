@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.formats.planning import opened
 from tests.formats.zip_surgery import EVENT, archive_bytes, zip_bytes
 
 from eventimport.conference.report import Report, Severity
 from eventimport.formats.bounded_json.reader import JsonReader
 from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
-from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
-from eventimport.formats.openevent.documents import read_list, read_object
+from eventimport.formats.limits import ArchiveLimits
+from eventimport.formats.openevent.documents import EventDocuments, read_list, read_object
+from eventimport.formats.source import Source
 
 Records = list[tuple[int, dict[str, Any]]]
 
@@ -23,16 +25,16 @@ def read(sessions: bytes, limits: ArchiveLimits | None = None) -> tuple[Records,
     """The records of a document `sessions`, and the report."""
     report = Report()
     file = BytesIO(archive_bytes(("sessions", sessions)))
-    with Archive.open(file, limits or ArchiveLimits(), report) as archive:
+    with opened(file, report, limits) as archive:
         return list(read_list(archive, "sessions", report)), report
 
 
-class ChunkedArchive(Archive):
-    """An archive that gives its bytes in chunks of its own size."""
+class ChunkedSource(Source):
+    """A source that gives its bytes in chunks of its own size."""
 
     chunk_size = 1
 
-    def read(self, name: str) -> Iterator[bytes]:
+    def read(self, name: str | None = None) -> Iterator[bytes]:
         data = b"".join(super().read(name))
         return (
             data[start : start + self.chunk_size] for start in range(0, len(data), self.chunk_size)
@@ -43,9 +45,9 @@ def read_chunked(sessions: bytes, chunk_size: int) -> tuple[Records, Report]:
     """As `read`, the bytes coming in chunks of this size."""
     report = Report()
     file = BytesIO(archive_bytes(("sessions", sessions)))
-    with ChunkedArchive.open(file, ArchiveLimits(), report) as archive:
-        archive.chunk_size = chunk_size
-        return list(read_list(archive, "sessions", report)), report
+    with ChunkedSource.open(file, ArchiveLimits(), report) as source:
+        source.chunk_size = chunk_size
+        return list(read_list(EventDocuments(source, report), "sessions", report)), report
 
 
 # What a database can store; the rest has tests of its own.
@@ -167,7 +169,7 @@ def test_mutated_documents_raise_nothing(data: bytes, chunk_size: int) -> None:
 
 def test_a_document_that_is_not_there_is_empty() -> None:
     report = Report()
-    with Archive.open(BytesIO(archive_bytes()), ArchiveLimits(), report) as archive:
+    with opened(BytesIO(archive_bytes()), report) as archive:
         assert not list(read_list(archive, "sessions", report))
         assert read_object(archive, "meta", report) is None
         assert read_object(archive, "event", report) == json.loads(EVENT)
@@ -362,7 +364,7 @@ def test_a_key_twice_is_told_with_the_value_that_is_lost() -> None:
 def test_records_are_counted_over_all_documents() -> None:
     report = Report()
     data = archive_bytes(("sessions", b"[{}, {}]"), ("tracks", b"[{}, {}]"))
-    with Archive.open(BytesIO(data), ArchiveLimits(max_records=3), report) as archive:
+    with opened(BytesIO(data), report, ArchiveLimits(max_records=3)) as archive:
         assert len(list(read_list(archive, "sessions", report))) == 2
         assert len(list(read_list(archive, "sessions", report))) == 2
         assert len(list(read_list(archive, "tracks", report))) == 1
@@ -395,7 +397,7 @@ def test_an_object_may_be_no_longer_than_a_record() -> None:
     data = zip_bytes([("event", json.dumps({"a": ["x" * 900] * 9}).encode())])
     report = Report()
     limits = ArchiveLimits(max_record_bytes=5000)
-    with Archive.open(BytesIO(data), limits, report) as archive:
+    with opened(BytesIO(data), report, limits) as archive:
         assert read_object(archive, "event", report) is None
     assert [finding.code for finding in report.errors] == ["record-too-long"]
 
@@ -404,7 +406,7 @@ def test_damage_is_told_besides_the_error_that_it_makes() -> None:
     data = archive_bytes(("sessions", b'[{"id": 1}, {"id": 2}' + b" " * 600_000 + b"]"), method=0)
     broken = data.replace(b'"id": 2', b'"id"; 2')
     report = Report()
-    with Archive.open(BytesIO(broken), ArchiveLimits(), report) as archive:
+    with opened(BytesIO(broken), report) as archive:
         assert len(list(read_list(archive, "sessions", report))) == 1
     assert [finding.code for finding in report.errors] == ["json-syntax", "damaged-entry"]
 

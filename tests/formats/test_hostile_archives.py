@@ -1,6 +1,5 @@
 """Small archives that once cost minutes, or gigabytes: what they cost now is counted, not timed."""
 
-import io
 import json
 import threading
 import tracemalloc
@@ -8,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.formats.planning import EVENT, zip_of
+from tests.formats.planning import EVENT, conference_of, zip_of
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.id_map import IdMap
 from eventimport.conference.kinds import Kind
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Check, Report, go_on
-from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
-from eventimport.formats.openevent.reader import read_conference
+from eventimport.formats.limits import ArchiveLimits
 
 MIB = 1024 * 1024
 
@@ -31,8 +29,7 @@ def imported(
     """What an import makes of the documents, with a report as the service has it."""
     report = Report()
     data = zip_of({"event": EVENT, **documents})
-    with Archive.open(io.BytesIO(data), limits or ArchiveLimits(), report, check) as archive:
-        conference = read_conference(archive, report, lambda *_: None)
+    conference = conference_of(data, report, limits, check)
     if report.failed(strict=False):
         return conference, None, report
     ids = provisional_ids(conference.counts())

@@ -11,8 +11,10 @@ from typing import Final
 
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Report
-from eventimport.formats.bounded_zip.archive import Archive, ArchiveError, ArchiveLimits
-from eventimport.formats.openevent.reader import read_conference
+from eventimport.formats.format import ReadOptions
+from eventimport.formats.limits import ArchiveError, ArchiveLimits
+from eventimport.formats.openevent.reader import read
+from eventimport.formats.source import Source
 
 CASE_SECONDS: Final = 60
 """A case that takes so long hangs; a good one takes a hundredth of a second."""
@@ -35,10 +37,10 @@ def outcome_of(data: bytes) -> Outcome:
     report = Report()
     with _bounded():
         try:
-            with Archive.open(io.BytesIO(data), ArchiveLimits(), report) as archive:
-                conference = read_conference(archive, report, lambda *_: None)
-                archive.check_media(report)
-                conference.files = archive.index
+            with Source.open(io.BytesIO(data), ArchiveLimits(), report) as source:
+                conference = read(source, ReadOptions(), report)
+                source.check_media(report)
+                conference.files = source.index
         except ArchiveError:
             assert report.errors, "the archive was refused without a word"
             return Outcome(None, report)

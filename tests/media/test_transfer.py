@@ -29,7 +29,9 @@ from eventimport.database.models import (
     Sponsor,
 )
 from eventimport.errors import EventImportError
-from eventimport.formats.bounded_zip.archive import Archive, ArchiveLimits
+from eventimport.formats.limits import ArchiveLimits
+from eventimport.formats.openevent.layout import find_layout
+from eventimport.formats.source import Source
 from eventimport.media.fetch import FetchError
 from eventimport.media.images import ImageLimits
 
@@ -409,8 +411,9 @@ async def test_every_file_of_the_shared_archives_is_moved_byte_for_byte(
         with (
             path.open("rb") as file,
             zipfile.ZipFile(path) as original,
-            Archive.open(file, ArchiveLimits(), report) as archive,
+            Source.open(file, ArchiveLimits(), report) as archive,
         ):
+            find_layout(archive, report)
             running.open_entry = archive.read  # type: ignore[method-assign]
             names: dict[int, str] = {}
             async with running.sessions.begin() as session:

@@ -23,7 +23,7 @@ class ArchiveLimits:
     max_ratio: int = 200
     """Inflated over compressed bytes of an entry of more than `ratio_from_bytes` inflated bytes."""
     ratio_from_bytes: int = 64 * MIB
-    """So many bytes may come out of an entry, however small it is: silence and white images."""
+    """An entry of fewer bytes may be compressed as well as it likes: silence and white images."""
     max_lzma_dictionary_bytes: int = 64 * MIB
     """What an entry compressed with LZMA makes the reader hold in memory."""
     max_document_bytes: int = 128 * MIB
@@ -52,3 +52,17 @@ class ArchiveError(EventImportError):
         self.place = place or Place()
         where = str(self.place)
         super().__init__(f"{where}: {message}" if where else message)
+
+
+def size_in_words(size: int) -> str:
+    """A limit as messages show it."""
+    return f"{size / MIB:,.0f} MiB" if size >= MIB else f"{size:,} bytes"
+
+
+def document_too_large(limits: ArchiveLimits, entry: str | None) -> ArchiveError:
+    """The error that a document is over the limit; `entry` is None if it is the whole source."""
+    message = (
+        f"The document is larger than {size_in_words(limits.max_document_bytes)}. "
+        "The limit is set by MAX_DOCUMENT_BYTES."
+    )
+    return ArchiveError("document-too-large", message, Place(entry))

@@ -6,7 +6,7 @@ from typing import Any
 
 from eventimport.conference.report import Report
 from eventimport.database.media_records import ImportMediaRecords
-from eventimport.formats.bounded_zip.archive import Archive
+from eventimport.formats.source import Source
 from eventimport.imports.attempt import Attempt
 from eventimport.media.transfer import MediaTransfer
 from eventimport.resources import Resources
@@ -36,7 +36,7 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def archive_of(resources: Resources, attempt: Attempt) -> AsyncIterator[Archive]:
+async def archive_of(resources: Resources, attempt: Attempt) -> AsyncIterator[Source]:
     """The import's archive, opened once more. Raises StorageError."""
     lease = attempt.lease
     archived = resources.storages.get(lease.archive_storage)
@@ -45,7 +45,7 @@ async def archive_of(resources: Resources, attempt: Attempt) -> AsyncIterator[Ar
         with path.open("rb") as file:
             # Its findings were reported when the archive was read for the first time.
             opened = await attempt.in_thread(
-                lambda: Archive.open(file, limits, Report(), attempt.check)
+                lambda: Source.open(file, limits, Report(), attempt.check)
             )
-            with opened as archive:
-                yield archive
+            with opened as source:
+                yield source

@@ -24,8 +24,10 @@ from eventimport.database.findings import add_findings
 from eventimport.database.media_findings import with_media_findings
 from eventimport.database.objects import use_objects
 from eventimport.database.tasks import Lease, update_import
-from eventimport.formats.bounded_zip.archive import Archive, ArchiveError
-from eventimport.formats.openevent.reader import read_conference
+from eventimport.formats import IMPORTABLE, format_named
+from eventimport.formats.format import ReadOptions
+from eventimport.formats.limits import ArchiveError
+from eventimport.formats.source import Source
 from eventimport.imports.attempt import Attempt
 from eventimport.imports.early_media import (
     EarlyMedia,
@@ -144,16 +146,17 @@ async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
 async def _read(resources: Resources, attempt: Attempt, report: Report) -> Conference:
     lease = attempt.lease
     storage = resources.storages.get(lease.archive_storage)
+    options = ReadOptions(progress=attempt.tell)
 
     def read(path: Path) -> Conference:
         with (
             path.open("rb") as file,
-            Archive.open(file, resources.settings.archive_limits, report, attempt.check) as archive,
+            Source.open(file, resources.settings.archive_limits, report, attempt.check) as source,
         ):
-            conference = read_conference(archive, report, attempt.tell)
+            conference = format_named(lease.format, IMPORTABLE).reader(source, options, report)
             # A medium that cannot be read must be known of before there is an event.
-            archive.check_media(report)
-            conference.files = archive.index
+            source.check_media(report)
+            conference.files = source.index
             return conference
 
     try:

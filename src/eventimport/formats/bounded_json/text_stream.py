@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from eventimport.errors import EventImportError
-from eventimport.formats.bounded_zip.directory import ZIP_MAGIC
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -122,12 +121,8 @@ class TextStream:
             self.encoding = _encoding_of(head)
         if self.encoding != "utf-8":
             self._decoder = codecs.getincrementaldecoder(self.encoding)()
-        if head.startswith(ZIP_MAGIC):
-            message = "The document is a zip, not JSON text."
-            self._error = DocumentError("nested-zip", message, 1, 1)
-        if self._error is None:
-            # Programs that add a mark do not look whether there is one.
-            self.text = (self._decode(head) if head else "").lstrip("\ufeff")
+        # Programs that add a mark do not look whether there is one.
+        self.text = (self._decode(head) if head else "").lstrip("\ufeff")
 
     def _decode(self, chunk: bytes) -> str:
         self._bytes += len(chunk)

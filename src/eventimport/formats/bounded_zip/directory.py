@@ -39,9 +39,9 @@ _OTHER_FORMATS: Final = {
     b"%PDF": "a PDF",
 }
 _END_REACH: Final = MIB
-"""The end record is sought in so many last bytes: downloads append things to a zip."""
+"""Bytes at the end in which the end record is sought: downloads append things to a zip."""
 _MAX_ENDS: Final = 64
-"""So many end records are tried: what is appended may look like one."""
+"""End records that are tried: what is appended may look like one."""
 _BYTES_PER_ENTRY: Final = 512
 _UNKNOWN: Final = 0xFFFFFFFF
 _ZIP64_FIELD: Final = 1
@@ -84,7 +84,11 @@ class Directory:
 
 
 def read_directory(file: BinaryIO, limits: ArchiveLimits) -> Directory:
-    """The zip's central directory. Raises ArchiveError, and OSError if the file cannot be read."""
+    """The zip's central directory.
+
+    Raises NotAZipError, ArchiveError if the zip is damaged or over a limit, and OSError if the file
+    cannot be read.
+    """
     size = file.seek(0, SEEK_END)
     tail_start = max(0, size - _END_REACH)
     file.seek(tail_start)
@@ -113,7 +117,14 @@ def read_directory(file: BinaryIO, limits: ArchiveLimits) -> Directory:
             "Upload the file again."
         )
         raise ArchiveError("truncated-archive", message)
-    raise ArchiveError("not-a-zip", f"The file is not a zip{_what_it_is(head)}.")
+    raise NotAZipError(head)
+
+
+class NotAZipError(ArchiveError):
+    """The file does not end as a zip does, nor begin as one."""
+
+    def __init__(self, head: bytes) -> None:
+        super().__init__("not-a-zip", f"The file is not a zip{_what_it_is(head)}.")
 
 
 def _what_it_is(head: bytes) -> str:

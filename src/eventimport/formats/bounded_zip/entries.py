@@ -10,7 +10,7 @@ from eventimport.conference.report import Place, Report
 from eventimport.formats.bounded_zip.directory import Directory, Member, locate
 from eventimport.formats.bounded_zip.inflating import METHOD_NAMES, METHODS
 from eventimport.formats.bounded_zip.names import is_absolute, is_junk, left_out_because, path_of
-from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
+from eventimport.formats.limits import ArchiveError, ArchiveLimits, size_in_words
 
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _PATCH: Final = 0x20
@@ -45,19 +45,19 @@ class Entry:
         return Place(shown(self.name))
 
     def excess(self, inflated: int, limits: ArchiveLimits) -> Refusal | None:
-        """What is wrong if so many inflated bytes are too many for this entry."""
+        """What is wrong if the entry has this many inflated bytes; None if nothing is."""
         if inflated > limits.max_entry_bytes:
             return Refusal(
                 "entry-too-large",
-                f"The file is larger than {_size(limits.max_entry_bytes)}. The limit is set by "
-                "MAX_ENTRY_BYTES.",
+                f"The file is larger than {size_in_words(limits.max_entry_bytes)}. "
+                "The limit is set by MAX_ENTRY_BYTES.",
             )
         if inflated > max(limits.ratio_from_bytes, limits.max_ratio * self.member.packed):
             return Refusal(
                 "compression-ratio",
                 f"{self.member.packed:,} compressed bytes become {inflated:,} bytes. The "
                 f"limit is {limits.max_ratio} times as many (MAX_INFLATION_RATIO) for files of "
-                f"more than {_size(limits.ratio_from_bytes)} (INFLATION_RATIO_FROM_BYTES).",
+                f"more than {size_in_words(limits.ratio_from_bytes)} (INFLATION_RATIO_FROM_BYTES).",
             )
         return None
 
@@ -76,7 +76,7 @@ def find_entries(
     if total > limits.max_total_bytes:
         message = (
             f"The files of the zip have {total:,} bytes together. The limit is "
-            f"{_size(limits.max_total_bytes)} (MAX_INFLATED_BYTES)."
+            f"{size_in_words(limits.max_total_bytes)} (MAX_INFLATED_BYTES)."
         )
         raise ArchiveError("archive-too-large", message)
     located = {
@@ -168,7 +168,3 @@ def _is_directory(member: Member) -> bool:
     return (
         name.endswith("/") or stat.S_ISDIR(member.mode) or (name.endswith("\\") and not member.size)
     )
-
-
-def _size(size: int) -> str:
-    return f"{size / MIB:,.0f} MiB" if size >= MIB else f"{size:,} bytes"

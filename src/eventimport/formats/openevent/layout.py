@@ -1,38 +1,32 @@
-"""Where in an archive its documents and media files are."""
+"""Where in a source its documents are: their names, and the folder that holds them."""
 
+import codecs
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from eventimport.conference.paths import folded, resolved, shown
+from eventimport.conference.paths import shown
 from eventimport.conference.report import Place, Report, Severity
-from eventimport.formats.bounded_zip.entries import HOSTILE, Entry, Refusal
-from eventimport.formats.bounded_zip.names import document_named, path_of
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.bounded_zip.entries import Entry
+from eventimport.formats.limits import ArchiveError, document_too_large
+from eventimport.formats.openevent.document_names import document_named, is_document
+from eventimport.formats.source import Source
 
 _BESIDES: Final = frozenset({"meta", "config"})
 """Documents that an event is complete without."""
 
-_PACKING: Final = frozenset({"compression-method", "encrypted-entry"})
 _LISTED: Final = 30
 _GUESS: Final = 2
-
-LooksLikeJson = Callable[[Entry], bool]
-"""Whether an entry's text begins as JSON's objects and lists do."""
 
 
 @dataclass(slots=True)
 class Layout:
-    """Documents by canonical name; files by their path from the zip's root. `root` is the folder of
-    the documents, which is empty or ends in a slash; `aliases` leads from other spellings of a path
-    to the path; `left_out` says why a file of this path cannot be read."""
+    """Documents by canonical name. `root` is the folder of the documents, which is empty or ends in
+    a slash."""
 
     root: str = ""
     documents: dict[str, Entry] = field(default_factory=dict)
-    files: dict[str, Entry] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, Refusal] = field(default_factory=dict)
 
 
 class NoEventError(ArchiveError):
@@ -61,43 +55,73 @@ class _Candidate:
         return self.rank, self.entry.refusal is not None, -self.index
 
 
-def find_layout(entries: Sequence[Entry], looks_like_json: LooksLikeJson, report: Report) -> Layout:
-    """Sort the entries out. The folder of the outermost `event` is the archive's root.
+def has_event(source: Source) -> bool:
+    """Whether the source is a zip that has an `event` document."""
+    return any(candidate.document == "event" for candidate in _candidates(source))
 
-    What cannot be read is an error for a document, and a warning for a file. Raises NoEventError,
-    and ArchiveError if several folders have an `event`.
+
+def find_layout(source: Source, report: Report) -> Layout:
+    """Find the documents, and leave the other entries to the media files. The folder of the
+    outermost `event` is the root.
+
+    A document that cannot be read is an error, a media file a warning. Raises ArchiveError, its
+    finding in the report too, if the source is not a zip, or has no `event`, or several.
     """
-    candidates = [
-        candidate
-        for index, entry in enumerate(entries)
-        if (candidate := _candidate(entry, index, looks_like_json)) is not None
-    ]
-    layout = Layout(_root(candidates, entries))
+    report.is_document = is_document
+    try:
+        source.require_zip()
+        candidates = _candidates(source)
+        layout = Layout(_root(candidates, source.entries))
+    except NoEventError as error:
+        if source.is_split:
+            raise _reported(_split(error), report) from error
+        source.report_zips_within(report)
+        raise _reported(error, report) from None
+    except ArchiveError as error:
+        raise _reported(error, report) from None
     by_document: dict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         if _folder(candidate.entry) == layout.root:
             by_document[candidate.document].append(candidate)
-    used: set[str] = set()
+    unused: list[Entry] = []
     for document, found in by_document.items():
         found.sort(key=lambda candidate: candidate.order)
-        used.update(candidate.entry.name for candidate in found)
         layout.documents[document] = found[0].entry
+        unused.extend(candidate.entry for candidate in found[1:])
         _report_choice(found, report)
-    _sort_files(layout, [entry for entry in entries if entry.name not in used], report)
+    chosen = layout.documents.values()
+    source.choose_documents(chosen, report, root=layout.root, unused=unused)
     _refuse_documents(layout, report)
+    _refuse_large_documents(layout, source, report)
     return layout
 
 
-def _candidate(entry: Entry, index: int, looks_like_json: LooksLikeJson) -> _Candidate | None:
+def _reported(error: ArchiveError, report: Report) -> ArchiveError:
+    report.error(error.code, error.message, error.place)
+    return error
+
+
+def _candidates(source: Source) -> list[_Candidate]:
+    found = (_candidate(entry, index, source) for index, entry in enumerate(source.entries))
+    return [candidate for candidate in found if candidate is not None]
+
+
+def _candidate(entry: Entry, index: int, source: Source) -> _Candidate | None:
     if entry.refusal is not None and entry.refusal.code == "unsafe-name":
         return None
     known = document_named(entry.path.rpartition("/")[2])
     if known is None:
         return None
     document, rank = known
-    if rank == _GUESS and entry.refusal is None and not looks_like_json(entry):
+    if rank == _GUESS and entry.refusal is None and not _looks_like_json(source.head(entry.name)):
         return None
     return _Candidate(entry, document, rank, index)
+
+
+def _looks_like_json(head: bytes) -> bool:
+    for mark in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        head = head.removeprefix(mark)
+    return head.lstrip(b" \t\r\n\0").startswith((b"{", b"["))
 
 
 def _folder(entry: Entry) -> str:
@@ -126,6 +150,11 @@ def _root(candidates: Iterable[_Candidate], entries: Sequence[Entry]) -> str:
     return roots[0]
 
 
+def _split(error: ArchiveError) -> ArchiveError:
+    message = f"The zip is one part of a split zip. Create it again as one file. {error.message}"
+    return ArchiveError("split-archive", message)
+
+
 def _report_choice(found: Sequence[_Candidate], report: Report) -> None:
     chosen, *others = found
     what = chosen.document.replace("_", " ")
@@ -141,48 +170,16 @@ def _report_choice(found: Sequence[_Candidate], report: Report) -> None:
             report.warning("duplicate-document", message, other.entry.place)
 
 
-def _sort_files(layout: Layout, entries: Sequence[Entry], report: Report) -> None:
-    alike: dict[tuple[str, tuple[int, int]], Entry] = {}
-    for entry in entries:
-        if entry.refusal is not None:
-            layout.left_out[resolved(entry.path)] = entry.refusal
-            severity = _severity_of_file(layout, entry.refusal)
-            message = entry.refusal.message
-            if severity is Severity.WARNING:
-                message = f"{message} The file was left out."
-            report.add(severity, entry.refusal.code, message, entry.place)
-            continue
-        same = alike.setdefault((folded(entry.path), entry.member.content), entry)
-        if same is not entry:
-            layout.aliases[entry.path] = same.path
-            message = (
-                f"The file has the name and the content of “{shown(same.name)}”, but for case "
-                "or the Unicode form. One of them is used."
-            )
-            report.repair("duplicate-entry", message, entry.place)
-        else:
-            layout.files[entry.path] = entry
-    for entry in layout.files.values():
-        for reading in entry.member.name.other_readings():
-            path = path_of(reading)
-            if path not in layout.files:
-                layout.aliases.setdefault(path, entry.path)
-
-
-def _severity_of_file(layout: Layout, refusal: Refusal) -> Severity:
-    if refusal.code in HOSTILE:
-        return Severity.ERROR
-    # The zip has to be made anew for its documents; then it is to be told of all that is packed so.
-    packed = any(
-        entry.refusal is not None and entry.refusal.code in _PACKING
-        for entry in layout.documents.values()
-    )
-    return Severity.ERROR if packed and refusal.code in _PACKING else Severity.WARNING
-
-
 def _refuse_documents(layout: Layout, report: Report) -> None:
     for document, entry in list(layout.documents.items()):
         if entry.refusal is not None:
             severity = Severity.WARNING if document in _BESIDES else Severity.ERROR
             report.add(severity, entry.refusal.code, entry.refusal.message, entry.place)
+            del layout.documents[document]
+
+
+def _refuse_large_documents(layout: Layout, source: Source, report: Report) -> None:
+    for document, entry in list(layout.documents.items()):
+        if entry.member.size > source.limits.max_document_bytes:
+            _reported(document_too_large(source.limits, shown(entry.name)), report)
             del layout.documents[document]

@@ -1,9 +1,9 @@
-"""Documents → records: everything that an archive tells of one conference."""
+"""Documents → records: everything that a source says of one conference."""
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from eventimport.conference import values
@@ -12,37 +12,40 @@ from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, Kind
 from eventimport.conference.report import Place, Report, Severity
 from eventimport.conference.zones import find_zone, zone
 from eventimport.formats.bounded_json.checks import quotable
-from eventimport.formats.bounded_zip.archive import Archive
-from eventimport.formats.bounded_zip.names import document_named
+from eventimport.formats.format import Progress, ReadOptions
 from eventimport.formats.openevent.dialect import canonical_key
-from eventimport.formats.openevent.documents import read_list, read_object
+from eventimport.formats.openevent.document_names import document_named
+from eventimport.formats.openevent.documents import EventDocuments, read_list, read_object
 from eventimport.formats.openevent.record_reader import RecordReader
 from eventimport.formats.openevent.wrappings import flattened, is_references, records_in
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much; 0 where that is unknown."""
+from eventimport.formats.source import Source
 
 _LISTS: Final = frozenset(level.document for level in IMPORT_ORDER) - {"event"}
 
 LANGUAGE_KEYS: Final = ("language", "locale", "lang", "default_language", "content_locale")
 EVERY: Final = 250
-"""Progress is told once in so many records."""
+"""Records between two reports of progress."""
 
 
-def read_conference(archive: Archive, report: Report, progress: Progress) -> Conference:
-    """Read every document of the archive. What is wrong is told to the report, all of it: a
-    document that cannot be read does not keep the others from being read."""
-    return _ConferenceReader(archive, report, progress).read()
+def read(source: Source, options: ReadOptions, report: Report) -> Conference:
+    """Read every document of the source. Everything that is wrong is reported: a document that
+    cannot be read does not keep the others from being read.
+
+    Raises ArchiveError, its finding in the report too, if the source has no event, or several.
+    """
+    documents = EventDocuments(source, report)
+    return _ConferenceReader(documents, report, options.progress).read()
 
 
 class _ConferenceReader:
-    def __init__(self, archive: Archive, report: Report, progress: Progress) -> None:
-        self._archive = archive
+    def __init__(self, documents: EventDocuments, report: Report, progress: Progress) -> None:
+        self._documents = documents
+        self._source = documents.source
         self._report = report
         self._progress = progress
-        self._reader = RecordReader(report, archive.limits.texts)
+        self._reader = RecordReader(report, documents.source.limits.texts)
         self._zone_name: str | None = None
-        self._conference = Conference(files=archive.index)
+        self._conference = Conference(files=documents.source.index)
         self._nested: dict[str, list[dict[str, Any]]] = {}
         self._bad_forms: dict[str, list[Any]] = {}
 
@@ -50,7 +53,7 @@ class _ConferenceReader:
         conference = self._conference
         for level in IMPORT_ORDER:
             conference.records[level.kind] = []
-            conference.entries[level.kind] = self._archive.documents.get(
+            conference.entries[level.kind] = self._documents.documents.get(
                 level.document, level.document
             )
         self._read_event()
@@ -71,7 +74,7 @@ class _ConferenceReader:
 
     def _read_event(self) -> None:
         entry = self._conference.entries[Kind.EVENT]
-        raw = read_object(self._archive, "event", self._report)
+        raw = read_object(self._documents, "event", self._report)
         if raw is None:
             return
         self._take_nested_documents(raw, entry)
@@ -98,7 +101,7 @@ class _ConferenceReader:
             document = (document_named(key) or ("", 0))[0]
             if (
                 document not in _LISTS
-                or document in self._archive.documents
+                or document in self._documents.documents
                 or document in self._nested
                 or not isinstance(value, (list, dict))
                 or not value
@@ -126,10 +129,12 @@ class _ConferenceReader:
             self._count_nested(document, place)
 
     def _count_nested(self, document: str, place: Place) -> None:
-        counts, limit = self._archive.record_counts, self._archive.limits.max_records
+        counts, limit = self._documents.counts.records, self._source.limits.max_records
         counts[document] = len(self._nested[document])
-        if sum(counts.values()) > limit:
-            message = f"The archive has more than {limit:,} records (MAX_RECORDS)."
+        if counts.total() > limit:
+            message = (
+                f"The documents hold more than {limit:,} records. The limit is set by MAX_RECORDS."
+            )
             self._report.error("too-many-records", message, place)
 
     def _read_timezone(self, raw: dict[str, Any], entry: str) -> Any:
@@ -199,7 +204,7 @@ class _ConferenceReader:
                 links.append(record)
             else:
                 rejected.append(item)
-        if links and "social_links" not in self._archive.documents:
+        if links and "social_links" not in self._documents.documents:
             self._conference.entries[Kind.SOCIAL_LINK] = entry
         if rejected:
             event.keep("social_links", rejected)
@@ -213,18 +218,18 @@ class _ConferenceReader:
     def _keep_document(self, name: str, event: Record) -> None:
         """`meta` and `config` have no table: they are kept with the event. A broken one is not
         worth failing an import for."""
-        if name not in self._archive.documents:
+        if name not in self._documents.documents:
             return
         findings = Report()
-        content = read_object(self._archive, name, findings)
+        content = read_object(self._documents, name, findings)
         if content:
-            self._reader.keep_document(name, content, event, self._archive.documents[name])
+            self._reader.keep_document(name, content, event, self._documents.documents[name])
         self._report.merge(findings, Severity.WARNING if name == "config" else None)
 
     def _read_list(self, kind: Kind) -> None:
         level = LEVELS[kind]
-        if level.document in self._archive.documents:
-            found = read_list(self._archive, level.document, self._report)
+        if level.document in self._documents.documents:
+            found = read_list(self._documents, level.document, self._report)
         elif level.document in self._nested:
             found = enumerate(self._nested.pop(level.document))
             self._conference.entries[kind] = self._conference.entries[Kind.EVENT]
@@ -315,7 +320,7 @@ class _ConferenceReader:
         keys: set[str] = set()
         entry = self._conference.entries[kind]
         for record in records:
-            self._archive.check()
+            self._source.check()
             if record.key is None or shared[record.key] == 1:
                 kept.append(record)
                 continue

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from eventimport.formats.bounded_zip.names import document_named
+from eventimport.formats.openevent.document_names import document_named
 
 How = Literal["wrapped", "keyed", "one", "lines"]
 

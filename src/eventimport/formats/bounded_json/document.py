@@ -1,0 +1,270 @@
+"""One JSON text as a stream of records, whatever it holds. One record is in memory at a time, and
+every finding has its line and column."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from eventimport.conference.paths import shown
+from eventimport.conference.report import EXCERPT, Check, Place, Report, Severity, go_on, title_of
+from eventimport.formats.bounded_json.checks import (
+    UNSTORABLE_ESCAPE,
+    is_deeper,
+    quotable,
+    storable,
+    storable_text,
+    strings,
+)
+from eventimport.formats.bounded_json.reader import JsonReader
+from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
+from eventimport.formats.limits import ArchiveError, ArchiveLimits
+
+_PADDING: Final = "\0\x1a"
+"""What some programs write after the end of a text file."""
+
+
+@dataclass(slots=True)
+class JsonCounts:
+    """How many records and values were read of each document of a source. A document that is read
+    again counts once."""
+
+    records: Counter[str] = field(default_factory=Counter)
+    values: Counter[str] = field(default_factory=Counter)
+
+
+class JsonDocument:
+    """Reads one JSON text. `name` is what its records and values are counted under, `entry` what
+    findings call it. What is wrong is reported, never raised, inside `guard`: if the text is not
+    JSON or cut off, reading ends there; a record that is not an object, nests too deep or is too
+    long is left out; a number that cannot be stored is None.
+
+    Between `begin` and `end`, the caller reads the parts that it expects: `value` or `elements`.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterator[bytes],
+        name: str,
+        *,
+        entry: str | None,
+        limits: ArchiveLimits,
+        report: Report,
+        counts: JsonCounts,
+        check: Check = go_on,
+    ) -> None:
+        self.name: Final = name
+        self.entry: Final = entry
+        self.limits: Final = limits
+        self.report: Final = report
+        self._chunks = chunks
+        self._counts = counts
+        counts.records.pop(name, None)
+        counts.values.pop(name, None)
+        self._values_left = limits.max_values - counts.values.total()
+        self._records_left = limits.max_records - counts.records.total()
+        self._stop_if_asked = check
+        self._index: int | None = None
+        self._title: str | None = None
+        self.stream: TextStream
+        self.reader: JsonReader
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Report what ends the reading of the text, instead of raising it."""
+        try:
+            try:
+                yield
+            except DocumentError as error:
+                self.report_error(error)
+                # Damage in the file may be the cause: that shows at its end.
+                for _ in self._chunks:
+                    pass
+        except ArchiveError as error:
+            self.report.error(error.code, error.message, error.place)
+        self._report_encoding()
+
+    def begin(self) -> str:
+        """Begin to read; return the first character, or "" if the document is empty."""
+        self.stream = stream = TextStream(self._chunks)
+        self.reader = JsonReader(stream, self.limits)
+        place = Place(self.entry)
+        if stream.encoding != "utf-8":
+            message = (
+                f"The document is in {stream.encoding[:6].upper()}, not UTF-8; it was read so."
+            )
+            self.report.repair("json-encoding", message, place)
+        elif stream.has_bom:
+            message = "The document begins with a byte order mark, which was skipped."
+            self.report.repair("byte-order-mark", message, place)
+        return self.reader.peek()
+
+    def end(self) -> None:
+        """Read up to the end. Raises DocumentError if there is more than padding."""
+        reader, stream = self.reader, self.stream
+        padded = False
+        while (found := reader.peek()) and found in _PADDING:
+            stream.position += 1
+            padded = True
+        if found:
+            raise self.syntax_error("there is more text after the document's end")
+        if padded:
+            message = "The document ends in NUL or end-of-file characters, which were skipped."
+            self.report.repair("padding", message, Place(self.entry))
+
+    def value(self) -> Any:
+        """The value that begins here, consumed and counted."""
+        self._stop_if_asked()
+        value = self.reader.value()
+        self._counts.values[self.name] += self.reader.values
+        if self._counts.values[self.name] > self._values_left:
+            message = (
+                f"The documents hold more than {self.limits.max_values:,} values. The limit is set "
+                "by MAX_VALUES."
+            )
+            raise self.stream.error("too-many-values", message, self.reader.start)
+        return value
+
+    def elements(self) -> Iterator[tuple[int, Any]]:
+        """The values of the list that begins here, each with its index, from 0. Between two of
+        them, `record` says what is wrong with the last one."""
+        reader, stream = self.reader, self.stream
+        stream.position += 1
+        index = 0
+        mark = reader.peek()
+        while mark != "]":
+            self.count(index)
+            yield index, self.value()
+            self._index = self._title = None
+            index += 1
+            mark = self._after(mark="]", where="list")
+        stream.position += 1
+
+    def key(self, mark: str) -> str:
+        """The key that begins here, the colon after it consumed."""
+        if mark != '"':
+            raise self.syntax_error("expecting property name enclosed in double quotes")
+        key: str = self.value()
+        if self.reader.peek() != ":":
+            raise self.syntax_error("expecting ':' delimiter")
+        self.stream.position += 1
+        return key
+
+    def after_member(self) -> str:
+        """What begins after a member of an object: the next one, or the object's end."""
+        return self._after(mark="}", where="object")
+
+    def count(self, index: int | None) -> None:
+        """Say which record comes now. Raises DocumentError if it is one too many."""
+        self._index = index
+        if index is None:
+            return
+        if index >= self._records_left:
+            message = (
+                f"The documents hold more than {self.limits.max_records:,} records. The limit is "
+                "set by MAX_RECORDS."
+            )
+            raise self.stream.error("too-many-records", message, self.stream.position)
+        self._counts.records[self.name] = index + 1
+
+    def record(self, value: Any) -> dict[str, Any] | None:
+        """The value that was read last, if it is a record to go on with; what is wrong with it is
+        reported."""
+        reader, text = self.reader, self.stream.text
+        start, end = reader.start, reader.end
+        self._title = title_of(value) if isinstance(value, dict) else None
+        for number in reader.bad_numbers:
+            message = f"{number.reason}; it was left out"
+            error = self.stream.error("json-number", message, number.position)
+            self.report_error(error, severity=Severity.WARNING)
+        if not isinstance(value, dict):
+            self.report_no_object(value, start)
+            return None
+        if end - start > self.limits.max_record_bytes:
+            self.report_error(reader.too_long(start))
+            return None
+        brackets = reader.objects + text.count("[", start, end)
+        if brackets > self.limits.max_depth and is_deeper(value, self.limits.max_depth):
+            self.report_error(reader.too_deep(start, end))
+            return None
+        if end - start > self.limits.max_string_length and self._has_long_string(value):
+            return None
+        for duplicate in reader.duplicates:
+            message = (
+                "The object has this key twice. The last value was used; this one was left out."
+            )
+            place = self.place(storable_text(duplicate.key))
+            self.report.warning("duplicate-key", message, place, quotable(duplicate.lost))
+        if self.stream.has_escapes and UNSTORABLE_ESCAPE.search(text, start, end):
+            return cast("dict[str, Any]", storable(value, self._report_unstorable))
+        return value
+
+    def member(self, key: str, value: Any) -> Any:
+        """The value of an object's member, checked as `record` does; None if it is left out."""
+        checked = self.record({key: value})
+        return None if checked is None else next(iter(checked.values()))
+
+    def place(self, field: str) -> Place:
+        """A field of the record that is read now."""
+        return Place(self.entry, self._index, field=shown(field[:EXCERPT]), title=self._title)
+
+    def syntax_error(self, what: str) -> DocumentError:
+        """The error that the text is not JSON from here on."""
+        return self.stream.error("json-syntax", f"not JSON: {what}", self.stream.position)
+
+    def report_no_object(self, value: Any, position: int) -> None:
+        """Report that an element at this position of the window is not an object."""
+        message = "This element of the list is not an object; it was left out."
+        error = self.stream.error("record-not-an-object", message, position)
+        self.report_error(error, value, severity=Severity.WARNING)
+
+    def report_error(
+        self, error: DocumentError, value: Any = None, *, severity: Severity = Severity.ERROR
+    ) -> None:
+        """Report an error about the record that is read now."""
+        place = Place(
+            self.entry, self._index, line=error.line, column=error.column, title=self._title
+        )
+        self.report.add(severity, error.code, error.message, place, quotable(value))
+
+    def _after(self, mark: str, where: str) -> str:
+        found = self.reader.peek()
+        if found == ",":
+            self.stream.position += 1
+            found = self.reader.peek()
+            if found == mark:
+                raise self.syntax_error(f"a comma before the {where}'s end")
+        elif found != mark:
+            raise self.syntax_error("expecting ',' delimiter")
+        return found
+
+    def _has_long_string(self, value: dict[str, Any]) -> bool:
+        limit = self.limits.max_string_length
+        for path, string in strings(value):
+            if len(string) > limit:
+                message = (
+                    f"The text has {len(string):,} characters. The limit is {limit:,} "
+                    "(MAX_TEXT_LENGTH)."
+                )
+                place = self.place(storable_text(path))
+                self.report.error("string-too-long", message, place, quotable(string))
+                return True
+        return False
+
+    def _report_unstorable(self, field: str, text: str) -> None:
+        message = (
+            "The text holds characters that cannot be stored: NUL was removed, and half of a "
+            "surrogate pair replaced by U+FFFD."
+        )
+        self.report.repair("unstorable-character", message, self.place(field), quotable(text))
+
+    def _report_encoding(self) -> None:
+        stream: TextStream | None = getattr(self, "stream", None)
+        if stream is not None and stream.foreign_byte is not None:
+            offset = stream.foreign_byte
+            message = (
+                f"The document is not in UTF-8 from byte {offset:,} on; what is not was read as "
+                "Windows-1252 (Western European). Check names with accents or umlauts."
+            )
+            self.report.warning("json-encoding", message, Place(self.entry))

@@ -1,0 +1,69 @@
+"""What a format is: its names, how it is recognised, and how it is read and written."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from eventimport.conference.conference import Conference
+from eventimport.conference.report import Report
+from eventimport.formats.source import Source
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much; 0 if that is unknown."""
+
+
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What a reader needs besides the source. The limits, and the check that may stop the work, are
+    the source's."""
+
+    progress: Progress = no_progress
+
+
+OpenMedia = Callable[[str], Iterator[bytes]]
+"""Returns the bytes of a conference's media file in chunks, by its entry's name."""
+
+Detect = Callable[[Source], bool]
+Read = Callable[[Source, ReadOptions, Report], Conference]
+Write = Callable[[Conference, OpenMedia, BinaryIO, Report], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """How conferences are written down. `name` is the format's name in URLs, `title` in sentences.
+
+    `detect` says whether an open source is in this format, by its content, and never raises
+    ArchiveError. `read` reports what is wrong and returns the conference; it raises ArchiveError,
+    its finding in the report too, if the source holds no conference of this format. `write` gets a
+    callable that opens media files, because formats know no storage. A format has `read`, `write`
+    or both.
+    """
+
+    name: str
+    title: str
+    aliases: tuple[str, ...] = ()
+    """Other names that the API accepts."""
+    extensions: tuple[str, ...]
+    """Suffixes of files in this format, the usual one first."""
+    media_type: str
+    zip_only: bool = False
+    """Whether a source must be a zip: other files are rejected while they are uploaded."""
+    detect: Detect
+    read: Read | None = None
+    write: Write | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its aliases."""
+        return self.name, *self.aliases
+
+    @property
+    def reader(self) -> Read:
+        """What reads the format. Raises TypeError if it is only written."""
+        if self.read is None:
+            raise TypeError(f"{self.title} cannot be read")
+        return self.read
