@@ -7,20 +7,42 @@ from typing import Any
 from eventimport.conference.kinds import IMPORT_ORDER, Kind
 from eventimport.conference.media import MediaIndex
 from eventimport.conference.report import Place, title_of
+from eventimport.conference.rich_text import DEFAULT_LIMITS, TextLimits
+from eventimport.conference.values import source_key
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a record says about another: its id (`key`), its name (`label`), and, by the names of
+    its fields, what else it says (`rest`). `either` is true if the source gives one text that may
+    be the id or the name; `key` and `label` are both this text then. `source` is the reference as
+    the source writes it, for findings and for `extra`."""
+
+    kind: Kind
+    key: str | None = None
+    label: str | None = None
+    rest: dict[str, Any] = field(default_factory=dict, hash=False)
+    either: bool = False
+    source: Any = field(default=None, compare=False)
+
+
+def id_or_name(kind: Kind, text: str) -> Reference:
+    """The reference that a text makes which may be an id or a name."""
+    return Reference(kind, source_key(text), text, either=True, source=text)
 
 
 @dataclass(slots=True)
 class Record:
     """A record, and where it stood: `index` counts from 0 in its document. `key` is its id as the
     id map knows it; `values` are the canonical fields that have one; `extra` is what the canonical
-    vocabulary does not name, or could not take; `references` are the raw references, and records
-    of other kinds that it holds. The planner adds `new_id`, and the foreign keys."""
+    vocabulary does not name, or could not take; `references` are what it says about other
+    records, by field. The planner adds `new_id`, and the foreign keys."""
 
     index: int
     key: str | None
     values: dict[str, Any]
     extra: dict[str, Any]
-    references: dict[str, Any]
+    references: dict[str, tuple[Reference, ...]]
     new_id: int = 0
     foreign_keys: dict[str, int] = field(default_factory=dict)
 
@@ -35,12 +57,13 @@ class Record:
 class Conference:
     """The records of a source by kind, each kind sorted by source id. `entries` names the entry
     that a kind was read from; `zone` is the event's time zone; `files` finds media files that the
-    source holds."""
+    source holds; `limits` bound the markup of its texts."""
 
     records: dict[Kind, list[Record]] = field(default_factory=dict)
     entries: dict[Kind, str] = field(default_factory=dict)
     zone: tzinfo = UTC
     files: MediaIndex = field(default_factory=MediaIndex)
+    limits: TextLimits = DEFAULT_LIMITS
 
     @property
     def event(self) -> Record:

@@ -10,7 +10,7 @@ from eventimport.conference import records
 
 
 class Kind(StrEnum):
-    """Which document a record is from."""
+    """What a record describes."""
 
     EVENT = "event"
     EVENT_COPYRIGHT = "event_copyright"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceField:
     """`field` of a record names one record of `kind`, or, where `many`, a list of them. A reference
     to one is written to the column `<field>_id`."""
 
@@ -42,16 +42,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One step of the import: the records of `kind` come from `document` and go to `table`.
+    """One step of the import: the records of `kind` go to `table`.
     `label` is the field that people know a record by; `defaults` are the values of columns that
     may not be null."""
 
     kind: Kind
-    document: str
     table: str
     record: Any
     label: str = "name"
-    references: tuple[Reference, ...] = ()
+    references: tuple[ReferenceField, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,7 +59,6 @@ _NAMELESS: Final = MappingProxyType({"name": ""})
 IMPORT_ORDER: Final = (
     Level(
         Kind.EVENT,
-        "event",
         "events",
         records.Event,
         defaults={
@@ -72,22 +70,19 @@ IMPORT_ORDER: Final = (
     ),
     Level(
         Kind.EVENT_COPYRIGHT,
-        "event",
         "event_copyrights",
         records.EventCopyright,
         label="holder",
     ),
     Level(
         Kind.SPEAKERS_CALL,
-        "event",
         "speakers_calls",
         records.SpeakersCall,
         label="announcement",
     ),
-    Level(Kind.SOCIAL_LINK, "social_links", "social_links", records.SocialLink, defaults=_NAMELESS),
+    Level(Kind.SOCIAL_LINK, "social_links", records.SocialLink, defaults=_NAMELESS),
     Level(
         Kind.CUSTOM_FORM,
-        "forms",
         "custom_forms",
         records.CustomForm,
         label="field_identifier",
@@ -102,30 +97,26 @@ IMPORT_ORDER: Final = (
     Level(
         Kind.MICROLOCATION,
         "microlocations",
-        "microlocations",
         records.Microlocation,
         defaults=_NAMELESS,
     ),
-    Level(Kind.SPONSOR, "sponsors", "sponsors", records.Sponsor, defaults=_NAMELESS),
+    Level(Kind.SPONSOR, "sponsors", records.Sponsor, defaults=_NAMELESS),
     Level(
         Kind.SPEAKER,
         "speakers",
-        "speakers",
         records.Speaker,
         defaults={"name": "", "is_featured": False},
-        references=(Reference("sessions", Kind.SESSION, many=True),),
+        references=(ReferenceField("sessions", Kind.SESSION, many=True),),
     ),
     Level(
         Kind.TRACK,
         "tracks",
-        "tracks",
         records.Track,
         defaults=_NAMELESS,
-        references=(Reference("sessions", Kind.SESSION, many=True),),
+        references=(ReferenceField("sessions", Kind.SESSION, many=True),),
     ),
     Level(
         Kind.SESSION_TYPE,
-        "session_types",
         "session_types",
         records.SessionType,
         defaults=_NAMELESS,
@@ -133,15 +124,14 @@ IMPORT_ORDER: Final = (
     Level(
         Kind.SESSION,
         "sessions",
-        "sessions",
         records.Session,
         label="title",
         defaults={"title": ""},
         references=(
-            Reference("track", Kind.TRACK),
-            Reference("microlocation", Kind.MICROLOCATION),
-            Reference("session_type", Kind.SESSION_TYPE),
-            Reference("speakers", Kind.SPEAKER, many=True),
+            ReferenceField("track", Kind.TRACK),
+            ReferenceField("microlocation", Kind.MICROLOCATION),
+            ReferenceField("session_type", Kind.SESSION_TYPE),
+            ReferenceField("speakers", Kind.SPEAKER, many=True),
         ),
     ),
 )

@@ -4,13 +4,12 @@ import re
 from typing import Any, Final
 
 from eventimport.conference import values
-from eventimport.conference.conference import Conference, Record, place_of
+from eventimport.conference.conference import Conference, Record, Reference, id_or_name, place_of
+from eventimport.conference.fields import same
 from eventimport.conference.id_map import IdMap, Match
-from eventimport.conference.kinds import LEVELS, Kind, Reference
+from eventimport.conference.kinds import LEVELS, SHAPES, Kind, ReferenceField
 from eventimport.conference.paths import shown
-from eventimport.conference.report import SHORT, Check, Report, go_on, shortened
-from eventimport.formats.openevent.dialect import Dialect, dialects
-from eventimport.formats.openevent.record_reader import same
+from eventimport.conference.report import SHORT, Check, Place, Report, go_on, shortened
 
 MAX_NAMES: Final = 1_000
 """Characters of a text with several names; longer texts are not split."""
@@ -25,14 +24,16 @@ class Linker:
         self._check = check
         self._conference = conference
         self._report = report
-        self._dialects: dict[Kind, Dialect] = dialects()
         self._maps: dict[Kind, IdMap] = {}
-        self._plain: dict[Kind, dict[int, Record]] = {kind: {} for kind in Kind}
+        self._targets: dict[Reference, Record] = {}
+        """What references mean that say no more than an id and a name."""
 
     def link(self) -> set[tuple[int, int]]:
         """Set the foreign keys of all sessions; return the links (session id, speaker id)."""
         by_session = self._links_of(Kind.SESSION, "speakers")
-        by_speaker = {(one, other) for other, one in self._links_of(Kind.SPEAKER, "sessions")}
+        by_speaker = {
+            (session, speaker) for speaker, session in self._links_of(Kind.SPEAKER, "sessions")
+        }
         self._compare(by_session, by_speaker)
         self._set_foreign_keys()
         self._link_tracks()
@@ -43,66 +44,34 @@ class Linker:
         single = [(ref, ref.column) for ref in LEVELS[Kind.SESSION].references if not ref.many]
         for session in self._conference.records[Kind.SESSION]:
             self._check()
-            given = session.references
-            for reference, column in single:
-                raw = given.get(reference.field)
-                if raw is None:
+            for field, column in single:
+                given = session.references.get(field.field)
+                if not given:
                     continue
-                further: list[Any] = []
-                if isinstance(raw, list):
-                    raw, further = self._only_one(reference, raw, session, entry)
-                    if raw is None:
-                        continue
-                target, rest = self._resolve(reference, raw, session, entry)
+                if len(given) > 1:
+                    message = "expected one reference, got a list; the first is used"
+                    place = place_of(session, entry, field.field)
+                    sources = [reference.source for reference in given]
+                    self._report.warning("several-references", message, place, sources)
+                    session.keep(field.field, sources)
+                target, rest = self._resolve(field, given[0], session, entry)
                 if target is not None:
                     session.foreign_keys[column] = target.new_id
-                if further:
-                    session.keep(reference.field, [raw, *further])
-                elif _says_something(rest):
-                    session.keep(reference.field, rest)
-
-    def _only_one(
-        self, reference: Reference, raw: list[Any], session: Record, entry: str
-    ) -> tuple[Any, list[Any]]:
-        """The reference in a list of them, and those that cannot be followed."""
-        given = [item for item in raw if item not in (None, "", {}, [])]
-        if not given:
-            return None, []
-        place = place_of(session, entry, reference.field)
-        if len(given) == 1:
-            message = "a list of one reference; the reference is used"
-            self._report.repair("list-of-one", message, place, raw)
-        else:
-            message = "expected one reference, got a list; the first is used"
-            self._report.warning("several-references", message, place, raw)
-        return given[0], given[1:]
+                if len(given) == 1 and _says_something(rest):
+                    session.keep(field.field, rest)
 
     def _links_of(self, kind: Kind, name: str) -> set[tuple[int, int]]:
-        links: set[tuple[int, int]] = set()
-        for record, target in self._many(kind, name):
-            links.add((record.new_id, target.new_id))
-        return links
+        return {(record.new_id, target.new_id) for record, target in self._many(kind, name)}
 
     def _many(self, kind: Kind, name: str) -> list[tuple[Record, Record]]:
-        reference = next(ref for ref in LEVELS[kind].references if ref.field == name)
+        field = next(ref for ref in LEVELS[kind].references if ref.field == name)
         entry = self._conference.entries[kind]
         pairs = []
         for record in self._conference.records[kind]:
-            raw = record.references.get(name)
-            if raw is None:
-                continue
-            if raw in ({}, ""):
-                continue
-            if not isinstance(raw, list):
-                message = "expected a list of references, got one; it is used"
-                self._report.repair("no-list", message, place_of(record, entry, name), raw)
-                raw = [raw]
             kept = []
-            for item in self._split(reference, raw, record, entry):
+            for reference in self._split(field, record, entry):
                 self._check()
-                if item is None or item == "":
-                    continue
-                target, rest = self._resolve(reference, item, record, entry)
+                target, rest = self._resolve(field, reference, record, entry)
                 if target is not None:
                     pairs.append((record, target))
                 if _says_something(rest):
@@ -111,111 +80,100 @@ class Linker:
                 record.keep(name, kept)
         return pairs
 
-    def _split(self, reference: Reference, raw: list[Any], record: Record, entry: str) -> list[Any]:
-        """The references of a list, of which one text may hold several names."""
-        result: list[Any] = []
-        known = self._map(reference.kind)
-        for item in raw:
+    def _split(self, field: ReferenceField, record: Record, entry: str) -> list[Reference]:
+        """The references of a field. One text may hold several names."""
+        result: list[Reference] = []
+        known = self._map(field.kind)
+        for reference in record.references.get(field.field, ()):
+            text = reference.label if reference.either else None
             parts = []
-            if isinstance(item, str) and len(item) <= MAX_NAMES and known.find_text(item) is None:
-                parts = [part for part in _BETWEEN_NAMES.split(item) if part.strip()]
+            if text and len(text) <= MAX_NAMES and known.find_text(text) is None:
+                parts = [part for part in _BETWEEN_NAMES.split(text) if part.strip()]
             if len(parts) > 1 and all(known.find_text(part) for part in parts):
                 message = "several names in one text; the reference was read as a list of names"
-                place = place_of(record, entry, reference.field)
-                self._report.repair("several-names", message, place, item)
-                result += parts
+                place = place_of(record, entry, field.field)
+                self._report.repair("several-names", message, place, text)
+                result += [id_or_name(field.kind, part) for part in parts]
             else:
-                result.append(item)
+                result.append(reference)
         return result
 
     def _resolve(
-        self, reference: Reference, raw: Any, record: Record, entry: str
+        self, field: ReferenceField, reference: Reference, record: Record, entry: str
     ) -> tuple[Record | None, Any]:
         """The record that is meant, and what the reference says but that record does not."""
-        # References that say the same are one object, which lives as long as its records do.
-        plain = self._plain[reference.kind]
-        known = plain.get(id(raw))
+        known = self._targets.get(reference) if not reference.rest else None
         if known is not None:
             return known, None
-        target, rest, told = self._look_up(reference, raw, record, entry)
-        if target is not None and not rest and not told and isinstance(raw, dict):
-            plain[id(raw)] = target
-        return target, rest
-
-    def _look_up(
-        self, reference: Reference, raw: Any, record: Record, entry: str
-    ) -> tuple[Record | None, Any, bool]:
-        """As `_resolve`, and whether there was a finding."""
-        kind = reference.kind
-        nested: dict[str, Any] = {}
-        left_over: dict[str, Any] = {}
-        if isinstance(raw, dict):
-            nested, left_over = self._dialects[kind].translate(raw)
-            source_id = nested.pop("id", None)
-            if source_id is None and not nested and not left_over:
-                return None, None, False
-            key = values.source_key(source_id)
-        else:
-            key = values.source_key(raw)
-        what = kind.replace("_", " ")
-        label_name = LEVELS[kind].label
-        label = nested.get(label_name)
-        known = self._map(kind)
-        match = known.find(key, label)
-        if match.record is None and isinstance(raw, str) and (count := known.count_of(raw)) > 1:
-            message = f"{count} records of this sort ({what}) have the name; it was not linked"
-            match = Match(None, "ambiguous-reference", message)
-        elif match.record is None and isinstance(raw, str) and (named := known.find_text(raw)):
-            message = f"the reference is a name, not an id; the {what} with that name is used"
-            match = Match(named, "reference-by-name", message)
-            key = None
-        target = match.record
+        match = self._look_up(reference)
+        place = place_of(record, entry, field.field)
         if match.code is not None and match.message is not None:
-            place = place_of(record, entry, reference.field)
-            tell = self._report.warning if target is None else self._report.repair
-            tell(match.code, match.message, place, raw)
-        rest = raw if target is None else self._rest(kind, nested, left_over, target)
-        if target is not None and rest:
-            place = place_of(record, entry, reference.field)
-            if label_name in rest:
-                if values.label_key(label) == self._map(kind).label_of(target):
-                    # The same name but for blanks, case or kind of dash.
-                    del rest[label_name]
-                else:
-                    message = f"the {what} with this id has another {label_name}; the id counts"
-                    self._report.warning("other-name", message, place, label)
-            more = ", ".join(f"“{shown(name)}”" for name in rest if name != label_name)
-            if more:
-                message = (
-                    f"The reference to a {what} says more than the record of the {what}: {more}. "
-                    "It is kept in `extra`."
-                )
-                self._report.warning("reference-detail", message, place, rest, group=what)
-        if target is not None and (rest or (key is not None and key != target.key)):
-            rest = {"id": key, **rest}
-        return target, rest, match.code is not None
+            report = self._report.warning if match.record is None else self._report.repair
+            report(match.code, match.message, place, reference.source)
+        if match.record is None:
+            return None, reference.source
+        rest = self._rest(reference, match.record)
+        if rest:
+            self._report_rest(reference, rest, place)
+        named_only = reference.either and match.code == "reference-by-name"
+        if rest or not (named_only or reference.key in (None, match.record.key)):
+            rest = {"id": None if named_only else reference.key, **rest}
+        if not rest and match.code is None and not reference.rest:
+            self._targets[reference] = match.record
+        return match.record, rest
 
-    def _rest(
-        self,
-        kind: Kind,
-        nested: dict[str, Any],
-        left_over: dict[str, Any],
-        target: Record,
-    ) -> dict[str, Any]:
-        said, zone = target.values, self._conference.zone
-        rest = {
-            name: value
-            for name, value in nested.items()
-            if value != said.get(name)
-            and not same(kind, name, value, said.get(name, target.extra.get(name)), zone)
-            and value not in ([], {})
-        }
-        rest.update(
-            (name, value)
-            for name, value in left_over.items()
-            if target.extra.get(name) != value and value not in ([], {})
-        )
+    def _look_up(self, reference: Reference) -> Match:
+        known = self._map(reference.kind)
+        if not reference.either or reference.label is None:
+            return known.find(reference.key, reference.label)
+        match = known.find(reference.key, None)
+        if match.record is not None:
+            return match
+        what = reference.kind.replace("_", " ")
+        if (count := known.count_of(reference.label)) > 1:
+            message = f"{count} records of this sort ({what}) have the name; it was not linked"
+            return Match(None, "ambiguous-reference", message)
+        if (named := known.find_text(reference.label)) is not None:
+            message = f"the reference is a name, not an id; the {what} with that name is used"
+            return Match(named, "reference-by-name", message)
+        return match
+
+    def _rest(self, reference: Reference, target: Record) -> dict[str, Any]:
+        """What the reference says but the record does not."""
+        kind, said, kept = reference.kind, target.values, target.extra
+        fields = SHAPES[kind].fields
+        given = dict(reference.rest)
+        name = LEVELS[kind].label
+        if reference.label is not None and not reference.either:
+            given = {name: reference.label, **given}
+        rest = {}
+        for key, value in given.items():
+            if value in ([], {}) or value == (said if key in fields else kept).get(key):
+                continue
+            if key in fields and self._same(kind, key, value, said.get(key, kept.get(key))):
+                continue
+            rest[key] = value
+        if name in rest and values.label_key(rest[name]) == self._map(kind).label_of(target):
+            # The same name but for blanks, case or kind of dash.
+            del rest[name]
         return rest
+
+    def _same(self, kind: Kind, name: str, raw: Any, value: Any) -> bool:
+        return same(kind, name, raw, value, self._conference.zone, self._conference.limits)
+
+    def _report_rest(self, reference: Reference, rest: dict[str, Any], place: Place) -> None:
+        what = reference.kind.replace("_", " ")
+        label = LEVELS[reference.kind].label
+        if label in rest:
+            message = f"the {what} with this id has another {label}; the id counts"
+            self._report.warning("other-name", message, place, rest[label])
+        more = ", ".join(f"“{shown(name)}”" for name in rest if name != label)
+        if more:
+            message = (
+                f"The reference to a {what} says more than the record of the {what}: {more}. "
+                "It is kept in `extra`."
+            )
+            self._report.warning("reference-detail", message, place, rest, group=what)
 
     def _compare(self, by_session: set[tuple[int, int]], by_speaker: set[tuple[int, int]]) -> None:
         """The union of both holds. That they differ is told where both sides tell links."""

@@ -11,6 +11,21 @@ from typing import Any, Final
 
 from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, SHAPES, Kind
 
+DOCUMENTS: Final[dict[Kind, str]] = {
+    Kind.EVENT: "event",
+    Kind.EVENT_COPYRIGHT: "event",
+    Kind.SPEAKERS_CALL: "event",
+    Kind.SOCIAL_LINK: "social_links",
+    Kind.CUSTOM_FORM: "forms",
+    Kind.MICROLOCATION: "microlocations",
+    Kind.SPONSOR: "sponsors",
+    Kind.SPEAKER: "speakers",
+    Kind.TRACK: "tracks",
+    Kind.SESSION_TYPE: "session_types",
+    Kind.SESSION: "sessions",
+}
+"""The documents that hold the records."""
+
 MAX_KNOWN_KEYS: Final = 10_000
 """A hostile archive may use a new key in each record: no more than this are remembered a kind."""
 

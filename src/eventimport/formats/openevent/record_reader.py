@@ -1,623 +1,156 @@
-"""One raw object of a document → one record: canonical, typed, cleaned, and nothing of it lost."""
+"""One raw object of a document → the parts of a record: fields, references, and all else.
 
-from collections import Counter
+References are written as an object with an id and other fields, as an id, as a name, or as a list
+of these. Which spelling is used is decided here; which record is meant, in `conference.linking`.
+"""
+
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from datetime import time as clock
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from eventimport.conference import rich_text, values, web_links
-from eventimport.conference.conference import Record, place_of
-from eventimport.conference.kinds import LEVELS, SHAPES, Kind
-from eventimport.conference.lengths import parse_length, read_length
+from eventimport.conference import values
+from eventimport.conference.conference import Reference, id_or_name
+from eventimport.conference.fields import PLURALS, some
+from eventimport.conference.kinds import LEVELS, Kind, ReferenceField
 from eventimport.conference.paths import shown
-from eventimport.conference.records import Shape
-from eventimport.conference.report import Place, Report, Severity
-from eventimport.conference.times import in_zone, is_repeated, local_gap, read_time
-from eventimport.conference.zones import find_zone, zone
+from eventimport.conference.report import Place, Report, title_of
 from eventimport.formats.openevent.dialect import (
     ADMINISTRATION,
     BESIDES_FIELDS,
-    MAX_KNOWN_KEYS,
     canonical_key,
     dialects,
 )
 
-MAX_KNOWN_TIMES: Final = 10_000
 MAX_KNOWN_REFERENCES: Final = 100_000
-KEYS: Final = 12
-"""Keys that a finding about many of them names."""
 
-SHORT: Final = 2
-"""A reference of so many keys, an id and a name, is likely to stand in many records."""
-
-MAX_YEARS: Final = 20
-"""A time that is further from the event means something else."""
-
-FIRST_YEAR: Final = 1980
-LAST_YEAR: Final = 2200
-"""An event outside these years has a wrong date, by which other times cannot be judged."""
-
-_NO_TIME: Final = timedelta()
-BOUNDS: Final = ("starts_at", "ends_at")
-DAYS_ARE_ENOUGH: Final = frozenset({Kind.EVENT, Kind.SPEAKERS_CALL})
-"""Kinds that people know by their days: a date without a time says when they begin and end."""
-
-NOT_DELETED: Final = frozenset({"", "0", "false", "f", "no", "n", "none", "null", "off"})
-DELETED_WORDS: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
-LINK_KEYS: Final = ("url", "href", "link", "src", "path", "uri")
-"""Where objects hold a link."""
-
-SESSION_STATES: Final = {
-    **dict.fromkeys(("accept", "approved", "selected", "in", "public"), "accepted"),
-    **dict.fromkeys(
-        ("completed", "complete", "done", "finished", "held", "scheduled", "published", "final"),
-        "confirmed",
-    ),
-    **dict.fromkeys(("cancelled", "cancel"), "canceled"),
-    **dict.fromkeys(("reject", "declined", "refused"), "rejected"),
-    "withdraw": "withdrawn",
-    "submit": "submitted",
-}
-"""What a session's state means, by what other programs call it."""
-
-PROBLEMS: Final = {
-    "string": "not a text",
-    "int": "not a whole number",
-    "float": "not a number",
-    "bool": "neither true nor false",
-    "finite": "not a number",
-    "less": "out of range",
-    "greater": "out of range",
-    "list": "not a list",
-    "dict": "not an object",
-}
-"""What a value is not, by the first word of the validator's error."""
-
-WITHOUT_LABEL: Final = frozenset({Kind.EVENT_COPYRIGHT, Kind.SPEAKERS_CALL})
+_SHORT: Final = 2
+"""A reference with at most this many keys, an id and a name, is likely to be in many records."""
 
 
 @dataclass(slots=True)
-class KeptKey:
-    """A key whose values are kept in `extra`: where the first one stood, and in how many records;
-    `names` is the field whose other spelling was used, if it names one."""
+class Parts:
+    """What an object consists of. `besides` are records of other kinds that it holds."""
 
-    place: Place
-    value: Any
-    names: str = ""
-    count: int = 1
-    administrative: bool = False
-
-    def message(self, kind: Kind, key: str) -> str:
-        """What a finding says of the key."""
-        name = f"“{shown(key)}”"
-        if self.names:
-            field_name = self.names.replace("_", "-")
-            return (
-                f"{name} differs from another key for {field_name}, which was used; "
-                "its value is kept in `extra`."
-            )
-        verb = "has" if self.count == 1 else "have"
-        where = f"{self.count:,} of the {PLURALS[kind]} {verb} {name}"
-        if kind in {Kind.EVENT, *WITHOUT_LABEL}:
-            where = f"The {PLURALS[kind]} include {name}"
-        return f"{where}, which is not a field here. Its value is kept in `extra`."
-
-
-PLURALS: Final[dict[Kind, str]] = {
-    kind: {
-        Kind.EVENT: "event's data",
-        Kind.EVENT_COPYRIGHT: "event's copyright data",
-        Kind.SPEAKERS_CALL: "speakers call's data",
-        Kind.CUSTOM_FORM: "form fields",
-        Kind.MICROLOCATION: "rooms",
-    }.get(kind, f"{kind.replace('_', ' ')}s")
-    for kind in Kind
-}
-"""What people call the records of a kind."""
-
-
-def _some(words: list[str]) -> str:
-    """The first of these words as a list."""
-    return ", ".join(words[:KEYS]) + (" and others" if len(words) > KEYS else "")
+    fields: dict[str, Any]
+    extra: dict[str, Any]
+    references: dict[str, tuple[Reference, ...]] = field(default_factory=dict)
+    besides: dict[str, Any] = field(default_factory=dict)
 
 
 class RecordReader:
-    """Reads raw objects of all kinds. `zone` is what times without an offset are local to,
-    `language` is the event's, and `year` the one in which it begins; `now` is when what has no time
-    was deleted."""
+    """Reads raw objects of all kinds."""
 
-    def __init__(self, report: Report, limits: rich_text.TextLimits | None = None) -> None:
-        self.zone: tzinfo = UTC
-        self.language: str | None = None
-        self.year: int | None = None
-        self.now = datetime.now(UTC)
-        self._limits = limits or rich_text.DEFAULT_LIMITS
-        self.without_offset: Counter[str] = Counter()
+    def __init__(self, report: Report) -> None:
         self._report = report
-        self._times: dict[str, tuple[datetime, bool]] = {}
-        self._references: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._dialects = dialects()
-        self._kept_keys: dict[tuple[Kind, str], KeptKey] = {}
-        self._reference_fields = {
-            kind: (*(ref.field for ref in level.references), *BESIDES_FIELDS.get(kind, ()))
-            for kind, level in LEVELS.items()
-        }
+        self._known: dict[tuple[Any, ...], Reference | None] = {}
 
-    def translate(self, kind: Kind, raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The raw object's canonical values, and what is left over."""
-        return self._dialects[kind].translate(raw)
-
-    def read(  # noqa: PLR0912 - one for each sort of field
-        self, kind: Kind, raw: dict[str, Any], index: int, entry: str
-    ) -> Record:
-        """Read one object. Reports every repair, and every value that does not fit its column."""
-        fields, extra = self.translate(kind, raw)
-        source_id = fields.pop("id", None)
-        record = Record(index, values.source_key(source_id), fields, extra, {})
-        for name in self._reference_fields[kind]:
+    def read(self, kind: Kind, raw: dict[str, Any], index: int, entry: str) -> Parts:
+        """Take an object apart."""
+        fields, extra = self._dialects[kind].translate(raw)
+        parts = Parts(fields, extra)
+        for name in BESIDES_FIELDS.get(kind, ()):
             if name in fields:
-                record.references[name] = self._shared(fields.pop(name))
+                parts.besides[name] = fields.pop(name)
+        for reference in LEVELS[kind].references:
+            given = fields.pop(reference.field, None)
+            if given is not None:
+                found, spelling = self._read_references(reference, given)
+                if found:
+                    parts.references[reference.field] = found
+                if spelling is not None:
+                    key, title = values.source_key(fields.get("id")), title_of(fields)
+                    place = Place(entry, index, key, reference.field, title=title)
+                    self._report.repair(*spelling, place, given)
         if extra:
-            self._drop_repeated_references(record)
-            self._note_keys(kind, record, entry)
-        if source_id is not None and record.key is None:
-            record.keep("id", source_id)
-            self._warn("bad-id", "not a valid id; the record has none now", record, entry, "id")
-        shape = SHAPES[kind]
-        self._prepare(kind, record, entry)
-        if "deleted_at" in fields:
-            self._read_deletion(record, entry)
-        if kind is Kind.SESSION_TYPE and "length" in fields:
-            self._read_length(record, entry)
-        if kind is Kind.SESSION and "state" in fields:
-            self._read_state(record, entry)
-        self._read_times(kind, record, entry)
-        for name in shape.rich:
-            if name in fields:
-                self._clean(record, name, entry)
-        for name in shape.links:
-            if name in fields:
-                self._read_link(kind, record, name, entry)
-        for name in shape.media:
-            if name in fields:
-                self._check_medium(record, name, entry)
-        self._validate(kind, record, entry)
-        return record
+            _drop_repeated_references(parts)
+        return parts
 
-    def keep_document(self, name: str, content: Any, record: Record, entry: str) -> None:
-        """Keep a document that has no table with a record."""
-        record.keep(name, content)
-        self._kept_keys[Kind.EVENT, name] = KeptKey(Place(entry), None, administrative=True)
+    def names_field(self, kind: Kind, key: str) -> str:
+        """The field that a key names; "" if it names none."""
+        return self._dialects[kind].names(key)
 
-    def report_keys(self, entries: Mapping[Kind, str]) -> None:
-        """Report the keys that no field takes, each once with the number of its records, and those
-        in another spelling than the format's."""
+    def report_spellings(self, entries: Mapping[Kind, str]) -> None:
+        """Report the keys in another spelling than the format's, once for each kind."""
         for kind, dialect in self._dialects.items():
             if dialect.respelled:
                 read = [
                     f"“{shown(key)}” as {name.replace('_', '-')}"
                     for key, name in dialect.respelled.items()
                 ]
-                message = f"The {PLURALS[kind]} spell some keys differently: {_some(read)}."
+                message = f"The {PLURALS[kind]} spell some keys differently: {some(read)}."
                 self._report.repair("key-spelling", message, Place(entries[kind]), group=kind)
-        for (kind, key), kept in self._kept_keys.items():
-            if not kept.administrative:
-                self._report.add(
-                    Severity.WARNING,
-                    "unknown-key",
-                    kept.message(kind, key),
-                    kept.place,
-                    kept.value,
-                    count=kept.count,
-                )
-        names = [
-            f"“{shown(key)}”" for (_, key), kept in self._kept_keys.items() if kept.administrative
-        ]
-        if names:
-            message = (
-                f"Settings and counters of the program that exported the event have no place here; "
-                f"they are kept in `extra`: {_some(names)}."
-            )
-            place = Place(entries[Kind.EVENT])
-            self._report.add(Severity.WARNING, "administration", message, place, count=len(names))
 
-    def _note_keys(self, kind: Kind, record: Record, entry: str) -> None:
-        for key, value in record.extra.items():
-            kept = self._kept_keys.get((kind, key))
-            if kept is not None:
-                kept.count += 1
-            elif len(self._kept_keys) < MAX_KNOWN_KEYS:
-                self._kept_keys[kind, key] = KeptKey(
-                    place_of(record, entry, shown(key)),
-                    value,
-                    self._dialects[kind].names(key),
-                    administrative=canonical_key(key) in ADMINISTRATION,
-                )
+    def _read_references(
+        self, reference: ReferenceField, given: Any
+    ) -> tuple[tuple[Reference, ...], tuple[str, str] | None]:
+        """The references, and the code and message of a finding about how they are written."""
+        kind = reference.kind
+        if not isinstance(given, list):
+            found = self._read_reference(kind, given)
+            if found is None:
+                return (), None
+            message = "expected a list of references, got one; it is used"
+            return (found,), ("no-list", message) if reference.many else None
+        if not reference.many:
+            given = [item for item in given if item not in ({}, [])]
+        result = tuple(
+            found for item in given if (found := self._read_reference(kind, item)) is not None
+        )
+        if len(result) == 1 and not reference.many:
+            return result, ("list-of-one", "a list of one reference; the reference is used")
+        return result, None
 
-    def check_label(self, kind: Kind, record: Record, entry: str) -> None:
-        """Report a record without a name: people cannot find it."""
-        label = LEVELS[kind].label
-        if kind not in WITHOUT_LABEL and not record.values.get(label):
-            self._warn(
-                "no-name", f"the {kind.replace('_', ' ')} has no {label}", record, entry, label
-            )
-
-    def _shared(self, raw: Any) -> Any:
-        """The reference, or the one object of which all that say the same are made: thousands of
-        sessions refer to the same few records. Types count: true is not 1."""
-        if isinstance(raw, list) and raw:
-            return [self._shared(item) if isinstance(item, dict) else item for item in raw]
-        if not isinstance(raw, dict) or len(raw) > SHORT:
-            return raw
-        words = (*raw.items(), *map(type, raw.values()))
+    def _read_reference(self, kind: Kind, raw: Any) -> Reference | None:
+        """The reference that a value is; None if it says nothing. Thousands of sessions refer to
+        the same few records: what says the same is read once. Types count: true is not 1."""
+        if isinstance(raw, dict):
+            if len(raw) > _SHORT:
+                return self._parse(kind, raw)
+            words = (kind, *raw.items(), *map(type, raw.values()))
+        else:
+            words = (kind, raw, type(raw))
         try:
-            known = self._references.get(words)
+            return self._known[words]
+        except KeyError:
+            found = self._parse(kind, raw)
+            if len(self._known) < MAX_KNOWN_REFERENCES:
+                self._known[words] = found
+            return found
         except TypeError:
             # It holds a list or an object.
-            return raw
-        if known is None:
-            known = raw
-            if len(self._references) < MAX_KNOWN_REFERENCES:
-                self._references[words] = raw
-        return known
+            return self._parse(kind, raw)
 
-    def _drop_repeated_references(self, record: Record) -> None:
-        """`track_id` beside `track` only says the same again."""
-        for key, value in list(record.extra.items()):
-            taken = record.references.get(canonical_key(key).removesuffix("_id"))
-            if isinstance(taken, dict) and not isinstance(value, (dict, list)):
-                ids = (inner for name, inner in taken.items() if canonical_key(name) == "id")
-                known = values.source_key(next(ids, None))
-                if known is not None and known == values.source_key(value):
-                    del record.extra[key]
-
-    def _prepare(self, kind: Kind, record: Record, entry: str) -> None:
-        """Make texts of what stands in their place, and decode character references in titles."""
-        shape = SHAPES[kind]
-        given = record.values
-        for name, value in list(given.items()):
-            if isinstance(value, str):
-                if name in shape.flags:
-                    given[name] = value.strip()
-                elif "&" in value and name in shape.plain:
-                    self._decode(record, name, value, entry)
-            elif name in shape.texts and not isinstance(value, int):
-                self._make_text(shape, record, name, entry)
-
-    def _decode(self, record: Record, name: str, value: str, entry: str) -> None:
-        decoded = rich_text.decode_references(value)
-        if decoded != value:
-            record.values[name] = decoded
-            message = f"character references were decoded: “{decoded}”"
-            self._report.repair(
-                "character-references", message, place_of(record, entry, name), value
-            )
-
-    def _make_text(self, shape: Shape, record: Record, name: str, entry: str) -> None:
-        value = record.values[name]
-        if isinstance(value, float):
-            if value.is_integer() and name not in shape.media and name not in shape.links:
-                # Spreadsheets make numbers with a decimal point of telephone numbers.
-                record.values[name] = str(int(value))
-            return
-        place = place_of(record, entry, name)
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-            if isinstance(value, str) and value:
-                record.values[name] = value
-                message = "a list of one text; the text is used"
-                self._report.repair("list-of-one", message, place, record.values[name])
-                return
-        if not isinstance(value, dict):
-            return
-        if name in shape.links or name in shape.media:
-            inner = next((value[key] for key in LINK_KEYS if isinstance(value.get(key), str)), None)
-            if inner:
-                rest = {
-                    key: other for key, other in value.items() if other not in (inner, None, "")
-                }
-                record.values[name] = inner
-                if rest:
-                    record.keep(name, rest)
-                message = "an object with a link; the link is used"
-                self._report.repair("object-with-link", message, place, inner)
-                return
-        chosen = values.translation(value, self.language)
-        if chosen is not None:
-            language, text = chosen
-            record.keep(name, record.values[name])
-            record.values[name] = text
-            message = (
-                f"a text in several languages; “{language}” is used, and all are kept in `extra`"
-            )
-            self._report.warning("translated", message, place, text)
-
-    def _read_length(self, record: Record, entry: str) -> None:
-        given = record.values["length"]
-        found = read_length(given)
-        if found is None:
-            self._set_aside(record, "length", entry, "not a length in hours and minutes")
-            return
-        record.values["length"] = found.text
-        place = place_of(record, entry, "length")
-        if found.doubt:
-            message = f"the length was read as “{found.text}”, {found.doubt}"
-            self._report.warning("length", message, place, given)
-        elif found.text != given:
-            self._report.repair("length", f"the length was read as “{found.text}”", place, given)
-
-    def _read_times(self, kind: Kind, record: Record, entry: str) -> None:
-        local = self.zone
-        if kind is Kind.SPEAKERS_CALL and isinstance(record.values.get("timezone"), str):
-            local = self._read_zone(record, entry)
-        moved = _NO_TIME
-        for name in SHAPES[kind].times:
-            if name in record.values:
-                moved = self._read_time(kind, record, name, entry, local, moved)
-
-    def _read_time(  # noqa: PLR0917 - what a time depends on
-        self,
-        kind: Kind,
-        record: Record,
-        name: str,
-        entry: str,
-        local: tzinfo,
-        moved: timedelta,
-    ) -> timedelta:
-        """Read one time; `moved` is by how much the record's start had to be moved, which is
-        returned if this is not one."""
-        given = record.values[name]
-        # A programme has few slots, and many sessions in each.
-        plain = isinstance(given, str) and not moved and local is self.zone
-        if plain and (known := self._times.get(given)) is not None:
-            record.values[name], has_offset = known
-            self.without_offset[entry] += not has_offset
-            return moved
-        found = read_time(given, local)
-        time = found.time
-        if time is None and found.day is not None and kind in DAYS_ARE_ENOUGH and name in BOUNDS:
-            time = self._whole_day(record, name, found.day, entry)
-        if time is None:
-            problem = found.problem or "not a date and time"
-            code = "date-without-time" if found.day is not None else "invalid-value"
-            self._set_aside(record, name, entry, problem, code)
-            return moved
-        has_offset = time.tzinfo is not None
-        place = place_of(record, entry, name)
-        clean = not found.repaired and not found.doubt
-        shift = moved if name == "ends_at" else _NO_TIME
-        if not has_offset:
-            self.without_offset[entry] += 1
-            gap = local_gap(time, local)
-            if gap:
-                clean, shift = False, gap
-                moved = gap if name == "starts_at" else moved
-                message = (
-                    f"“{time:%Y-%m-%d %H:%M}” does not exist in the time zone: the clocks change; "
-                    f"it was moved by {_hours(gap)}"
-                )
-                self._report.warning("time-skipped", message, place, given)
-                gap = _NO_TIME
-            elif shift:
-                clean = False
-                message = f"the end was moved with the start, by {_hours(shift)}"
-                self._report.warning("time-skipped", message, place, given)
-            elif is_repeated(time, local):
-                clean = False
-                message = (
-                    f"“{time:%Y-%m-%d %H:%M}” occurs twice in the time zone: the clocks change; "
-                    "the first is used"
-                )
-                self._report.warning("time-repeated", message, place, given)
-        read = in_zone(time + shift if not has_offset else time, local)
-        if self._is_far(kind, name, read):
-            why = f"more than {MAX_YEARS} years from the event"
-            self._set_aside(record, name, entry, why, "time-far-away")
-            return moved
-        record.values[name] = read
-        if found.doubt:
-            message = f"the time was read as “{_shown(time)}”; {found.doubt}"
-            self._report.warning("time", message, place, given)
-        elif found.repaired:
-            self._report.repair("time", f"the time was read as “{_shown(time)}”", place, given)
-        if plain and clean and len(self._times) < MAX_KNOWN_TIMES:
-            self._times[given] = read, has_offset
-        if kind is Kind.EVENT and name == "starts_at" and FIRST_YEAR < read.year < LAST_YEAR:
-            self.year = read.year
-        return moved
-
-    def _whole_day(self, record: Record, name: str, day: date, entry: str) -> datetime:
-        """The beginning of a day, or its last minute if something ends on it."""
-        at = clock(23, 59) if name == "ends_at" else clock(0)
-        message = f"a date without a time; it was read as {at:%H:%M} on that day"
-        given = record.values[name]
-        self._report.warning("date-without-time", message, place_of(record, entry, name), given)
-        return datetime.combine(day, at)
-
-    def _is_far(self, kind: Kind, name: str, time: datetime) -> bool:
-        """Whether a time is so far from the event that it must mean something else."""
-        if self.year is None or (kind is Kind.EVENT and name == "starts_at"):
-            return False
-        return abs(time.year - self.year) > MAX_YEARS
-
-    def _read_zone(self, record: Record, entry: str) -> tzinfo:
-        given = record.values["timezone"]
-        found = find_zone(given)
-        if found is None:
-            self._set_aside(record, "timezone", entry, "an unknown time zone")
-            return self.zone
-        if found.name != given:
-            record.values["timezone"] = found.name
-            message = f"the time zone was read as “{found.name}”"
-            self._report.repair("timezone", message, place_of(record, entry, "timezone"), given)
-        return zone(found.name)
-
-    def _read_deletion(self, record: Record, entry: str) -> None:
-        given = record.values.pop("deleted_at")
-        if (isinstance(given, str) and given.strip().casefold() in NOT_DELETED) or not given:
-            return
-        found = read_time(given, self.zone)
-        record.values["deleted_at"] = in_zone(found.time, self.zone) if found.time else self.now
-        if found.time is None and str(given).strip().casefold() not in DELETED_WORDS:
-            record.keep("deleted_at", given)
-        message = "marked as deleted in the archive; it was imported as deleted and is not public"
-        self._report.warning(
-            "deleted-record", message, place_of(record, entry, "deleted_at"), given
-        )
-
-    def _read_state(self, record: Record, entry: str) -> None:
-        given = record.values["state"]
-        if not isinstance(given, str):
-            return
-        state = " ".join(given.split()).casefold()
-        state = SESSION_STATES.get(state, state)
-        if state != given:
-            record.values["state"] = state
-            message = f"the state was read as {state[:40]}"
-            place = place_of(record, entry, "state")
-            self._report.repair("state", message, place, given)
-
-    def _clean(self, record: Record, name: str, entry: str) -> None:
-        text = record.values[name]
-        if not isinstance(text, str) or "<" not in text:
-            return
-        found = rich_text.clean(text, self._limits)
-        record.values[name] = found.text
-        if found.removed is None:
-            return
-        record.keep(name, text)
-        place = place_of(record, entry, name)
-        kept = "the original is kept in `extra`"
-        if found.over_limit:
-            message = f"all markup was removed, because {found.over_limit}; {kept}"
-            self._report.warning("html-over-limit", message, place, text)
-        elif found.only_looks:
-            message = f"formatting was removed: “{found.removed}”; {kept}"
-            self._report.repair("html-simplified", message, place, text)
-        else:
-            message = f"HTML that is not allowed was removed: “{found.removed}”; {kept}"
-            self._report.warning("html-removed", message, place, text)
-
-    def _read_link(self, kind: Kind, record: Record, name: str, entry: str) -> None:
-        original = given = record.values[name]
-        if isinstance(given, int) and not isinstance(given, bool):
-            # The same digits as text are treated alike.
-            given = str(given)
-        if not isinstance(given, str):
-            return
-        site = name if name in web_links.SITES or name == web_links.MASTODON else None
-        if kind is Kind.SOCIAL_LINK and isinstance(record.values.get("name"), str):
-            site = web_links.site_named(record.values["name"])
-        found = web_links.read_link(given, site)
-        place = place_of(record, entry, name)
-        if found.link is None:
-            private = {"email": found.address, "mobile": found.telephone}
-            for column, value in private.items():
-                if value and column in SHAPES[kind].fields:
-                    record.values.setdefault(column, value)
-            del record.values[name]
-            record.keep(name, original)
-            if found.repaired:
-                message = f"“{given.strip()[:40]}” means that there is no link"
-                self._report.repair("no-link", message, place, given)
-            else:
-                message = f"{found.problem}; the value is kept in `extra`"
-                self._report.warning("link", message, place, given)
-            return
-        record.values[name] = found.link
-        if kind is Kind.SOCIAL_LINK and site is not None and not web_links.web_url(found.link):
-            record.values[name] = web_links.profile_url(site, found.link) or found.link
-        if found.problem:
-            record.keep(name, original)
-            message = f"{found.problem}; the original is kept in `extra`"
-            self._report.warning("link", message, place, given)
-        elif record.values[name] != given.strip():
-            message = f"the link was read as “{record.values[name]}”"
-            self._report.repair("link", message, place, given)
-
-    def _check_medium(self, record: Record, name: str, entry: str) -> None:
-        value = record.values[name]
-        if not isinstance(value, str):
-            self._set_aside(record, name, entry, "neither a path nor a link")
-        elif value.strip().casefold() in web_links.NOTHING:
-            del record.values[name]
-            record.keep(name, value)
-            message = f"“{value.strip()[:40]}” means that there is no file"
-            self._report.repair("no-file", message, place_of(record, entry, name), value)
-        elif not values.is_media_source(value):
-            self._set_aside(record, name, entry, "neither a path nor a link")
-
-    def _validate(self, kind: Kind, record: Record, entry: str) -> None:
-        validate = SHAPES[kind].validate
-        try:
-            record.values = validate(record.values)
-        except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                name = str(detail["loc"][0])
-                if name in record.values:
-                    self._set_aside(record, name, entry, _problem(detail))
-            record.values = validate(record.values)
-
-    def _set_aside(
-        self,
-        record: Record,
-        name: str,
-        entry: str,
-        why: str,
-        code: str = "invalid-value",
-    ) -> None:
-        value = record.values.pop(name)
-        record.keep(name, value)
-        place = place_of(record, entry, name)
-        self._report.warning(code, f"{why}; the value is kept in `extra`", place, value)
-
-    def _warn(self, code: str, message: str, record: Record, entry: str, field_name: str) -> None:
-        self._report.warning(code, message, place_of(record, entry, field_name))
+    def _parse(self, kind: Kind, raw: Any) -> Reference | None:
+        if raw is None or raw == "":
+            return None
+        if isinstance(raw, str):
+            return id_or_name(kind, raw)
+        if not isinstance(raw, dict):
+            return Reference(kind, values.source_key(raw), source=raw)
+        fields, rest = self._dialects[kind].translate(raw)
+        if not fields and not rest:
+            return None
+        key = values.source_key(fields.pop("id", None))
+        name = LEVELS[kind].label
+        label = fields.pop(name, None)
+        if isinstance(label, (dict, list)):
+            fields[name], label = label, None
+        for other, value in rest.items():
+            fields[f"{other}_" if other in fields or other == name else other] = value
+        return Reference(kind, key, None if label is None else str(label), fields, source=raw)
 
 
-def same(  # noqa: PLR0911 - one for each sort of field
-    kind: Kind, name: str, raw: Any, value: Any, zone: tzinfo
-) -> bool:
-    """Whether a raw value, nested in a reference, says what the record it refers to says."""
-    # Lists and objects as text would be compared whole, once for each reference.
-    nested = isinstance(raw, (dict, list)) or isinstance(value, (dict, list))
-    if raw == value or (not nested and str(raw) == str(value)):
-        return True
-    if isinstance(value, datetime):
-        time = read_time(raw, zone).time
-        return time is not None and in_zone(time, zone) == value
-    if kind is Kind.SESSION_TYPE and name == "length":
-        return bool(parse_length(raw) == value)
-    if isinstance(raw, str) and isinstance(value, str):
-        if name == LEVELS[kind].label and values.label_key(raw) == values.label_key(value):
-            return True
-        return bool(name in SHAPES[kind].rich and rich_text.clean(raw).text == value)
-    if isinstance(value, bool) and isinstance(raw, str):
-        return raw.strip().casefold() == str(value).casefold()
-    return False
+def is_administrative(key: str) -> bool:
+    """Whether the format's own server keeps a setting or a counter under this key."""
+    return canonical_key(key) in ADMINISTRATION
 
 
-def _problem(detail: ErrorDetails) -> str:
-    """What is wrong with a value, for people who have never seen JSON or Python."""
-    sort = detail["type"].partition("_")[0]
-    return PROBLEMS.get(sort) or detail["msg"].removeprefix("Value error, ")
-
-
-def _hours(delta: timedelta) -> str:
-    minutes = int(delta.total_seconds()) // 60
-    return (
-        f"{minutes // 60} hours"
-        if minutes % 60 == 0 and minutes != 60
-        else ("an hour" if minutes == 60 else f"{minutes} minutes")
-    )
-
-
-def _shown(time: datetime) -> str:
-    offset = time.strftime("%z")
-    shown = f"{time:%Y-%m-%d %H:%M}"
-    return f"{shown} {offset[:3]}:{offset[3:5]}" if offset else shown
+def _drop_repeated_references(parts: Parts) -> None:
+    """`track_id` beside `track` only says the same again."""
+    for key, value in list(parts.extra.items()):
+        taken = parts.references.get(canonical_key(key).removesuffix("_id"), ())
+        if len(taken) == 1 and not isinstance(value, (dict, list)):
+            known = taken[0].key
+            if known is not None and known == values.source_key(value):
+                del parts.extra[key]

@@ -1,0 +1,219 @@
+"""Records → a conference. Every format's reader makes its conference through this.
+
+A reader gives a `ConferenceBuilder` the event first, because the event's time zone, language and
+year decide what other values mean, then all other records in any order:
+
+    builder = ConferenceBuilder(report, limits, entry="schedule.xml")
+    builder.add(Kind.EVENT, {"name": "FOSDEM", "timezone": "Europe/Brussels"}, 0)
+    builder.add(
+        Kind.SESSION,
+        {"id": "7", "title": "Opening", "starts_at": "2026-02-01 09:00", "long_abstract": "<p>…"},
+        index,
+        extra={"slug": "opening"},
+        references={"track": (Reference(Kind.TRACK, label="Main"),)},
+    )
+    conference = builder.finish()
+
+Values are given as the source has them: text for times, numbers or HTML will do. What they mean is
+decided in `fields`, and what is repaired or kept in `extra` is reported there.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from eventimport.conference import values
+from eventimport.conference.conference import Conference, Record, Reference, place_of
+from eventimport.conference.fields import RecordBuilder
+from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, SHAPES, Kind
+from eventimport.conference.report import Check, Place, Report, go_on
+from eventimport.conference.rich_text import TextLimits
+from eventimport.conference.zones import find_zone, zone
+
+
+class ConferenceBuilder:
+    """Collects the records of one source. `entry` is the document that records are from; set
+    `conference.entries` for kinds that have documents of their own. `check` is called often, and
+    raises an exception if the work must stop. For the other arguments see `RecordBuilder`."""
+
+    def __init__(
+        self,
+        report: Report,
+        limits: TextLimits,
+        check: Check = go_on,
+        *,
+        entry: str,
+        is_administrative: Callable[[str], bool] = lambda _: False,
+        names_field: Callable[[Kind, str], str] = lambda _, __: "",
+    ) -> None:
+        kinds = [level.kind for level in IMPORT_ORDER]
+        self.conference = Conference(
+            {kind: [] for kind in kinds}, dict.fromkeys(kinds, entry), limits=limits
+        )
+        self._report = report
+        self._check = check
+        self._zone_name: str | None = None
+        self._fields = RecordBuilder(
+            report, limits, is_administrative=is_administrative, names_field=names_field
+        )
+
+    def set_language(self, language: str | None) -> None:
+        """Set the event's language: the one that is used of a text in several languages."""
+        self._fields.language = language
+
+    def add(
+        self,
+        kind: Kind,
+        fields: dict[str, Any],
+        index: int,
+        *,
+        extra: dict[str, Any] | None = None,
+        references: dict[str, tuple[Reference, ...]] | None = None,
+        entry: str | None = None,
+    ) -> Record:
+        """Add a record. `fields` are values by the names of `SHAPES[kind].fields`, and the source
+        id as `id`; `extra` is what no field takes, under the source's own keys; `references` are by
+        the names of `LEVELS[kind].references`. `index` counts from 0 in the entry."""
+        entry = entry or self.conference.entries[kind]
+        unknown_zone = self._read_zone(fields, entry) if kind is Kind.EVENT else None
+        record = self._fields.build(kind, fields, extra or {}, references or {}, index, entry)
+        if kind is Kind.EVENT:
+            self._finish_event(record, unknown_zone, entry)
+        else:
+            self._fields.check_label(kind, record, entry)
+        self.conference.records[kind].append(record)
+        return record
+
+    def keep_document(self, name: str, content: Any) -> None:
+        """Keep a document that has no table with the event."""
+        self._fields.keep_document(
+            name, content, self.conference.event, self.conference.entries[Kind.EVENT]
+        )
+
+    def derive(self, kind: Kind) -> None:
+        """Make the records of a kind out of what sessions say about them, if the source has no list
+        of them."""
+        field = next(ref.field for ref in LEVELS[Kind.SESSION].references if ref.kind is kind)
+        label, shape = LEVELS[kind].label, SHAPES[kind]
+        entry = self.conference.entries[Kind.SESSION]
+        seen: set[tuple[str | None, str]] = set()
+        for session in self.conference.records[Kind.SESSION]:
+            for reference in session.references.get(field, ()):
+                if reference.label is None or reference.either:
+                    continue
+                identity = reference.key, values.label_key(reference.label)
+                if identity in seen:
+                    continue
+                seen.add(identity)
+                given = {"id": reference.key, label: reference.label, **reference.rest}
+                if reference.key is None:
+                    del given["id"]
+                fields = {n: given.pop(n) for n in ("id", *shape.fields) if n in given}
+                self.add(kind, fields, session.index, extra=given, entry=entry)
+        if seen:
+            self.conference.entries[kind] = entry
+            what = kind.replace("_", " ")
+            message = f"the archive has no list of {what}s; {len(seen)} were made of the sessions"
+            self._report.repair(f"{kind.replace('_', '-')}s-derived", message, Place(entry))
+
+    def finish(self) -> Conference:
+        """Return the conference, each kind sorted by source id, without repeated records. Report
+        what concerns many records."""
+        conference = self.conference
+        conference.zone = self._fields.zone
+        for kind, records in conference.records.items():
+            records[:] = self._without_repetitions(kind, records)
+            records.sort(key=lambda record: values.sort_key(record.key))
+        self._fields.report_keys(conference.entries[Kind.EVENT])
+        self._report_without_offset()
+        return conference
+
+    def _read_zone(self, fields: dict[str, Any], entry: str) -> Any:
+        """Settle what times without an offset are local to. Return what is not a time zone."""
+        given = fields.get("timezone")
+        if given is None:
+            return None
+        found = find_zone(given) if isinstance(given, str) else None
+        place = Place(entry, field="timezone")
+        if found is None:
+            message = "an unknown time zone; UTC is used, and the value is kept in `extra`"
+            self._report.warning("timezone", message, place, given)
+            return fields.pop("timezone")
+        self._zone_name = fields["timezone"] = found.name
+        self._fields.zone = zone(found.name)
+        message = f"the time zone was read as “{found.name}”"
+        if found.doubt:
+            self._report.warning("timezone", f"{message}; {found.doubt}", place, given)
+        elif found.is_fixed:
+            message = (
+                f"the time zone is the offset “{found.name}” from UTC. "
+                "It does not follow changes of the clocks in summer and winter."
+            )
+            self._report.warning("timezone", message, place, given)
+        elif found.name != given:
+            self._report.repair("timezone", message, place, given)
+        return None
+
+    def _finish_event(self, event: Record, unknown_zone: Any, entry: str) -> None:
+        if unknown_zone is not None:
+            event.keep("timezone", unknown_zone)
+        for name in ("state", "privacy"):
+            if name in event.values:
+                event.values[name] = event.values[name].strip().lower()
+        if not event.values.get("name"):
+            self._report.error("no-event-name", "the event has no name", Place(entry, field="name"))
+
+    def _report_without_offset(self) -> None:
+        """Report what the times without an offset were read as, once for each document."""
+        for entry, count in self._fields.without_offset.items():
+            if not count:
+                continue
+            times = "time has" if count == 1 else "times have"
+            message = (
+                f"{count} {times} no offset from UTC; read as local to “{self._zone_name or 'UTC'}”"
+            )
+            if self._zone_name is not None:
+                self._report.repair("no-offset", message, Place(entry))
+            else:
+                message += ", because the event has no known time zone"
+                self._report.warning("no-offset", message, Place(entry))
+
+    def _without_repetitions(self, kind: Kind, records: list[Record]) -> Iterable[Record]:
+        # The rows of a form share the id of the form that they are fields of.
+        if kind is Kind.CUSTOM_FORM or len({record.key for record in records}) == len(records):
+            return list(records)
+        shared = Counter(record.key for record in records)
+        kept: list[Record] = []
+        seen: set[tuple[str | None, bytes]] = set()
+        keys: set[str] = set()
+        entry = self.conference.entries[kind]
+        for record in records:
+            self._check()
+            if record.key is None or shared[record.key] == 1:
+                kept.append(record)
+                continue
+            content = record.key, _digest(record)
+            if content in seen:
+                message = "the record occurs twice; one is kept"
+                self._report.repair("repeated-record", message, place_of(record, entry))
+                continue
+            if record.key in keys:
+                message = f"another {kind.replace('_', ' ')} has the same id; both are kept"
+                self._report.warning("shared-id", message, place_of(record, entry))
+            keys.add(record.key)
+            seen.add(content)
+            kept.append(record)
+        return kept
+
+
+def _digest(record: Record) -> bytes:
+    """A digest of the record's content, so that records with one id need not be compared in
+    pairs."""
+    references = {
+        name: [reference.source for reference in given] for name, given in record.references.items()
+    }
+    content = [record.values, record.extra, references]
+    text = json.dumps(content, default=repr, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
