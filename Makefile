@@ -61,7 +61,8 @@ test-browser: $(STAMP) ## Run the tests in Chromium; as root, install it from De
 	@$(BIN)/pytest -n auto tests/browser $(ARGS)
 
 .PHONY: check
-check: $(STAMP) ## Check format, lint, types, import rules and migrations
+check: $(STAMP) ## Check spelling, format, lint, types, import rules and migrations
+	$(BIN)/typos
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
