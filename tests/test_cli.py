@@ -92,7 +92,7 @@ def test_a_port_in_use(command: list[str], tmp_path: Path, monkeypatch: pytest.M
         port = str(taken.getsockname()[1])
         result = CliRunner().invoke(app, [*command, "--port", port, "--data-dir", "data"])
     assert result.exit_code == 2
-    assert f"port {port} is in use" in result.stderr
+    assert f"Port {port} is in use" in result.stderr
 
 
 def make_conference(folder: Path) -> None:

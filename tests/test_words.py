@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from tests import user_texts
 from tests.user_texts import Text
+from typer.main import get_command
 
-from eventimport.settings import describe_settings
+from eventimport.cli import app
+from eventimport.main import create_app
+from eventimport.settings import Settings, describe_settings
 
 MOST_WORDS: Final = 25
 """Words of a sentence."""
@@ -80,7 +83,7 @@ def _without_code(text: str) -> str:
 def long_sentences_in(text: str) -> Iterator[str]:
     """The sentences of a text with too many words."""
     prose = re.sub(r"\be\.g\.|\bi\.e\.", "", _without_code(text))
-    for sentence in re.split(r"(?<=[.!?:;])[)”\"]?\s+|\n\s*\n|\n\s*[-*] ", prose):
+    for sentence in re.split(r"(?<=[.!?:])[)”\"]?\s+|\n\s*\n|\n\s*[-*] ", prose):
         if len([word for word in sentence.split() if re.search(r"\w", word)]) > MOST_WORDS:
             yield " ".join(sentence.split())
 
@@ -91,11 +94,24 @@ def settings_texts() -> Iterator[Text]:
         yield Text(f"settings/{setting.variable}", 0, setting.description)
 
 
+def help_texts() -> Iterator[Text]:
+    """What `--help` of the program and of each command says."""
+    commands: list[tuple[str, Any]] = [("eventimport", get_command(app))]
+    for name, command in commands:
+        commands += (
+            (f"{name} {key}", sub) for key, sub in getattr(command, "commands", {}).items()
+        )
+        yield Text(name, 0, command.help or "")
+        for parameter in command.params:
+            yield Text(f"{name} {parameter.name}", 0, getattr(parameter, "help", "") or "")
+
+
 SOURCES: Final[dict[str, Callable[[], Iterable[Text]]]] = {
     "templates": user_texts.templates,
     "scripts": user_texts.scripts,
     "documents": user_texts.documents,
     "settings": settings_texts,
+    "help": help_texts,
 }
 
 
@@ -112,7 +128,22 @@ def faults(texts: Iterable[Text], *, length: bool) -> list[str]:
 @pytest.mark.parametrize("source", SOURCES)
 def test_words(source: str) -> None:
     texts = list(SOURCES[source]())
-    found = faults(texts, length=source in {"settings", "templates", "scripts"})
+    found = faults(texts, length=source != "documents")
 
     assert len(texts) > 20
+    assert not found, f"{len(found)} faults:\n" + "\n".join(found)
+
+
+def test_openapi_words() -> None:
+    settings = Settings.model_validate(
+        {
+            "database_url": "postgresql://user@host/database",
+            "redis_url": "redis://host",
+            "secret_key": "a key that signs nothing, and is long enough",
+        }
+    )
+    texts = list(user_texts.described(create_app(settings).openapi()))
+    found = faults(texts, length=True)
+
+    assert len(texts) > 200
     assert not found, f"{len(found)} faults:\n" + "\n".join(found)

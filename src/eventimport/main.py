@@ -46,25 +46,28 @@ from eventimport.routers import (
 from eventimport.settings import Settings, load_settings
 
 DESCRIPTION = """\
-Imports whole conferences from Open Event archives: a zip goes in, a complete event comes out.
+Imports whole conferences from Open Event archives into PostgreSQL.
 
-1. `POST /v1/users` makes an account, `POST /v1/auth/session` gives an `access_token`: put it into
-   **Authorize**.
-2. `POST /v1/events/import/json` takes the zip and answers with a `task_url`.
-3. `GET /v1/tasks/{id}` tells how far the import is and, in the end, where the event is or what is
-   wrong with the archive: every error, with its place.
+1. Create an account with `POST /v1/users`. Get an `access_token` from `POST /v1/auth/session`, and
+   enter it under **Authorize**.
+2. Upload an archive with `POST /v1/events/import/json`. The response has a `task_url`.
+3. Poll `GET /v1/tasks/{id}` to follow the import. Finally, it has the event, or all errors of the
+   archive with their places.
 
 Every error is a JSON:API document.
 """
 
 TAGS = [
     {"name": "accounts", "description": "Accounts and access tokens."},
-    {"name": "imports", "description": "Archives in, events out."},
-    {"name": "notifications", "description": "What one is told, besides by e-mail."},
-    {"name": "events", "description": "What was imported."},
-    {"name": "files", "description": "Uploads, and the files that are served."},
-    {"name": "settings", "description": "What an admin sets while the service runs."},
-    {"name": "health", "description": "For those who run the service."},
+    {"name": "imports", "description": "Importing archives, and following the imports."},
+    {
+        "name": "notifications",
+        "description": "Messages about finished imports, which are also sent by e-mail.",
+    },
+    {"name": "events", "description": "Imported events and their resources."},
+    {"name": "files", "description": "Uploads and public files."},
+    {"name": "settings", "description": "Settings that admins change while the service runs."},
+    {"name": "health", "description": "Checks and metrics for operators."},
 ]
 
 

@@ -146,8 +146,8 @@ def test_shows_the_event_and_its_findings(service: Service, run: Import, archive
         "Lantern [Open]",
         "https://events.example/events/ab3de6f0",
         "1 event, 42 sessions",
-        "3 named in the archive",
-        "1 repaired",
+        "3 in the archive",
+        "1 repair",
         "sessions, record 8 (id 508), starts_at: read as local time",
     ):
         assert expected in result.stdout

@@ -18,7 +18,7 @@ async def forever() -> str:
 
 async def test_a_child_that_ends_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     broken = Child("broken", ["no-such-command"], tmp_path / "broken.log")
-    with pytest.raises(ChildDiedError, match=r"broken has ended \(exit status 2\)(.|\n)*no-such"):
+    with pytest.raises(ChildDiedError, match=r"unexpectedly \(exit status 2\)(.|\n)*no-such"):
         async with Children.start([broken], os.environ) as children:
             await children.until(forever(), asyncio.Event())
 

@@ -38,10 +38,10 @@ def _tell_version(asked: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version."),
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Imports whole conferences from Open Event archives: a zip goes in, an event comes out."""
+    """Imports whole conferences from Open Event archives."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Accounts, from the command line."""
+"""`eventimport user`: manages accounts."""
 
 import asyncio
 import os
@@ -18,12 +18,12 @@ app = typer.Typer(help="Accounts.", no_args_is_help=True)
 
 
 def ask_password(*, new: bool = False) -> str:
-    """The password from EVENTIMPORT_PASSWORD, else from a prompt (twice, where it is a new one)."""
+    """The password from EVENTIMPORT_PASSWORD or from a prompt, which repeats for a new password."""
     given = os.environ.get(PASSWORD_VARIABLE)
     if given:
         return given
     if not sys.stdin.isatty():
-        fail(f"no password: set {PASSWORD_VARIABLE}, or run this in a terminal")
+        fail(f"A password is required: set {PASSWORD_VARIABLE}, or run the command in a terminal.")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=new, err=True))
 
 
@@ -54,10 +54,12 @@ def accounts() -> None:
 
 @app.command("add")
 def add(
-    email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")],
-    admin: Annotated[bool, typer.Option("--admin", help="May see and change everything.")] = False,
+    email: Annotated[str, typer.Option(help="The e-mail address of the account.")],
+    admin: Annotated[
+        bool, typer.Option("--admin", help="The account can see and change everything.")
+    ] = False,
 ) -> None:
-    """Add an account. The password comes from EVENTIMPORT_PASSWORD, or is asked for."""
+    """Add an account. Set its password with EVENTIMPORT_PASSWORD, or enter it at the prompt."""
     from pydantic import ValidationError
 
     from eventimport.cli.schema import UNREACHABLE, require_schema, unreachable

@@ -1,4 +1,4 @@
-"""`eventimport clean-up`: removes now what the workers remove from time to time."""
+"""`eventimport clean-up`: runs the clean-up of the workers now."""
 
 import asyncio
 import json
@@ -21,17 +21,17 @@ WORDS: Final = {
     "probe": "files that storages were tested with",
     "old_mail": "records of old mails",
     "expired_idempotency_key": "idempotency keys",
-    FAILED: "not removed, but tried again in the next round",
+    FAILED: "not removed; the next clean-up tries again",
 }
 
 
 def clean_up(
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Remove, now, what is not needed any more, as the workers do every CLEAN_UP_INTERVAL.
+    """Run the clean-up now. The workers run it every CLEAN_UP_INTERVAL.
 
-    Tells how much of it there was. Exit status: 0 all of it is gone, 1 a storage could not remove
-    some, 2 the database couldn't be used.
+    Shows what was removed. Exit status: 0 if all was removed, 1 if a storage could not remove some
+    files, 2 if the database cannot be used.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -45,7 +45,7 @@ def clean_up(
     try:
         removed: dict[str, int] = asyncio.run(resolve_name(CLEAN_UP_ONCE)(settings))
     except (SQLAlchemyError, OSError) as error:
-        fail(f"the database can't be used: {type(error).__name__}")
+        fail(f"The database cannot be used ({type(error).__name__}). Check DATABASE_URL.")
     if as_json:
         out.print(json.dumps(removed), markup=False)
     else:

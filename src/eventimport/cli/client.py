@@ -1,4 +1,4 @@
-"""A client of the HTTP API: sign in, send an archive, watch the task."""
+"""A client of the HTTP API: signs in, sends an archive and follows the task."""
 
 import time
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ from eventimport.errors import EventImportError
 FIRST_POLL_SECONDS = 0.2
 SLOWEST_POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
-"""How long the service may be unreachable while a task is watched."""
+"""Seconds for which the service may be unreachable while a task is watched."""
 
 UPLOAD_TRIES = 5
 SLOWEST_RETRY_SECONDS = 30.0
-"""The longest pause between two tries, also where the service asks for a longer one."""
+"""The longest pause between two attempts, even if the service asks for more."""
 AWAY = frozenset({502, 503, 504})
-"""The service, or what is before it, could not take the request for now."""
+"""The service or its proxy could not handle the request for now."""
 
 ENDED = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 
 
 class ServiceError(EventImportError):
-    """The service can't be reached, or not with these credentials, or isn't what it should be.
+    """The service cannot be reached, rejects the credentials, or is not this service.
 
     `retryable` says whether the same request may succeed a little later, and `retry_after` how many
     seconds later, if the service has said so.
@@ -47,12 +47,12 @@ class ServiceError(EventImportError):
 
 
 class RefusedError(ServiceError):
-    """The service won't take the archive; the message holds its reasons."""
+    """The service rejected the archive. The message has the reasons."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as `GET /v1/tasks/{id}` tells it."""
+    """A task as `GET /v1/tasks/{id}` returns it."""
 
     state: str
     progress: dict[str, Any]
@@ -73,7 +73,7 @@ class Client:
         try:
             self._http = httpx.Client(base_url=url, timeout=timeout, transport=transport)
         except httpx.InvalidURL as error:
-            raise ServiceError(f"{url} is not a URL: {error}") from error
+            raise ServiceError(f"{url} is not a valid URL: {error}") from error
 
     def __enter__(self) -> Self:
         self._http.__enter__()
@@ -92,15 +92,15 @@ class Client:
         credentials = {"email": email, "password": password}
         response = self._send("POST", "/v1/auth/session", json=credentials)
         if response.status_code != 200:
-            raise ServiceError(f"signing in as {email} failed: {_reasons(response)}")
+            raise ServiceError(f"Signing in as {email} failed: {_reasons(response)}")
         token = _json_object(response).get("access_token")
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def upload(self, name: str, file: BinaryIO, *, strict: bool, dry_run: bool) -> str:
         """Send an archive and return its task's URL. `file` is read in small pieces.
 
-        Where no answer comes, or one that says to come again, it is sent again, a few times: under
-        the same key, so that there is one import whatever has arrived.
+        Repeats the request a few times if there is no response, or if the response asks for it. All
+        use the same key, so that there is only one import.
         """
         retrying = Retrying(
             retry=retry_if_exception(_is_retryable),
@@ -121,18 +121,18 @@ class Client:
             headers={"Idempotency-Key": key},
         )
         if response.status_code in {400, 413, 415, 422}:
-            raise RefusedError(f"the service does not take the archive: {_reasons(response)}")
+            raise RefusedError(f"The service rejected the archive: {_reasons(response)}")
         task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
         if not isinstance(task_url, str):
             raise ServiceError(
-                f"the upload failed: {_reasons(response)}",
+                f"The upload failed: {_reasons(response)}",
                 retryable=response.status_code in AWAY,
                 retry_after=_retry_after(response),
             )
         return task_url
 
     def watch(self, task_url: str) -> Iterator[Task]:
-        """The task, again and again, until it has ended: the last one given is the final one."""
+        """Yields the task after each poll. The last one has the final state."""
         pause, unreachable_since = FIRST_POLL_SECONDS, None
         while True:
             try:
@@ -154,7 +154,7 @@ class Client:
         response = self._send("GET", task_url)
         if response.status_code != 200:
             raise ServiceError(
-                f"the task can't be read: {_reasons(response)}",
+                f"The task cannot be read: {_reasons(response)}",
                 retryable=response.status_code == 429 or response.status_code >= 500,
             )
         body = _json_object(response)
@@ -166,7 +166,7 @@ class Client:
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise ServiceError(
-                f"{self._http.base_url} can't be reached: {reason}", retryable=True
+                f"{self._http.base_url} cannot be reached: {reason}", retryable=True
             ) from error
 
 
@@ -176,7 +176,9 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise ServiceError(f"{response.url} gave no JSON object (status {response.status_code})")
+        raise ServiceError(
+            f"{response.url} did not return a JSON object (status {response.status_code})."
+        )
     return body
 
 
@@ -193,7 +195,7 @@ def _is_retryable(error: BaseException) -> bool:
 
 
 def _pause(state: RetryCallState) -> float:
-    """Seconds until the next try: as the service has said, else longer each time."""
+    """Seconds until the next attempt: those that the service asks for, else longer each time."""
     error = _error_of(state)
     asked = error.retry_after if error is not None else None
     pause = 2.0 ** (state.attempt_number - 1) if asked is None else asked

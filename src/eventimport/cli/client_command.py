@@ -1,4 +1,4 @@
-"""`eventimport import`: sends an archive to a service and shows what becomes of it."""
+"""`eventimport import`: sends an archive to a service and shows the result."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,24 +22,32 @@ from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, o
 from eventimport.conference.report import Place
 from eventimport.observability.visible_text import visible, visible_json
 
-MEDIA = {"archive": "named in the archive", "missing": "of them missing", "remote": "remote"}
-FINDINGS = {"repair": "repaired", "warning": "to mind", "error": "wrong"}
+MEDIA = {"archive": "in the archive", "missing": "missing", "remote": "linked"}
+FINDINGS = {"repair": "repairs", "warning": "warnings", "error": "errors"}
 SHOWN_FINDINGS = 20
 
 
 def import_archive(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The archive (zip).")
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="The archive to import (zip)."
+        ),
     ],
     *,
-    email: Annotated[str, typer.Option(envvar="EVENTIMPORT_EMAIL", help="Who imports.")],
+    email: Annotated[
+        str, typer.Option(envvar="EVENTIMPORT_EMAIL", help="The e-mail address of your account.")
+    ],
     url: Annotated[
-        str, typer.Option(envvar="EVENTIMPORT_URL", help="The service.")
+        str, typer.Option(envvar="EVENTIMPORT_URL", help="The URL of the service.")
     ] = "http://127.0.0.1:8000",
-    wait: Annotated[bool, typer.Option(help="Stay until the import has ended.")] = True,
-    strict: Annotated[bool, typer.Option("--strict", help="Any finding fails the import.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the import has ended.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if there is any finding.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Report only: nothing is written.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only check the archive: show the report, and import nothing."
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the task's result as JSON.")
@@ -47,9 +55,8 @@ def import_archive(
 ) -> None:
     """Import an archive through a running service.
 
-    The password comes from EVENTIMPORT_PASSWORD, or is asked for. Exit status: 0 the event is
-    there (or the report, or, with --no-wait, the task), 1 the archive can't be imported, 2 the
-    service couldn't be used.
+    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if the
+    archive was imported, 1 if it cannot be imported, 2 if the service cannot be used.
     """
     password = ask_password()
     task_url = None
@@ -69,7 +76,7 @@ def import_archive(
     except KeyboardInterrupt:
         if task_url:
             where = plain(f"{url.rstrip('/')}{task_url}")
-            console.print(f"\nThe import continues on the service: {where}")
+            console.print(f"\nThe import continues on the service. Its task: {where}")
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         out.print(visible_json(task.result, indent=2), markup=False)
@@ -124,7 +131,7 @@ def _show_success(task: Task) -> None:
         ("Identifier", result.get("identifier")),
         ("URL", result.get("url")),
         ("Rows", _rows_in_words(report.get("counts") or {})),
-        ("Media", _in_words(report.get("media") or {}, MEDIA)),
+        ("Media files", _in_words(report.get("media") or {}, MEDIA)),
         ("Findings", _in_words(report.get("totals") or {}, FINDINGS) or "none"),
     ):
         if value:
@@ -135,7 +142,7 @@ def _show_success(task: Task) -> None:
 
 def _show_failure(task: Task) -> None:
     errors = task.result.get("errors") or [task.result]
-    console.print(f"[bold red]The import has ended as {plain(task.state)}:[/]")
+    console.print(f"[bold red]The import ended as {plain(task.state)}:[/]")
     for error in errors:
         detail = str(error.get("detail") or error.get("title") or error)
         place = place_of(error.get("meta") or {})
@@ -155,7 +162,7 @@ def _show_findings(findings: list[dict[str, Any]], total: int) -> None:
 
 
 def place_of(described: dict[str, Any]) -> str:
-    """Where in the archive, in words, from a finding or an error's `meta`."""
+    """The place in the archive, in words, of a finding or of an error's `meta`."""
     return str(Place(**{name: described[name] for name in Place.__slots__ if name in described}))
 
 
@@ -168,5 +175,9 @@ def _rows_in_words(counts: dict[str, int]) -> str:
 
 
 def _in_words(counts: dict[str, Any], words: dict[str, str]) -> str:
-    told = [(counts.get(name, 0), word) for name, word in words.items()]
-    return ", ".join(f"{number:,} {word}" for number, word in told if number)
+    counted = [(counts.get(name, 0), word) for name, word in words.items()]
+    return ", ".join(
+        f"{number:,} {word if number > 1 else word.removesuffix('s')}"
+        for number, word in counted
+        if number
+    )

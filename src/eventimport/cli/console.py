@@ -1,4 +1,4 @@
-"""What the commands say to a person, and how they end."""
+"""The output of the commands, and how they end."""
 
 from typing import Any, NoReturn
 
@@ -27,17 +27,17 @@ class SafeConsole(Console):
 
 
 console = SafeConsole(stderr=True, highlight=False)
-"""For people: progress, advice, errors. Results go to standard output, to be piped."""
+"""For people: progress, advice, errors. Results go to standard output."""
 
 out = SafeConsole(highlight=False, soft_wrap=True)
 
 
 def plain(value: object) -> str:
-    """A foreign value as one line of text without rich's markup."""
+    """A value from outside as one line of text without rich's markup."""
     return escape(visible(str(value)))
 
 
 def fail(message: str, status: int = UNUSABLE) -> NoReturn:
-    """Say what is wrong and end the command with this exit status."""
+    """Show the error and end the command with this exit status."""
     console.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
     raise typer.Exit(status)

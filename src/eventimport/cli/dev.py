@@ -18,22 +18,22 @@ from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_ar
 from eventimport.cli.processes import Child, ChildDiedError, Children, stop_signal
 
 HOST = "127.0.0.1"
-"""Never another: the demo account's password is known to everybody."""
+"""Only this address: the password of the demo account is public."""
 
 DEMO_EMAIL = "demo@example.org"
 DEMO_PASSWORD = "demo-password"  # noqa: S105 - printed on purpose, exists in `dev` alone
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
-Port = Annotated[int, typer.Option(help="Where the API listens on 127.0.0.1.", min=1, max=65535)]
-DataDir = Annotated[Path, typer.Option(help="Where all data are kept.", file_okay=False)]
+Port = Annotated[int, typer.Option(help="The port of the API on 127.0.0.1.", min=1, max=65535)]
+DataDir = Annotated[Path, typer.Option(help="The directory for all data.", file_okay=False)]
 
 
 def run_dev(port: Port = 8000, data_dir: DataDir = Path(".eventimport")) -> None:
     """Run PostgreSQL, Valkey, the API and a worker, with a demo account, until Ctrl-C.
 
-    Needs the extra `dev`. DATABASE_URL, REDIS_URL and SECRET_KEY are its own, whatever the
-    environment says; all other settings hold.
+    Needs the extra `dev`. Sets its own DATABASE_URL, REDIS_URL and SECRET_KEY, and reads all other
+    settings from the environment.
     """
     with ExitStack() as servers:
         environment = _prepare(servers, data_dir, port)
@@ -42,13 +42,15 @@ def run_dev(port: Port = 8000, data_dir: DataDir = Path(".eventimport")) -> None
 
 def run_demo(
     directory: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="A conference, as a directory.")
+        Path, typer.Argument(exists=True, file_okay=False, help="The directory of a conference.")
     ],
     port: Port = 8000,
     data_dir: DataDir = Path(".eventimport"),
-    once: Annotated[bool, typer.Option("--once", help="Exit after the import's result.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Exit after the result of the import.")
+    ] = False,
 ) -> None:
-    """As `dev`, and import a directory through the HTTP API; then keep serving.
+    """Run `dev`, import a directory through the HTTP API, and keep serving.
 
     With --once the exit status is the import's. What API and worker say goes to `*.log` in the
     data directory.
@@ -73,7 +75,7 @@ def _prepare(servers: ExitStack, data_dir: Path, port: int) -> dict[str, str]:
     from eventimport.embedded import EmbeddedServerError, start_postgres, start_valkey
 
     if not _is_free(port):
-        fail(f"port {port} is in use; choose another: --port (or make … PORT=)")
+        fail(f"Port {port} is in use. Choose another with --port (or make … PORT=).")
     data_dir.mkdir(parents=True, exist_ok=True)
     try:
         with console.status("Starting PostgreSQL and Valkey"):
@@ -128,7 +130,7 @@ async def _serve(
                 )
                 if status is None or once:
                     return status or 0
-            console.print("Serving until Ctrl-C.")
+            console.print("Press Ctrl-C to stop.")
             await children.until(stop.wait(), stop)
     except (ChildDiedError, TimeoutError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
@@ -150,7 +152,7 @@ def _welcome(url: str, environment: Mapping[str, str]) -> None:
     console.print(f"Demo account: {DEMO_EMAIL}, password {DEMO_PASSWORD}")
     if not environment.get("SMTP_URL"):
         folder = environment["MAIL_FOLDER"]
-        console.print(f"Mails are not sent, but written to {folder}", markup=False, soft_wrap=True)
+        console.print(f"Mails are written to {folder}, and not sent.", markup=False, soft_wrap=True)
 
 
 def _log(folder: Path | None, name: str) -> Path | None:
@@ -168,7 +170,7 @@ async def _answers(url: str) -> bool:
                 if (await client.get(url)).status_code == 200:
                     return True
             await asyncio.sleep(POLL_SECONDS)
-    raise TimeoutError(f"{url} did not answer within {START_SECONDS:.0f} s")
+    raise TimeoutError(f"{url} did not answer within {START_SECONDS:.0f} seconds.")
 
 
 def _is_free(port: int) -> bool:

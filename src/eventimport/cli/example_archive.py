@@ -10,7 +10,7 @@ PACKED_ALREADY = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp3", ".mp4", ".og
 
 
 class NotAnArchiveDirectoryError(EventImportError):
-    """The directory holds no conference."""
+    """The directory does not contain a conference."""
 
 
 def write_archive(directory: Path, target: Path) -> int:
@@ -28,7 +28,7 @@ def write_archive(directory: Path, target: Path) -> int:
         is_document = len(name.parts) == 1 and name.suffix == ".json"
         entries[name.stem if is_document else name.as_posix()] = path
     if "event" not in entries:
-        raise NotAnArchiveDirectoryError(f"{directory} holds no event.json")
+        raise NotAnArchiveDirectoryError(f"{directory} does not contain event.json.")
     with zipfile.ZipFile(target, "w") as archive:
         for entry, path in entries.items():
             info = zipfile.ZipInfo(entry, FIRST_DATE)

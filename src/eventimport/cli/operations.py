@@ -10,7 +10,7 @@ from eventimport.cli.console import fail, out, plain
 from eventimport.cli.example_archive import NotAnArchiveDirectoryError, write_archive
 
 WORKER = "eventimport.jobs.worker:run_worker"
-"""A name, not an import: the roots of the program don't know each other."""
+"""A name, not an import: the programs do not import each other."""
 
 STARTUP_FAILURE = 3
 """uvicorn's own exit status for an application that did not start."""
@@ -32,7 +32,7 @@ def serve(
 
 
 def work() -> None:
-    """Run a worker: it takes accepted imports from the queue. Start as many as you like."""
+    """Run a worker, which runs the accepted imports. You can run any number of workers."""
     from eventimport.cli.schema import require_schema
     from eventimport.settings import load_settings
 
@@ -57,7 +57,10 @@ def migrate() -> None:
 
 def make_archive(
     directory: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="JSON documents and media.")
+        Path,
+        typer.Argument(
+            exists=True, file_okay=False, help="The directory with JSON documents and media files."
+        ),
     ],
     output: Annotated[
         Path | None,

@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One command of ours, run by itself. With `log`, its output goes into that file."""
+    """A command of ours in a process of its own. With `log`, its output goes into that file."""
 
     name: str
     arguments: Sequence[str]
@@ -35,12 +35,12 @@ class Child:
 
 
 class ChildDiedError(Exception):
-    """A child ended although nobody asked it to."""
+    """A child ended unexpectedly."""
 
     def __init__(self, child: Child, status: int) -> None:
         ended = f"exit status {status}" if status >= 0 else signal.Signals(-status).name
-        tail = f"; the end of {child.log}:\n{log_tail(child.log)}" if child.log else ""
-        super().__init__(f"the {child.name} has ended ({ended}){tail}")
+        tail = f". The end of {child.log}:\n{log_tail(child.log)}" if child.log else ""
+        super().__init__(f"The {child.name} ended unexpectedly ({ended}){tail}")
 
 
 def log_tail(log: Path) -> str:
@@ -49,8 +49,8 @@ def log_tail(log: Path) -> str:
 
 
 class Children:
-    """Running children. When the block that holds them ends, they are told to stop, all at once,
-    and killed if they haven't after STOP_SECONDS."""
+    """Running children. When their block ends, all of them are stopped at once, and killed if they
+    haven't after STOP_SECONDS."""
 
     def __init__(self) -> None:
         self._running: list[tuple[Child, asyncio.subprocess.Process]] = []
@@ -125,7 +125,7 @@ async def _end(child: Child, process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), STOP_SECONDS)
     except TimeoutError:
-        sys.stderr.write(f"The {child.name} did not stop within {STOP_SECONDS:.0f} s\n")
+        sys.stderr.write(f"The {child.name} did not stop within {STOP_SECONDS:.0f} seconds.\n")
         process.kill()
         await process.wait()
 

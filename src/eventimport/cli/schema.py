@@ -1,4 +1,4 @@
-"""What commands that use the database check before anything else."""
+"""Checks that commands run before they use the database."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ def require_schema(config: DatabaseConfig, *, must_answer: bool = True) -> None:
 
 
 def unreachable(error: BaseException) -> str:
-    """What to say where the database does not answer; the error itself may quote its password."""
+    """The message if the database does not answer. The error itself may contain its password."""
     return f"The database cannot be used ({type(error).__name__}). Check DATABASE_URL."
 
 

@@ -12,7 +12,7 @@ from eventimport.http.server import server_config
 from eventimport.settings import Settings
 
 APPLICATION = "eventimport.main:app_from_environment"
-"""A name, as uvicorn wants it: the roots of the program don't know each other."""
+"""A name, as uvicorn needs it: the programs do not import each other."""
 
 SWITCH_SECONDS = 0.001
 """After how long a thread that renders a large page gives way to the event loop. Each request needs
@@ -20,7 +20,7 @@ several turns, so at Python's 5 ms the others would take a tenth of a second lon
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server; it also tells the application at once that it is to stop."""
+    """uvicorn's server, which also notifies the application at once that it must stop."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Set the resources' `stopping`, then do what uvicorn does on a signal."""

@@ -47,7 +47,7 @@ def go_on() -> None:
 
 
 class Severity(StrEnum):
-    """How much a finding matters: only errors fail a lenient import; any finding, a strict one."""
+    """Errors fail every import. With `strict=true`, any finding fails it."""
 
     REPAIR = "repair"
     WARNING = "warning"

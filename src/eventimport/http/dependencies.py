@@ -43,8 +43,8 @@ class AccessToken(HTTPBearer):
 
 access_token = AccessToken(
     scheme_name="accessToken",
-    description="The `access_token` that `POST /v1/auth/session` gives."
-    " `Authorization: JWT <token>` works as well.",
+    description="The `access_token` that `POST /v1/auth/session` returns. `Authorization: JWT"
+    " <token>` works as well.",
     auto_error=False,
 )
 

@@ -29,7 +29,7 @@ _DESCRIPTION: Final = (
 REPLAYED_HEADER: Final[dict[str, Any]] = {
     "headers": {
         REPLAYED: {
-            "description": "`true` if this is the response to an earlier request, repeated.",
+            "description": "`true` if this repeats the response to an earlier request.",
             "schema": {"type": "string", "enum": ["true"]},
         }
     }

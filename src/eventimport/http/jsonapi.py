@@ -36,7 +36,7 @@ AttributesT = TypeVar("AttributesT", bound=Attributes)
 
 
 class SelfLink(BaseModel):
-    """Where the resource is."""
+    """The URL of the resource."""
 
     self: str
 
@@ -58,14 +58,14 @@ class Document(BaseModel, Generic[AttributesT]):
 
 
 class PageMeta(BaseModel):
-    """How many resources there are on all pages."""
+    """The number of resources on all pages."""
 
     total: int
     pages: int
 
 
 class PageLinks(BaseModel):
-    """This page and its neighbours; null where there is none."""
+    """The URLs of this page and its neighbours, or null if there is none."""
 
     self: str
     first: str
@@ -90,10 +90,14 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     number: int = Field(
-        1, alias="page[number]", ge=1, le=MAX_PAGE_NUMBER, description="Counts from 1."
+        1, alias="page[number]", ge=1, le=MAX_PAGE_NUMBER, description="Number of the page, from 1."
     )
     size: int = Field(
-        DEFAULT_PAGE_SIZE, alias="page[size]", ge=1, le=MAX_PAGE_SIZE, description="Per page."
+        DEFAULT_PAGE_SIZE,
+        alias="page[size]",
+        ge=1,
+        le=MAX_PAGE_SIZE,
+        description="Number of resources on a page.",
     )
 
     @property

@@ -16,7 +16,7 @@ SIGN_IN_AGAIN = (
 )
 RETRY_AFTER_HEADER = {
     "Retry-After": {
-        "description": "Seconds to wait before the next try.",
+        "description": "Seconds to wait before you repeat the request.",
         "schema": {"type": "integer"},
     }
 }
@@ -28,29 +28,30 @@ class ErrorObject(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: str = Field(description="The HTTP status, as text.", examples=["422"])
-    code: str = Field(description="A stable word that programs may compare.")
-    title: str = Field(description="The same sentence for each error of this code.")
+    code: str = Field(description="A stable word for programs to compare.")
+    title: str = Field(description="A short title, the same for each error with this code.")
     detail: str = Field(description="What happened this time.")
     source: dict[str, str] | None = Field(
-        None, description="Where: a JSON `pointer`, a query `parameter` or a `header`."
+        None,
+        description="The place of the error: a JSON `pointer`, a query `parameter` or a `header`.",
     )
-    meta: dict[str, Any] | None = Field(None, description="What else a program may want to know.")
+    meta: dict[str, Any] | None = Field(None, description="More values for programs.")
 
 
 class Version(BaseModel):
-    """Which JSON:API this is."""
+    """The version of JSON:API."""
 
     version: str = Field("1.1", description="Always 1.1.")
 
 
 class ErrorsTotal(BaseModel):
-    """How many errors there are."""
+    """The number of errors."""
 
     total: int
 
 
 class ErrorDocument(BaseModel):
-    """What every route answers when it refuses: all errors at once."""
+    """The response of every route to an invalid request: all errors at once."""
 
     errors: list[ErrorObject] = Field(description="The first 20 errors.")
     jsonapi: Version

@@ -14,7 +14,8 @@ router = APIRouter(tags=["events"])
 
 
 class Preview(BaseModel):
-    """The address of an event's page, public or not; anyone who has it can see the page."""
+    """The URL of an event's page, whether it is public or not. Any person with the URL can see the
+    page."""
 
     url: str = Field(
         description="A path of this service with a token that opens only this page.",
@@ -27,9 +28,9 @@ class Preview(BaseModel):
 async def create_preview(
     identifier: str, user_id: TokenUserIdDep, resources: ResourcesDep, response: Response
 ) -> Preview:
-    """Create an address under which the event's page can be seen while it is a draft or private.
+    """Create a URL that shows the event's page while the event is a draft or private.
 
-    Only the event's owner and admins may do this.
+    Only the event's owner and admins can do this.
     """
     event_id = None
     if is_identifier(identifier):

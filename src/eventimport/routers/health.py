@@ -24,13 +24,13 @@ CheckResult = Literal["ok", "failed", "timeout"]
 
 
 class Health(BaseModel):
-    """The service answers."""
+    """The process answers."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
-    """All that the service needs is there, each by its name."""
+    """The state of everything that the service needs, by name."""
 
     status: Literal["ok"] = "ok"
     checks: dict[str, CheckResult]
@@ -42,15 +42,15 @@ class NoWorkerError(Exception):
 
 @router.get("/healthz")
 async def check_alive() -> Health:
-    """The process answers. Asks nothing of anyone else."""
+    """Check that the process answers. No other server is asked."""
     return Health()
 
 
 @router.get("/readyz")
 async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
-    """Everything is there that an import needs: the database, the queue, the storage, a worker that
-    is alive. 503 where one is not, with what was found in the error's `meta`; each is waited for
-    READINESS_TIMEOUT seconds at most."""
+    """Check all that an import needs: the database, the queue, the storage, and a worker that is
+    alive. If any check fails, the response is a 503 with the results in the error's `meta`.
+    READINESS_TIMEOUT limits each check."""
     hints: list[str] = []
     results = await asyncio.gather(
         *(_result_of(name, check, resources, hints) for name, check in CHECKS.items())

@@ -30,7 +30,7 @@ router = APIRouter(prefix=PATH, tags=["imports"], default_response_class=JSONAPI
 
 
 class ImportJobAttributes(Attributes):
-    """How an import stands. Times are in UTC; `task-url` is what the import's client polls."""
+    """The state of an import. Times are in UTC. Poll `task-url` to follow the import."""
 
     status: ImportStatus
     stage: str | None
@@ -52,8 +52,8 @@ class ImportJobAttributes(Attributes):
 
 
 class ImportJobReport(ImportJobAttributes):
-    """How an import stands, with its report and, after a failure, the first errors. The report has
-    the counts and the first findings; `findings-url` lists all of them."""
+    """The state of an import, with its report and, after a failure, the first errors. The report
+    has the counts and the first findings; `findings-url` lists all findings."""
 
     report: dict[str, Any] | None
     errors: list[dict[str, Any]] | None
@@ -61,8 +61,8 @@ class ImportJobReport(ImportJobAttributes):
 
 
 class FindingAttributes(Attributes):
-    """What an import found. Findings of one cause are one finding: `count` says how often it was
-    found, `places` where at first. Records count from 0."""
+    """A finding of an import. Findings of one cause are one finding: `count` is their number, and
+    `places` has the first ones. `record` counts from 0."""
 
     severity: Severity
     code: str
@@ -76,7 +76,7 @@ class FindingQuery(PageQuery):
     """Which findings a client wants."""
 
     severity: Severity | None = Field(
-        None, alias="filter[severity]", description="Only those of this severity."
+        None, alias="filter[severity]", description="Only findings of this severity."
     )
 
 
@@ -88,7 +88,7 @@ class ImportJobQuery(PageQuery):
     """Which import jobs a client wants."""
 
     status: ImportStatus | None = Field(
-        None, alias="filter[status]", description="Only those of this status."
+        None, alias="filter[status]", description="Only imports with this status."
     )
 
 
@@ -130,7 +130,7 @@ async def list_import_jobs(
     resources: ResourcesDep,
     query: Annotated[ImportJobQuery, Query()],
 ) -> ImportJobCollection:
-    """One's own imports, newest first; those of all users, for an admin."""
+    """List your imports, newest first. Admins see the imports of all users."""
     chosen = [_visible_to(account)]
     if query.status is not None:
         chosen.append(ImportJob.status == query.status.value)
@@ -157,7 +157,7 @@ async def list_import_jobs(
 async def get_import_job(
     import_job_id: UUID, account: AccountDep, resources: ResourcesDep
 ) -> ImportJobDocument:
-    """An import, with its report."""
+    """Get an import with its report."""
     statement = select(*LISTED, ImportJob.report, ImportJob.errors).where(
         ImportJob.id == import_job_id, _visible_to(account)
     )
@@ -176,7 +176,7 @@ async def list_findings(
     resources: ResourcesDep,
     query: Annotated[FindingQuery, Query()],
 ) -> FindingCollection:
-    """All findings of an import's report, in pages. Only the owner and admins can read them."""
+    """List all findings of an import, in pages. Only the owner and admins can read them."""
     async with resources.reader.connect() as connection:
         found = await read_findings(
             connection,

@@ -64,12 +64,14 @@ class ImportOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    strict: bool = Field(False, description="Fail for any finding, not for errors alone.")
-    dry_run: bool = Field(False, description="Give the report and write nothing.")
+    strict: bool = Field(False, description="Fail if there is any finding, not only for errors.")
+    dry_run: bool = Field(
+        False, description="Only check the archive: return the report, and import nothing."
+    )
 
 
 class AcceptedImport(BaseModel):
-    """Where to ask how the import stands."""
+    """The URL of the import's task."""
 
     task_url: str
 
@@ -96,7 +98,8 @@ async def import_event(
 ) -> Response:
     """Import an Open Event archive.
 
-    The answer comes as soon as the archive is stored; the task tells the rest.
+    The response is sent as soon as the archive is stored. The task shows the progress and the
+    result.
     """
     if source_type != SOURCE_TYPE:
         raise refuse(

@@ -38,12 +38,13 @@ class MediaResponse(FileResponse):
 
 @router.get(
     "/media/{key:path}",
+    summary="Get Media File",
     response_class=MediaResponse,
     responses={
         200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string"}}}},
-        206: {"description": "The range of it that was asked for."},
-        304: {"description": "The client has it already."},
-        416: {"description": "The file has no such range."},
+        206: {"description": "The requested range of the file."},
+        304: {"description": "The client has the current version."},
+        416: {"description": "The requested range is outside of the file."},
         **problems(404),
     },
 )
@@ -53,7 +54,8 @@ async def get_media(
     resources: ResourcesDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """A public file of the local storage. What a browser might run comes as a download."""
+    """Get a public file of the local storage. A file that a browser could run is sent as a
+    download."""
     storage = resources.storages.get("local")
     if not isinstance(storage, LocalStorage):
         raise _not_found(key)

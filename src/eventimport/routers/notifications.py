@@ -39,7 +39,7 @@ NotificationId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
 class NotificationAttributes(Attributes):
-    """A message. Times are in UTC; `event-url` is null where no event came out."""
+    """A message. Times are in UTC. `event-url` is null if no event was imported."""
 
     title: str
     message: str
@@ -54,7 +54,7 @@ class NotificationDocument(Document[NotificationAttributes]):
 
 
 class NotificationMeta(PageMeta):
-    """`unread-count` counts all unread ones, whatever the query asks for."""
+    """`unread-count` is the number of all unread notifications, independent of the query."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -71,12 +71,14 @@ class NotificationQuery(PageQuery):
     """Which notifications a client wants."""
 
     is_read: bool | None = Field(
-        None, alias="filter[is-read]", description="Only those that are read, or are not."
+        None,
+        alias="filter[is-read]",
+        description="`true`: only read notifications. `false`: only unread notifications.",
     )
 
 
 class NotificationChanges(Attributes):
-    """What may be changed of a notification."""
+    """The attributes that you can change."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -103,7 +105,7 @@ class NotificationPatch(BaseModel):
 async def list_notifications(
     account: AccountDep, resources: ResourcesDep, query: Annotated[NotificationQuery, Query()]
 ) -> NotificationCollection:
-    """One's own notifications, newest first."""
+    """List your notifications, newest first."""
     chosen = true() if query.is_read is None else Notification.is_read.is_(query.is_read)
     page = (
         _of(account.id)
@@ -133,7 +135,7 @@ async def list_notifications(
 async def get_notification(
     notification_id: NotificationId, account: AccountDep, resources: ResourcesDep
 ) -> NotificationDocument:
-    """One of one's own notifications."""
+    """Get one of your notifications."""
     statement = _of(account.id).where(Notification.id == notification_id)
     async with resources.reader.connect() as connection:
         row = (await connection.execute(statement)).one_or_none()
@@ -150,7 +152,7 @@ async def update_notification(
     session: SessionDep,
     resources: ResourcesDep,
 ) -> NotificationDocument:
-    """Mark a notification as read, or as not read."""
+    """Mark a notification as read or unread."""
     for name, given, expected in (
         ("type", patch.data.type, TYPE),
         ("id", patch.data.id, str(notification_id)),
@@ -176,7 +178,7 @@ async def update_notification(
 
 @router.post("/mark-all-read", status_code=204)
 async def mark_all_notifications_read(account: AccountDep, session: SessionDep) -> None:
-    """Mark all one's notifications as read."""
+    """Mark all your notifications as read."""
     unread = Notification.user_id == account.id, ~Notification.is_read
     await session.execute(update(Notification).where(*unread).values(is_read=True))
 

@@ -32,12 +32,10 @@ router = APIRouter(
 
 
 class SettingAttributes(Attributes):
-    """What is set, and what it may be set to."""
+    """The current settings and their possible values."""
 
-    storage_place: str = Field(description="The storage that takes new files.")
-    storage_places: tuple[str, ...] = Field(
-        description="The storages that the environment configures."
-    )
+    storage_place: str = Field(description="The storage for new files.")
+    storage_places: tuple[str, ...] = Field(description="The configured storages.")
 
 
 class SettingDocument(Document[SettingAttributes]):
@@ -45,7 +43,7 @@ class SettingDocument(Document[SettingAttributes]):
 
 
 class SettingChanges(Attributes):
-    """What may be changed. What is left out stays as it is."""
+    """The settings to change. Settings that you leave out do not change."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +68,7 @@ class SettingPatch(BaseModel):
 
 @router.get("", responses=problems(403))
 async def get_settings(_admin: AdminDep, resources: ResourcesDep) -> SettingDocument:
-    """What an admin may set. Admins alone see it."""
+    """Get the settings that can be changed while the service runs. Only admins can see them."""
     return await _document(resources)
 
 
@@ -78,10 +76,10 @@ async def get_settings(_admin: AdminDep, resources: ResourcesDep) -> SettingDocu
 async def update_settings(
     patch: SettingPatch, _admin: AdminDep, resources: ResourcesDep
 ) -> SettingDocument:
-    """Change the settings. All processes hold to them within two seconds.
+    """Change the settings. All processes apply them within two seconds.
 
-    A storage is taken only if an object can be written to it, read and deleted. What is stored
-    already stays where it is, and its URLs stay valid.
+    A storage is accepted only if the service can write, read and delete an object in it. Files that
+    are already stored stay where they are, and their URLs stay valid.
     """
     place = patch.data.attributes.storage_place
     if place is not None:

@@ -30,14 +30,15 @@ logger = logging.getLogger(__name__)
 
 
 class Credentials(BaseModel):
-    """Who signs in. Other members, which existing clients send, are ignored."""
+    """The e-mail address and the password. Other members, which existing clients send, are
+    ignored."""
 
     email: str = Field(max_length=320, pattern=r"^[^\x00]*$", examples=["demo@example.org"])
     password: str = Field(max_length=MAX_PASSWORD_LENGTH, examples=["demo-password"])
 
 
 class Session(BaseModel):
-    """What a client sends from now on as `Authorization: Bearer <access_token>`."""
+    """The access token. Send it as `Authorization: Bearer <access_token>`."""
 
     access_token: str
 
@@ -47,7 +48,7 @@ class Session(BaseModel):
 async def create_session(
     request: Request, credentials: Credentials, resources: ResourcesDep, response: Response
 ) -> Session:
-    """Sign in. Also at `/auth/session`, where existing clients look for it."""
+    """Sign in. Existing clients can also use `/auth/session`."""
     # Counted for addresses that nobody has, too: the limit tells as little as the answer.
     async with resources.sessions() as session:
         address, user = await find_to_sign_in(session, credentials.email.strip())

@@ -81,8 +81,7 @@ async def get_stored_upload(
 async def delete_stored_upload(
     upload_id: UploadId, account: AccountDep, resources: ResourcesDep
 ) -> Response:
-    """Delete one of your uploads, and the file. Its URL stops working, also where an event uses
-    it."""
+    """Delete one of your uploads and its file. Its URL stops working, even if an event uses it."""
     async with resources.engine.begin() as connection:
         files = await delete_upload(connection, _owner(account), upload_id)
     if files is None:

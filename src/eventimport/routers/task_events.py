@@ -41,7 +41,7 @@ async def get_first_state(
     "/{task_id}/events",
     response_class=EventSourceResponse,
     responses=problems(401, 404, 429),
-    response_description="Events whose data are what `GET /v1/tasks/{task_id}` answers.",
+    response_description="Events whose data is the response of `GET /v1/tasks/{task_id}`.",
 )
 async def watch_task(
     task_id: UUID,
@@ -49,11 +49,11 @@ async def watch_task(
     resources: ResourcesDep,
     first: Annotated[dict[str, Any], Depends(get_first_state)],
 ) -> AsyncIterator[ServerSentEvent]:
-    """How an import stands, now and whenever that changes, as server-sent events.
+    """Get the state of a task, now and after each change, as server-sent events.
 
-    The last event has the final state. An answer that ends without one was cut short, after ten
-    minutes or because the service stops: ask again, or poll the task. A comment every 15 seconds
-    keeps the connection alive. A browser's `EventSource` can't send an access token; `fetch` can.
+    The last event has the final state. A response can end without it, after ten minutes or because
+    the service stops. Then repeat the request, or poll the task. A comment every 15 seconds keeps
+    the connection alive. A browser's `EventSource` cannot send an access token; `fetch` can.
     """
     task = first
     yield ServerSentEvent(data=task)

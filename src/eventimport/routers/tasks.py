@@ -35,7 +35,7 @@ POLL_INTERVAL = "1"
 
 
 class Progress(BaseModel):
-    """How far the import is: `done` of `total` in this stage, and a sentence for people."""
+    """The progress of the import: `done` of `total` in this stage, and a sentence for people."""
 
     stage: str | None
     done: int
@@ -44,8 +44,7 @@ class Progress(BaseModel):
 
 
 class TaskEvent(BaseModel):
-    """The event of an import, from its commit on, although its media files may still be on the
-    way."""
+    """The event of an import, from its commit on. Its media files may not be stored yet."""
 
     id: str
     identifier: str
@@ -54,21 +53,22 @@ class TaskEvent(BaseModel):
 
 
 class ImportResult(BaseModel):
-    """The event that came out. After a dry run `id`, `identifier` and `url` are null."""
+    """The imported event. After a dry run, `id`, `identifier` and `url` are null."""
 
     id: str | None
     identifier: str | None
     event_name: str | None
     url: str | None
     report: dict[str, Any] = Field(
-        description="Counts per kind, and the first findings with their places in the archive. "
-        "`total` counts the findings, and `findings_url` lists all of them."
+        description="Counts per kind, and the first findings with their places in the"
+        " archive. `total` is the number of findings, and `findings_url` lists"
+        " all of them."
     )
 
 
 class ImageSizes(BaseModel):
-    """The row whose image was changed, and the sizes that were made of it: the URL of each, by the
-    row's attribute. Attributes that had a value keep it, and are not listed."""
+    """The resource whose image was changed, and the URLs of the new sizes by attribute. Attributes
+    that already had a value keep it, and are not listed."""
 
     id: str
     type: Literal["event", "speaker"]
@@ -76,7 +76,7 @@ class ImageSizes(BaseModel):
 
 
 class ErrorsMeta(ErrorsTotal):
-    """How many errors there are, and where all of them are listed."""
+    """The number of errors, and the URL that lists all of them."""
 
     findings_url: str
 
@@ -89,8 +89,8 @@ class ImportErrors(ErrorDocument):
 
 class Task(BaseModel):
     """`event` is null until an import has committed its event. `result` is null until the state is
-    `SUCCESS` or `FAILURE`; then it is the event and the report of an import, the sizes of an image
-    (`image-sizes`), or a JSON:API document with the first errors found."""
+    `SUCCESS` or `FAILURE`. Then it has the event and the report of an import, or the sizes of an
+    image (`image-sizes`). After a failure, it is a JSON:API document with the first errors."""
 
     kind: Literal["import", "image-sizes"]
     state: TaskState
@@ -137,9 +137,10 @@ STATEMENT = _statement()
 
 @router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
 async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep) -> JSONResponse:
-    """How a task stands. Ask again after `Retry-After` seconds while there is such a header.
+    """Get the state of a task. If the response has a `Retry-After` header, repeat the request after
+    that many seconds.
 
-    Only the one who started the task, and admins, see it.
+    Only the owner of the task and admins can see it.
     """
     task = await read_task(resources, task_id, user_id)
     headers = {"Cache-Control": "no-store"}
@@ -154,11 +155,10 @@ async def cancel_task(
 ) -> JSONResponse:
     """Cancel a task that has not ended. Only its owner and admins may do so.
 
-    Until its event is committed (`event` is null), the import ends as `REVOKED`: no event comes out
-    of it, and none of its files stay. Later, it ends as `SUCCESS`: the event stays, and the media
-    files that are not stored yet are left out. Delete the event to take it back. A task
-    that makes the sizes of an image ends as `REVOKED`. A worker that runs the task stops within
-    seconds.
+    Until its event is committed (`event` is null), the import ends as `REVOKED`: it leaves no event
+    and no files. After the commit, it ends as `SUCCESS`: the event stays, without the media files
+    that are not stored yet. To undo the import, delete the event. A task that makes the sizes of an
+    image ends as `REVOKED`. A worker that runs the task stops within seconds.
     """
     await read_task(resources, task_id, user_id)
     async with resources.engine.begin() as connection:

@@ -49,12 +49,12 @@ REQUEST_BODY: dict[str, Any] = {
 router = APIRouter(prefix="/v1/upload", tags=["files"])
 
 ForceLocal = Annotated[
-    bool, Query(description="Store on local disk, whatever storage takes new files.")
+    bool, Query(description="Store on local disk, even if new files go to another storage.")
 ]
 
 
 class Uploaded(BaseModel):
-    """Where what was uploaded is to be had: one URL, or as many as files were sent, in order."""
+    """The URL of the uploaded file, or a list of URLs in the order of the files."""
 
     url: str | list[str]
 

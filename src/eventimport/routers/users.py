@@ -38,7 +38,7 @@ router = APIRouter(
 
 
 class NewUser(BaseModel):
-    """Who wants an account."""
+    """The e-mail address and the password of a new account."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +47,7 @@ class NewUser(BaseModel):
 
 
 class UserAttributes(Attributes):
-    """What is told of an account."""
+    """The visible attributes of an account."""
 
     email: str
     is_admin: bool
@@ -94,7 +94,7 @@ async def create_user(
 async def get_user(
     user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)], account: AccountDep, session: SessionDep
 ) -> UserDocument:
-    """An account: one's own; any, for an admin."""
+    """Get your account. Admins can get any account."""
     user = await session.get(User, user_id) if account.is_admin or account.id == user_id else None
     if user is None:
         raise refuse(404, "not-found", "Not Found", f"There is no user {user_id}.")

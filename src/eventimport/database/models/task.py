@@ -11,7 +11,7 @@ from eventimport.database.models.base import Base, CreatedAt, FalseByDefault, Js
 
 
 class ImportStatus(StrEnum):
-    """The states of a task, named as clients of Celery's task API know them."""
+    """The states of a task, named as in Celery."""
 
     PENDING = "PENDING"
     STARTED = "STARTED"

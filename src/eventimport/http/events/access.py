@@ -65,7 +65,7 @@ async def find_to_change(
     the account may not see it, and 403 where it may see it but not change it."""
     row = await _find(connection, resource, key, account, lock=lock)
     if not row[EDITABLE]:
-        what = "Only the event's owner and admins may do this."
+        what = "Only the event's owner and admins can do this."
         raise refuse(403, "forbidden", "Not allowed", what)
     return row
 

@@ -20,7 +20,8 @@ _FORBID: Final = ConfigDict(extra="forbid")
 
 
 class RelationshipLinks(BaseModel):
-    """`self` is the relationship, which has the ids; `related` the resources themselves."""
+    """`self` is the URL of the relationship, with the ids; `related` is the URL of the
+    resources."""
 
     model_config = _FORBID
 
@@ -142,7 +143,7 @@ _INCLUDED: Final[tuple[Any, Any]] = (
 
 
 class ChangeMeta(BaseModel):
-    """The tasks that the change has begun."""
+    """The tasks that the change has started."""
 
     model_config = _FORBID
 

@@ -85,14 +85,17 @@ IfMatchDep = Annotated[
     str | None,
     Header(
         max_length=MAX_HEADER,
-        description="The `ETag` of the version that the change is meant for: another one is"
-        " answered with 412. Without it, the change is made to whatever version there is.",
+        description="The `ETag` of the version that you read. If another client has changed"
+        " the resource since, the response is a 412. Without this header, the"
+        " current version is changed.",
     ),
 ]
 IfNoneMatchDep = Annotated[
     str | None,
     Header(
-        max_length=MAX_HEADER, description="The `ETag` that the client has: 304 if it is still it."
+        max_length=MAX_HEADER,
+        description="The `ETag` of the version that you have. The response is a 304 if it is"
+        " still current.",
     ),
 ]
 ACCEPT = Depends(check_accept)

@@ -169,7 +169,8 @@ def linkage_body(kind: Kind, *, many: bool) -> type[BaseModel]:
 def _attributes(resource: ResourceType) -> Any:
     return optional_members(
         f"{resource.title}Changes",
-        "Those that are to change. What is as it is, read-only attributes too, may be sent back.",
+        "The attributes to change. You can send back unchanged attributes,"
+        " including read-only ones.",
         {name: _rule(resource.kind, a) for name, a in resource.attributes.items() if a.writable},
     )
 
@@ -191,8 +192,8 @@ def _relationships(resource: ResourceType) -> Any:
         )
     return optional_members(
         f"{resource.title}RelationshipChanges",
-        "Those that are to change. Only a session's can be changed, but for its event; the others"
-        " may be sent back as they are.",
+        "The relationships to change. Only a session's relationships can be"
+        " changed, except its event. You can send back the others unchanged.",
         members,
     )
 

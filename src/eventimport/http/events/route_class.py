@@ -22,7 +22,7 @@ OPEN: Final[dict[str, Any]] = {"security": [{}]}
 ETAG: Final[dict[str, Any]] = {
     "headers": {
         "ETag": {
-            "description": "The version, for `If-Match`; left out where `include` is given.",
+            "description": "The version, for `If-Match`. Left out if the request has `include`.",
             "schema": {"type": "string"},
         }
     }

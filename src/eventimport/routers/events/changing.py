@@ -255,7 +255,7 @@ async def delete_one_event(
     resources: ResourcesDep,
     if_match: IfMatchDep = None,
 ) -> Response:
-    """Delete an event, all that belongs to it, and its stored files."""
+    """Delete an event with all its resources and stored files."""
     async with resources.engine.begin() as connection:
         row = await find_to_change(connection, EVENT, resource_id, account, lock="delete")
         check_if_match(if_match, row)
