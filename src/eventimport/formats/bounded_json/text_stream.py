@@ -16,7 +16,8 @@ _BOMS: Final = (
 """UTF-32 stands before UTF-16, whose mark its own begins with."""
 
 _ESCAPE: Final = rb"\u"
-_AS_WINDOWS: Final = "eventimport.windows-1252"
+AS_WINDOWS: Final = "eventimport.windows-1252"
+"""An error handler of codecs: bytes that are not UTF-8 are Windows-1252."""
 
 
 def _as_windows(error: UnicodeError) -> tuple[str, int]:
@@ -29,7 +30,7 @@ def _as_windows(error: UnicodeError) -> tuple[str, int]:
     return "".join(characters), error.end
 
 
-codecs.register_error(_AS_WINDOWS, _as_windows)
+codecs.register_error(AS_WINDOWS, _as_windows)
 
 
 class DocumentError(EventImportError):
@@ -137,7 +138,7 @@ class TextStream:
                 self._error = DocumentError("json-encoding", message, 0, 0)
                 return error.object[: error.start].decode(self.encoding)
             self.foreign_byte = offset
-            self._decoder = codecs.getincrementaldecoder("utf-8")(_AS_WINDOWS)
+            self._decoder = codecs.getincrementaldecoder("utf-8")(AS_WINDOWS)
             text = self._decoder.decode(error.object, final=self.ended)
         if not self.has_escapes:
             self.has_escapes = self._may_have_escapes(chunk, text)
