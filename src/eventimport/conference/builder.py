@@ -10,8 +10,9 @@ year decide what other values mean, then all other records in any order:
         {"id": "7", "title": "Opening", "starts_at": "2026-02-01 09:00", "long_abstract": "<p>…"},
         index,
         extra={"slug": "opening"},
-        references={"track": (Reference(Kind.TRACK, label="Main"),)},
+        references={"track": (Reference(Kind.TRACK, "main", "Main"),)},
     )
+    builder.derive(Kind.TRACK)
     conference = builder.finish()
 
 Values are given as the source has them: text for times, numbers or HTML will do. What they mean is
@@ -94,7 +95,8 @@ class ConferenceBuilder:
 
     def derive(self, kind: Kind) -> None:
         """Make the records of a kind out of what sessions say about them, if the source has no list
-        of them."""
+        of them. If a format knows records only by their names, make the name the reference's key,
+        too: it is the source id then, and is found without a finding."""
         field = next(ref.field for ref in LEVELS[Kind.SESSION].references if ref.kind is kind)
         label, shape = LEVELS[kind].label, SHAPES[kind]
         entry = self.conference.entries[Kind.SESSION]

@@ -1,0 +1,132 @@
+"""A conference made by a format's reader that knows nothing of Open Event."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from eventimport.conference.builder import ConferenceBuilder
+from eventimport.conference.conference import Reference, id_or_name
+from eventimport.conference.kinds import Kind
+from eventimport.conference.plan import Plan, make_plan, provisional_ids
+from eventimport.conference.report import Finding, Report
+from eventimport.conference.rich_text import TextLimits
+
+EVENT: dict[str, Any] = {
+    "name": "Conference",
+    "timezone": "Europe/Berlin",
+    "starts_at": "2026-02-01",
+}
+
+
+def started(report: Report, **event: Any) -> ConferenceBuilder:
+    builder = ConferenceBuilder(report, TextLimits(), entry="schedule.xml")
+    builder.add(Kind.EVENT, EVENT | event, 0)
+    return builder
+
+
+def planned(builder: ConferenceBuilder, report: Report) -> Plan:
+    conference = builder.finish()
+    return make_plan(conference, provisional_ids(conference.counts()), "abcd1234", report)
+
+
+def found(report: Report, code: str) -> list[Finding]:
+    return [finding for finding in report.findings if finding.code == code]
+
+
+def test_values_are_read_as_those_of_every_format() -> None:
+    report = Report()
+    builder = started(report)
+    session = builder.add(
+        Kind.SESSION,
+        {
+            "id": 7.0,
+            "title": "Q&amp;A",
+            "starts_at": "2026-02-01 09:00",
+            "long_abstract": "<p>Hello<script>alert(1)</script></p>",
+            "signup_url": "javascript:alert(1)",
+            "state": "Accept",
+        },
+        0,
+    )
+    assert session.key == "7"
+    assert session.values["title"] == "Q&A"
+    assert session.values["starts_at"] == datetime(2026, 2, 1, 8, tzinfo=UTC)
+    assert "script" not in session.values["long_abstract"]
+    assert session.values["state"] == "accepted"
+    assert session.extra["signup_url"] == "javascript:alert(1)"
+    assert found(report, "html-removed")[0].place.title == "Q&A"
+    assert found(report, "link")[0].place.entry == "schedule.xml"
+
+
+def test_an_unknown_key_is_kept_and_reported_once() -> None:
+    report = Report()
+    builder = started(report)
+    for index in range(3):
+        builder.add(Kind.SESSION, {"title": f"Talk {index}"}, index, extra={"slug": f"t{index}"})
+    conference = builder.finish()
+    (finding,) = found(report, "unknown-key")
+    assert finding.count == 3
+    assert "3 of the sessions" in finding.message
+    assert [session.extra for session in conference.records[Kind.SESSION]] == [
+        {"slug": f"t{index}"} for index in range(3)
+    ]
+
+
+def test_records_are_made_of_what_sessions_say_about_them() -> None:
+    report = Report()
+    builder = started(report)
+    for index, track in enumerate(("Main", "Main", "Side")):
+        reference = Reference(Kind.TRACK, track, track, {"color": "#ff0000", "slug": track.lower()})
+        builder.add(
+            Kind.SESSION, {"title": f"Talk {index}"}, index, references={"track": (reference,)}
+        )
+    builder.derive(Kind.TRACK)
+    plan = planned(builder, report)
+    conference = builder.conference
+    tracks = conference.records[Kind.TRACK]
+    assert [(track.key, track.values["name"], track.extra) for track in tracks] == [
+        ("Main", "Main", {"slug": "main"}),
+        ("Side", "Side", {"slug": "side"}),
+    ]
+    linked = [session.foreign_keys["track_id"] for session in conference.records[Kind.SESSION]]
+    assert linked == [tracks[0].new_id, tracks[0].new_id, tracks[1].new_id]
+    assert plan.counts["tracks"] == 2
+    assert {finding.code for finding in report.findings} == {"tracks-derived", "unknown-key"}
+
+
+def test_references_by_id_or_name_are_linked() -> None:
+    report = Report()
+    builder = started(report)
+    builder.add(Kind.SPEAKER, {"id": 1, "name": "Ada"}, 0)
+    builder.add(Kind.SPEAKER, {"id": 2, "name": "Grace"}, 1)
+    speakers = (id_or_name(Kind.SPEAKER, "1"), id_or_name(Kind.SPEAKER, "grace"))
+    builder.add(Kind.SESSION, {"title": "Both"}, 0, references={"speakers": speakers})
+    both = (id_or_name(Kind.SPEAKER, "Ada, Grace"),)
+    builder.add(Kind.SESSION, {"title": "Names"}, 1, references={"speakers": both})
+    lost = (Reference(Kind.SPEAKER, "9", "Alan", source={"id": 9, "name": "Alan"}),)
+    builder.add(Kind.SESSION, {"title": "Lost"}, 2, references={"speakers": lost})
+    plan = planned(builder, report)
+    assert plan.counts["session_speakers"] == 4
+    assert found(report, "several-names")[0].place.title == "Names"
+    assert found(report, "dangling-reference")[0].place.title == "Lost"
+    (session,) = (
+        record
+        for record in builder.conference.records[Kind.SESSION]
+        if record.values["title"] == "Lost"
+    )
+    assert session.extra == {"speakers": [{"id": 9, "name": "Alan"}]}
+
+
+def test_an_event_needs_a_name_and_may_have_an_unknown_zone() -> None:
+    report = Report()
+    builder = started(report, name="", timezone="Middle Earth")
+    conference = builder.finish()
+    assert conference.zone is UTC
+    assert conference.event.extra["timezone"] == "Middle Earth"
+    assert [finding.code for finding in report.errors] == ["no-event-name"]
+    assert found(report, "timezone")
+
+
+def test_references_are_values() -> None:
+    same = Reference(Kind.TRACK, "1", "Main", source={"id": 1})
+    assert len({same, Reference(Kind.TRACK, "1", "Main"), Reference(Kind.TRACK, "1", "Side")}) == 2
+    assert Reference(Kind.TRACK, "1", rest={"color": "red"}) != Reference(Kind.TRACK, "1")
