@@ -26,9 +26,9 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 from sqlalchemy import insert, make_url, select
@@ -39,11 +39,11 @@ from eventimport.database import migrations
 from eventimport.database.engine import DatabaseConfig, create_engine
 from eventimport.database.models import Base, ImportJob, User
 from eventimport.embedded import postgres_binaries, start_postgres
+from eventimport.imports.accept import Upload, accept_import
 from eventimport.imports.run import run_import
 from eventimport.jobs.worker import prepare_process
 from eventimport.resources import open_resources
 from eventimport.settings import Settings
-from eventimport.storage.keys import archive_key
 
 TABLES = (*(level.table for level in IMPORT_ORDER), LINK_TABLE, "event_roles")
 DATABASE = "eventimport_benchmark"
@@ -87,22 +87,10 @@ async def import_once(database_url: str, archive: Path) -> dict[str, float]:
         local_storage_path=archive.parent / "storage",
     )
     async with open_resources(settings) as resources:
-        job_id = uuid4()
-        async with resources.sessions.begin() as session:
+        async with resources.sessions() as session:
             user = (await session.scalars(select(User))).first()
             assert user is not None
-            storage = resources.storages.active
-            stored = await storage.put(
-                archive_key(job_id), _chunks(archive), content_type="application/zip"
-            )
-            session.add(
-                ImportJob(
-                    id=job_id,
-                    user_id=user.id,
-                    archive_storage=storage.name,
-                    archive_key=stored.key,
-                )
-            )
+        job_id = await accept_import(resources, user.id, partial(_upload, archive))
         idle = _peak_memory()
         prepare_process()
         held = 0.0
@@ -120,8 +108,12 @@ async def import_once(database_url: str, archive: Path) -> dict[str, float]:
         async with resources.sessions() as session:
             job = await session.get_one(ImportJob, job_id)
             assert job.status == "SUCCESS", job.errors
-        await storage.delete(stored.key)
+        shutil.rmtree(settings.local_storage_path)
     return {**seconds, "peak": _peak_memory(), "idle": idle, "held": held}
+
+
+async def _upload(path: Path) -> Upload:
+    return Upload(path.name, _chunks(path))
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -38,11 +38,11 @@ from sqlalchemy import event
 from eventimport.database import migrations
 from eventimport.database.models import ImportJob, User
 from eventimport.embedded import start_postgres
+from eventimport.imports.accept import Upload, accept_import
 from eventimport.imports.run import run_import
 from eventimport.media.images import ImageSizes
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
-from eventimport.storage.keys import archive_key
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 NAMED_BY = 3
@@ -145,28 +145,20 @@ class Counts:
         return taken
 
 
-async def imported(resources: Resources, content: bytes) -> tuple[float, ImportJob]:
+async def imported(resources: Resources, content: bytes, counts: Counts) -> tuple[float, ImportJob]:
     """Import an archive; the seconds that it took, and the job."""
-    job_id = uuid4()
 
     async def chunks() -> AsyncIterator[bytes]:
         yield content
 
-    storage = resources.storages.active
-    await storage.put(archive_key(job_id), chunks(), content_type="application/zip")
+    async def receive() -> Upload:
+        return Upload("archive.zip", chunks())
+
     async with resources.sessions.begin() as session:
-        user = User(email=f"{job_id}@example.org", password_hash="none")
+        user = User(email=f"{uuid4()}@example.org", password_hash="none")
         session.add(user)
-        await session.flush()
-        session.add(
-            ImportJob(
-                id=job_id,
-                user_id=user.id,
-                archive_storage=storage.name,
-                archive_key=archive_key(job_id),
-                archive_size=len(content),
-            )
-        )
+    job_id = await accept_import(resources, user.id, receive)
+    counts.take()
     before = time.monotonic()
     await run_import(resources, job_id)
     seconds = time.monotonic() - before
@@ -184,8 +176,7 @@ async def measure(resources: Resources, images: int, rounds: int, folder: Path) 
     figures = Figures()
     counts = Counts(resources)
     for number in range(rounds):
-        counts.take()
-        whole, job = await imported(resources, content)
+        whole, job = await imported(resources, content, counts)
         figures.statements, figures.fsyncs = counts.take()
         assert (job.report or {})["media"]["outcomes"].keys() == {"MOVED"}
         figures.whole.append(whole)
@@ -240,7 +231,7 @@ async def measure_links(resources: Resources, links: int) -> None:
 
 
 async def _print_links(resources: Resources, name: str, link: str, links: int) -> None:
-    seconds, job = await imported(resources, archive_of(0, link, links))
+    seconds, job = await imported(resources, archive_of(0, link, links), Counts(resources))
     outcomes = (job.report or {})["media"]["outcomes"]
     print(f"{links} links, {name:8} {seconds:7.2f} s  {outcomes}")
 

@@ -73,6 +73,7 @@ async def run(options: argparse.Namespace, folder: Path, database: str, redis: s
         secret_key="a key for a benchmark, which guards nothing",  # noqa: S106
         local_storage_path=folder / "storage",
         worker_jobs=options.slots,
+        max_imports_per_user=options.imports + 1,
     )
     starts = Starts(options.seconds)
     starts.slow_down()
@@ -90,7 +91,6 @@ async def run(options: argparse.Namespace, folder: Path, database: str, redis: s
         await asyncio.sleep(options.seconds / 2)
         posted = time.monotonic()
         tiny = await accept_archive(resources, users[1].id, archive(TINY))
-        await resources.queue.wake_worker()
         waited = await starts.of(tiny) - posted
         begun = starts.count - 1
         async with resources.sessions() as session:

@@ -3,12 +3,12 @@ them."""
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from eventimport.database.models import ImportJob, ObjectPurpose
+from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import Use, record_objects, use_objects
+from eventimport.imports.accept import Upload, accept_import
 from eventimport.resources import Resources
-from eventimport.storage.keys import archive_key
 from eventimport.storage.protocol import Storage
 
 
@@ -56,25 +56,18 @@ async def store(
     return key
 
 
-async def accept_archive(resources: Resources, user_id: int, data: bytes, **values: Any) -> UUID:
-    """Store an archive and make its import job; nothing is enqueued."""
-    job_id = uuid4()
-    storage = resources.storages.active
-    key = await store(
-        resources, archive_key(job_id), ObjectPurpose.ARCHIVE, content=data, user_id=user_id
-    )
-    async with resources.sessions.begin() as session:
-        session.add(
-            ImportJob(
-                id=job_id,
-                user_id=user_id,
-                archive_storage=storage.name,
-                archive_key=key,
-                archive_size=len(data),
-                **values,
-            )
-        )
-        await session.flush()
-        use = Use(key=key, size=len(data), import_job_id=job_id)
-        await use_objects(await session.connection(), storage.name, [use])
-    return job_id
+async def accept_archive(
+    resources: Resources,
+    user_id: int,
+    data: bytes,
+    *,
+    file_name: str | None = None,
+    strict: bool = False,
+    dry_run: bool = False,
+) -> UUID:
+    """Accept an import as the web server does."""
+
+    async def receive() -> Upload:
+        return Upload(file_name, chunks_of(data))
+
+    return await accept_import(resources, user_id, receive, strict=strict, dry_run=dry_run)

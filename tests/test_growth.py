@@ -32,7 +32,7 @@ from eventimport.http.events.negotiation import check_accept, check_content_type
 from eventimport.http.forms.content_disposition import parse_content_disposition
 from eventimport.http.forms.header_values import parameters, unquote
 from eventimport.http.forms.json_shape import check_shape
-from eventimport.http.idempotency_key import parse_key
+from eventimport.http.idempotency import parse_key
 from eventimport.media.names import entry_name, link_name, told_name
 from eventimport.notifications.messages import one_line
 from eventimport.observability.redaction import redact

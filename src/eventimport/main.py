@@ -8,8 +8,8 @@ from fastapi import Depends, FastAPI
 from opentelemetry.trace import TracerProvider
 from starlette.middleware.cors import CORSMiddleware
 
-from eventimport import __version__, pages
-from eventimport.http import idempotency_key
+from eventimport import __version__, file_requests, pages
+from eventimport.http import idempotency
 from eventimport.http.dependencies import State
 from eventimport.http.middleware.content_encoding import ContentEncoding
 from eventimport.http.middleware.early_answer import EarlyAnswer
@@ -147,10 +147,10 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
                 "Authorization",
                 "Content-Type",
                 "If-Match",
-                idempotency_key.HEADER,
+                file_requests.HEADER,
                 HEADER,
             ),
-            expose_headers=("Location", "Retry-After", "ETag", idempotency_key.REPLAYED, HEADER),
+            expose_headers=("Location", "Retry-After", "ETag", idempotency.REPLAYED, HEADER),
         )
     app.add_middleware(
         RequestLimits,

@@ -1,38 +1,25 @@
-"""Files that are stored for a request, and the deletion of files that nothing uses.
+"""The deletion of stored files that nothing uses.
 
-Both go by the rows of `database.objects`: what a process that died has left behind is found there.
+It goes by the rows of `database.objects`, where it also finds what a dead process has left behind.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from eventimport.database.models import ObjectPurpose
-from eventimport.database.objects import (
-    Unlinked,
-    Use,
-    forget_objects,
-    give_up_objects,
-    record_objects,
-    record_upload,
-    set_size,
-    use_objects,
-)
+from eventimport.database.objects import Unlinked, forget_objects, give_up_objects
 from eventimport.storage.factory import StorageSet
-from eventimport.storage.protocol import Storage, StorageError
+from eventimport.storage.protocol import StorageError
 
 AT_ONCE: Final = 8
 ENOUGH: Final = 10
 """After this many failures in a row the storage fails, not its objects."""
-
-RESERVED_AT_ONCE: Final = 16 * 1024 * 1024
-"""Bytes of a quota that an upload reserves ahead of what it has received."""
 
 logger = logging.getLogger(__name__)
 
@@ -128,102 +115,3 @@ async def take_back(
         logger.warning("%d files are left to the clean-up", len(keys), exc_info=True)
         return
     await delete_objects(engine, storages, objects)
-
-
-class NewObjects:
-    """The files that one request stores: all of them are used in the end, or none stays.
-
-    `declared` is how many bytes the request brings at most, if the client has said so; `quota` how
-    many all uploads of the user may hold.
-    """
-
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        storages: StorageSet,
-        storage: Storage,
-        user_id: int,
-        *,
-        quota: int,
-        declared: int | None,
-    ) -> None:
-        self._engine = engine
-        self._storages = storages
-        self._storage = storage
-        self._user_id = user_id
-        self._quota = quota
-        self._declared = declared
-        self._keys: list[str] = []
-        self._stored: dict[str, int] = {}
-        self._unsettled: tuple[str, int] | None = None
-
-    async def store_archive(
-        self, key: str, chunks: AsyncIterable[bytes], *, content_type: str
-    ) -> int:
-        """Store the archive of an import; its size in bytes."""
-        self._keys.append(key)
-        async with self._engine.begin() as connection:
-            await record_objects(
-                connection,
-                self._storage.name,
-                [key],
-                ObjectPurpose.ARCHIVE,
-                user_id=self._user_id,
-            )
-        return await self._store(key, chunks, content_type)
-
-    async def store_upload(
-        self, key: str, chunks: AsyncIterator[bytes], *, content_type: str
-    ) -> int:
-        """Store a file that the user keeps; its size in bytes. Raises UploadQuotaError once the
-        user's uploads, together with what others of them are receiving, exceed the quota."""
-        self._keys.append(key)
-        reserved = await self._reserve(key, 0)
-        return await self._store(key, self._metered(key, chunks, reserved), content_type)
-
-    async def use(self, connection: AsyncConnection, **used_by: object) -> None:
-        """Link all files, in the caller's transaction. Raises ObjectLostError."""
-        await use_objects(
-            connection,
-            self._storage.name,
-            [Use(key=key, size=size, **used_by) for key, size in self._stored.items()],  # type: ignore[arg-type]
-        )
-
-    async def take_back(self) -> None:
-        """Delete the files, unless the transaction that uses them was committed after all."""
-        await take_back(self._engine, self._storages, self._storage.name, self._keys)
-
-    async def _store(self, key: str, chunks: AsyncIterable[bytes], content_type: str) -> int:
-        stored = await self._storage.put(key, chunks, content_type=content_type)
-        self._stored[key] = stored.size
-        return stored.size
-
-    async def _metered(
-        self, key: str, chunks: AsyncIterable[bytes], reserved: int
-    ) -> AsyncIterator[bytes]:
-        received = 0
-        async for chunk in chunks:
-            received += len(chunk)
-            if received > reserved:
-                reserved = await self._reserve(key, received)
-            yield chunk
-        self._unsettled = (key, received) if received < reserved else None
-
-    async def _reserve(self, key: str, received: int) -> int:
-        wanted = received + RESERVED_AT_ONCE
-        if self._declared is not None:
-            wanted = min(wanted, self._declared - sum(self._stored.values()))
-        async with self._engine.begin() as connection:
-            if self._unsettled is not None:
-                done, size = self._unsettled
-                await set_size(connection, self._storage.name, done, size)
-                self._unsettled = None
-            return await record_upload(
-                connection,
-                self._storage.name,
-                key,
-                self._user_id,
-                needed=received,
-                wanted=max(wanted, received),
-                quota=self._quota,
-            )

@@ -6,7 +6,7 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +19,6 @@ from tests.rows import change_imports
 from tests.stored_files import accept_archive
 
 from eventimport.database.models import ImportJob, ImportStatus, User
-from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 
@@ -33,6 +32,7 @@ QUICK: Final = {
     "RECOVERY_INTERVAL": "0.2",
     "TASK_POLL_INTERVAL": "0.2",
     "MAX_RUNNING_PER_USER": "100",
+    "MAX_IMPORTS_PER_USER": "1000",
     "MAIL_INTERVAL": "0.1",
     "SHUTDOWN_GRACE": "5",
     # A machine at its limit makes living workers look dead, too; tests that mean it set fewer.
@@ -69,7 +69,7 @@ class Service:
         return "\n".join(f"--- {worker.pid}\n{worker.told()}" for worker in self._own)
 
     async def accept(self, number: int = 1, data: bytes | None = None) -> UUID:
-        """Take a conference's archive, as the web server does; the queue may be away."""
+        """Accept a conference's archive, as the web server does; the queue may be unavailable."""
         content = conference(number) if data is None else data
         if not self.user_id:
             async with self.resources.sessions.begin() as session:
@@ -77,12 +77,9 @@ class Service:
                 session.add(user)
                 await session.flush()
                 self.user_id = user.id
-        job_id = await accept_archive(
+        return await accept_archive(
             self.resources, self.user_id, content, file_name=f"{number}.zip"
         )
-        with suppress(QueueUnavailableError):
-            await self.resources.queue.wake_worker()
-        return job_id
 
     async def change(self, job_id: UUID, **values: Any) -> None:
         """Change a job's row."""

@@ -22,30 +22,29 @@ from eventimport.main import create_app
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 
-OBJECTS = "eventimport.stored_objects:"
-REQUESTS = "eventimport.http.idempotency:"
+REQUESTS = "eventimport.file_requests:"
 DISK = "eventimport.storage.local:LocalStorage."
 FILE = "eventimport.storage.partial_file:PartialFile."
 
 POINTS = [
-    KillPoint(OBJECTS + "NewObjects.store_archive", "before"),
-    KillPoint(OBJECTS + "record_objects", "after"),
+    KillPoint(REQUESTS + "FileRequest.store_archive", "before"),
+    KillPoint(REQUESTS + "record_objects", "after"),
     KillPoint(DISK + "put", "before"),
     KillPoint(FILE + "commit", "before"),
     KillPoint(FILE + "commit", "after"),
     KillPoint(DISK + "put", "after"),
     KillPoint(REQUESTS + "record_answer", "after"),
-    KillPoint(OBJECTS + "use_objects", "before"),
-    KillPoint(OBJECTS + "use_objects", "after"),
+    KillPoint(REQUESTS + "use_objects", "before"),
+    KillPoint(REQUESTS + "use_objects", "after"),
     KillPoint(REQUESTS + "FileRequest.accept", "after"),
-    KillPoint("eventimport.routers.imports:_wake_worker", "before"),
-    KillPoint(OBJECTS + "NewObjects.store_upload", "before"),
-    KillPoint(OBJECTS + "record_upload", "before"),
-    KillPoint(OBJECTS + "record_upload", "after"),
-    KillPoint(OBJECTS + "NewObjects.store_upload", "after"),
-    KillPoint(OBJECTS + "NewObjects.use", "after"),
+    KillPoint("eventimport.imports.accept:_wake_worker", "before"),
+    KillPoint(REQUESTS + "FileRequest.store_upload", "before"),
+    KillPoint(REQUESTS + "record_upload", "before"),
+    KillPoint(REQUESTS + "record_upload", "after"),
+    KillPoint(REQUESTS + "FileRequest.store_upload", "after"),
+    KillPoint(REQUESTS + "FileRequest._use", "after"),
 ]
-UPLOADS = ("store_upload", "record_upload", "NewObjects.use")
+UPLOADS = ("store_upload", "record_upload", "FileRequest._use")
 
 PROGRAM = """
 import asyncio, sys

@@ -13,8 +13,8 @@ from tests.jobs.conftest import Imports
 from tests.rows import change_imports
 
 from eventimport.database.endings import cancel
-from eventimport.database.import_quota import ImportQuota, TooManyImportsError, check_quota
 from eventimport.database.models import TaskKind, User
+from eventimport.database.new_imports import ImportQuota, TooManyImportsError, check_quota
 from eventimport.database.outbox import Told
 from eventimport.database.tasks import Claim, claim_next, let_go
 from eventimport.jobs import slots as slots_module

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.web.keyed_requests import HEADER, Left, assert_replayed, code_of
 
-from eventimport.http.idempotency_key import parse_key
+from eventimport.http.idempotency import parse_key
 from eventimport.main import create_app
 
 IMPORT = "/v1/events/import/json"

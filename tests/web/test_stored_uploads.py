@@ -263,7 +263,7 @@ async def test_what_a_dead_process_was_receiving_is_deleted_after_a_day(
     service, client = limited
     storage = service.resources.storages.active
     with monkeypatch.context() as patch:
-        patch.setattr("eventimport.stored_objects.NewObjects.take_back", _nothing)
+        patch.setattr("eventimport.file_requests.FileRequest._take_back", _nothing)
         request = HalfWay(service, user, ONE, form(b"x" * 9_000))
         await request.reached()
         await request.leave()

@@ -8,16 +8,22 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from eventimport.conference.data_urls import DataUrlError, decode_data_url
 from eventimport.errors import ProblemError, refuse
+from eventimport.file_requests import FileRequest, Reply
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.forms.body import Body, too_large
 from eventimport.http.forms.multipart import parts
-from eventimport.http.idempotency import FileRequest, carry_out
-from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
+from eventimport.http.idempotency import (
+    REFUSALS,
+    REPLAYED_HEADER,
+    IdempotencyKeyDep,
+    identity_of,
+    response_to,
+)
 from eventimport.http.openapi import problems
 from eventimport.media.images import ImageRefusedError, ProcessedImage
 from eventimport.resources import Resources
@@ -115,32 +121,33 @@ async def upload_image(
     storage = await storage_for_upload(resources, force_local=force_local)
     asked = tuple(dict.fromkeys(size or ()))
 
-    async def work(files: FileRequest) -> Response:
-        name, content = await _receive(request, resources.settings.upload_limits, files)
-        if files.is_repetition:
-            return files.earlier_response()
-        images = await _process(content, resources, asked)
-        urls = []
-        for image in images:
-            object_key = upload_key(account.id, f"{name}{image.extension}")
-            await files.store_upload(
-                object_key, _whole(image.data), content_type=image.content_type
-            )
-            urls.append(storage.public_url(object_key))
-        url, *others = urls
-        uploaded = UploadedImage(
-            url=url,
-            sizes=dict(zip(asked, others, strict=True)) or None,
-            notice=_ONE_FRAME if images[0].frames_dropped else None,
-        )
-        response = JSONResponse(uploaded.model_dump(exclude_none=True))
-        return await files.accept(response, user_id=account.id)
+    identity = identity_of(request, key, {"force_local": force_local, "size": asked})
 
-    options = {"force_local": force_local, "size": asked}
+    async def work() -> Reply:
+        async with FileRequest(resources, storage, account.id, identity) as files:
+            name, content = await _receive(request, resources.settings.upload_limits, files)
+            if files.is_repetition:
+                files.repeat()
+            images = await _process(content, resources, asked)
+            urls = []
+            for image in images:
+                object_key = upload_key(account.id, f"{name}{image.extension}")
+                await files.store_upload(
+                    object_key, _whole(image.data), content_type=image.content_type
+                )
+                urls.append(storage.public_url(object_key))
+            url, *others = urls
+            uploaded = UploadedImage(
+                url=url,
+                sizes=dict(zip(asked, others, strict=True)) or None,
+                notice=_ONE_FRAME if images[0].frames_dropped else None,
+            )
+            reply = Reply(200, uploaded.model_dump_json(exclude_none=True))
+            await files.accept(reply, user_id=account.id)
+        return reply
+
     async with resources.images.turn(account.id):
-        return await carry_out(
-            request, resources, storage, work, user_id=account.id, key=key, options=options
-        )
+        return await response_to(work())
 
 
 async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -> tuple[str, bytes]:
@@ -220,4 +227,4 @@ def _invalid(detail: str) -> ProblemError:
 
 
 def _bad_request(code: str, detail: str) -> ProblemError:
-    return refuse(400, code, "The request is not as it should be", detail)
+    return refuse(400, code, "Invalid request", detail)

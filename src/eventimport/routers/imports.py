@@ -1,38 +1,34 @@
-"""Archives in: a zip goes from the socket to the storage, then a row, then the queue."""
+"""The route that accepts imports: a form with an archive goes in, the URL of a task comes out."""
 
-import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from eventimport.database.models import ImportJob
 from eventimport.errors import ProblemError, refuse
+from eventimport.file_requests import Reply
 from eventimport.http.dependencies import AccountDep, ResourcesDep
-from eventimport.http.forms.multipart import Part, parts
-from eventimport.http.idempotency import FileRequest, carry_out
-from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
+from eventimport.http.forms.multipart import Form, Part, parts
+from eventimport.http.idempotency import (
+    REFUSALS,
+    REPLAYED_HEADER,
+    IdempotencyKeyDep,
+    identity_of,
+    response_to,
+)
 from eventimport.http.openapi import problems
-from eventimport.imports.quota import claim_room, require_room
-from eventimport.observability import logs
-from eventimport.observability.tracing import current_parent
-from eventimport.queue import QueueUnavailableError
-from eventimport.resources import Resources
+from eventimport.imports.accept import FIELD, Upload, accept_import
 from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.config import UploadLimits
-from eventimport.storage.keys import archive_key
 
-FIELD = "file"
 SOURCE_TYPE = "json"
 FORMAT = "openevent"
 ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 """A local file header, or the end of an empty zip."""
-ZIP_TYPE = "application/zip"
-MAX_FILE_NAME_LENGTH = 255
 
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -56,7 +52,6 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 router = APIRouter(prefix="/v1/events/import", tags=["imports"])
-logger = logging.getLogger(__name__)
 
 
 class ImportOptions(BaseModel):
@@ -105,85 +100,58 @@ async def import_event(
         raise refuse(
             404,
             "unknown-source-type",
-            "No such kind of import",
+            "Unknown kind of import",
             f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
         )
-    storage = await resources.active_storage()
-    job = ImportJob(
-        id=uuid4(),
-        user_id=account.id,
-        format=FORMAT,
-        strict=options.strict,
-        dry_run=options.dry_run,
-        archive_storage=storage.name,
-        trace_parent=current_parent(),
-        request_id=logs.request_id(),
-    )
-    accepted = _accepted(job.id)
+    limits = resources.settings.archive_upload_limits
 
-    async def add(connection: AsyncConnection) -> None:
-        async with AsyncSession(connection) as session:
-            await claim_room(connection, account.id, resources.settings.import_quota)
-            session.add(job)
-            await session.flush()
-            session.expunge(job)
+    async def work() -> Reply:
+        job_id = await accept_import(
+            resources,
+            account.id,
+            partial(_receive, request, limits),
+            source_format=FORMAT,
+            strict=options.strict,
+            dry_run=options.dry_run,
+            identity=identity_of(request, key, options.model_dump()),
+            reply=_accepted,
+        )
+        return _accepted(job_id)
 
-    async def work(files: FileRequest) -> Response:
-        if not files.is_repetition:
-            try:
-                await require_room(resources, account.id)
-            except ProblemError:
-                # The last free place may be that of a request with the same key.
-                await files.find_earlier()
-                if not files.is_repetition:
-                    raise
-            logs.bind(task_id=str(job.id))
-        await _receive(request, job, resources.settings.archive_upload_limits, files)
-        return await files.accept(accepted, add, import_job_id=job.id)
-
-    response = await carry_out(
-        request,
-        resources,
-        storage,
-        work,
-        user_id=account.id,
-        key=key,
-        options=options.model_dump(),
-    )
-    if response is accepted:
-        await _wake_worker(job.id, resources)
-    return response
+    return await response_to(work())
 
 
-def _accepted(job_id: UUID) -> JSONResponse:
+def _accepted(job_id: UUID) -> Reply:
     task_url = f"/v1/tasks/{job_id}"
     headers = {"Location": task_url, "Retry-After": POLL_INTERVAL}
-    content = AcceptedImport(task_url=task_url).model_dump()
-    return JSONResponse(content, status_code=202, headers=headers)
+    return Reply(202, AcceptedImport(task_url=task_url).model_dump_json(), headers)
 
 
-async def _receive(
-    request: Request, job: ImportJob, limits: UploadLimits, files: FileRequest
-) -> None:
-    """Store the archive and say so in the job."""
-    job.archive_key = archive_key(job.id)
-    async for part in parts(request, limits, files={FIELD}):
-        if part.name == FIELD and part.filename is not None:
-            await _store(part, part.filename, job, files)
-    if job.archive_size is None:
+async def _receive(request: Request, limits: UploadLimits) -> Upload:
+    """The form's file. Its chunks read the form to its end."""
+    form = parts(request, limits, files={FIELD})
+    upload = await _next_file(form)
+    if upload is None:
         raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
+    return Upload(upload.file_name, _only_file(upload.chunks, form))
 
 
-async def _store(part: Part, file_name: str, job: ImportJob, files: FileRequest) -> None:
-    head = await _head(part)
-    # Without a file name this may be a field, or an input where no file was chosen.
-    if not (file_name or head.startswith(ZIP_SIGNATURES)):
-        return
-    if job.archive_size is not None:
+async def _only_file(chunks: AsyncIterator[bytes], form: Form) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield chunk
+    if await _next_file(form) is not None:
         raise _bad_request("many-files", f"The form has more than one part named {FIELD!r}.")
-    chunks = files.reading(part.name, file_name, _zip_chunks(head, part))
-    job.archive_size = await files.store_archive(archive_key(job.id), chunks, content_type=ZIP_TYPE)
-    job.file_name = _printable(file_name)
+
+
+async def _next_file(form: Form) -> Upload | None:
+    """The next part that is a file. Without a file name it may be a field, or an input in which no
+    file was chosen, unless it begins as a zip does."""
+    async for part in form:
+        if part.name == FIELD and part.filename is not None:
+            head = await _head(part)
+            if part.filename or head.startswith(ZIP_SIGNATURES):
+                return Upload(part.filename, _zip_chunks(head, part))
+    return None
 
 
 async def _head(part: Part) -> bytes:
@@ -197,7 +165,7 @@ async def _head(part: Part) -> bytes:
 
 
 async def _zip_chunks(head: bytes, part: Part) -> AsyncIterator[bytes]:
-    """The part's chunks, of which `head` is read, if its first bytes are a zip's."""
+    """The part's chunks, starting with `head`, if that is a zip's. Raises 400 or 415."""
     _check_signature(head)
     yield head
     async for chunk in part:
@@ -208,22 +176,10 @@ def _check_signature(head: bytes) -> None:
     if not head:
         raise _bad_request("empty-file", "The file is empty.")
     if not head.startswith(ZIP_SIGNATURES):
-        raise refuse(415, "not-a-zip", "The file is not a zip", "It does not begin as a zip does.")
+        raise refuse(
+            415, "not-a-zip", "Not a zip archive", "The file does not begin with a zip signature."
+        )
 
 
 def _bad_request(code: str, detail: str) -> ProblemError:
-    return refuse(400, code, "The form is not as it should be", detail)
-
-
-def _printable(name: str) -> str:
-    return "".join(character for character in name if character.isprintable())[
-        :MAX_FILE_NAME_LENGTH
-    ]
-
-
-async def _wake_worker(job_id: UUID, resources: Resources) -> None:
-    """Have a worker look at once. Without this, workers find the import a few seconds later."""
-    try:
-        await resources.queue.wake_worker()
-    except QueueUnavailableError:
-        logger.warning("import %s waits until a worker looks by itself", job_id, exc_info=True)
+    return refuse(400, code, "Invalid upload form", detail)

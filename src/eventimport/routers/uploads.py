@@ -4,14 +4,20 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel
 
 from eventimport.errors import ProblemError, refuse
+from eventimport.file_requests import FileRequest, Reply
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.forms.multipart import Part, parts
-from eventimport.http.idempotency import FileRequest, carry_out
-from eventimport.http.idempotency_key import REFUSALS, REPLAYED_HEADER, IdempotencyKeyDep
+from eventimport.http.idempotency import (
+    REFUSALS,
+    REPLAYED_HEADER,
+    IdempotencyKeyDep,
+    identity_of,
+    response_to,
+)
 from eventimport.http.openapi import problems
 from eventimport.resources import Resources
 from eventimport.storage.config import UploadLimits
@@ -79,16 +85,19 @@ async def upload_file(
     """Upload one file as `file`, or many as `files`. All of them are stored, or none."""
     storage = await storage_for_upload(resources, force_local=force_local)
 
-    async def work(files: FileRequest) -> Response:
-        names, keys = await _receive(request, account.id, resources.settings.upload_limits, files)
-        urls = [storage.public_url(key) for key in keys]
-        uploaded = Uploaded(url=urls[0] if names == [ONE] else urls)
-        return await files.accept(JSONResponse(uploaded.model_dump()), user_id=account.id)
+    identity = identity_of(request, key, {"force_local": force_local})
 
-    options = {"force_local": force_local}
-    return await carry_out(
-        request, resources, storage, work, user_id=account.id, key=key, options=options
-    )
+    async def work() -> Reply:
+        limits = resources.settings.upload_limits
+        async with FileRequest(resources, storage, account.id, identity) as files:
+            names, keys = await _receive(request, account.id, limits, files)
+            urls = [storage.public_url(key) for key in keys]
+            uploaded = Uploaded(url=urls[0] if names == [ONE] else urls)
+            reply = Reply(200, uploaded.model_dump_json())
+            await files.accept(reply, user_id=account.id)
+        return reply
+
+    return await response_to(work())
 
 
 @router.post(
@@ -158,7 +167,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _bad_request(code: str, detail: str) -> ProblemError:
-    return refuse(400, code, "The form is not as it should be", detail)
+    return refuse(400, code, "Invalid upload form", detail)
 
 
 async def _followed(first: bytes, rest: Part) -> AsyncIterator[bytes]:

@@ -1,11 +1,19 @@
-"""How many imports there may be at once."""
+"""New imports: the quota for them, and their rows."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from uuid import UUID
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from eventimport.database.models import OPEN_STATUSES, ImportStatus, Task, TaskKind, User
+from eventimport.database.models import (
+    OPEN_STATUSES,
+    ImportJob,
+    ImportStatus,
+    Task,
+    TaskKind,
+    User,
+)
 from eventimport.errors import EventImportError
 
 
@@ -25,6 +33,24 @@ class ImportQuota:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImport:
+    """An accepted import: whose it is, how to import, and where its archive is stored (its size is
+    in bytes). `trace_parent` is the span of the request, `request_id` its id in the logs."""
+
+    id: UUID
+    user_id: int
+    format: str
+    strict: bool
+    dry_run: bool
+    archive_storage: str
+    archive_key: str
+    archive_size: int
+    file_name: str | None
+    trace_parent: str | None
+    request_id: str | None
+
+
 async def check_quota(connection: AsyncConnection, user_id: int, quota: ImportQuota) -> None:
     """Whether the quota permits one more import. A cancelled import counts until its worker has
     stopped. Raises TooManyImportsError, QueueFullError."""
@@ -40,10 +66,13 @@ async def check_quota(connection: AsyncConnection, user_id: int, quota: ImportQu
         raise QueueFullError(f"{all_waiting} imports wait")
 
 
-async def take_room(connection: AsyncConnection, user_id: int, quota: ImportQuota) -> None:
-    """The same, for the transaction that adds the import: those of one user come one after another,
-    so that together they keep to the quota. Raises TooManyImportsError, QueueFullError."""
+async def add_import(connection: AsyncConnection, new: NewImport, quota: ImportQuota) -> None:
+    """Add the import if the quota permits it. Imports of one user wait for each other here, so that
+    together they keep to the quota. Raises TooManyImportsError, QueueFullError."""
     # Not stronger: the rows that refer to the user may go on being written.
-    locked = select(User.id).where(User.id == user_id).with_for_update(key_share=True)
+    locked = select(User.id).where(User.id == new.user_id).with_for_update(key_share=True)
     await connection.execute(locked)
-    await check_quota(connection, user_id, quota)
+    await check_quota(connection, new.user_id, quota)
+    async with AsyncSession(connection) as session:
+        session.add(ImportJob(**asdict(new)))
+        await session.flush()

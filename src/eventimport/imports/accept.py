@@ -1,0 +1,152 @@
+"""Accepting an import: check the quota, store the archive, add the row, wake a worker."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventimport.database.new_imports import (
+    ImportQuota,
+    NewImport,
+    QueueFullError,
+    TooManyImportsError,
+    add_import,
+    check_quota,
+)
+from eventimport.errors import ProblemError, refuse
+from eventimport.file_requests import FileRequest, Reply, RequestIdentity
+from eventimport.observability import logs
+from eventimport.observability.tracing import current_parent
+from eventimport.queue import QueueUnavailableError
+from eventimport.resources import Resources
+from eventimport.storage.keys import archive_key
+
+FIELD: Final = "file"
+"""The archive's name in the request's fingerprint."""
+
+ARCHIVE_TYPE: Final = "application/zip"
+MAX_FILE_NAME_LENGTH: Final = 255
+
+RETRY_AFTER: Final = {"Retry-After": "30"}
+"""Seconds; about as long as an import runs."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An uploaded archive: its file name, if it has one, and its bytes."""
+
+    file_name: str | None
+    chunks: AsyncIterator[bytes]
+
+
+async def accept_import(
+    resources: Resources,
+    user_id: int,
+    receive: Callable[[], Awaitable[Upload]],
+    *,
+    source_format: str = "openevent",
+    strict: bool = False,
+    dry_run: bool = False,
+    identity: RequestIdentity = RequestIdentity(),  # noqa: B008 - frozen
+    reply: Callable[[UUID], Reply] | None = None,
+) -> UUID:
+    """Accept the import of an archive; returns the id of its task.
+
+    `receive` is called once the quota permits the import. A request whose `identity` has a key
+    needs a `reply` for the new task. Raises 429 or 503 for the quota, RepeatedRequestError for the
+    repetition of a request, and what the chunks and the storage raise: nothing is accepted then.
+    """
+    job_id = uuid4()
+    quota = resources.settings.import_quota
+    storage = await resources.active_storage()
+    async with FileRequest(resources, storage, user_id, identity) as request:
+        await _check_quota(resources, request, user_id, quota)
+        if not request.is_repetition:
+            logs.bind(task_id=str(job_id))
+        upload = await receive()
+        key = archive_key(job_id)
+        chunks = request.reading(FIELD, upload.file_name, upload.chunks)
+        size = await request.store_archive(key, chunks, content_type=ARCHIVE_TYPE)
+        new = NewImport(
+            id=job_id,
+            user_id=user_id,
+            format=source_format,
+            strict=strict,
+            dry_run=dry_run,
+            archive_storage=storage.name,
+            archive_key=key,
+            archive_size=size,
+            file_name=_printable(upload.file_name),
+            trace_parent=current_parent(),
+            request_id=logs.request_id(),
+        )
+
+        async def add(connection: AsyncConnection) -> None:
+            # Others may have come since the quota was checked.
+            with _quota_problems(quota):
+                await add_import(connection, new, quota)
+
+        await request.accept(reply(job_id) if reply else None, add, import_job_id=job_id)
+    await _wake_worker(resources, job_id)
+    return job_id
+
+
+async def _check_quota(
+    resources: Resources, request: FileRequest, user_id: int, quota: ImportQuota
+) -> None:
+    """Reject the import before any of its archive is received. A repetition needs no quota."""
+    if request.is_repetition:
+        return
+    try:
+        with _quota_problems(quota):
+            async with resources.reader.connect() as connection:
+                await check_quota(connection, user_id, quota)
+    except ProblemError:
+        # The last free place may be that of a request with the same key.
+        await request.find_earlier()
+        if not request.is_repetition:
+            raise
+
+
+@contextmanager
+def _quota_problems(quota: ImportQuota) -> Iterator[None]:
+    try:
+        yield
+    except TooManyImportsError:
+        raise refuse(
+            429,
+            "too-many-imports",
+            "Too many imports at once",
+            f"At most {quota.per_user} of your imports may wait or run at once"
+            " (MAX_IMPORTS_PER_USER). Wait for one of them to end.",
+            headers=RETRY_AFTER,
+        ) from None
+    except QueueFullError:
+        raise refuse(
+            503,
+            "queue-full",
+            "Too many imports are waiting",
+            f"At most {quota.waiting} imports may wait for a worker (MAX_WAITING_IMPORTS)."
+            " Try again later.",
+            headers=RETRY_AFTER,
+        ) from None
+
+
+def _printable(name: str | None) -> str | None:
+    if name is None:
+        return None
+    return "".join(filter(str.isprintable, name))[:MAX_FILE_NAME_LENGTH]
+
+
+async def _wake_worker(resources: Resources, job_id: UUID) -> None:
+    """Have a worker look at once. Without this, workers find the import a few seconds later."""
+    try:
+        await resources.queue.wake_worker()
+    except QueueUnavailableError:
+        logger.warning("import %s waits until a worker looks by itself", job_id, exc_info=True)
