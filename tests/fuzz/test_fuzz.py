@@ -17,7 +17,7 @@ from tests.fuzz.mutations import KINDS, mutant
 from tests.fuzz.reading import check_told, outcome_of
 
 from eventimport.conference.plan import TableRows
-from eventimport.database.event_writer import draw_ids, write_plan
+from eventimport.database.conference_writer import draw_ids, write_plan
 from eventimport.database.tasks import Lease
 from eventimport.imports.rows import rows_of_import
 

@@ -11,7 +11,7 @@ from tests.jobs.conftest import Imports
 from tests.lost_workers import lose_workers
 from tests.rows import change_imports
 
-from eventimport.database.event_writer import write_plan
+from eventimport.database.conference_writer import write_plan
 from eventimport.database.tasks import StaleAttemptError, claim, release, update_task
 from eventimport.imports.run import run_import
 from eventimport.imports.stages import new_identifier

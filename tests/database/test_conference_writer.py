@@ -15,8 +15,8 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventimport.conference.plan import Row, TableRows
-from eventimport.database import event_writer
-from eventimport.database.event_writer import EventWriteError, draw_ids, write_plan
+from eventimport.database import conference_writer
+from eventimport.database.conference_writer import EventWriteError, draw_ids, write_plan
 from eventimport.database.models import (
     Base,
     Event,
@@ -207,7 +207,7 @@ async def test_a_cancelled_import_leaves_no_trace(engine: AsyncEngine) -> None:
 async def test_other_tasks_get_their_turn(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_writer, "LONGEST_HOLD", -1.0)
+    monkeypatch.setattr(conference_writer, "LONGEST_HOLD", -1.0)
     tables = await conference(engine, size=100)
     turns: list[int] = []
     told: list[tuple[str, int, int]] = []
@@ -245,7 +245,7 @@ async def test_rows_that_take_long_to_make_leave_turns_to_others(
             turns += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(event_writer, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(conference_writer, "time", SimpleNamespace(monotonic=lambda: now))
     tables = await conference(engine, size=10)
     tables[3] = replace(tables[3], rows=SlowRows(tables[3].rows))
     counting = asyncio.create_task(count_turns())
@@ -258,8 +258,8 @@ async def test_rows_that_take_long_to_make_leave_turns_to_others(
 async def test_a_table_may_be_written_in_batches(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_writer, "BATCH_ROWS", 7)
-    monkeypatch.setattr(event_writer, "LONGEST_MAKING", -1.0)
+    monkeypatch.setattr(conference_writer, "BATCH_ROWS", 7)
+    monkeypatch.setattr(conference_writer, "LONGEST_MAKING", -1.0)
     tables = await conference(engine, size=21)
     tables[1] = replace(tables[1], rows=[*tables[1].rows][:20])
     tables[4] = replace(tables[4], rows=[])
