@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -15,8 +14,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventimport.conference.plan import Row, TableRows
-from eventimport.database import conference_writer
-from eventimport.database.conference_writer import EventWriteError, draw_ids, write_plan
+from eventimport.database.conference_writer import EventWriteError, WritePace, draw_ids, write_plan
 from eventimport.database.models import (
     Base,
     Event,
@@ -204,10 +202,7 @@ async def test_a_cancelled_import_leaves_no_trace(engine: AsyncEngine) -> None:
     assert await counts(engine) == NOTHING
 
 
-async def test_other_tasks_get_their_turn(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conference_writer, "LONGEST_HOLD", -1.0)
+async def test_other_tasks_get_their_turn(engine: AsyncEngine) -> None:
     tables = await conference(engine, size=100)
     turns: list[int] = []
     told: list[tuple[str, int, int]] = []
@@ -217,7 +212,7 @@ async def test_other_tasks_get_their_turn(
         asyncio.get_running_loop().call_soon(turns.append, len(told))
 
     async with engine.begin() as connection:
-        await write_plan(connection, tables, on_progress)
+        await write_plan(connection, tables, on_progress, pace=WritePace(longest_hold=-1.0))
     sessions = [(done, total) for table, done, total in told if table == "sessions"]
     assert sessions == [(done, 100) for done in range(101)]
     # A turn between any two rows: none had to wait for the next.
@@ -225,7 +220,7 @@ async def test_other_tasks_get_their_turn(
 
 
 async def test_rows_that_take_long_to_make_leave_turns_to_others(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine,
 ) -> None:
     now = 0.0
     turns = 0
@@ -245,27 +240,23 @@ async def test_rows_that_take_long_to_make_leave_turns_to_others(
             turns += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(conference_writer, "time", SimpleNamespace(monotonic=lambda: now))
     tables = await conference(engine, size=10)
     tables[3] = replace(tables[3], rows=SlowRows(tables[3].rows))
     counting = asyncio.create_task(count_turns())
     async with engine.begin() as connection:
-        await write_plan(connection, tables)
+        await write_plan(connection, tables, pace=WritePace(clock=lambda: now))
     counting.cancel()
     assert len(set(made_at)) == len(made_at) == 10
 
 
-async def test_a_table_may_be_written_in_batches(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conference_writer, "BATCH_ROWS", 7)
-    monkeypatch.setattr(conference_writer, "LONGEST_MAKING", -1.0)
+async def test_a_table_may_be_written_in_batches(engine: AsyncEngine) -> None:
+    pace = WritePace(batch_rows=7, longest_making=-1.0)
     tables = await conference(engine, size=21)
     tables[1] = replace(tables[1], rows=[*tables[1].rows][:20])
     tables[4] = replace(tables[4], rows=[])
     told: list[tuple[str, int, int]] = []
     async with engine.begin() as connection:
-        await write_plan(connection, tables, lambda *progress: told.append(progress))
+        await write_plan(connection, tables, lambda *progress: told.append(progress), pace=pace)
     assert told == [
         ("events", 1, 1),
         *[("speakers", done, 20) for done in (7, 14, 20)],

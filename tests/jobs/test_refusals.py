@@ -10,8 +10,8 @@ from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports
 from tests.rows import change_imports
 
-from eventimport.database.engine import is_away
 from eventimport.database.conference_writer import EventWriteError, write_plan
+from eventimport.database.engine import is_away
 from eventimport.imports.run import run_import
 
 ARCHIVE = zip_of({"event": {"id": 1, "name": "Conference", "timezone": "UTC"}})

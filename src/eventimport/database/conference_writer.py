@@ -13,15 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.conference.plan import Row, TableRows
 from eventimport.errors import EventImportError
 
-LONGEST_HOLD = 0.005
-"""Seconds of encoding after which the event loop gets a turn."""
 
-BATCH_ROWS = 5_000
-"""Rows of one COPY."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritePace:
+    """How the writing is divided, so that other tasks and the server wait for it briefly.
 
-LONGEST_MAKING = 0.0005
-"""Seconds of making rows after which the event loop gets a turn, so that the server never waits for
-long. Not so many rows: one may hold megabytes."""
+    `batch_rows` are the rows of one COPY. The event loop gets a turn after `longest_hold` seconds
+    of encoding rows, and after `longest_making` seconds of making them: the server waits for these.
+    The latter is a time, not a number of rows, because one row may hold megabytes.
+    """
+
+    batch_rows: int = 5_000
+    longest_hold: float = 0.005
+    longest_making: float = 0.0005
+    clock: Callable[[], float] = time.monotonic
+
+
+_DEFAULT_PACE = WritePace()
 
 Progress = Callable[[str, int, int], None]
 
@@ -61,7 +69,7 @@ _FAILURES = (
 
 
 async def draw_ids(connection: AsyncConnection, counts: Mapping[str, int]) -> dict[str, list[int]]:
-    """As many new ids for each table as `counts` says, ascending, nobody else's.
+    """As many new ids for each table as `counts` says, ascending. No other caller gets them.
 
     They are gone for good, even if the transaction is rolled back. Raises SQLAlchemyError.
     """
@@ -80,6 +88,8 @@ async def write_plan(
     connection: AsyncConnection,
     tables: Sequence[TableRows],
     on_progress: Progress | None = None,
+    *,
+    pace: WritePace = _DEFAULT_PACE,
 ) -> None:
     """Write all rows, tables in the order given, in the connection's transaction.
 
@@ -96,13 +106,13 @@ async def write_plan(
     driver = (await connection.get_raw_connection()).driver_connection
     if driver is None or not driver.is_in_transaction():
         raise RuntimeError("the connection is in autocommit mode")
-    async with aclosing(_batches(tables)) as batches:
+    async with aclosing(_batches(tables, pace)) as batches:
         async for batch in batches:
             try:
                 await driver.copy_records_to_table(
                     batch.table.table,
                     columns=batch.table.columns,
-                    records=_in_turns(batch, on_progress),
+                    records=_in_turns(batch, on_progress, pace),
                 )
             except _FAILURES as error:
                 if driver.is_closed():
@@ -120,10 +130,10 @@ class _Batch:
     before: int
 
 
-async def _batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
+async def _batches(tables: Sequence[TableRows], pace: WritePace) -> AsyncGenerator[_Batch]:
     """All rows in batches. Each is made while the server has the one before: at the end of a COPY
     it checks foreign keys, which takes it longer than all else, and leaves this process idle."""
-    coming = _make_batches(tables)
+    coming = _make_batches(tables, pace)
     making = asyncio.create_task(anext(coming, None))
     try:
         while (batch := await making) is not None:
@@ -135,17 +145,17 @@ async def _batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
         await coming.aclose()
 
 
-async def _make_batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
-    turn = time.monotonic()
+async def _make_batches(tables: Sequence[TableRows], pace: WritePace) -> AsyncGenerator[_Batch]:
+    turn = pace.clock()
     for table in tables:
         before = 0
         rows: list[Row] = []
         for row in table.rows:
             rows.append(row)
-            if time.monotonic() - turn > LONGEST_MAKING:
+            if pace.clock() - turn > pace.longest_making:
                 await asyncio.sleep(0)
-                turn = time.monotonic()
-            if len(rows) == BATCH_ROWS:
+                turn = pace.clock()
+            if len(rows) == pace.batch_rows:
                 yield _Batch(table, rows, before)
                 before += len(rows)
                 rows = []
@@ -153,19 +163,21 @@ async def _make_batches(tables: Sequence[TableRows]) -> AsyncGenerator[_Batch]:
             yield _Batch(table, rows, before)
 
 
-async def _in_turns(batch: _Batch, on_progress: Progress | None) -> AsyncIterator[Row]:
+async def _in_turns(
+    batch: _Batch, on_progress: Progress | None, pace: WritePace
+) -> AsyncIterator[Row]:
     """The rows, with a pause for the event loop whenever the driver has encoded for long.
 
     The driver itself pauses only when the socket is full, which it never is for a fast server.
     """
     table, total = batch.table.table, len(batch.table.rows)
-    turn = time.monotonic()
+    turn = pace.clock()
     for done, row in enumerate(batch.rows, batch.before):
-        if time.monotonic() - turn > LONGEST_HOLD:
+        if pace.clock() - turn > pace.longest_hold:
             if on_progress is not None:
                 on_progress(table, done, total)
             await asyncio.sleep(0)
-            turn = time.monotonic()
+            turn = pace.clock()
         yield row
     if on_progress is not None:
         on_progress(table, batch.before + len(batch.rows), total)

@@ -1,13 +1,17 @@
 """What an event is made of, as a graph: a node for each kind of row, and the edges between them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import ColumnElement, Table, Text, cast, func, literal
+from sqlalchemy.dialects.postgresql import JSONB
 
 from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.database.models import Base
+
+FRAME_BYTES: Final = 1_000
+"""About what a row needs in an answer besides its texts: names, numbers, times and links."""
 
 LINKS: Final = Base.metadata.tables["session_speakers"]
 
@@ -84,3 +88,14 @@ def _edges(kind: Kind) -> tuple[Edge, ...]:
 
 
 NODES: Final[Mapping[Kind, Node]] = {kind: Node(kind, _edges(kind)) for kind in Kind}
+
+
+def row_size(columns: Iterable[ColumnElement[Any]]) -> ColumnElement[int]:
+    """About how many bytes the columns of the row at hand have in an answer."""
+    total: ColumnElement[Any] = literal(FRAME_BYTES)
+    for column in columns:
+        if isinstance(column.type, Text):
+            total = total + func.coalesce(func.octet_length(column), 0)
+        elif isinstance(column.type, JSONB):
+            total = total + func.coalesce(func.octet_length(cast(column, Text)), 0)
+    return total

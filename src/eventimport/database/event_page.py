@@ -1,19 +1,17 @@
 """What the page of an event shows: a constant number of statements, whatever the event's size.
 
-Only what is for everyone is read: no e-mail address and no phone number of a speaker. How much
-there is of it is known before it is read.
+Only public columns of public rows are read: no e-mail address and no phone number of a speaker.
+Their size is known before they are read.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
-    Text,
     and_,
     func,
     literal,
@@ -21,12 +19,20 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.kinds import Kind
-from eventimport.database.event_graph import NODES
-from eventimport.database.event_queries import FRAME_BYTES, TooLargeError
+from eventimport.database.conference_reader import (
+    AnyRow,
+    Selection,
+    part_of,
+    read_links,
+    read_rows,
+)
+from eventimport.database.event_graph import NODES, row_size
+from eventimport.database.event_queries import TooLargeError
 from eventimport.database.models import (
     Event,
     EventRole,
@@ -36,8 +42,6 @@ from eventimport.database.models import (
     User,
 )
 from eventimport.database.visibility import Viewer, event_visible, shown
-
-AnyRow = Row[*tuple[Any, ...]]
 
 MAX_NAME: Final = 300
 """Characters of a name or a title on a page, which shows many of them more than once."""
@@ -147,15 +151,11 @@ async def read_contents(
     if short > max_bytes:
         raise TooLargeError
 
+    selection = Selection(rows=_shown, columns=_columns(brief=brief))
+
     async def rows(kind: Kind) -> Sequence[AnyRow]:
-        table = NODES[kind].table
-        columns = [_column(table.c[name], brief=brief) for name in _SHOWN[kind]]
-        if kind is Kind.EVENT:
-            columns.append(event_visible(Viewer()).label("is_public"))
-        statement: Select[*tuple[Any, ...]] = (
-            select(table.c.id, *columns).where(_is_part(kind, event_id)).order_by(table.c.id)
-        )
-        return (await connection.execute(statement)).all()
+        found = read_rows(connection, event_id, kind, selection, limits=None)
+        return [row async for row in found]
 
     events = await rows(Kind.EVENT)
     if not events:
@@ -170,7 +170,7 @@ async def read_contents(
         sessions=await rows(Kind.SESSION),
         hidden_sessions=await _count_hidden_sessions(connection, event_id),
         speakers=await rows(Kind.SPEAKER),
-        speakers_of=await _speakers_of(connection, event_id),
+        speakers_of=await _speakers_of(connection, event_id, selection),
         sponsors=await rows(Kind.SPONSOR),
         rights=rights[0] if rights else None,
         call=call[0] if call else None,
@@ -178,11 +178,20 @@ async def read_contents(
     )
 
 
-def _is_part(kind: Kind, event_id: int) -> ColumnElement[bool]:
-    columns = NODES[kind].table.c
-    if kind is Kind.EVENT:
-        return columns.id == event_id
-    return and_(columns.event_id == event_id, shown(kind))
+def _shown(kind: Kind) -> ColumnElement[bool]:
+    """The visibility rule for every viewer. Who may see the event itself is checked before."""
+    return true() if kind is Kind.EVENT else shown(kind)
+
+
+def _columns(*, brief: bool) -> Callable[[Kind], Sequence[ColumnElement[Any]]]:
+    def columns(kind: Kind) -> Sequence[ColumnElement[Any]]:
+        table = NODES[kind].table
+        chosen = [_column(table.c[name], brief=brief) for name in _SHOWN[kind]]
+        if kind is Kind.EVENT:
+            chosen.append(event_visible(Viewer()).label("is_public"))
+        return chosen
+
+    return columns
 
 
 def _column(column: ColumnElement[Any], *, brief: bool) -> ColumnElement[Any]:
@@ -198,18 +207,15 @@ def _sizes(event_id: int) -> Select[*tuple[Any, ...]]:
         total: ColumnElement[Any] = literal(0)
         for kind, names in _SHOWN.items():
             columns = NODES[kind].table.c
-            size: ColumnElement[Any] = literal(FRAME_BYTES)
-            for name in names:
-                if isinstance(columns[name].type, Text) and name not in left_out:
-                    size = size + _octets(_column(columns[name], brief=False))
-            found = select(func.coalesce(func.sum(size), 0)).where(_is_part(kind, event_id))
+            size = row_size(
+                _column(columns[name], brief=False) for name in names if name not in left_out
+            )
+            found = select(func.coalesce(func.sum(size), 0)).where(
+                part_of(kind, event_id), _shown(kind)
+            )
             total = total + found.scalar_subquery()
         sums.append(total + _links_size(event_id))
     return select(*sums)
-
-
-def _octets(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.coalesce(func.octet_length(column), 0)
 
 
 def _links_size(event_id: int) -> ColumnElement[Any]:
@@ -232,14 +238,10 @@ async def _count_hidden_sessions(connection: AsyncConnection, event_id: int) -> 
     return await connection.scalar(statement) or 0
 
 
-async def _speakers_of(connection: AsyncConnection, event_id: int) -> dict[int, list[int]]:
-    statement = (
-        select(SessionSpeaker.session_id, SessionSpeaker.speaker_id)
-        .join(EventSession, EventSession.id == SessionSpeaker.session_id)
-        .where(EventSession.event_id == event_id, shown(Kind.SESSION))
-        .order_by(SessionSpeaker.session_id, SessionSpeaker.speaker_id)
-    )
+async def _speakers_of(
+    connection: AsyncConnection, event_id: int, selection: Selection
+) -> dict[int, list[int]]:
     found: dict[int, list[int]] = defaultdict(list)
-    for session_id, speaker_id in await connection.execute(statement):
+    async for session_id, speaker_id in read_links(connection, event_id, selection, limits=None):
         found[session_id].append(speaker_id)
     return dict(found)

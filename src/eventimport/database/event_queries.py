@@ -12,18 +12,16 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
-    Text,
     any_,
-    cast,
     func,
     select,
 )
 from sqlalchemy import literal as sql_literal
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.kinds import Kind
-from eventimport.database.event_graph import LINKS, NODES, Edge, Node
+from eventimport.database.event_graph import LINKS, NODES, Edge, Node, row_size
 from eventimport.database.visibility import Viewer, editable, event_visible, part_visible
 from eventimport.errors import EventImportError
 
@@ -32,9 +30,6 @@ Row = Mapping[Any, Any]
 
 EDITABLE: Final = "may_be_edited"
 """Whether the one who asks may change the row, and see what is private about it."""
-
-FRAME_BYTES: Final = 1_000
-"""What a resource takes besides its texts: its members' names, numbers, times and links."""
 
 LINK_BYTES: Final = 50
 """What a resource identifier takes."""
@@ -218,7 +213,7 @@ async def read_rows(
     event_id = table.c.id if node.kind is Kind.EVENT else table.c.event_id
     rows: dict[int, Row] = {}
     for start in range(0, len(ids), BATCH):
-        size = _size(read)
+        size = row_size(read)
         before = func.sum(size).over(order_by=table.c.id) - size
         inner = (
             select(*seen, size.label(_SIZE), before.label(_BEFORE))
@@ -250,17 +245,6 @@ def _as_seen(
         named = select(target.id).where(target.id == column, part_visible(kind, viewer))
         seen.append(named.scalar_subquery().label(column.name))
     return seen
-
-
-def _size(columns: Iterable[ColumnElement[Any]]) -> ColumnElement[int]:
-    """How many bytes the columns of the row at hand take in an answer, about."""
-    total: ColumnElement[Any] = sql_literal(FRAME_BYTES)
-    for column in columns:
-        if isinstance(column.type, Text):
-            total = total + func.coalesce(func.octet_length(column), 0)
-        elif isinstance(column.type, JSONB):
-            total = total + func.coalesce(func.octet_length(cast(column, Text)), 0)
-    return total
 
 
 def _among(column: ColumnElement[Any], ids: Collection[int]) -> ColumnElement[bool]:

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
+from eventimport.database.conference_writer import EventWriteError
 from eventimport.database.endings import fail
 from eventimport.database.engine import is_away
-from eventimport.database.conference_writer import EventWriteError
 from eventimport.database.findings import add_findings
 from eventimport.database.retries import patiently
 from eventimport.database.tasks import (

@@ -18,8 +18,8 @@ from tenacity import (
 from eventimport.conference.conference import Conference
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Report
-from eventimport.database.endings import succeed
 from eventimport.database.conference_writer import draw_ids, write_plan
+from eventimport.database.endings import succeed
 from eventimport.database.findings import add_findings
 from eventimport.database.media_findings import with_media_findings
 from eventimport.database.objects import use_objects

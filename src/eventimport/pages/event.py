@@ -9,8 +9,8 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Response
 
 from eventimport.auth import PreviewTokens
+from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import (
-    AnyRow,
     EventContents,
     find_event,
     is_public,

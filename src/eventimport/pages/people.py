@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from eventimport.database.event_page import AnyRow, EventContents
+from eventimport.database.conference_reader import AnyRow
+from eventimport.database.event_page import EventContents
 from eventimport.pages.links import PROFILES, Link, profile, web_url
 from eventimport.pages.media import StoredMedia
 from eventimport.pages.rich_text import to_html

@@ -8,7 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eventimport.database.event_page import AnyRow, EventContents
+from eventimport.database.conference_reader import AnyRow
+from eventimport.database.event_page import EventContents
 from eventimport.pages.links import Link, web_url
 from eventimport.pages.rich_text import to_html
 from eventimport.pages.times import Moment, Zone, long_date

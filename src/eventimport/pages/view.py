@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from eventimport.database.event_page import AnyRow, EventContents, is_public
+from eventimport.database.conference_reader import AnyRow
+from eventimport.database.event_page import EventContents, is_public
 from eventimport.pages.colours import readable
 from eventimport.pages.links import Link, web_url
 from eventimport.pages.media import StoredMedia

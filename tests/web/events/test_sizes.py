@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from eventimport.database import models
-from eventimport.database.event_queries import FRAME_BYTES
+from eventimport.database.event_graph import FRAME_BYTES
 
 LIMIT = 40_000
 TEXT = 5_000
