@@ -13,7 +13,7 @@ from eventimport.conference.rich_text import TextLimits
 EVENT: dict[str, Any] = {
     "name": "Conference",
     "timezone": "Europe/Berlin",
-    "starts_at": "2026-02-01",
+    "starts_at": "2026-02-01T09:00+01:00",
 }
 
 
