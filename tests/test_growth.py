@@ -27,11 +27,14 @@ from eventimport.formats.bounded_zip import names as entry_names
 from eventimport.formats.openevent.dialect import canonical_key, dialects
 from eventimport.formats.openevent.document_names import document_named
 from eventimport.formats.openevent.wrappings import is_wrapper
-from eventimport.http.conditional import names
-from eventimport.http.events.negotiation import check_accept, check_content_type
-from eventimport.http.forms.content_disposition import parse_content_disposition
-from eventimport.http.forms.header_values import parameters, unquote
-from eventimport.http.forms.json_shape import check_shape
+from eventimport.http.events.requests import check_accept, check_content_type
+from eventimport.http.forms.body import check_shape
+from eventimport.http.headers import (
+    names_etag,
+    parameters,
+    parse_content_disposition,
+    unquote,
+)
 from eventimport.http.idempotency import parse_key
 from eventimport.media.names import entry_name, link_name, told_name
 from eventimport.notifications.messages import one_line
@@ -175,7 +178,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "pages.initials": initials,
     "accept": lambda text: check_accept(request_with("accept", text)),
     "content_type": lambda text: check_content_type(request_with("content-type", text)),
-    "if_none_match": lambda text: names(text, '"1"'),
+    "if_none_match": lambda text: names_etag(text, '"1"'),
     "idempotency_key": parse_key,
     "json_shape": lambda text: check_shape(
         text.encode("utf-8", "surrogatepass"), max_values=10**9, max_depth=10**9

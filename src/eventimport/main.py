@@ -6,22 +6,12 @@ from functools import partial
 
 from fastapi import Depends, FastAPI
 from opentelemetry.trace import TracerProvider
-from starlette.middleware.cors import CORSMiddleware
 
-from eventimport import __version__, file_requests, pages
-from eventimport.http import idempotency
-from eventimport.http.dependencies import State
-from eventimport.http.middleware.content_encoding import ContentEncoding
-from eventimport.http.middleware.early_answer import EarlyAnswer
-from eventimport.http.middleware.head_requests import HeadRequests
-from eventimport.http.middleware.host_check import HostCheck
-from eventimport.http.middleware.last_resort import LastResort
-from eventimport.http.middleware.request_limits import RequestLimits
-from eventimport.http.middleware.request_log import HEADER, RequestLog
-from eventimport.http.middleware.security_headers import SecurityHeaders
+from eventimport import __version__, pages
+from eventimport.http.dependencies import State, check_query
+from eventimport.http.middleware import add_middleware
 from eventimport.http.openapi import describe, operation_id
 from eventimport.http.problems import add_problem_handlers
-from eventimport.http.query_check import check_query
 from eventimport.observability import logs
 from eventimport.observability.tracing import NO_TRACES, create_tracer_provider
 from eventimport.pages import api_docs
@@ -38,7 +28,6 @@ from eventimport.routers import (
     service_settings,
     sign_in,
     stored_uploads,
-    task_events,
     tasks,
     uploads,
     users,
@@ -110,7 +99,6 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         users,
         imports,
         tasks,
-        task_events,
         import_jobs,
         notifications,
         events,
@@ -125,40 +113,10 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         pages,
     ):
         app.include_router(module.router)
-    _add_middleware(app, settings)
+    add_middleware(app, settings)
     add_problem_handlers(app)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
-
-
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """From the innermost to the outermost."""
-    app.add_middleware(HeadRequests)
-    app.add_middleware(ContentEncoding)
-    app.add_middleware(HostCheck, names=settings.host_names)
-    app.add_middleware(LastResort)
-    app.add_middleware(EarlyAnswer)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "PATCH", "PUT", "DELETE"),
-            allow_headers=(
-                "Authorization",
-                "Content-Type",
-                "If-Match",
-                file_requests.HEADER,
-                HEADER,
-            ),
-            expose_headers=("Location", "Retry-After", "ETag", idempotency.REPLAYED, HEADER),
-        )
-    app.add_middleware(
-        RequestLimits,
-        max_header_bytes=settings.max_header_bytes,
-        max_url_bytes=settings.max_url_bytes,
-    )
-    app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
-    app.add_middleware(RequestLog)
 
 
 def app_from_environment() -> FastAPI:

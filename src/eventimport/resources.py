@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 from opentelemetry.trace import TracerProvider
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from eventimport.auth import Passwords, Tokens
+from eventimport.auth import Limiter, LookAlikes, Passwords, Tokens
 from eventimport.database.engine import create_engine, create_reader, session_factory
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.storage_choice import StorageChoice
@@ -21,8 +21,7 @@ from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.observability.metrics import RequestMetrics
 from eventimport.observability.tracing import NO_TRACES
-from eventimport.queue import ArqQueue, Queue, create_redis
-from eventimport.rate_limits import Limiter, LookAlikes
+from eventimport.queue import ArqQueue, Queue, QueueUnavailableError, create_redis
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage
@@ -78,6 +77,17 @@ class Resources:
             return self.storages.active
         return self.storages.get(name)
 
+    async def storage_for_upload(self, *, force_local: bool) -> Storage:
+        """The backend for a user's upload: the local disk if the client asks for it."""
+        return self.storages.get("local") if force_local else await self.active_storage()
+
+    async def wake_worker(self) -> None:
+        """Have a worker look at once. Without this, workers find the work a few seconds later."""
+        try:
+            await self.queue.wake_worker()
+        except QueueUnavailableError:
+            logger.warning("the work waits until a worker looks by itself", exc_info=True)
+
 
 @asynccontextmanager
 async def open_resources(
@@ -111,7 +121,10 @@ async def open_resources(
             redis=redis,
             limiter=Limiter(redis, settings.queue_name),
             task_watcher=TaskWatcher(
-                reader, settings.max_event_streams, settings.max_event_streams_per_user
+                reader,
+                settings.max_event_streams,
+                settings.max_event_streams_per_user,
+                settings.event_stream_lifetime,
             ),
             metrics=RequestMetrics(),
             statistics=StatisticsReader(engine),

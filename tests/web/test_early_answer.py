@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventimport.http.middleware.early_answer import EarlyAnswer
+from eventimport.http.middleware import EarlyAnswer
 
 MIB = 1024 * 1024
 

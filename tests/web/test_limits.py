@@ -12,9 +12,9 @@ from starlette.requests import Request
 from tests.stored_files import keys_in
 from tests.web.conftest import Service, StartService
 
+from eventimport.auth import Limit, Limiter, LookAlikes
 from eventimport.database.models import ImportJob, Task, User
 from eventimport.http.dependencies import client_network
-from eventimport.rate_limits import Limit, Limiter, LookAlikes
 from eventimport.settings import Settings
 
 CREDENTIALS = {"email": "nobody@example.org", "password": "not the password"}

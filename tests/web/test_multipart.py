@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from eventimport.errors import ProblemError
-from eventimport.http.forms.content_disposition import ContentDisposition, parse_content_disposition
 from eventimport.http.forms.multipart import parts
+from eventimport.http.headers import ContentDisposition, parse_content_disposition
 from eventimport.storage.config import UploadLimits
 
 BOUNDARY = b"--frontier"

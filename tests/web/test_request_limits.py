@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from eventimport.database.models import User
-from eventimport.http.forms.content_disposition import parse_content_disposition
-from eventimport.http.forms.header_values import split
-from eventimport.http.forms.json_shape import TooComplexError, check_shape
+from eventimport.http.forms.body import TooComplexError, check_shape
+from eventimport.http.headers import parse_content_disposition, split
 
 JSON = {"Content-Type": "application/json"}
 

@@ -15,7 +15,6 @@ from starlette.types import Message
 from tests.rows import change_imports
 
 from eventimport.database.models import ImportJob, Task, User
-from eventimport.routers import task_events
 
 PATIENCE = 20
 """Seconds for what must happen at all."""
@@ -126,10 +125,10 @@ def stream(service: Any, user: User) -> OpenStream:
 
 
 @pytest.fixture
-def quick(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(service: Any) -> None:
     """The row is looked at all the time."""
     service.resources.task_watcher.interval = 0.01
-    monkeypatch.setattr(task_events, "LOOK_SECONDS", 0.01)
+    service.resources.task_watcher.look_seconds = 0.01
 
 
 @pytest.fixture
@@ -226,10 +225,8 @@ async def test_a_process_that_stops_ends_it(service: Any, stream: OpenStream, ad
 
 
 @pytest.mark.usefixtures("quick")
-async def test_it_does_not_go_on_for_ever(
-    stream: OpenStream, add_job: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_events, "MAX_SECONDS", 0)
+async def test_it_does_not_go_on_for_ever(service: Any, stream: OpenStream, add_job: Any) -> None:
+    service.resources.task_watcher.stream_lifetime = 0
     async with stream(await add_job()) as events:
         await events.start()
         assert (await events.task())["state"] == "PENDING"

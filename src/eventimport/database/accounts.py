@@ -1,8 +1,10 @@
 """Finding and making accounts."""
 
-from sqlalchemy import func, literal, select
+from datetime import datetime
+
+from sqlalchemy import Row, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from eventimport.database.models import User
 from eventimport.errors import EventImportError
@@ -45,3 +47,22 @@ async def find_to_sign_in(session: AsyncSession, email: str) -> tuple[str, User 
     )
     address, user = (await session.execute(statement)).one()
     return address, user
+
+
+async def find_account(
+    connection: AsyncConnection, user_id: int
+) -> Row[int, str, bool, datetime] | None:
+    """The account's id, e-mail address, `is_admin` and creation time."""
+    statement = select(User.id, User.email, User.is_admin, User.created_at).where(
+        User.id == user_id
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def change_password_hash(
+    connection: AsyncConnection, user_id: int, password_hash: str
+) -> None:
+    """Replace the account's password hash."""
+    await connection.execute(
+        update(User).where(User.id == user_id).values(password_hash=password_hash)
+    )

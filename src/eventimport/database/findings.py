@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Text,
     bindparam,
     case,
@@ -19,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.database.models import ImportFinding, ImportJob
+from eventimport.database.models import ImportFinding
 
 
 async def add_findings(
@@ -63,31 +62,3 @@ async def sort_findings(connection: AsyncConnection, job_id: UUID) -> None:
     await connection.execute(
         update(ImportFinding).where(own).values(position=-1 - table.c.position)
     )
-
-
-async def list_findings(
-    connection: AsyncConnection,
-    visible: ColumnElement[bool],
-    job_id: UUID,
-    severity: str | None,
-    *,
-    limit: int,
-    offset: int,
-) -> tuple[int, list[tuple[int, dict[str, Any]]]] | None:
-    """How many findings of this severity (of any, if None) the import has, and some of them with
-    their positions. None if the import is unknown or not visible."""
-    job = await connection.scalar(select(ImportJob.id).where(ImportJob.id == job_id, visible))
-    if job is None:
-        return None
-    chosen = [ImportFinding.import_job_id == job_id]
-    if severity is not None:
-        chosen.append(ImportFinding.severity == severity)
-    total = await connection.scalar(select(func.count()).select_from(ImportFinding).where(*chosen))
-    rows = await connection.execute(
-        select(ImportFinding.position, ImportFinding.content)
-        .where(*chosen)
-        .order_by(ImportFinding.position)
-        .limit(limit)
-        .offset(offset)
-    )
-    return total or 0, [(row.position, row.content) for row in rows]

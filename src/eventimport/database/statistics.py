@@ -1,10 +1,12 @@
 """What the database knows of all imports: the source of their metrics."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 
 from sqlalchemy import BigInteger, ColumnElement, Numeric, cast, func, literal, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -14,6 +16,8 @@ from eventimport.database.periodic_jobs import CLEAN_UP, read_counts
 
 MAX_AGE_SECONDS = 5.0
 STATEMENT_TIMEOUT = "SET LOCAL statement_timeout = '5s'"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,16 @@ class StatisticsReader:
     _last: ImportStatistics | None = None
     _read_at: float = 0.0
 
-    async def read(self) -> ImportStatistics:
-        """A snapshot that is at most a few seconds old. Raises what the database's absence raises,
-        and DBAPIError where it takes too long."""
+    async def read(self) -> ImportStatistics | None:
+        """A snapshot that is at most a few seconds old; None if the database is unavailable or does
+        not answer in time."""
+        try:
+            return await self._read()
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("metrics without imports: %s", type(error).__name__)
+            return None
+
+    async def _read(self) -> ImportStatistics:
         async with self._lock:
             if self._last is None or time.monotonic() - self._read_at > MAX_AGE_SECONDS:
                 async with self.engine.begin() as connection:

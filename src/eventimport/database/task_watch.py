@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from eventimport.database.models import IMPORT_JOBS, Task
 from eventimport.errors import ProblemError, refuse
 
+UNREADABLE: Final = (SQLAlchemyError, OSError, TimeoutError)
+"""Raised if the database cannot be read."""
+
 POLL_SECONDS: Final = 0.5
 """How often rows are read; a worker writes its progress a few times a second at most."""
 
@@ -34,12 +37,17 @@ class Watch:
 @dataclass(slots=True)
 class TaskWatcher:
     """The event streams of this process. Their tasks are read together, every `interval` seconds,
-    by one loop that runs as long as there is a stream."""
+    by one loop that runs as long as there is a stream.
+
+    A stream ends after `stream_lifetime` seconds, and checks every `look_seconds` whether it must.
+    """
 
     reader: AsyncEngine
     max_streams: int
     max_streams_per_user: int
+    stream_lifetime: float
     interval: float = POLL_SECONDS
+    look_seconds: float = POLL_SECONDS
     _watches: set[Watch] = field(default_factory=set)
     _users: Counter[int] = field(default_factory=Counter)
     _loop: asyncio.Task[None] | None = None
@@ -78,7 +86,7 @@ class TaskWatcher:
         while True:
             try:
                 found = await self._states({watch.job_id for watch in self._watches})
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+            except UNREADABLE as error:
                 logger.warning("Event streams read nothing: %s", type(error).__name__)
             else:
                 for watch in tuple(self._watches):

@@ -1,27 +1,26 @@
 """What routes ask FastAPI for, as annotated aliases."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Query, Request, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from eventimport.auth import InvalidTokenError
-from eventimport.database.models import User
-from eventimport.errors import ProblemError, refuse
+from eventimport.auth import InvalidTokenError, Limit
+from eventimport.database.accounts import find_account
+from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.observability import logs
-from eventimport.rate_limits import Limit
 from eventimport.resources import Resources
-from eventimport.settings import Settings
 
 SCHEMES = ("bearer", "jwt")
+API_PREFIX = "/v1/"
+MAX_PARAMETER_NAME = 100
 
 
 class State(TypedDict):
@@ -56,6 +55,11 @@ class Account:
     id: int
     email: str
     is_admin: bool
+
+    @property
+    def only_of(self) -> int | None:
+        """The user whose rows the account may list; None for an admin, who sees those of all."""
+        return None if self.is_admin else self.id
 
 
 def unauthorized() -> ProblemError:
@@ -111,20 +115,6 @@ def client_network(request: Request) -> str:
     return str(ip_network((address, 64 if address.version == 6 else 32), strict=False))
 
 
-async def get_settings(resources: Annotated[Resources, Depends(get_resources)]) -> Settings:
-    """The settings of this process."""
-    return resources.settings
-
-
-async def open_session(
-    resources: Annotated[Resources, Depends(get_resources)],
-) -> AsyncIterator[AsyncSession]:
-    """One transaction a request: committed when the route returns, before the answer is sent;
-    rolled back when it raises."""
-    async with resources.sessions.begin() as session:
-        yield session
-
-
 async def get_token_user_id(
     resources: Annotated[Resources, Depends(get_resources)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
@@ -147,9 +137,8 @@ async def get_account(
     user_id: Annotated[int, Depends(get_token_user_id)],
 ) -> Account:
     """The signed-in user. Holds no connection when it returns, since an upload may take hours."""
-    statement = select(User.id, User.email, User.is_admin).where(User.id == user_id)
     async with resources.reader.connect() as connection:
-        row = (await connection.execute(statement)).one_or_none()
+        row = await find_account(connection, user_id)
     if row is None:
         raise unauthorized()
     return Account(row.id, row.email, row.is_admin)
@@ -174,10 +163,43 @@ async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Accoun
     return account
 
 
+async def check_query(request: Request) -> None:
+    """Refuse a request with query parameters that its route doesn't have, under `/v1`. Raises 400,
+    with the name of each.
+
+    Pages and media ignore parameters that they don't know: other sites and mail programs add some.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute) or not request.url.path.startswith(API_PREFIX):
+        return
+    known = set(_parameters(route.dependant)) if request.query_params else set[str]()
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    if unknown:
+        raise ProblemError(tuple(_unknown(name[:MAX_PARAMETER_NAME]) for name in unknown))
+
+
+def _parameters(dependant: Any) -> Iterator[str]:
+    """The parameters of a route and of what it depends on; of a model, those of its fields."""
+    for parameter in dependant.query_params:
+        fields = getattr(parameter.field_info.annotation, "model_fields", None)
+        if fields is None:
+            yield parameter.alias
+        else:
+            yield from (field.alias or name for name, field in fields.items())
+    for further in dependant.dependencies:
+        yield from _parameters(further)
+
+
+def _unknown(name: str) -> Problem:
+    what = f"Unknown query parameter {name!r}."
+    return Problem(400, "invalid-parameter", "Invalid parameter", what, {"parameter": name})
+
+
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
-SettingsDep = Annotated[Settings, Depends(get_settings)]
-SessionDep = Annotated[AsyncSession, Depends(open_session, scope="function")]
 TokenUserIdDep = Annotated[int, Depends(get_token_user_id)]
 AccountDep = Annotated[Account, Depends(get_account)]
 OptionalAccountDep = Annotated[Account | None, Depends(get_optional_account)]
 AdminDep = Annotated[Account, Depends(get_admin)]
+ForceLocal = Annotated[
+    bool, Query(description="Store on local disk, even if new files go to another storage.")
+]

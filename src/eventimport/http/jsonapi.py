@@ -1,6 +1,7 @@
 """JSON:API documents: their models, so that OpenAPI knows them, and their media type."""
 
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
 from fastapi.responses import JSONResponse
@@ -81,6 +82,22 @@ class Collection(BaseModel, Generic[AttributesT]):
     meta: PageMeta
     links: PageLinks
     jsonapi: Version = Version()
+
+    @classmethod
+    def page(
+        cls,
+        path: str,
+        query: "PageQuery",
+        total: int,
+        data: Iterable[Resource[AttributesT]],
+        **meta: Any,
+    ) -> Self:
+        """The page of the list at `path` that the query asks for; `meta` is added to its counts."""
+        return cls(
+            data=list(data),
+            meta={**query.page_meta(total).model_dump(), **meta},
+            links=query.page_links(path, total),
+        )
 
 
 class PageQuery(BaseModel):

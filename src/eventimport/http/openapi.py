@@ -8,6 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eventimport.http.problems import MEDIA_TYPE, phrase
 
+# Swagger UI shows a file picker for a list only if its items say both.
+FILE_SCHEMA = {
+    "type": "string",
+    "format": "binary",
+    "contentMediaType": "application/octet-stream",
+}
 REF = "#/components/schemas/"
 
 SIGN_IN_AGAIN = (

@@ -23,7 +23,6 @@ from eventimport.errors import (
     refuse,
     shorten,
 )
-from eventimport.http.middleware.security_headers import SECURITY_HEADERS
 from eventimport.storage.protocol import StorageError
 
 MEDIA_TYPE = "application/vnd.api+json"
@@ -64,7 +63,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.exception_handler(ClientDisconnect)(_disconnect)
     for away in (DBAPIError, PoolTimeoutError, ConnectionError):
         app.exception_handler(away)(_database)
-    app.exception_handler(Exception)(_unexpected)
 
 
 async def _problem(_request: Request, error: ProblemError) -> Response:
@@ -168,16 +166,8 @@ async def _disconnect(_request: Request, _error: ClientDisconnect) -> Response:
     return Response(status_code=400)
 
 
-async def _unexpected(_request: Request, _error: Exception) -> Response:
-    # Starlette calls this outside all other middleware, so the headers are added here. It is for
-    # what goes wrong in the middleware itself: all else is answered by `LastResort`.
-    answer = internal_error()
-    answer.headers.update(SECURITY_HEADERS)
-    return answer
-
-
 def internal_error() -> ProblemResponse:
-    """The answer to what nobody expected."""
+    """The answer to an unexpected exception."""
     return ProblemResponse(
         refuse(
             500,

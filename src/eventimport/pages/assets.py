@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from eventimport.errors import refuse
-from eventimport.http.conditional import names, not_modified
+from eventimport.http.headers import names_etag, not_modified
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -38,4 +38,4 @@ async def get_static_file(
     content, etag = found
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     answer = Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
-    return not_modified(answer) if names(if_none_match, etag) else answer
+    return not_modified(answer) if names_etag(if_none_match, etag) else answer

@@ -17,8 +17,8 @@ from eventimport.database.event_page import (
     read_contents,
 )
 from eventimport.database.event_queries import TooLargeError
-from eventimport.http.conditional import names, not_modified
 from eventimport.http.dependencies import ResourcesDep
+from eventimport.http.headers import names_etag, not_modified
 from eventimport.pages.media import StoredMedia
 from eventimport.pages.templates import html_response, render
 from eventimport.pages.view import view
@@ -62,7 +62,7 @@ async def show_event(
         return html_response(page.content, style=style, pictures=pictures, headers=PRIVATE)
     headers = {"ETag": page.etag}
     answer = html_response(page.content, style=style, pictures=pictures, headers=headers)
-    return not_modified(answer) if names(if_none_match, page.etag) else answer
+    return not_modified(answer) if names_etag(if_none_match, page.etag) else answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from eventimport.conference.data_urls import DataUrlError, decode_data_url
 from eventimport.errors import ProblemError, refuse
 from eventimport.file_requests import FileRequest, Reply
-from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.dependencies import AccountDep, ForceLocal, ResourcesDep
 from eventimport.http.forms.body import Body, too_large
 from eventimport.http.forms.multipart import parts
 from eventimport.http.idempotency import (
@@ -24,12 +24,13 @@ from eventimport.http.idempotency import (
     identity_of,
     response_to,
 )
-from eventimport.http.openapi import problems
+from eventimport.http.openapi import FILE_SCHEMA, problems
 from eventimport.media.images import ImageRefusedError, ProcessedImage
 from eventimport.resources import Resources
-from eventimport.routers.uploads import FILE_SCHEMA, ONE, ForceLocal, storage_for_upload
 from eventimport.storage.config import UploadLimits
 from eventimport.storage.keys import upload_key
+
+FIELD = "file"
 
 _STATUSES = {
     "too-large": 413,
@@ -64,8 +65,8 @@ REQUEST_BODY: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "title": "ImageUpload",
-                "required": [ONE],
-                "properties": {ONE: FILE_SCHEMA},
+                "required": [FIELD],
+                "properties": {FIELD: FILE_SCHEMA},
             }
         },
     },
@@ -118,7 +119,7 @@ async def upload_image(
 ) -> Response:
     """Upload an image, as JSON or as a form. It is stored without its metadata; an animation keeps
     its frames."""
-    storage = await storage_for_upload(resources, force_local=force_local)
+    storage = await resources.storage_for_upload(force_local=force_local)
     asked = tuple(dict.fromkeys(size or ()))
 
     identity = identity_of(request, key, {"force_local": force_local, "size": asked})
@@ -167,17 +168,17 @@ async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -
         return "image", content
     found: tuple[str, bytes] | None = None
     async for part in parts(request, limits):
-        if part.name == ONE and part.filename is not None:
+        if part.name == FIELD and part.filename is not None:
             content = await part.read(limits.max_image_bytes, limit="max_image_bytes")
             if not part.filename and not content:
                 # Browsers send such a part where no file was chosen.
                 continue
             if found is not None:
-                raise _bad_request("many-files", f"The form has more than one {ONE!r}.")
+                raise _bad_request("many-files", f"The form has more than one {FIELD!r}.")
             await files.add(part.name, part.filename, content)
             found = part.filename.rpartition(".")[0] or part.filename, content
     if found is None:
-        raise _bad_request("no-file", f"The form has no file as {ONE!r}.")
+        raise _bad_request("no-file", f"The form has no file as {FIELD!r}.")
     return found
 
 

@@ -6,13 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from sqlalchemy import ColumnElement, Row, func, select, true
 
 from eventimport.conference.report import Severity
-from eventimport.database.findings import list_findings as read_findings
-from eventimport.database.models import ImportJob, ImportStatus
+from eventimport.database import import_jobs
+from eventimport.database.models import ImportStatus
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.dependencies import Account, AccountDep, ResourcesDep
+from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.jsonapi import (
     Attributes,
     Collection,
@@ -103,27 +102,6 @@ class ImportJobCollection(Collection[ImportJobAttributes]):
     """One page of import jobs, newest first."""
 
 
-LISTED = (
-    ImportJob.id,
-    ImportJob.status,
-    ImportJob.stage,
-    ImportJob.done,
-    ImportJob.total,
-    ImportJob.message,
-    ImportJob.file_name,
-    ImportJob.archive_size,
-    ImportJob.strict,
-    ImportJob.dry_run,
-    ImportJob.event_id,
-    ImportJob.event_identifier,
-    ImportJob.event_name,
-    ImportJob.created_at,
-    ImportJob.started_at,
-    ImportJob.finished_at,
-)
-"""What a list tells; the report, which may be long, is read for a single job alone."""
-
-
 @router.get("", responses=problems(400))
 async def list_import_jobs(
     account: AccountDep,
@@ -131,26 +109,17 @@ async def list_import_jobs(
     query: Annotated[ImportJobQuery, Query()],
 ) -> ImportJobCollection:
     """List your imports, newest first. Admins see the imports of all users."""
-    chosen = [_visible_to(account)]
-    if query.status is not None:
-        chosen.append(ImportJob.status == query.status.value)
-    jobs = (
-        select(*LISTED)
-        .where(*chosen)
-        .order_by(ImportJob.created_at.desc(), ImportJob.id)
-        .limit(query.size)
-        .offset(query.offset)
-    )
-    count = select(func.count()).select_from(ImportJob).where(*chosen)
     async with resources.reader.connect() as connection:
-        rows = (await connection.execute(jobs)).all()
-        total = await connection.scalar(count) or 0
+        rows, total = await import_jobs.list_import_jobs(
+            connection,
+            account.only_of,
+            query.status and query.status.value,
+            limit=query.size,
+            offset=query.offset,
+        )
     base = resources.settings.event_base_url
-    return ImportJobCollection(
-        data=[_resource(row, ImportJobAttributes, base) for row in rows],
-        meta=query.page_meta(total),
-        links=query.page_links(PATH, total),
-    )
+    found = (_resource(row, ImportJobAttributes, base) for row in rows)
+    return ImportJobCollection.page(PATH, query, total, found)
 
 
 @router.get("/{import_job_id}", responses=problems(404))
@@ -158,11 +127,8 @@ async def get_import_job(
     import_job_id: UUID, account: AccountDep, resources: ResourcesDep
 ) -> ImportJobDocument:
     """Get an import with its report."""
-    statement = select(*LISTED, ImportJob.report, ImportJob.errors).where(
-        ImportJob.id == import_job_id, _visible_to(account)
-    )
     async with resources.reader.connect() as connection:
-        row = (await connection.execute(statement)).one_or_none()
+        row = await import_jobs.find_import_job(connection, account.only_of, import_job_id)
     if row is None:
         raise _not_found(import_job_id)
     base = resources.settings.event_base_url
@@ -178,9 +144,9 @@ async def list_findings(
 ) -> FindingCollection:
     """List all findings of an import, in pages. Only the owner and admins can read them."""
     async with resources.reader.connect() as connection:
-        found = await read_findings(
+        found = await import_jobs.list_findings(
             connection,
-            _visible_to(account),
+            account.only_of,
             import_job_id,
             query.severity and query.severity.value,
             limit=query.size,
@@ -188,46 +154,32 @@ async def list_findings(
         )
     if found is None:
         raise _not_found(import_job_id)
-    total, findings = found
-    path = findings_url(import_job_id)
-    return FindingCollection(
-        data=[
-            Resource(
-                type="finding",
-                id=f"{import_job_id}-{position}",
-                attributes=FindingAttributes(**content),
-                links=SelfLink(self=path),
-            )
-            for position, content in findings
-        ],
-        meta=query.page_meta(total),
-        links=query.page_links(path, total),
+    rows, total = found
+    path = f"{PATH}/{import_job_id}/findings"
+    findings = (
+        Resource[FindingAttributes](
+            type="finding",
+            id=f"{import_job_id}-{row.position}",
+            attributes=FindingAttributes(**row.content),
+            links=SelfLink(self=path),
+        )
+        for row in rows
     )
-
-
-def findings_url(job_id: UUID | str) -> str:
-    """The path of an import's findings."""
-    return f"{PATH}/{job_id}/findings"
+    return FindingCollection.page(path, query, total, findings)
 
 
 def _not_found(job_id: UUID) -> ProblemError:
-    return refuse(404, "not-found", "Not Found", f"There is no import job {job_id}.")
+    return refuse(404, "not-found", "Not Found", f"Unknown import job {job_id}.")
 
 
-def _visible_to(account: Account) -> ColumnElement[bool]:
-    return true() if account.is_admin else ImportJob.user_id == account.id
-
-
-def _resource(
-    row: Row[*tuple[Any, ...]], kind: type[AttributesT], event_base_url: str
-) -> Resource[AttributesT]:
+def _resource(row: Any, kind: type[AttributesT], event_base_url: str) -> Resource[AttributesT]:
     values = dict(row._mapping)
     job_id = values.pop("id")
     event_id, identifier = values["event_id"], values["event_identifier"]
     values["event_id"] = None if event_id is None else str(event_id)
     values["event_url"] = identifier and f"{event_base_url}/events/{identifier}"
     values["task_url"] = f"/v1/tasks/{job_id}"
-    values["findings_url"] = findings_url(job_id)
+    values["findings_url"] = f"{PATH}/{job_id}/findings"
     return Resource[kind](  # type: ignore[valid-type]
         type="import-job",
         id=str(job_id),

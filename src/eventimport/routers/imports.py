@@ -20,9 +20,8 @@ from eventimport.http.idempotency import (
     identity_of,
     response_to,
 )
-from eventimport.http.openapi import problems
+from eventimport.http.openapi import FILE_SCHEMA, problems
 from eventimport.imports.accept import FIELD, Upload, accept_import
-from eventimport.routers.tasks import POLL_INTERVAL
 from eventimport.storage.config import UploadLimits
 
 SOURCE_TYPE = "json"
@@ -40,9 +39,7 @@ REQUEST_BODY: dict[str, Any] = {
                 "required": [FIELD],
                 "properties": {
                     FIELD: {
-                        "type": "string",
-                        "format": "binary",
-                        "contentMediaType": "application/octet-stream",
+                        **FILE_SCHEMA,
                         "description": "The zip of an Open Event export.",
                     }
                 },
@@ -104,6 +101,7 @@ async def import_event(
             f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
         )
     limits = resources.settings.archive_upload_limits
+    accepted = partial(_accepted, poll_interval=resources.settings.client_poll_interval)
 
     async def work() -> Reply:
         job_id = await accept_import(
@@ -114,16 +112,16 @@ async def import_event(
             strict=options.strict,
             dry_run=options.dry_run,
             identity=identity_of(request, key, options.model_dump()),
-            reply=_accepted,
+            reply=accepted,
         )
-        return _accepted(job_id)
+        return accepted(job_id)
 
     return await response_to(work())
 
 
-def _accepted(job_id: UUID) -> Reply:
+def _accepted(job_id: UUID, *, poll_interval: int) -> Reply:
     task_url = f"/v1/tasks/{job_id}"
-    headers = {"Location": task_url, "Retry-After": POLL_INTERVAL}
+    headers = {"Location": task_url, "Retry-After": str(poll_interval)}
     return Reply(202, AcceptedImport(task_url=task_url).model_dump_json(), headers)
 
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import FileResponse
 
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.conditional import names, not_modified
 from eventimport.http.dependencies import ResourcesDep
+from eventimport.http.headers import names_etag, not_modified
 from eventimport.http.openapi import problems
 from eventimport.storage.content_types import content_type_of, shown_in_place
 from eventimport.storage.local import LocalStorage
@@ -73,7 +73,7 @@ async def get_media(
         content_disposition_type="inline" if shown_in_place(content_type) else "attachment",
         stat_result=facts,
     )
-    if names(if_none_match, response.headers["etag"]):
+    if names_etag(if_none_match, response.headers["etag"]):
         return not_modified(response)
     if not _has_usable_range(request, response, facts.st_size):
         _forget_range(request)

@@ -1,7 +1,6 @@
 """Metrics for Prometheus: this process's requests, and what the database knows of all imports."""
 
 import hmac
-import logging
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Address, ip_address
 
@@ -15,7 +14,6 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.statistics import ImportStatistics
 from eventimport.errors import refuse
@@ -33,18 +31,13 @@ FORWARDED = {
 }
 
 router = APIRouter(tags=["health"])
-logger = logging.getLogger(__name__)
 
 
 @router.get("/metrics", include_in_schema=False)
 async def get_metrics(request: Request, resources: ResourcesDep) -> Response:
-    """What Prometheus scrapes. While the database is away, the requests alone are told."""
+    """What Prometheus scrapes. While the database is unavailable, it has only the requests."""
     _check_access(request, resources.settings)
-    statistics = None
-    try:
-        statistics = await resources.statistics.read()
-    except (SQLAlchemyError, OSError) as error:
-        logger.warning("metrics without imports: %s", type(error).__name__)
+    statistics = await resources.statistics.read()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(StatisticsCollector(statistics))
     content = generate_latest(resources.metrics.registry) + generate_latest(registry)

@@ -1,4 +1,4 @@
-"""What a user is told in the service itself: how their imports ended."""
+"""Notifications in the service itself: how a user's imports ended."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -6,12 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, func, select, true, update
 
-from eventimport.database.models import ImportJob, ImportStatus, Notification
+from eventimport.database import notifications
+from eventimport.database.models import ImportStatus
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.dependencies import AccountDep, ResourcesDep, SessionDep
-from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import (
     Attributes,
     Collection,
@@ -106,29 +106,13 @@ async def list_notifications(
     account: AccountDep, resources: ResourcesDep, query: Annotated[NotificationQuery, Query()]
 ) -> NotificationCollection:
     """List your notifications, newest first."""
-    chosen = true() if query.is_read is None else Notification.is_read.is_(query.is_read)
-    page = (
-        _of(account.id)
-        .where(chosen)
-        .order_by(Notification.created_at.desc(), Notification.id.desc())
-        .limit(query.size)
-        .offset(query.offset)
-    )
-    counts = select(
-        func.count().filter(chosen).label("total"),
-        func.count().filter(~Notification.is_read).label("unread"),
-    ).where(Notification.user_id == account.id)
     async with resources.reader.connect() as connection:
-        rows = (await connection.execute(page)).all()
-        count = (await connection.execute(counts)).one()
+        rows, total, unread = await notifications.list_notifications(
+            connection, account.id, is_read=query.is_read, limit=query.size, offset=query.offset
+        )
     base = resources.settings.event_base_url
-    return NotificationCollection(
-        data=[_resource(row, base) for row in rows],
-        meta=NotificationMeta(
-            **query.page_meta(count.total).model_dump(), unread_count=count.unread
-        ),
-        links=query.page_links(PATH, count.total),
-    )
+    found = (_resource(row, base) for row in rows)
+    return NotificationCollection.page(PATH, query, total, found, unread_count=unread)
 
 
 @router.get("/{notification_id}", responses=problems(404))
@@ -136,9 +120,8 @@ async def get_notification(
     notification_id: NotificationId, account: AccountDep, resources: ResourcesDep
 ) -> NotificationDocument:
     """Get one of your notifications."""
-    statement = _of(account.id).where(Notification.id == notification_id)
     async with resources.reader.connect() as connection:
-        row = (await connection.execute(statement)).one_or_none()
+        row = await notifications.find_notification(connection, account.id, notification_id)
     if row is None:
         raise _not_found(notification_id)
     return NotificationDocument(data=_resource(row, resources.settings.event_base_url))
@@ -149,7 +132,6 @@ async def update_notification(
     notification_id: NotificationId,
     patch: NotificationPatch,
     account: AccountDep,
-    session: SessionDep,
     resources: ResourcesDep,
 ) -> NotificationDocument:
     """Mark a notification as read or unread."""
@@ -165,46 +147,27 @@ async def update_notification(
                 f"The resource's {name} must be {expected} here.",
                 source={"pointer": f"/data/{name}"},
             )
-    mine = Notification.id == notification_id, Notification.user_id == account.id
-    await session.execute(
-        update(Notification).where(*mine).values(is_read=patch.data.attributes.is_read)
-    )
-    statement = _of(account.id).where(Notification.id == notification_id)
-    row = (await session.execute(statement)).one_or_none()
+    async with resources.engine.begin() as connection:
+        row = await notifications.mark_notification(
+            connection, account.id, notification_id, is_read=patch.data.attributes.is_read
+        )
     if row is None:
         raise _not_found(notification_id)
     return NotificationDocument(data=_resource(row, resources.settings.event_base_url))
 
 
 @router.post("/mark-all-read", status_code=204)
-async def mark_all_notifications_read(account: AccountDep, session: SessionDep) -> None:
+async def mark_all_notifications_read(account: AccountDep, resources: ResourcesDep) -> None:
     """Mark all your notifications as read."""
-    unread = Notification.user_id == account.id, ~Notification.is_read
-    await session.execute(update(Notification).where(*unread).values(is_read=True))
-
-
-def _of(user_id: int) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Notification.id,
-            Notification.title,
-            Notification.message,
-            Notification.is_read,
-            Notification.created_at,
-            Notification.import_job_id,
-            ImportJob.status,
-            ImportJob.event_identifier,
-        )
-        .outerjoin(ImportJob, ImportJob.id == Notification.import_job_id)
-        .where(Notification.user_id == user_id)
-    )
+    async with resources.engine.begin() as connection:
+        await notifications.mark_all_read(connection, account.id)
 
 
 def _not_found(notification_id: int) -> ProblemError:
-    return refuse(404, "not-found", "Not Found", f"There is no notification {notification_id}.")
+    return refuse(404, "not-found", "Not Found", f"Unknown notification {notification_id}.")
 
 
-def _resource(row: Row[*tuple[Any, ...]], event_base_url: str) -> Resource[NotificationAttributes]:
+def _resource(row: Any, event_base_url: str) -> Resource[NotificationAttributes]:
     imported = row.status == ImportStatus.SUCCESS and row.event_identifier is not None
     return Resource(
         type=TYPE,

@@ -10,7 +10,7 @@ from eventimport.database.objects import forget_objects, give_up_objects, record
 from eventimport.database.service_settings import write_storage_place
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import AdminDep, ResourcesDep
-from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
 from eventimport.http.openapi import problems
 from eventimport.resources import Resources

@@ -6,14 +6,12 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import update
 
 from eventimport.auth import MAX_PASSWORD_LENGTH
-from eventimport.database.accounts import find_to_sign_in
-from eventimport.database.models import User
+from eventimport.database.accounts import change_password_hash, find_to_sign_in
 from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep, client_network, count, count_stranger
-from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.openapi import problems
 from eventimport.resources import Resources
 
@@ -77,6 +75,4 @@ async def _renew_hash(user_id: int, password: str, resources: Resources) -> None
     """Store the hash with today's parameters: only now is the password at hand."""
     password_hash = await resources.passwords.hash(password)
     async with resources.engine.begin() as connection:
-        await connection.execute(
-            update(User).where(User.id == user_id).values(password_hash=password_hash)
-        )
+        await change_password_hash(connection, user_id, password_hash)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from eventimport.database.uploads import UploadRow, delete_upload, find_upload, list_uploads
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.dependencies import Account, AccountDep, ResourcesDep
+from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.jsonapi import (
     Attributes,
     Collection,
@@ -56,13 +56,10 @@ async def list_stored_uploads(
     """List your uploads, newest first. Admins see those of all users."""
     async with resources.reader.connect() as connection:
         rows, total = await list_uploads(
-            connection, _owner(account), limit=query.size, offset=query.offset
+            connection, account.only_of, limit=query.size, offset=query.offset
         )
-    return UploadCollection(
-        data=[_resource(row, resources) for row in rows],
-        meta=query.page_meta(total),
-        links=query.page_links(PATH, total),
-    )
+    found = (_resource(row, resources) for row in rows)
+    return UploadCollection.page(PATH, query, total, found)
 
 
 @router.get("/{upload_id}", responses=problems(404))
@@ -71,7 +68,7 @@ async def get_stored_upload(
 ) -> UploadDocument:
     """Get one of your uploads."""
     async with resources.reader.connect() as connection:
-        row = await find_upload(connection, _owner(account), upload_id)
+        row = await find_upload(connection, account.only_of, upload_id)
     if row is None:
         raise _not_found(upload_id)
     return UploadDocument(data=_resource(row, resources))
@@ -83,15 +80,11 @@ async def delete_stored_upload(
 ) -> Response:
     """Delete one of your uploads and its file. Its URL stops working, even if an event uses it."""
     async with resources.engine.begin() as connection:
-        files = await delete_upload(connection, _owner(account), upload_id)
+        files = await delete_upload(connection, account.only_of, upload_id)
     if files is None:
         raise _not_found(upload_id)
     await delete_objects(resources.engine, resources.storages, files)
     return Response(status_code=204)
-
-
-def _owner(account: Account) -> int | None:
-    return None if account.is_admin else account.id
 
 
 def _resource(row: UploadRow, resources: Resources) -> Resource[UploadAttributes]:

@@ -1,37 +1,34 @@
-"""How an import stands, as a client polls it."""
+"""Tasks: how they stand, once or as it changes, and cancelling them."""
 
-from typing import Any, Literal
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
-from sqlalchemy import Row, Select, and_, bindparam, or_, select
 
 from eventimport.database.endings import cancel
-from eventimport.database.models import (
-    IMPORT_JOBS,
-    OPEN_STATUSES,
-    ImportStatus,
-    TaskKind,
-    User,
-)
-from eventimport.database.models import Task as TaskRow
-from eventimport.database.outbox import error_count
-from eventimport.errors import refuse
+from eventimport.database.models import OPEN_STATUSES, ImportStatus, TaskKind
+from eventimport.database.task_status import find_task
+from eventimport.database.task_watch import UNREADABLE, Watch
+from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
 from eventimport.http.openapi import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs
 from eventimport.resources import Resources
-from eventimport.routers.import_jobs import findings_url
 from eventimport.stored_objects import delete_objects
 
 router = APIRouter(prefix="/v1/tasks", tags=["imports"])
 
 TaskState = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
-POLL_INTERVAL = "1"
-"""Seconds, for `Retry-After`."""
+
+logger = logging.getLogger(__name__)
 
 
 class Progress(BaseModel):
@@ -99,42 +96,6 @@ class Task(BaseModel):
     result: ImportResult | ImageSizes | ImportErrors | ErrorDocument | None
 
 
-def _statement() -> Select[*tuple[Any, ...]]:
-    """Whether the user exists, and the task if the user may see it, in one go: this is the route
-    that clients poll."""
-    visible = and_(
-        TaskRow.id == bindparam("task_id"),
-        or_(TaskRow.user_id == User.id, User.is_admin),
-    )
-    job = IMPORT_JOBS.c
-    return (
-        select(
-            TaskRow.id,
-            TaskRow.kind,
-            TaskRow.status,
-            TaskRow.stage,
-            TaskRow.done,
-            TaskRow.total,
-            TaskRow.message,
-            TaskRow.result,
-            TaskRow.errors,
-            job.dry_run,
-            job.event_id,
-            job.event_identifier,
-            job.event_name,
-            job.report,
-            error_count().label("error_count"),
-        )
-        .select_from(User)
-        .outerjoin(TaskRow, visible)
-        .outerjoin(IMPORT_JOBS, job.id == TaskRow.id)
-        .where(User.id == bindparam("user_id"))
-    )
-
-
-STATEMENT = _statement()
-
-
 @router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
 async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep) -> JSONResponse:
     """Get the state of a task. If the response has a `Retry-After` header, repeat the request after
@@ -145,8 +106,66 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
     task = await read_task(resources, task_id, user_id)
     headers = {"Cache-Control": "no-store"}
     if task["state"] in OPEN_STATUSES:
-        headers["Retry-After"] = POLL_INTERVAL
+        headers["Retry-After"] = str(resources.settings.client_poll_interval)
     return JSONResponse(task, headers=headers)
+
+
+async def get_first_state(
+    task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep
+) -> AsyncIterator[dict[str, Any]]:
+    """The task as it is now: read before the answer begins, so that a refusal has its status. The
+    stream counts until the answer has ended. Raises 429 for one too many."""
+    with resources.task_watcher.stream(user_id):
+        yield await read_task(resources, task_id, user_id)
+
+
+@router.get(
+    "/{task_id}/events",
+    response_class=EventSourceResponse,
+    responses=problems(401, 404, 429),
+    response_description="Events whose data is the response of `GET /v1/tasks/{task_id}`.",
+)
+async def watch_task(
+    task_id: UUID,
+    user_id: TokenUserIdDep,
+    resources: ResourcesDep,
+    first: Annotated[dict[str, Any], Depends(get_first_state)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Get the state of a task, now and after each change, as server-sent events.
+
+    The last event has the final state. A response can end without it, after EVENT_STREAM_LIFETIME
+    seconds or because the service stops. Then repeat the request, or poll the task. A comment every
+    15 seconds keeps the connection alive. A browser's `EventSource` cannot send an access token;
+    `fetch` can.
+    """
+    task = first
+    yield ServerSentEvent(data=task)
+    watcher = resources.task_watcher
+    deadline = asyncio.get_running_loop().time() + watcher.stream_lifetime
+    with watcher.watch(task_id) as watch:
+        while task["state"] in OPEN_STATUSES:
+            await _changed(watch, watcher.look_seconds)
+            if resources.stopping.is_set() or asyncio.get_running_loop().time() > deadline:
+                return
+            if not watch.changed.is_set():
+                continue
+            watch.changed.clear()
+            try:
+                now = await read_task(resources, task_id, user_id)
+            except (ProblemError, *UNREADABLE) as error:
+                # The status is sent already: the stream can only end early.
+                logger.warning("The events of task %s end early: %s", task_id, error)
+                return
+            if now != task:
+                task = now
+                yield ServerSentEvent(data=task)
+
+
+async def _changed(watch: Watch, seconds: float) -> None:
+    """Wait for a change, and no longer than until the next look at the clock."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await watch.changed.wait()
 
 
 @router.delete("/{task_id}", response_model=Task, responses=problems(401, 404, 409))
@@ -181,32 +200,34 @@ async def cancel_task(
 
 
 async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[str, Any]:
-    """The task as `Task` describes it, read over a connection that is given back at once.
+    """The task as `Task` describes it.
 
-    Raises ProblemError: 401 where the user is gone, 404 where the task is not theirs to see.
+    Raises ProblemError: 401 if the user is gone, 404 if they may not see the task.
     """
     logs.bind(task_id=str(task_id))
-    async with resources.reader.connect() as connection:
-        found = await connection.execute(STATEMENT, {"task_id": task_id, "user_id": user_id})
-        row = found.one_or_none()
+    row = await find_task(resources.reader, task_id, user_id)
     if row is None:
         raise unauthorized()
     if row.id is None:
-        raise refuse(404, "not-found", "Not Found", f"There is no task {task_id}.")
+        raise refuse(404, "not-found", "Not Found", f"Unknown task {task_id}.")
     return _task(row, resources.settings.event_base_url)
 
 
-def _report(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def _findings_url(row: Any) -> str:
+    return f"/v1/import-jobs/{row.id}/findings"
+
+
+def _report(row: Any) -> dict[str, Any]:
     report: dict[str, Any] = row.report or {}
-    report = {**report, "findings_url": findings_url(row.id)}
+    report = {**report, "findings_url": _findings_url(row)}
     return {**report, "dry_run": True} if row.dry_run else report
 
 
-def _result(row: Row[*tuple[Any, ...]], url: str | None) -> dict[str, Any] | None:
+def _result(row: Any, url: str | None) -> dict[str, Any] | None:
     if row.status == ImportStatus.FAILURE:
         meta = {"total": row.error_count}
         if row.kind == TaskKind.IMPORT:
-            meta["findings_url"] = findings_url(row.id)
+            meta["findings_url"] = _findings_url(row)
         return {
             "errors": row.errors or [],
             "meta": meta,
@@ -225,7 +246,7 @@ def _result(row: Row[*tuple[Any, ...]], url: str | None) -> dict[str, Any] | Non
     }
 
 
-def _task(row: Row[*tuple[Any, ...]], event_base_url: str) -> dict[str, Any]:
+def _task(row: Any, event_base_url: str) -> dict[str, Any]:
     """The task as `Task` describes it, without the cost of validating our own data."""
     identifier = row.event_identifier
     url = None if identifier is None else f"{event_base_url}/events/{identifier}"

@@ -1,15 +1,15 @@
 """Files in: from the socket to the storage, with no temporary file and no second copy."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from eventimport.errors import ProblemError, refuse
 from eventimport.file_requests import FileRequest, Reply
-from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.dependencies import AccountDep, ForceLocal, ResourcesDep
 from eventimport.http.forms.multipart import Part, parts
 from eventimport.http.idempotency import (
     REFUSALS,
@@ -18,22 +18,13 @@ from eventimport.http.idempotency import (
     identity_of,
     response_to,
 )
-from eventimport.http.openapi import problems
-from eventimport.resources import Resources
+from eventimport.http.openapi import FILE_SCHEMA, problems
 from eventimport.storage.config import UploadLimits
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import upload_key
-from eventimport.storage.protocol import Storage
 
 ONE = "file"
 MANY = ("files", "files[]")
-
-# Swagger UI shows a file picker for a list only where its items say both.
-FILE_SCHEMA = {
-    "type": "string",
-    "format": "binary",
-    "contentMediaType": "application/octet-stream",
-}
 
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -53,10 +44,6 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 router = APIRouter(prefix="/v1/upload", tags=["files"])
-
-ForceLocal = Annotated[
-    bool, Query(description="Store on local disk, even if new files go to another storage.")
-]
 
 
 class Uploaded(BaseModel):
@@ -83,7 +70,7 @@ async def upload_file(
     force_local: ForceLocal = False,
 ) -> Response:
     """Upload one file as `file`, or many as `files`. All of them are stored, or none."""
-    storage = await storage_for_upload(resources, force_local=force_local)
+    storage = await resources.storage_for_upload(force_local=force_local)
 
     identity = identity_of(request, key, {"force_local": force_local})
 
@@ -118,11 +105,6 @@ async def upload_files(
     return await upload_file(
         request, account=account, resources=resources, key=key, force_local=force_local
     )
-
-
-async def storage_for_upload(resources: Resources, *, force_local: bool) -> Storage:
-    """The backend that takes a new upload."""
-    return resources.storages.get("local") if force_local else await resources.active_storage()
 
 
 async def _receive(

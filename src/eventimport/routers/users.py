@@ -1,23 +1,16 @@
 """Accounts."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
 from eventimport.auth import MAX_PASSWORD_LENGTH, MAX_USER_ID, MIN_PASSWORD_LENGTH
-from eventimport.database.accounts import EmailTakenError, add_user
-from eventimport.database.models import User
+from eventimport.database.accounts import EmailTakenError, add_user, find_account
 from eventimport.errors import refuse
-from eventimport.http.dependencies import (
-    AccountDep,
-    ResourcesDep,
-    SessionDep,
-    SettingsDep,
-    count_stranger,
-)
-from eventimport.http.forms.small_body import SmallBodyRoute
+from eventimport.http.dependencies import AccountDep, ResourcesDep, count_stranger
+from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import (
     Attributes,
     Document,
@@ -26,8 +19,6 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
-
-"""argon2 takes longer for longer passwords; this bounds what a stranger may make us compute."""
 
 router = APIRouter(
     prefix="/v1/users",
@@ -64,19 +55,14 @@ class UserDocument(Document[UserAttributes]):
     dependencies=[Depends(count_stranger)],
     responses=problems(400, 403, 409, 413, 422, 429),
 )
-async def create_user(
-    new: NewUser,
-    response: Response,
-    settings: SettingsDep,
-    resources: ResourcesDep,
-    session: SessionDep,
-) -> UserDocument:
+async def create_user(new: NewUser, response: Response, resources: ResourcesDep) -> UserDocument:
     """Sign up."""
-    if not settings.sign_up_enabled:
+    if not resources.settings.sign_up_enabled:
         raise refuse(403, "sign-up-disabled", "Sign-up is switched off", "Ask an administrator.")
     password_hash = await resources.passwords.hash(new.password)
     try:
-        user = await add_user(session, email=new.email, password_hash=password_hash)
+        async with resources.sessions.begin() as session:
+            user = await add_user(session, email=new.email, password_hash=password_hash)
     except EmailTakenError:
         raise refuse(
             409,
@@ -85,28 +71,33 @@ async def create_user(
             "An account with this e-mail address exists already.",
             source={"pointer": "/email"},
         ) from None
-    document = _document(user)
+    document = _document(user.id, user)
     response.headers["Location"] = document.data.links.self
     return document
 
 
 @router.get("/{user_id}", responses=problems(404))
 async def get_user(
-    user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)], account: AccountDep, session: SessionDep
+    user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)],
+    account: AccountDep,
+    resources: ResourcesDep,
 ) -> UserDocument:
     """Get your account. Admins can get any account."""
-    user = await session.get(User, user_id) if account.is_admin or account.id == user_id else None
+    user = None
+    if account.is_admin or account.id == user_id:
+        async with resources.reader.connect() as connection:
+            user = await find_account(connection, user_id)
     if user is None:
-        raise refuse(404, "not-found", "Not Found", f"There is no user {user_id}.")
-    return _document(user)
+        raise refuse(404, "not-found", "Not Found", f"Unknown user {user_id}.")
+    return _document(user_id, user)
 
 
-def _document(user: User) -> UserDocument:
+def _document(user_id: int, user: Any) -> UserDocument:
     return UserDocument(
         data=Resource(
             type="user",
-            id=str(user.id),
+            id=str(user_id),
             attributes=UserAttributes.model_validate(user),
-            links=SelfLink(self=f"/v1/users/{user.id}"),
+            links=SelfLink(self=f"/v1/users/{user_id}"),
         )
     )

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import NoDecode
 
+from eventimport.auth import Limit
 from eventimport.database.new_imports import ImportQuota
-from eventimport.rate_limits import Limit
 from eventimport.settings.service import ServiceSettings
 from eventimport.settings.values import MIB, words
 

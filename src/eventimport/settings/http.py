@@ -53,6 +53,12 @@ class HTTPSettings(BaseSettings):
     max_event_streams_per_user: PositiveInt = Field(
         10, description="Maximum number of open event streams of one user in one process."
     )
+    event_stream_lifetime: PositiveFloat = Field(
+        600.0, description="Seconds after which an event stream ends. The client may open another."
+    )
+    client_poll_interval: PositiveInt = Field(
+        1, description="Seconds that a client should wait before it polls a task again."
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = Field(
         (),
         description="Addresses and networks of your reverse proxies, separated by commas."

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from tests.storage_doubles import MemoryStorage
 from tests.stored_files import keys_in, store
-from tests.web.events.conftest import EXTRA, MEDIA_TYPE
+from tests.web.events.conftest import EXTRA, MEDIA_TYPE, Editor
 from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
 
 from eventimport.database import models
@@ -127,6 +127,48 @@ async def test_a_text_with_too_much_markup_is_rejected(editor: Any, conference: 
     response = await editor.patch(conference.url("sessions"), {"long-abstract": text})
     assert response.status_code == 422
     assert "100 deep" in response.text
+
+
+@pytest.mark.parametrize(
+    ("setting", "fits", "too_much"),
+    [
+        ("max_text_depth", "<p><b>x</b></p>", "<ul><li><b>x</b></li></ul>"),
+        ("max_text_tags", "<p>x</p>", "<p>x</p><p>y</p>"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "attribute"), [("sessions", "long-abstract"), ("events", "description")]
+)
+async def test_the_settings_limit_the_markup(
+    start_service: Any,
+    user: User,
+    conference: Any,
+    *,
+    setting: str,
+    fits: str,
+    too_much: str,
+    path: str,
+    attribute: str,
+) -> None:
+    service = await start_service(**{setting: 2})
+    editor = Editor(await service.client(user))
+    accepted = await editor.patch(conference.url(path), {attribute: fits})
+    assert accepted.json()["data"]["attributes"][attribute] == fits
+
+    rejected = await editor.patch(conference.url(path), {attribute: too_much})
+    assert error_of(rejected) == (422, "invalid-value", f"/data/attributes/{attribute}")
+    assert setting.upper() in rejected.json()["errors"][0]["detail"]
+
+
+async def test_a_setting_allows_deeper_markup(
+    start_service: Any, user: User, conference: Any
+) -> None:
+    service = await start_service(max_text_depth=300)
+    editor = Editor(await service.client(user))
+    text = "<em>" * 150 + "deep" + "</em>" * 150
+    response = await editor.patch(conference.url("sessions"), {"long-abstract": text})
+    assert response.status_code == 200
+    assert response.json()["data"]["attributes"]["long-abstract"] == text
 
 
 @pytest.mark.parametrize(

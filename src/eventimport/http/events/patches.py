@@ -16,6 +16,7 @@ from pydantic import (
     StrictBool,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     WrapValidator,
     create_model,
@@ -23,6 +24,7 @@ from pydantic import (
 
 from eventimport.conference import rich_text, values
 from eventimport.conference.kinds import SHAPES, Kind
+from eventimport.conference.rich_text import TextLimits
 from eventimport.conference.times import parse_time
 from eventimport.conference.zones import find_zone
 from eventimport.errors import ProblemError, refuse
@@ -55,8 +57,8 @@ def _zone(value: str) -> str:
     return found.name
 
 
-def _rich(value: str) -> str:
-    found = rich_text.clean(value)
+def _rich(value: str, info: ValidationInfo[TextLimits]) -> str:
+    found = rich_text.clean(value, info.context)
     if found.over_limit:
         raise ValueError(f"too much markup: {found.over_limit}; remove some of it")
     return found.text
@@ -248,9 +250,13 @@ DERIVED: Final[Mapping[tuple[Kind, str], tuple[str, ...]]] = {
 
 
 def changes_of(
-    resource: ResourceType, given: Mapping[str, Any], current: Mapping[str, Any]
+    resource: ResourceType,
+    given: Mapping[str, Any],
+    current: Mapping[str, Any],
+    texts: TextLimits,
 ) -> dict[str, Any]:
-    """The attributes of a body that differ from the current ones, by column.
+    """The attributes of a body that differ from the current ones, by column. `texts` limits the
+    markup of rich texts.
 
     A changed image clears its smaller sizes, unless the body changes these as well. Raises 422 for
     a value that is not valid, and for a read-only attribute that would change.
@@ -263,7 +269,7 @@ def changes_of(
     # Of very many unknown names, only those that the answer lists are looked at.
     changed |= dict(islice(((n, v) for n, v in given.items() if n not in current), MAX_ERRORS))
     try:
-        valid = _VALID_ATTRIBUTES[resource.kind].validate_python(changed)
+        valid = _VALID_ATTRIBUTES[resource.kind].validate_python(changed, context=texts)
     except ValidationError as error:
         found = [_placed(resource, each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
         raise ProblemError(tuple(validation_problems(found))) from None
@@ -295,7 +301,11 @@ def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_originals(
-    resource: ResourceType, given: Mapping[str, Any], row: Mapping[str, Any], values: dict[str, Any]
+    resource: ResourceType,
+    given: Mapping[str, Any],
+    row: Mapping[str, Any],
+    values: dict[str, Any],
+    texts: TextLimits,
 ) -> dict[str, Any]:
     """The changes of a row, with the texts as the client sent them in `extra`, if markup was
     removed from them. The original of an earlier text goes with that text."""
@@ -304,6 +314,6 @@ def with_originals(
         column = attribute.column
         if column in values and column in SHAPES[resource.kind].rich:
             kept.pop(column, None)
-            if isinstance(given[name], str) and rich_text.clean(given[name]).removed:
+            if isinstance(given[name], str) and rich_text.clean(given[name], texts).removed:
                 kept[column] = given[name]
     return values if kept == row[EXTRA] else {**values, EXTRA: kept}

@@ -1,7 +1,7 @@
 """Rows → JSON:API documents, as bytes, and no more of them than an answer may have."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,7 +22,9 @@ from eventimport.database.event_queries import (
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError
 from eventimport.http.events.queries import Includes, ResourceQuery, bad_parameter
+from eventimport.http.events.requests import HEADERS, etag
 from eventimport.http.events.schema import TYPES, ResourceType, kebab
+from eventimport.http.jsonapi import PageQuery
 from eventimport.http.openapi import Version
 from eventimport.http.problems import MEDIA_TYPE
 
@@ -135,14 +137,26 @@ class Answer:
             self._budget.check()
         return rows
 
-    async def one(self, links: Mapping[str, str], meta: Json | None = None) -> bytes:
-        """The document of one row, or of none."""
+    async def response(self, row: Row, meta: Json | None = None) -> Response:
+        """The response with this row, which was loaded. What is included may change without the
+        row's version, so a response with `include` has no entity tag."""
+        headers = dict(HEADERS) if self._asked else {**HEADERS, "ETag": etag(row)}
         members = {} if meta is None else {"meta": meta}
-        return await self._write(many=False, links=dict(links), **members)
+        links = {"self": self._resource.self_link(row["id"])}
+        document = await self._write(many=False, links=links, **members)
+        return DocumentResponse(document, headers=headers)
 
-    async def many(self, links: Mapping[str, str | None], meta: Json) -> bytes:
-        """The document of a list."""
-        return await self._write(many=True, links=dict(links), meta=meta)
+    async def related(self, path: str) -> Response:
+        """The response at `path` with the loaded row, or with null."""
+        document = await self._write(many=False, links={"self": path})
+        return DocumentResponse(document, headers=HEADERS)
+
+    async def page(self, query: PageQuery, path: str, total: int) -> Response:
+        """The response with the loaded rows, as one page of the list at `path`."""
+        links = query.page_links(path, total).model_dump()
+        meta = query.page_meta(total).model_dump()
+        document = await self._write(many=True, links=links, meta=meta)
+        return DocumentResponse(document, headers=HEADERS)
 
     async def _write(self, *, many: bool, **members: Any) -> bytes:
         if self._budget.spent <= INLINE_BYTES:

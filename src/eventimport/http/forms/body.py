@@ -1,11 +1,21 @@
-"""The body of a request, chunk by chunk, from clients that stall, vanish or never stop."""
+"""The body of a request, bounded in bytes, time and values: read whole, or chunk by chunk."""
 
 import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, Final
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message, Receive
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from eventimport.errors import ProblemError, refuse
+from eventimport.resources import Resources
+
+KIB: Final = 1024
+# Possessive, so that a string that does not end is looked at once.
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
 
 
 def too_large(what: str, limit: str, allowed: int) -> ProblemError:
@@ -17,57 +27,6 @@ def too_large(what: str, limit: str, allowed: int) -> ProblemError:
         f"Too many {what}: at most {allowed:,} are taken ({limit}).",
         meta={"limit": limit, "allowed": allowed},
     )
-
-
-class _Patience:
-    """Waits, no longer than so many seconds at a time.
-
-    `asyncio.timeout` would set a timer for each chunk. Here one timer looks, now and then, how long
-    the wait that is going on has lasted.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiting: asyncio.Task[object] | None = None
-        self._since = 0.0
-        self._over = False
-
-    async def receive(self, receive: Receive) -> Message:
-        """The next message. Raises TimeoutError."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in a task
-        loop = asyncio.get_running_loop()
-        self._since = loop.time()
-        self._waiting = task
-        if self._timer is None:
-            self._timer = loop.call_at(self._since + self._seconds, self._look, loop)
-        cancelling = task.cancelling()
-        try:
-            return await receive()
-        except asyncio.CancelledError:
-            if self._over and task.uncancel() <= cancelling:
-                raise TimeoutError from None
-            raise
-        finally:
-            self._waiting = None
-
-    def end(self) -> None:
-        """Nothing more is waited for."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        if self._waiting is None:
-            return
-        until = self._since + self._seconds
-        if loop.time() < until:
-            self._timer = loop.call_at(until, self._look, loop)
-        else:
-            self._over = True
-            self._waiting.cancel()
 
 
 class Body:
@@ -88,7 +47,6 @@ class Body:
         self._too_large = refusal
         self._left = max_bytes
         self._timeout = chunk_timeout_seconds
-        self._patience = _Patience(chunk_timeout_seconds)
         self.received_all = False
         declared = request.headers.get("content-length", "")
         # Python converts no number of more than 4,300 digits.
@@ -102,7 +60,8 @@ class Body:
         too long (408) or more than the limit (413).
         """
         try:
-            message = await self._patience.receive(self._receive)
+            async with asyncio.timeout(self._timeout):
+                message = await self._receive()
         except TimeoutError:
             raise refuse(
                 408,
@@ -118,8 +77,6 @@ class Body:
         if self._left < 0:
             raise self._too_large
         self.received_all = not message.get("more_body", False)
-        if self.received_all:
-            self._patience.end()
         return chunk
 
     async def read(self) -> bytes:
@@ -128,3 +85,102 @@ class Body:
         while not self.received_all:
             chunks.append(await self.next_chunk())
         return b"".join(chunks)
+
+
+class SmallBodyRoute(APIRoute):
+    """For an `APIRouter`'s `route_class`: reads the body before anything else, and refuses one that
+    is too large (413), too slow (408) or too complex (400).
+
+    `max_bytes` is a limit below MAX_BODY_BYTES, or None.
+    """
+
+    max_bytes: ClassVar[int | None] = 64 * KIB
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's handler, given a request whose body has arrived."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def handle_small(request: Request) -> Response:
+            body = await self._read(request)
+
+            async def receive() -> Message:
+                nonlocal body
+                if body is None:
+                    return await request.receive()
+                message = {"type": "http.request", "body": body, "more_body": False}
+                body = None
+                return message
+
+            return await handle(Request(request.scope, receive))
+
+        return handle_small
+
+    async def _read(self, request: Request) -> bytes | None:
+        """The whole body."""
+        resources: Resources = request.state.resources
+        settings = resources.settings
+        allowed = min(self.max_bytes or settings.max_body_bytes, settings.max_body_bytes)
+        received = bytearray()
+        more = True
+        try:
+            async with asyncio.timeout(settings.receive_timeout):
+                while more:
+                    message = await request.receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    received += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(received) > allowed:
+                        raise refuse(
+                            413,
+                            "content-too-large",
+                            "Body too large",
+                            f"The body is larger than {allowed:,} bytes (MAX_BODY_BYTES).",
+                        )
+        except TimeoutError:
+            raise refuse(
+                408,
+                "body-timed-out",
+                "Request timed out",
+                f"The body did not arrive within {settings.receive_timeout:g} seconds"
+                " (RECEIVE_TIMEOUT).",
+                headers={"Connection": "close"},
+            ) from None
+        body = bytes(received)
+        try:
+            check_shape(
+                body, max_values=settings.max_body_values, max_depth=settings.max_json_depth
+            )
+        except TooComplexError as error:
+            raise refuse(
+                400,
+                "body-too-complex",
+                "Body too complex",
+                f"The JSON body {error} (MAX_BODY_VALUES, MAX_JSON_DEPTH).",
+            ) from None
+        return body
+
+
+class TooComplexError(ValueError):
+    """A JSON text with too many values, or with values nested too deeply."""
+
+
+def check_shape(text: bytes, *, max_values: int, max_depth: int) -> None:
+    """Count the values and the levels of a JSON text. Raises TooComplexError as soon as there are
+    too many. What is not JSON passes: the decoder says what is wrong with it."""
+    depth = values = 0
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token == b'"':
+            return
+        if token in b"[{":
+            depth += 1
+            if depth > max_depth:
+                raise TooComplexError(f"is nested more than {max_depth} levels deep")
+        elif token in b"]}":
+            depth -= 1
+        values += token in b"[{,"
+        if values > max_values:
+            raise TooComplexError(f"has more than {max_values:,} values")

@@ -3,47 +3,31 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import anyio.to_thread
 from fastapi import APIRouter, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.kinds import Kind
-from eventimport.database.event_changes import change, delete_event, is_being_imported
+from eventimport.database.event_changes import delete_event, is_being_imported
 from eventimport.database.event_graph import Edge
-from eventimport.database.event_queries import (
-    LINK_BYTES,
-    ByteBudget,
-    Row,
-    TooLargeError,
-    follow,
-)
-from eventimport.database.visibility import Viewer
-from eventimport.errors import ProblemError, refuse
+from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
-from eventimport.http.events.access import find_to_change, viewer_of
+from eventimport.http.events.changes import Linking, apply_patch, begin_sizes, relink, write
 from eventimport.http.events.documents import CHANGED_DOCUMENTS
-from eventimport.http.events.linking import Linking, relink
-from eventimport.http.events.negotiation import (
-    CONTENT_TYPE,
-    IfMatchDep,
-    changed_meanwhile,
-    check_if_match,
-)
-from eventimport.http.events.patches import (
-    MAX_LINKS,
-    PATCHES,
-    changes_of,
-    is_changeable,
-    linkage_body,
-    with_originals,
-)
+from eventimport.http.events.patches import PATCHES, linkage_body
 from eventimport.http.events.queries import ResourceQuery, query_of
-from eventimport.http.events.route_class import ETAG, Endpoint, annotate, create_router
+from eventimport.http.events.requests import (
+    CONTENT_TYPE,
+    ETAG,
+    Endpoint,
+    IfMatchDep,
+    annotate,
+    check_if_match,
+    create_router,
+    find_to_change,
+    viewer_of,
+)
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
-from eventimport.http.events.serializer import Answer, attributes_of
+from eventimport.http.events.serializer import Answer
 from eventimport.http.openapi import problems
-from eventimport.routers.events.image_sizes import begin_sizes, wake_worker
-from eventimport.routers.events.reading import single_answer
 from eventimport.stored_objects import delete_objects
 
 REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
@@ -111,15 +95,17 @@ def update_one(resource: ResourceType) -> Endpoint:
             row = await find_to_change(connection, resource, resource_id, account)
             check_if_match(if_match, row)
             before = row
-            row = await _apply(connection, resource, row, body.data)
+            row = await apply_patch(
+                connection, resource, row, body.data, resources.settings.archive_limits.texts
+            )
             tasks = await begin_sizes(connection, resource, before, row, account.id)
             limit = resources.settings.max_response_bytes
             answer = Answer(resource, query, viewer_of(account), limit)
             await answer.load_included(connection, [row])
         if tasks:
-            await wake_worker(resources.queue)
+            await resources.wake_worker()
         meta = {"tasks": [f"/v1/tasks/{task_id}" for task_id in tasks]} if tasks else None
-        return await single_answer(resource, row, answer, query, meta=meta)
+        return await answer.response(row, meta)
 
     patch.__doc__ = f"Change attributes of one {resource.type}, and leave the others as they are."
     if resource.kind in {Kind.EVENT, Kind.SPEAKER}:
@@ -137,90 +123,6 @@ def update_one(resource: ResourceType) -> Endpoint:
     )
 
 
-async def _apply(connection: AsyncConnection, resource: ResourceType, row: Row, data: Any) -> Row:
-    if data.id != str(row["id"]):
-        raise refuse(
-            409,
-            "id-mismatch",
-            "The id does not match",
-            f"Expected id {str(row['id'])!r}, got {data.id[:50]!r}.",
-            source={"pointer": "/data/id"},
-        )
-    # In a thread: checking a long text would hold the event loop.
-    values = await anyio.to_thread.run_sync(_checked, resource, data.attributes, row)
-    _check_order(row, values)
-    links_changed = False
-    for name, given in data.relationships.items():
-        edge = resource.edges[name]
-        pointer = f"/data/relationships/{name}/data"
-        if "data" not in given:
-            continue
-        if await _is_linked_so(connection, edge, row, given["data"]):
-            continue
-        if not is_changeable(resource, name):
-            raise _read_only(edge)
-        values |= await relink(
-            connection, edge, row, given["data"], how=Linking.REPLACE, pointer=pointer
-        )
-        links_changed = links_changed or edge.linked
-    if not values and not links_changed:
-        return row
-    return await _write(connection, resource, row, values)
-
-
-def _checked(resource: ResourceType, given: Mapping[str, Any], row: Row) -> dict[str, Any]:
-    """The changes of a row that its new attributes ask for, by column. Raises 422."""
-    values = changes_of(resource, given, attributes_of(resource, row))
-    return with_originals(resource, given, row, values)
-
-
-async def _is_linked_so(connection: AsyncConnection, edge: Edge, row: Row, data: Any) -> bool:
-    """Whether the row is linked with what `data` names, and nothing else."""
-    given = data if isinstance(data, list) else [data] if data is not None else []
-    enough = ByteBudget(MAX_LINKS * LINK_BYTES)
-    try:
-        linked = await follow(connection, edge, [row], Viewer(is_admin=True), enough)
-    except TooLargeError:
-        return False
-    return {each.id for each in given} == set(map(str, linked.get(row["id"], ())))
-
-
-def _read_only(edge: Edge) -> ProblemError:
-    name = kebab(edge.name)
-    if edge.target is Kind.EVENT:
-        pointer = {"pointer": f"/data/relationships/{name}/data"}
-        what = "A resource cannot move to another event."
-        return refuse(403, "forbidden", "Not allowed", what, source=pointer)
-    what = f"{name!r} is read-only here. Leave it out, or send it as it is."
-    pointer = {"pointer": f"/data/relationships/{name}"}
-    return refuse(422, "invalid-value", "Invalid value", what, source=pointer)
-
-
-async def _write(
-    connection: AsyncConnection, resource: ResourceType, row: Row, values: Mapping[str, Any]
-) -> Row:
-    changed = await change(connection, resource.node, row, values)
-    if changed is None:
-        raise changed_meanwhile()
-    return changed
-
-
-def _check_order(row: Row, values: Mapping[str, Any]) -> None:
-    times = {"starts_at", "ends_at"} & values.keys()
-    if not times:
-        return
-    merged = {**row, **values}
-    starts_at, ends_at = merged["starts_at"], merged["ends_at"]
-    if starts_at is not None and ends_at is not None and ends_at < starts_at:
-        raise refuse(
-            422,
-            "invalid-value",
-            "Invalid value",
-            "The end is before the start.",
-            source={"pointer": f"/data/attributes/{kebab(min(times))}"},
-        )
-
-
 def change_linkage(resource: ResourceType, edge: Edge, linking: Linking) -> Endpoint:
     """The route that changes a relationship."""
 
@@ -235,7 +137,7 @@ def change_linkage(resource: ResourceType, edge: Edge, linking: Linking) -> Endp
             row = await find_to_change(connection, resource, resource_id, account)
             check_if_match(if_match, row)
             values = await relink(connection, edge, row, body.data, how=linking, pointer="/data")
-            await _write(connection, resource, row, values)
+            await write(connection, resource, row, values)
         return Response(status_code=204)
 
     change_links.__doc__ = f"{_VERBS[linking]} {kebab(edge.name)} of one {resource.type}."

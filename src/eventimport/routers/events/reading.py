@@ -7,20 +7,17 @@ from fastapi import APIRouter, Query, Request, Response
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import (
-    Row,
     find_event_ids,
     find_one_related_id,
     find_related_ids,
 )
 from eventimport.http.dependencies import OptionalAccountDep, ResourcesDep
-from eventimport.http.events.access import HEADERS, find_visible, viewer_of
 from eventimport.http.events.documents import (
     COLLECTIONS,
     DOCUMENTS,
     NULLABLE_DOCUMENTS,
     linkage,
 )
-from eventimport.http.events.negotiation import IfNoneMatchDep, etag, matches
 from eventimport.http.events.queries import (
     CollectionQuery,
     EventFilter,
@@ -28,21 +25,26 @@ from eventimport.http.events.queries import (
     ResourceQuery,
     query_of,
 )
-from eventimport.http.events.route_class import (
+from eventimport.http.events.requests import (
     ETAG,
+    HEADERS,
     OPEN,
     Endpoint,
+    IfNoneMatchDep,
     annotate,
     create_router,
+    etag,
+    find_visible,
+    viewer_of,
 )
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import (
     JSONAPI,
     Answer,
-    DocumentResponse,
     identifier,
     relationship_links,
 )
+from eventimport.http.headers import names_etag
 from eventimport.http.jsonapi import JSONAPIResponse
 
 
@@ -97,7 +99,7 @@ async def list_events(
             connection, viewer, chosen, order, limit=query.size, offset=query.offset
         )
         await answer.load(connection, ids)
-    return await _page(answer, query, EVENT.path, total)
+    return await answer.page(query, EVENT.path, total)
 
 
 annotate(list_events, query=query_of(EVENT, EventFilter))
@@ -118,27 +120,12 @@ def get_one(resource: ResourceType) -> Endpoint:
         async with resources.reader.connect() as connection:
             row = await find_visible(connection, resource, resource_id, account)
             await answer.load_included(connection, [row])
-        if query.include is None and if_none_match and matches(if_none_match, etag(row)):
+        if query.include is None and if_none_match and names_etag(if_none_match, etag(row)):
             return Response(status_code=304, headers={**HEADERS, "ETag": etag(row)})
-        return await single_answer(resource, row, answer, query)
+        return await answer.response(row)
 
     get.__doc__ = f"Get one {resource.type}."
     return annotate(get, resource, query=query_of(resource, ResourceQuery))
-
-
-async def single_answer(
-    resource: ResourceType,
-    row: Row,
-    answer: Answer,
-    query: ResourceQuery,
-    *,
-    meta: dict[str, Any] | None = None,
-) -> Response:
-    """The answer with one resource. What is included may change without the resource's version,
-    so such an answer has no entity tag."""
-    headers = HEADERS if query.include is not None else {**HEADERS, "ETag": etag(row)}
-    document = await answer.one({"self": resource.self_link(row["id"])}, meta)
-    return DocumentResponse(document, headers=dict(headers))
 
 
 def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
@@ -161,16 +148,10 @@ def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
                 connection, edge, owner, viewer, order, limit=size, offset=offset
             )
             await answer.load(connection, ids)
-        return await _page(answer, query, request.url.path, total)
+        return await answer.page(query, request.url.path, total)
 
     get.__doc__ = f"List the {kebab(edge.name)} of one {resource.type}."
     return annotate(get, resource, query=query_of(target, CollectionQuery))
-
-
-async def _page(answer: Answer, query: CollectionQuery, path: str, total: int) -> Response:
-    links = query.page_links(path, total).model_dump()
-    meta = query.page_meta(total).model_dump()
-    return DocumentResponse(await answer.many(links, meta), headers=HEADERS)
 
 
 def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
@@ -190,8 +171,7 @@ def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
             owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
             found = await find_one_related_id(connection, edge, owner, viewer)
             await answer.load(connection, [] if found is None else [found])
-        document = await answer.one({"self": request.url.path})
-        return DocumentResponse(document, headers=HEADERS)
+        return await answer.related(request.url.path)
 
     get.__doc__ = f"Get the {kebab(edge.name)} of one {resource.type}; null if it has none."
     return annotate(get, resource, query=query_of(target, ResourceQuery))

@@ -1,0 +1,58 @@
+"""How a task stands, for the client that polls it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, bindparam, or_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from eventimport.database.models import IMPORT_JOBS, Task, User
+from eventimport.database.outbox import error_count
+
+
+def _statement() -> Select[*tuple[Any, ...]]:
+    visible = and_(
+        Task.id == bindparam("task_id"),
+        or_(Task.user_id == User.id, User.is_admin),
+    )
+    job = IMPORT_JOBS.c
+    return (
+        select(
+            Task.id,
+            Task.kind,
+            Task.status,
+            Task.stage,
+            Task.done,
+            Task.total,
+            Task.message,
+            Task.result,
+            Task.errors,
+            job.dry_run,
+            job.event_id,
+            job.event_identifier,
+            job.event_name,
+            job.report,
+            error_count().label("error_count"),
+        )
+        .select_from(User)
+        .outerjoin(Task, visible)
+        .outerjoin(IMPORT_JOBS, job.id == Task.id)
+        .where(User.id == bindparam("user_id"))
+    )
+
+
+STATEMENT: Final = _statement()
+"""Built once: clients poll the route that uses it."""
+
+
+async def find_task(
+    reader: AsyncEngine, task_id: UUID, user_id: int
+) -> Row[*tuple[Any, ...]] | None:
+    """The task's row, read in one statement over a connection that is given back at once.
+
+    None if the user does not exist. Its `id` is None if the user may not see the task, or if there
+    is none.
+    """
+    async with reader.connect() as connection:
+        found = await connection.execute(STATEMENT, {"task_id": task_id, "user_id": user_id})
+        return found.one_or_none()

@@ -1,1 +1,0 @@
-"""What every request and response passes through, in the order that `main` gives."""
