@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, false, text, update
 from sqlalchemy import event as sql_event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.formats.planning import conference_of, zip_of
 from tests.formats.test_nothing_lost import conferences, mended
 
-from eventimport.conference.conference import Conference, Record
-from eventimport.conference.kinds import IMPORT_ORDER, LINK_TABLE, SHAPES, Kind
+from eventimport.conference.conference import Conference, Record, Reference
+from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind
 from eventimport.conference.plan import Plan, make_plan
 from eventimport.conference.report import Report
 from eventimport.database.conference_reader import (
@@ -74,8 +74,8 @@ async def imported(engine: AsyncEngine, data: bytes) -> tuple[Conference, Plan]:
 
 
 def facts(record: Record) -> dict[str, Any]:
-    """What a record says. Where it stood in its document, and what its references said, is not in
-    the rows; `extra` holds what they said beyond the links."""
+    """What a record says, without its place in its document and its references: rows have links
+    instead, and `extra` holds what the references said beyond them."""
     found = asdict(record)
     del found["index"], found["references"]
     # JSONB keeps numbers, not how they were written: 1e2 comes back as 100.
@@ -100,6 +100,51 @@ async def check(engine: AsyncEngine, data: bytes, limits: BatchLimits) -> None:
         assert [facts(record) for record in conference.records[level.kind]] == expected
     assert links == links_of(plan)
     assert conference.counts() == planned.counts()
+    assert [record.references for record in conference.records[Kind.SESSION]] == [
+        references_of(session, planned, links) for session in planned.records[Kind.SESSION]
+    ]
+
+
+def references_of(
+    session: Record, planned: Conference, links: set[tuple[int, int]]
+) -> dict[str, tuple[Reference, ...]]:
+    """What a planned session's links say as references."""
+    found: dict[str, tuple[Reference, ...]] = {}
+    for field in LEVELS[Kind.SESSION].references:
+        ids = (
+            {other for own, other in links if own == session.new_id}
+            if field.many
+            else {session.foreign_keys.get(field.column)}
+        )
+        targets = [record for record in planned.records[field.kind] if record.new_id in ids]
+        if targets:
+            label = LEVELS[field.kind].label
+            found[field.field] = tuple(
+                Reference(field.kind, record.key, record.values[label]) for record in targets
+            )
+    return found
+
+
+async def test_the_references_lead_to_the_same_links(engine: AsyncEngine) -> None:
+    _, plan = await imported(engine, talks(7))
+    async with snapshot(engine) as connection:
+        found = await read_conference(connection, plan.event_id, limits=SMALL)
+    assert found is not None
+    conference, links = found
+    keys = [record.foreign_keys for record in conference.records[Kind.SESSION]]
+    for record in conference.records[Kind.SESSION]:
+        record.foreign_keys = {}
+    ids = {
+        level.table: [record.new_id for record in conference.records[level.kind]]
+        for level in IMPORT_ORDER
+    }
+
+    report = Report()
+    again = make_plan(conference, ids, "abcd1234", report)
+
+    assert links_of(again) == links == links_of(plan)
+    assert [record.foreign_keys for record in conference.records[Kind.SESSION]] == keys
+    assert report.findings == []
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -154,7 +199,9 @@ async def test_batches_are_bounded_in_rows(engine: AsyncEngine) -> None:
                     connection, plan.event_id, Kind.SESSION, limits=limits
                 )
             ]
-        assert [rows for _, rows in seen] == [6, 6, 6, 2, 0]
+        # Each batch of sessions has four more statements, one for each field with references.
+        assert [rows for _, rows in seen][::5] == [6, 6, 6, 2, 0]
+        assert len(seen) == 4 * 5 + 1
         with statements(engine) as seen:
             links = [link async for link in read_links(connection, plan.event_id, limits=limits)]
 
@@ -189,7 +236,7 @@ async def test_the_first_record_comes_before_the_last_is_read(engine: AsyncEngin
             await anext(records)
             await records.aclose()  # type: ignore[attr-defined]
 
-    assert len(seen) == 1
+    assert len(seen) == 5
 
 
 async def test_a_snapshot_sees_no_later_change(engine: AsyncEngine) -> None:
@@ -230,8 +277,12 @@ async def test_a_selection_says_which_rows_and_columns_are_read(engine: AsyncEng
     chosen = planned.records[Kind.SESSION][1:3]
     sessions = NODES[Kind.SESSION].table
     selection = Selection(
-        rows=lambda _: sessions.c.id.in_([record.new_id for record in chosen]),
-        columns=lambda _: [sessions.c.title],
+        rows=lambda kind: (
+            sessions.c.id.in_([record.new_id for record in chosen])
+            if kind is Kind.SESSION
+            else false()
+        ),
+        columns=lambda _: [sessions.c.title, sessions.c.track_id],
     )
 
     async with snapshot(engine) as connection:
@@ -244,7 +295,7 @@ async def test_a_selection_says_which_rows_and_columns_are_read(engine: AsyncEng
     assert [record.values for record in found] == [
         {"title": record.values["title"]} for record in chosen
     ]
-    assert [record.foreign_keys for record in found] == [{}, {}]
+    assert [(record.foreign_keys, record.references) for record in found] == [({}, {}), ({}, {})]
     ids = {record.new_id for record in chosen}
     assert links == {link for link in links_of(plan) if link[0] in ids}
 

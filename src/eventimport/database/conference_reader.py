@@ -10,16 +10,28 @@ imported or edited meanwhile. PostgreSQL ends a transaction that is idle for too
 records to a file first, and leave the snapshot.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    any_,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eventimport.conference.conference import Conference, Record
+from eventimport.conference.conference import Conference, Record, Reference
 from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, SHAPES, Kind
 from eventimport.conference.zones import find_zone, zone
 from eventimport.database.event_graph import LINKS, NODES, row_size
@@ -84,22 +96,8 @@ async def read_rows(
 ) -> AsyncIterator[AnyRow]:
     """The event's rows of a kind, in the order of their ids. Without `limits` they are read by one
     statement: the caller knows how large they are."""
-    table = NODES[kind].table
-    columns = selection.columns(kind)
-    statement = (
-        select(table.c.id, *columns)
-        .where(part_of(kind, event_id), selection.rows(kind))
-        .order_by(table.c.id)
-    )
-    if limits is None:
-        for row in await connection.execute(statement):
-            yield row
-        return
-    last: int | None = -1
-    while last is not None:
-        rows = await _next_batch(connection, statement.where(table.c.id > last), columns, limits)
-        last = rows[-1].id if rows else None
-        for row in rows:
+    async for batch in _batches(connection, event_id, kind, selection, limits):
+        for row in batch:
             yield row
 
 
@@ -114,23 +112,30 @@ async def read_records(
     """The event's records of a kind, as an import plans them.
 
     `new_id` is the row's id, and `foreign_keys` hold the ids of other rows: source ids may be
-    missing, and several records may share one. Speakers of sessions are read by `read_links`.
+    missing, and several records may share one. The `references` of a session name its track, room,
+    type and speakers by source id and name. Other kinds have none: each link is said once. What the
+    selection leaves out is not referred to.
     """
-    keys = {ref.column for ref in LEVELS[kind].references if not ref.many}
-    fields = SHAPES[kind].fields
     index = 0
-    async for row in read_rows(connection, event_id, kind, selection, limits=limits):
-        read = row._mapping
-        yield Record(
-            index=index,
-            key=read.get("source_id"),
-            values=_present(read, fields),
-            extra=read.get("extra") or {},
-            references={},
-            new_id=row.id,
-            foreign_keys=_present(read, keys),
-        )
-        index += 1
+    async for batch in _batches(connection, event_id, kind, selection, limits):
+        linked = await _linked(connection, kind, batch, selection)
+        for row in batch:
+            columns = row._mapping
+            references = linked.get(row.id, {})
+            yield Record(
+                index=index,
+                key=columns.get("source_id"),
+                values=_present(columns, SHAPES[kind].fields),
+                extra=columns.get("extra") or {},
+                references={name: tuple(found) for name, found in references.items()},
+                new_id=row.id,
+                foreign_keys={
+                    ref.column: columns[ref.column]
+                    for ref in LEVELS[kind].references
+                    if not ref.many and ref.field in references
+                },
+            )
+            index += 1
 
 
 async def read_links(
@@ -186,6 +191,63 @@ def part_of(kind: Kind, event_id: int) -> ColumnElement[bool]:
     """Whether the row of this kind at hand is the event, or belongs to it."""
     columns = NODES[kind].table.c
     return (columns.id if kind is Kind.EVENT else columns.event_id) == event_id
+
+
+async def _batches(
+    connection: AsyncConnection,
+    event_id: int,
+    kind: Kind,
+    selection: Selection,
+    limits: BatchLimits | None,
+) -> AsyncIterator[Sequence[AnyRow]]:
+    table = NODES[kind].table
+    columns = selection.columns(kind)
+    statement = (
+        select(table.c.id, *columns)
+        .where(part_of(kind, event_id), selection.rows(kind))
+        .order_by(table.c.id)
+    )
+    if limits is None:
+        yield (await connection.execute(statement)).all()
+        return
+    last = -1
+    while batch := await _next_batch(
+        connection, statement.where(table.c.id > last), columns, limits
+    ):
+        last = batch[-1].id
+        yield batch
+
+
+async def _linked(
+    connection: AsyncConnection, kind: Kind, rows: Sequence[AnyRow], selection: Selection
+) -> dict[int, dict[str, list[Reference]]]:
+    """What sessions refer to, by the session's id and the reference's field: one statement for each
+    of the fields that were read."""
+    linked: dict[int, dict[str, list[Reference]]] = defaultdict(lambda: defaultdict(list))
+    if kind is not Kind.SESSION or not rows:
+        return linked
+    sessions = NODES[kind].table
+    ids = [row.id for row in rows]
+    for ref in LEVELS[kind].references:
+        target = NODES[ref.kind].table
+        label = target.c[LEVELS[ref.kind].label]
+        if ref.many:
+            pairs = select(LINKS.c.session_id, target.c.source_id, label).join(
+                target, target.c.id == LINKS.c.speaker_id
+            )
+            own = LINKS.c.session_id
+        elif ref.column in rows[0]._mapping:
+            pairs = select(sessions.c.id, target.c.source_id, label).join(
+                target, target.c.id == sessions.c[ref.column]
+            )
+            own = sessions.c.id
+        else:
+            continue
+        chosen = own == any_(literal(ids, ARRAY(BigInteger)))
+        statement = pairs.where(chosen, selection.rows(ref.kind)).order_by(own, target.c.id)
+        for session_id, key, name in await connection.execute(statement):
+            linked[session_id][ref.field].append(Reference(ref.kind, key, name))
+    return linked
 
 
 async def _next_batch(
