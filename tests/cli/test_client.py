@@ -195,6 +195,28 @@ def test_an_archive_that_is_not_taken(service: Service, run: Import, status: int
     assert "The file is not a zip." in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        ((), "/v1/events/import/openevent"),
+        (("--format", "json"), "/v1/events/import/json"),
+        (("--format", "../../admin?a=b#c"), "/v1/events/import/..%2F..%2Fadmin%3Fa%3Db%23c"),
+    ],
+)
+def test_the_format_is_a_part_of_the_path(
+    service: Service, run: Import, arguments: tuple[str, ...], path: str
+) -> None:
+    run("--no-wait", *arguments)
+    assert service.requests[1].url.raw_path.decode().partition("?")[0] == path
+
+
+def test_an_unknown_format_is_answered_with_the_known_ones(service: Service, run: Import) -> None:
+    service.upload = problem(404, "“csv” is not a known format. The formats are: openevent.")
+    result = run("--format", "csv")
+    assert result.exit_code == 2
+    assert "The formats are: openevent." in " ".join(result.stderr.split())
+
+
 def uploads_of(service: Service) -> list[httpx.Request]:
     return [request for request in service.requests if request.url.path.startswith("/v1/events")]
 

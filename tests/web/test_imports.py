@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.types import Message
 
 from eventimport.database.models import ImportJob, User
+from eventimport.formats import IMPORTABLE, format_named, names_of
 from eventimport.queue import create_redis, deserialize_job
 from eventimport.settings import Settings
 from eventimport.storage.protocol import StorageError
@@ -321,12 +322,37 @@ async def test_a_declared_size_is_refused_at_once(start_service: Any, user: User
 
 
 @pytest.mark.parametrize("source_type", ["csv", "JSON", "json ", "ical"])
-async def test_only_json_is_imported(
-    user_client: httpx.AsyncClient, archive: bytes, source_type: str
+async def test_an_unknown_format_is_not_found_and_the_known_ones_are_listed(
+    user_client: httpx.AsyncClient, archive: bytes, traces: Traces, source_type: str
 ) -> None:
     response = await user_client.post(f"/v1/events/import/{source_type}", files={"file": archive})
 
     assert response.status_code == 404
+    (error,) = response.json()["errors"]
+    assert error["code"] == "unknown-source-type"
+    assert all(name in error["detail"] for name in (source_type, *names_of(IMPORTABLE)))
+    assert await traces.none()
+
+
+@pytest.mark.parametrize("name", names_of(IMPORTABLE))
+async def test_a_format_is_known_by_its_name_and_its_aliases(
+    user_client: httpx.AsyncClient, archive: bytes, traces: Traces, name: str
+) -> None:
+    url = f"/v1/events/import/{name}"
+    response = await user_client.post(url, files={"file": ("a.zip", archive)})
+
+    assert response.status_code == 202
+    (job,) = await traces.jobs()
+    assert name in format_named(job.format).names
+    assert job.format in {each.name for each in IMPORTABLE}
+
+
+async def test_the_api_documents_the_formats(user_client: httpx.AsyncClient) -> None:
+    described = (await user_client.get("/openapi.json")).json()
+    operation = described["paths"]["/v1/events/import/{source_type}"]["post"]
+    (parameter,) = (each for each in operation["parameters"] if each["in"] == "path")
+
+    assert parameter["schema"]["enum"] == names_of(IMPORTABLE)
 
 
 @pytest.mark.parametrize("query", ["stict=true", "strict=maybe", "dry_run="])

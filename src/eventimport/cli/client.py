@@ -1,4 +1,4 @@
-"""A client of the HTTP API: signs in, sends an archive and follows the task."""
+"""A client of the HTTP API: signs in, sends a file to import and follows the task."""
 
 import time
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -47,7 +48,7 @@ class ServiceError(EventImportError):
 
 
 class RefusedError(ServiceError):
-    """The service rejected the archive. The message has the reasons."""
+    """The service rejected the file. The message has the reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,10 @@ class Client:
         token = _json_object(response).get("access_token")
         self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def upload(self, name: str, file: BinaryIO, *, strict: bool, dry_run: bool) -> str:
-        """Send an archive and return its task's URL. `file` is read in small pieces.
+    def upload(
+        self, name: str, file: BinaryIO, source_format: str, *, strict: bool, dry_run: bool
+    ) -> str:
+        """Send a file to import and return its task's URL. `file` is read in small pieces.
 
         Repeats the request a few times if there is no response, or if the response asks for it. All
         use the same key, so that there is only one import.
@@ -109,19 +112,22 @@ class Client:
             reraise=True,
         )
         options = {"strict": strict, "dry_run": dry_run}
-        return retrying(self._upload_once, PurePath(name).name, file, options, str(uuid4()))
+        path = f"/v1/events/import/{quote(source_format, safe='')}"
+        return retrying(self._upload_once, path, PurePath(name).name, file, options, str(uuid4()))
 
-    def _upload_once(self, name: str, file: BinaryIO, options: dict[str, bool], key: str) -> str:
+    def _upload_once(
+        self, path: str, name: str, file: BinaryIO, options: dict[str, bool], key: str
+    ) -> str:
         file.seek(0)
         response = self._send(
             "POST",
-            "/v1/events/import/json",
+            path,
             params=options,
-            files={"file": (name, file, "application/zip")},
+            files={"file": (name, file, "application/octet-stream")},
             headers={"Idempotency-Key": key},
         )
         if response.status_code in {400, 413, 415, 422}:
-            raise RefusedError(f"The service rejected the archive: {_reasons(response)}")
+            raise RefusedError(f"The service rejected the file: {_reasons(response)}")
         task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
         if not isinstance(task_url, str):
             raise ServiceError(

@@ -29,10 +29,7 @@ SHOWN_FINDINGS = 20
 
 def import_archive(
     file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, dir_okay=False, readable=True, help="The archive to import (zip)."
-        ),
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file to import.")
     ],
     *,
     email: Annotated[
@@ -41,29 +38,30 @@ def import_archive(
     url: Annotated[
         str, typer.Option(envvar="EVENTIMPORT_URL", help="The URL of the service.")
     ] = "http://127.0.0.1:8000",
+    source_format: Annotated[
+        str, typer.Option("--format", help="The format of the file, as the API names it.")
+    ] = "openevent",
     wait: Annotated[bool, typer.Option(help="Wait until the import has ended.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Fail if there is any finding.")] = False,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Only check the archive: show the report, and import nothing."
-        ),
+        typer.Option("--dry-run", help="Only check the file: show the report, and import nothing."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the task's result as JSON.")
     ] = False,
 ) -> None:
-    """Import an archive through a running service.
+    """Import a conference through a running service.
 
     Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if the
-    archive was imported, 1 if it cannot be imported, 2 if the service cannot be used.
+    file was imported, 1 if it cannot be imported, 2 if the service cannot be used.
     """
     password = ask_password()
     task_url = None
     try:
         with Client(url) as client:
             client.sign_in(email, password)
-            task_url = _upload(client, file, strict=strict, dry_run=dry_run)
+            task_url = _upload(client, file, source_format, strict=strict, dry_run=dry_run)
             if not wait:
                 told = visible_json({"task_url": task_url}) if as_json else visible(task_url)
                 out.print(told, markup=False)
@@ -88,7 +86,7 @@ def import_archive(
         raise typer.Exit(IMPORT_FAILED)
 
 
-def _upload(client: Client, path: Path, *, strict: bool, dry_run: bool) -> str:
+def _upload(client: Client, path: Path, source_format: str, *, strict: bool, dry_run: bool) -> str:
     columns = (DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
     with (
         Progress(
@@ -96,7 +94,7 @@ def _upload(client: Client, path: Path, *, strict: bool, dry_run: bool) -> str:
         ) as progress,
         progress.open(path, "rb", description=f"Uploading {plain(path.name)}") as file,
     ):
-        return client.upload(path.name, file, strict=strict, dry_run=dry_run)
+        return client.upload(path.name, file, source_format, strict=strict, dry_run=dry_run)
 
 
 def _watch(client: Client, task_url: str) -> Task:
@@ -162,7 +160,7 @@ def _show_findings(findings: list[dict[str, Any]], total: int) -> None:
 
 
 def place_of(described: dict[str, Any]) -> str:
-    """The place in the archive, in words, of a finding or of an error's `meta`."""
+    """The place in the source, in words, of a finding or of an error's `meta`."""
     return str(Place(**{name: described[name] for name in Place.__slots__ if name in described}))
 
 

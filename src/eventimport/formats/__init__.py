@@ -12,6 +12,16 @@ from eventimport.formats.format import Format
 from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.source import Source
 
+__all__ = [
+    "FORMATS",
+    "IMPORTABLE",
+    "Format",
+    "UnknownFormatError",
+    "detect",
+    "format_named",
+    "names_of",
+]
+
 FORMATS: Final[tuple[Format, ...]] = (OPENEVENT,)
 
 IMPORTABLE: Final = tuple(each for each in FORMATS if each.read is not None)

@@ -19,6 +19,8 @@ from eventimport.database.new_imports import (
 )
 from eventimport.errors import ProblemError, refuse
 from eventimport.file_requests import FileRequest, Reply, RequestIdentity
+from eventimport.formats.format import Format
+from eventimport.formats.openevent import OPENEVENT
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 from eventimport.queue import QueueUnavailableError
@@ -28,7 +30,6 @@ from eventimport.storage.keys import archive_key
 FIELD: Final = "file"
 """The archive's name in the request's fingerprint."""
 
-ARCHIVE_TYPE: Final = "application/zip"
 MAX_FILE_NAME_LENGTH: Final = 255
 
 RETRY_AFTER: Final = {"Retry-After": "30"}
@@ -50,7 +51,7 @@ async def accept_import(
     user_id: int,
     receive: Callable[[], Awaitable[Upload]],
     *,
-    source_format: str = "openevent",
+    source_format: Format = OPENEVENT,
     strict: bool = False,
     dry_run: bool = False,
     identity: RequestIdentity = RequestIdentity(),  # noqa: B008 - frozen
@@ -72,11 +73,11 @@ async def accept_import(
         upload = await receive()
         key = archive_key(job_id)
         chunks = request.reading(FIELD, upload.file_name, upload.chunks)
-        size = await request.store_archive(key, chunks, content_type=ARCHIVE_TYPE)
+        size = await request.store_archive(key, chunks, content_type=source_format.media_type)
         new = NewImport(
             id=job_id,
             user_id=user_id,
-            format=source_format,
+            format=source_format.name,
             strict=strict,
             dry_run=dry_run,
             archive_storage=storage.name,

@@ -1,4 +1,4 @@
-"""The route that accepts imports: a form with an archive goes in, the URL of a task comes out."""
+"""The route that accepts imports: a form with a file goes in, the URL of a task comes out."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eventimport.errors import ProblemError, refuse
 from eventimport.file_requests import Reply
+from eventimport.formats import IMPORTABLE, Format, UnknownFormatError, format_named, names_of
+from eventimport.formats.source import ZIP_SIGNATURES
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.forms.multipart import Form, Part, parts
 from eventimport.http.idempotency import (
@@ -24,11 +26,6 @@ from eventimport.http.openapi import FILE_SCHEMA, problems
 from eventimport.imports.accept import FIELD, Upload, accept_import
 from eventimport.storage.config import UploadLimits
 
-SOURCE_TYPE = "json"
-FORMAT = "openevent"
-ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
-"""A local file header, or the end of an empty zip."""
-
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -40,7 +37,7 @@ REQUEST_BODY: dict[str, Any] = {
                 "properties": {
                     FIELD: {
                         **FILE_SCHEMA,
-                        "description": "The zip of an Open Event export.",
+                        "description": "The file to import. For Open Event, a zip.",
                     }
                 },
             }
@@ -80,7 +77,7 @@ class AcceptedImport(BaseModel):
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def import_event(
-    source_type: Annotated[str, Path(json_schema_extra={"enum": [SOURCE_TYPE]})],
+    source_type: Annotated[str, Path(json_schema_extra={"enum": names_of(IMPORTABLE)})],
     request: Request,
     *,
     account: AccountDep,
@@ -88,18 +85,15 @@ async def import_event(
     key: IdempotencyKeyDep,
     options: Annotated[ImportOptions, Query()],
 ) -> Response:
-    """Import an Open Event archive.
+    """Import a conference.
 
     The response is sent as soon as the archive is stored. The task shows the progress and the
     result.
     """
-    if source_type != SOURCE_TYPE:
-        raise refuse(
-            404,
-            "unknown-source-type",
-            "Unknown kind of import",
-            f"Only {SOURCE_TYPE!r} can be imported, not {source_type!r}.",
-        )
+    try:
+        source_format = format_named(source_type, IMPORTABLE)
+    except UnknownFormatError as error:
+        raise refuse(404, "unknown-source-type", "Unknown format", str(error)) from None
     limits = resources.settings.archive_upload_limits
     accepted = partial(_accepted, poll_interval=resources.settings.client_poll_interval)
 
@@ -107,8 +101,8 @@ async def import_event(
         job_id = await accept_import(
             resources,
             account.id,
-            partial(_receive, request, limits),
-            source_format=FORMAT,
+            partial(_receive, request, source_format, limits),
+            source_format=source_format,
             strict=options.strict,
             dry_run=options.dry_run,
             identity=identity_of(request, key, options.model_dump()),
@@ -125,30 +119,32 @@ def _accepted(job_id: UUID, *, poll_interval: int) -> Reply:
     return Reply(202, AcceptedImport(task_url=task_url).model_dump_json(), headers)
 
 
-async def _receive(request: Request, limits: UploadLimits) -> Upload:
+async def _receive(request: Request, source_format: Format, limits: UploadLimits) -> Upload:
     """The form's file. Its chunks read the form to its end."""
     form = parts(request, limits, files={FIELD})
-    upload = await _next_file(form)
+    upload = await _next_file(form, source_format)
     if upload is None:
         raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
-    return Upload(upload.file_name, _only_file(upload.chunks, form))
+    return Upload(upload.file_name, _only_file(upload.chunks, form, source_format))
 
 
-async def _only_file(chunks: AsyncIterator[bytes], form: Form) -> AsyncIterator[bytes]:
+async def _only_file(
+    chunks: AsyncIterator[bytes], form: Form, source_format: Format
+) -> AsyncIterator[bytes]:
     async for chunk in chunks:
         yield chunk
-    if await _next_file(form) is not None:
+    if await _next_file(form, source_format) is not None:
         raise _bad_request("many-files", f"The form has more than one part named {FIELD!r}.")
 
 
-async def _next_file(form: Form) -> Upload | None:
+async def _next_file(form: Form, source_format: Format) -> Upload | None:
     """The next part that is a file. Without a file name it may be a field, or an input in which no
     file was chosen, unless it begins as a zip does."""
     async for part in form:
         if part.name == FIELD and part.filename is not None:
             head = await _head(part)
             if part.filename or head.startswith(ZIP_SIGNATURES):
-                return Upload(part.filename, _zip_chunks(head, part))
+                return Upload(part.filename, _checked_chunks(head, part, source_format))
     return None
 
 
@@ -162,20 +158,25 @@ async def _head(part: Part) -> bytes:
     return head
 
 
-async def _zip_chunks(head: bytes, part: Part) -> AsyncIterator[bytes]:
-    """The part's chunks, starting with `head`, if that is a zip's. Raises 400 or 415."""
-    _check_signature(head)
+async def _checked_chunks(head: bytes, part: Part, source_format: Format) -> AsyncIterator[bytes]:
+    """The part's chunks, starting with `head`. Raises 400 if the file is empty, and 415 if the
+    format needs a zip and this is not one."""
+    _check_head(head, source_format)
     yield head
     async for chunk in part:
         yield chunk
 
 
-def _check_signature(head: bytes) -> None:
+def _check_head(head: bytes, source_format: Format) -> None:
     if not head:
         raise _bad_request("empty-file", "The file is empty.")
-    if not head.startswith(ZIP_SIGNATURES):
+    if source_format.zip_only and not head.startswith(ZIP_SIGNATURES):
         raise refuse(
-            415, "not-a-zip", "Not a zip archive", "The file does not begin with a zip signature."
+            415,
+            "not-a-zip",
+            "Not a zip archive",
+            f"{source_format.title} is imported from a zip. "
+            "The file does not begin with a zip signature.",
         )
 
 

@@ -1,0 +1,16 @@
+"""A small example of each format, for the suite that holds all of them."""
+
+from collections.abc import Callable, Mapping
+
+from tests.formats.planning import EVENT, zip_of
+
+from eventimport.formats.openevent import OPENEVENT
+
+
+def _open_event() -> bytes:
+    sessions = [{"id": 1, "title": "Opening", "starts_at": "2027-05-01T09:00:00+00:00"}]
+    return zip_of({"event": EVENT, "sessions": sessions}, {"images/logo.png": b"\x89PNG"})
+
+
+EXAMPLES: Mapping[str, Callable[[], bytes]] = {OPENEVENT.name: _open_event}
+"""Names of formats → makers of an example with an event and at least one session."""
