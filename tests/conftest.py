@@ -31,15 +31,16 @@ from eventimport.database import migrations
 from eventimport.database.models import Base, User
 from eventimport.embedded import start_postgres, start_valkey
 
-# A machine that is slow, or busy with something else, fails no test.
+# No test fails because the machine is slow or busy.
 hypothesis.settings.register_profile(
-    "patient",
+    "without_time_limits",
     parent=hypothesis.settings(),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.load_profile("patient")
+hypothesis.settings.load_profile("without_time_limits")
 
+TESTS = Path(__file__).parent
 T = TypeVar("T")
 MakeUser = Callable[..., Awaitable[User]]
 
@@ -138,6 +139,22 @@ def pytest_configure_node(node: Any) -> None:
     }
 
 
+MARKS_OF_FOLDERS = {"faults": pytest.mark.faults, "fuzz": pytest.mark.fuzz}
+REAL_ARCHIVES = {"archives", "cases"}
+"""The fixtures of archives that are not in this repository."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of a folder, and those of real archives."""
+    for item in items:
+        if item.path.is_relative_to(TESTS):
+            folder = item.path.relative_to(TESTS).parts[0]
+            if folder in MARKS_OF_FOLDERS:
+                item.add_marker(MARKS_OF_FOLDERS[folder])
+        if REAL_ARCHIVES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.real_archives)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     servers = config.stash[SERVERS]
     if isinstance(servers, Servers):
@@ -174,7 +191,7 @@ def clean_database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 # DELETE is quicker than TRUNCATE for a few rows; many rows are for TRUNCATE.
 EMPTY_TABLES = f"""
-SET lock_timeout = '10s';
+SET lock_timeout = '60s';
 DO $$
 DECLARE
     name text;

@@ -78,7 +78,7 @@ def test_an_import_that_ends_just_before_is_shown_as_it_ended(
     def be_late(route: Any) -> None:
         if route.request.method == "DELETE":
             service.start_worker()
-            expect(page.get_by_role("region", name="Result")).to_be_visible(timeout=30_000)
+            expect(page.get_by_role("region", name="Result")).to_be_visible(timeout=60_000)
         route.continue_()
 
     page.route(TASK, be_late)

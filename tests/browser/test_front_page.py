@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 EMAIL, PASSWORD = "ada@example.org", "tea and cables"
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds, for an import."""
 
 

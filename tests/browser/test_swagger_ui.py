@@ -9,7 +9,7 @@ import httpx
 from playwright.sync_api import Locator, Page, expect
 
 ACCOUNT = {"email": "ada@example.org", "password": "tea and cables"}
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def operation(page: Page, method: str, path: str) -> Locator:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.formats.planning import zip_of
 from tests.jobs.conftest import Imports, imports, settings
 from tests.rows import change_imports
-from tests.storage.conftest import bucket, s3_client, s3_config, s3_endpoint
+from tests.storage.conftest import bucket, part_size, s3_client, s3_config, s3_endpoint
 from tests.storage_doubles import FaultyStorage, MemoryStorage
 from tests.stored_files import keys_in, store
 
@@ -27,7 +27,7 @@ from eventimport.storage.factory import StorageSet, create_storage
 from eventimport.storage.keys import probe_key
 from eventimport.storage.protocol import Storage, StorageError
 
-__all__ = ["bucket", "imports", "s3_client", "s3_config", "s3_endpoint", "settings"]
+__all__ = ["bucket", "imports", "part_size", "s3_client", "s3_config", "s3_endpoint", "settings"]
 
 PLACES = ("local", "memory", "s3")
 OLD = timedelta(hours=25)

@@ -153,7 +153,7 @@ async def test_of_many_workers_one_runs_the_round(
     async with loops(world, monkeypatch, 5) as (rounds, asked):
         # Who has run a round asks once more; then all of them wait for an hour.
         for _ in range(5 + 1):
-            await asyncio.wait_for(asked.acquire(), 30)
+            await asyncio.wait_for(asked.acquire(), 60)
 
     assert rounds == [1]
 
@@ -175,7 +175,7 @@ async def test_what_fails_does_not_end_the_loop(
     monkeypatch.setattr(clean_up_module, "take_round", take_or_fail)
     async with loops(world, monkeypatch, 1) as (rounds, asked):
         for _ in range(2):
-            await asyncio.wait_for(asked.acquire(), 30)
+            await asyncio.wait_for(asked.acquire(), 60)
 
     assert rounds == [1]
 

@@ -31,7 +31,7 @@ async def test_connections_that_the_server_has_closed_are_renewed(
             for pid in pids:
                 await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         for _ in pids:
-            await asyncio.wait_for(ended.get(), 30)
+            await asyncio.wait_for(ended.get(), 60)
 
         async with AsyncExitStack() as stack:
             for _ in range(3):

@@ -6,7 +6,6 @@ folder of the shared cases, the archive of the same name must end the same way.
 
 import io
 import json
-import os
 import stat
 import zipfile
 from collections.abc import Callable
@@ -442,20 +441,9 @@ async def test_a_strict_import_refuses_a_case_with_a_finding(imports: Imports, c
     assert await imports.traces() == {}
 
 
-@pytest.fixture(scope="session")
-def shared_cases() -> Path:
-    """The folder of shared cases, which EVENTIMPORT_CASES names."""
-    folder = os.environ.get("EVENTIMPORT_CASES")
-    if not folder:
-        pytest.skip("EVENTIMPORT_CASES is not set")
-    return Path(folder)
-
-
 @pytest.mark.parametrize("name", CASES)
-async def test_the_shared_case_ends_the_same(
-    imports: Imports, shared_cases: Path, name: str
-) -> None:
-    path = shared_cases / f"{name}.zip"
+async def test_the_shared_case_ends_the_same(imports: Imports, cases: Path, name: str) -> None:
+    path = cases / f"{name}.zip"
     if not path.exists():
         pytest.skip("this case is not among the shared ones")
     await check(imports, CASES[name], path.read_bytes())

@@ -97,7 +97,7 @@ async def test_a_row_that_is_locked_is_skipped(queue: Queue) -> None:
     await queue.add(ada, "a1", "a2")
     async with queue.engine.begin() as connection:
         first = await claim_next(connection, kinds=KINDS)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             second = await queue.claimed()
             third = await queue.claimed()
     assert first is not None

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -251,11 +250,8 @@ async def test_a_dry_run_decodes_the_images_and_fetches_nothing(
     assert await fetching.rows("events") == []
 
 
-async def test_the_shared_case_of_refused_media(imports: Imports) -> None:
-    folder = os.environ.get("EVENTIMPORT_CASES")
-    if not folder:
-        pytest.skip("EVENTIMPORT_CASES is not set")
-    data = (Path(folder) / "refused-media.zip").read_bytes()
+async def test_the_shared_case_of_refused_media(imports: Imports, cases: Path) -> None:
+    data = (cases / "refused-media.zip").read_bytes()
     job = await imports.run(data)
     assert job.status == "SUCCESS"
     found = report_of(job)

@@ -59,7 +59,7 @@ async def test_a_row_that_a_stopped_worker_holds_is_taken_from_it(
     async with client(database_url) as connection:
         await connection.fetch("SELECT id FROM tasks WHERE id = $1 FOR UPDATE", job_id)
         await stop_within_a_statement(connection)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             # The server may need a moment to end a session.
             while not await lose_workers(resources):
                 pass

@@ -49,7 +49,7 @@ LOGO = picture(50, 50, "PNG")
 
 async def soon(event: asyncio.Event) -> None:
     """Wait for what is bound to happen; that it does not fails the test instead of holding it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await event.wait()
 
 

@@ -128,7 +128,7 @@ async def test_one_owner_leaves_a_child_for_others(opened: Open) -> None:
     leave.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert inside == ["a", "b", "other", "d"]
-    async with asyncio.timeout(30), images.turn(1):
+    async with asyncio.timeout(60), images.turn(1):
         assert (await images.check(drawn(), LIMITS, {}))[0].width == 60
 
 

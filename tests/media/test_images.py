@@ -1,6 +1,5 @@
 """Pictures: what is taken, what is refused, and what becomes of the pixels and the metadata."""
 
-import os
 import struct
 import zipfile
 import zlib
@@ -415,12 +414,9 @@ def test_a_size_of_nothing_is_refused() -> None:
         ImageSize(width=0, height=10)
 
 
-def test_every_picture_of_the_shared_archives_is_taken() -> None:
-    folder = os.environ.get("EVENTIMPORT_ARCHIVES")
-    if not folder:
-        pytest.skip("EVENTIMPORT_ARCHIVES is not set")
+def test_every_picture_of_the_shared_archives_is_taken(archives: list[Path]) -> None:
     checked = 0
-    for path in sorted(Path(folder).glob("*.zip")):
+    for path in archives:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 suffix = Path(entry.filename).suffix.lower()

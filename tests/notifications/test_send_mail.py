@@ -379,7 +379,7 @@ async def test_the_worker_goes_on_sending(
     try:
         for count in (1, 2):
             job_id = await outbox.add()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await outbox.mails())[-1].status != "SENT":  # noqa: ASYNC110 - it is a row
                     await asyncio.sleep(0.01)
             assert len(list(folder.glob("*.eml"))) == count
@@ -488,7 +488,7 @@ async def test_a_worker_survives_a_database_that_is_away(
     await outbox.add()
     keeping = asyncio.create_task(keep_sending(resources))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await recorder.sending.wait()
     finally:
         keeping.cancel()

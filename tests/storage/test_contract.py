@@ -8,14 +8,18 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.storage.conftest import PART_SIZE
 from tests.storage_doubles import FaultyStorage
 
 from eventimport.storage.keys import InvalidKeyError
 from eventimport.storage.local import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, Storage, StorageError
 
-PART_SIZE = 5 * 1024 * 1024
-CHUNK = 600_000
+pytestmark = pytest.mark.contract
+
+CHUNK = PART_SIZE // 9
+"""Neither end of a part is the end of a chunk."""
+LEAST_PART_OF_S3 = 5 * 1024 * 1024
 KEY = "events/1/speakers/2/photo/abc/Zoë 1.png"
 PRIVATE = "private/imports/9/archive.zip"
 
@@ -53,6 +57,13 @@ async def test_an_object_is_read_as_it_was_put(backend: Any, size: int) -> None:
     assert found is not None
     assert (found.key, found.size, found.content_type) == (KEY, size, "image/png")
     assert found.modified_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("part_size", [LEAST_PART_OF_S3])
+async def test_an_object_of_many_megabytes(backend: Any, part_size: int) -> None:
+    data = content(3 * part_size + 12_345)
+    await backend.storage.put(KEY, stream(data, 600_000), content_type="image/png")
+    assert await read(backend.storage, KEY) == data
 
 
 async def test_chunks_may_be_of_any_size(backend: Any) -> None:
@@ -135,7 +146,7 @@ async def test_no_key_leaves_the_root(backend: Any, key: str) -> None:
 
 
 async def test_a_copy_can_be_sought_in_and_is_gone_afterwards(backend: Any) -> None:
-    data = content(3_000_000)
+    data = content(3 * PART_SIZE)
     await backend.storage.put(PRIVATE, stream(data), content_type="application/zip")
     async with local_copy(backend.storage, PRIVATE) as path:
         with path.open("rb") as file:

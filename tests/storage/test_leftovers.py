@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.storage.conftest import Backend
+from tests.storage.conftest import PART_SIZE, Backend
 from tests.stored_files import keys_in
 
-from eventimport.storage.config import MIB, LocalConfig, S3Config
+from eventimport.storage.config import LocalConfig, S3Config
 from eventimport.storage.keys import upload_key
 from eventimport.storage.local import LocalStorage
 from eventimport.storage.protocol import StorageError
@@ -72,10 +72,10 @@ async def test_an_upload_that_still_runs_fails(backend: Backend) -> None:
     key = upload_key(1, "a.bin")
 
     async def slowly() -> AsyncIterator[bytes]:
-        for _ in range(12):
-            yield b"x" * MIB
+        for _ in range(3):
+            yield b"x" * PART_SIZE
         await backend.storage.delete_unfinished(key)
-        yield b"x" * MIB
+        yield b"x" * PART_SIZE
 
     with suppress(StorageError):
         await backend.storage.put(key, slowly(), content_type="text/plain")

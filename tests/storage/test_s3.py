@@ -7,20 +7,21 @@ from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from tests.storage.conftest import PART_SIZE
 
 from eventimport.storage.config import GCSConfig, S3Config
 from eventimport.storage.factory import create_storage
 from eventimport.storage.protocol import StorageError
 from eventimport.storage.s3 import S3Storage
 
-PART_SIZE = 5 * 1024 * 1024
+CHUNK = PART_SIZE // 9
 KEY = "uploads/1/abc/a.bin"
 
 
 async def stream(size: int) -> AsyncIterator[bytes]:
     """So many bytes, in chunks."""
-    for start in range(0, size, 600_000):
-        yield b"x" * min(600_000, size - start)
+    for start in range(0, size, CHUNK):
+        yield b"x" * min(CHUNK, size - start)
 
 
 @pytest.fixture

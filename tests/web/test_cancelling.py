@@ -115,7 +115,7 @@ async def test_a_running_import_stops(
 
     monkeypatch.setattr(step, wait)
     running = asyncio.create_task(run_import(service.resources, job_id))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await arrived.wait()
         response = await client.delete(f"/v1/tasks/{job_id}")
         await running
@@ -143,7 +143,7 @@ async def test_after_the_commit_the_event_stays(
 
     monkeypatch.setattr(f"{STAGES}.move_media", wait)
     running = asyncio.create_task(run_import(service.resources, job_id))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await arrived.wait()
         before = (await client.get(f"/v1/tasks/{job_id}")).json()
         response = await client.delete(f"/v1/tasks/{job_id}")
@@ -213,7 +213,7 @@ async def test_a_worker_that_stores_a_medium_leaves_nothing(
     storages = StorageSet({"local": storage}, active_name="local")
     worker = replace(service.resources, storages=storages)
     running = asyncio.create_task(run_import(worker, job_id))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await storage.arrived.wait()
         response = await user_client.delete(f"/v1/tasks/{job_id}")
         storage.may_go_on.set()

@@ -50,7 +50,7 @@ def serve() -> Iterator[Callable[[ASGIApp], int]]:
 
 def post(port: int, size: int, *, headers: str = "") -> bytes:
     """Send a whole request before reading anything, as many clients do; all that is answered."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\nConnection: close\r\n"
         client.sendall(f"{head}{headers}\r\n".encode())
         for _ in range(size // MIB):

@@ -460,7 +460,7 @@ async def test_over_a_socket(
             f"Content-Length: {len(body)}\r\n\r\n".encode()
         )
         writer.write(body[:-1000])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (await left.objects() and left.files()):
                 await writer.drain()
         writer.transport.abort()

@@ -16,7 +16,7 @@ from tests.rows import change_imports
 
 from eventimport.database.models import ImportJob, Task, User
 
-PATIENCE = 20
+PATIENCE = 60
 """Seconds for what must happen at all."""
 
 
