@@ -52,8 +52,23 @@ dev: $(STAMP) ## Start PostgreSQL, Valkey, API and worker, with a demo account
 	@$(BIN)/eventimport dev --port $(PORT) --data-dir $(DATA_DIR)
 
 .PHONY: test
-test: $(STAMP) ## Run the tests (ARGS="-k word" for some of them)
-	@$(BIN)/pytest -n auto $(ARGS)
+test: $(STAMP) ## Run the tests and measure coverage (ARGS="-k word" for some tests, without coverage)
+ifeq ($(strip $(ARGS)),)
+	@rm -rf .coverage
+	@$(BIN)/coverage run -m pytest -n auto --durations=20
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+else
+	@$(BIN)/pytest -n auto --durations=20 $(ARGS)
+endif
+
+.PHONY: test-fast
+test-fast: $(STAMP) ## Run the tests that need neither much time nor files of yours, in less than a minute
+	@$(BIN)/pytest -n auto -m "not (contract or faults or fuzz or real_archives or slow)" $(ARGS)
+
+.PHONY: test-pythons
+test-pythons: ## Run the tests on each Python of 3.11, 3.12 and 3.13 that is installed
+	@ARGS='$(ARGS)' sh scripts/test-pythons $(PYTHONS:python%=%)
 
 .PHONY: test-browser
 test-browser: $(STAMP) ## Run the tests in Chromium; as root, install it from Debian if it's missing
@@ -104,6 +119,6 @@ attack: $(STAMP) ## Attack a service of our own while a pulse asks whether it is
 
 .PHONY: clean
 clean: ## Remove .venv, caches, built files and the data of demo and dev
-	rm -rf $(VENV) $(DATA_DIR) dist build $(EXAMPLE).zip
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* $(DATA_DIR) dist build $(EXAMPLE).zip
+	rm -rf .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks scripts alembic -name __pycache__ -prune -exec rm -rf {} +
