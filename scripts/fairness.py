@@ -21,7 +21,7 @@ from tests.stored_files import accept_archive
 from eventimport.database import migrations
 from eventimport.database.models import ImportJob, User
 from eventimport.embedded import start_postgres, start_valkey
-from eventimport.imports import stages as import_stages
+from eventimport.imports import run as import_run
 from eventimport.jobs.worker import work
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
@@ -52,7 +52,7 @@ class Starts:
 
     def slow_down(self) -> None:
         """Have long imports wait while they are read."""
-        read = import_stages._read
+        read = import_run._read
 
         async def slowly(resources: Resources, attempt: Any, report: Any) -> Any:
             job_id = attempt.lease.job_id
@@ -62,7 +62,7 @@ class Starts:
                 await asyncio.sleep(self.seconds)
             return await read(resources, attempt, report)
 
-        import_stages._read = slowly
+        import_run._read = slowly
 
 
 async def run(options: argparse.Namespace, folder: Path, database: str, redis: str) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.clean_up.conftest import World
 from tests.jobs.conftest import Imports
 
+from eventimport.database.endings import NotificationWords, add_notification
 from eventimport.database.models import (
     IdempotencyKey,
     MailStatus,
@@ -21,7 +22,6 @@ from eventimport.database.models import (
     PeriodicJob,
     User,
 )
-from eventimport.database.outbox import Told, add_notification
 from eventimport.database.periodic_jobs import CLEAN_UP, add_counts, read_counts, take_round
 from eventimport.database.statistics import read_statistics
 from eventimport.jobs import clean_up as clean_up_module
@@ -183,7 +183,7 @@ async def test_what_fails_does_not_end_the_loop(
 async def test_old_mails_are_forgotten_and_none_is_sent_again(
     world: World, imports: Imports
 ) -> None:
-    told = Told("title", "message", "<1@example.org>")
+    told = NotificationWords("title", "message", "<1@example.org>")
     jobs = [await imports.job(await imports.accept(b"PK")) for _ in range(4)]
     engine = world.resources.engine
     long_ago = datetime.now(UTC) - timedelta(days=31)
@@ -195,8 +195,8 @@ async def test_old_mails_are_forgotten_and_none_is_sent_again(
     ]
     async with engine.begin() as connection:
         for number, (job, state) in enumerate(zip(jobs, states, strict=True)):
-            words = Told("title", "message", f"<{number}@example.org>")
-            await add_notification(connection, job_id=job.id, user_id=job.user_id, told=words)
+            words = NotificationWords("title", "message", f"<{number}@example.org>")
+            await add_notification(connection, job_id=job.id, user_id=job.user_id, words=words)
             newest = select(func.max(OutgoingMail.id)).scalar_subquery()
             mail = update(OutgoingMail).where(OutgoingMail.id == newest)
             await connection.execute(mail.values(**state))
@@ -204,7 +204,7 @@ async def test_old_mails_are_forgotten_and_none_is_sent_again(
     assert await world.clean_up(after=timedelta(0)) == {"old_mail": 2}
     async with engine.begin() as connection:
         for job in jobs:
-            await add_notification(connection, job_id=job.id, user_id=job.user_id, told=told)
+            await add_notification(connection, job_id=job.id, user_id=job.user_id, words=told)
         ids = select(OutgoingMail.message_id).order_by(OutgoingMail.id)
         assert list(await connection.scalars(ids)) == ["<2@example.org>", "<3@example.org>"]
         assert await connection.scalar(select(func.count()).select_from(Notification)) == 4

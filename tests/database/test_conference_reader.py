@@ -33,7 +33,7 @@ from eventimport.database.conference_reader import (
 from eventimport.database.conference_writer import draw_ids, write_plan
 from eventimport.database.event_graph import NODES
 from eventimport.database.models import EventSession, SessionSpeaker
-from eventimport.imports.stages import new_identifier
+from eventimport.imports.run import new_identifier
 
 
 class InvalidSourceError(Exception):

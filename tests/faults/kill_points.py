@@ -8,9 +8,8 @@ from functools import wraps
 from pkgutil import resolve_name
 from typing import Any, Literal
 
-JOB = "eventimport.imports.run:"
 SLOTS = "eventimport.jobs.slots:"
-STAGES = "eventimport.imports.stages:"
+JOB = "eventimport.imports.run:"
 RECORDS = "eventimport.database.media_records:ImportMediaRecords."
 IMAGES = "eventimport.media.image_processes:ImageProcesses."
 DISK = "eventimport.storage.local:LocalStorage."
@@ -79,23 +78,23 @@ KILL_POINTS = [
     KillPoint(SLOTS + "Slots._claim", "after"),
     KillPoint(JOB + "lease_import", "after"),
     # Reading.
-    KillPoint(STAGES + "local_copy", "before"),
-    KillPoint(STAGES + "read_conference", "before"),
+    KillPoint(JOB + "local_copy", "before"),
+    KillPoint(JOB + "read_conference", "before"),
     KillPoint("eventimport.formats.openevent.reader:read_list", "before", 4),
-    KillPoint(STAGES + "read_conference", "after"),
+    KillPoint(JOB + "read_conference", "after"),
     # Planning.
-    KillPoint(STAGES + "draw_ids", "before"),
-    KillPoint(STAGES + "draw_ids", "after"),
-    KillPoint(STAGES + "make_plan", "before"),
-    KillPoint(STAGES + "make_plan", "after"),
+    KillPoint(JOB + "draw_ids", "before"),
+    KillPoint(JOB + "draw_ids", "after"),
+    KillPoint(JOB + "make_plan", "before"),
+    KillPoint(JOB + "make_plan", "after"),
     # Writing and committing: the first table, one of many, all, the job's step forward, the COMMIT.
     KillPoint(COPY, "before"),
     KillPoint(COPY, "after", 7),
-    KillPoint(STAGES + "write_plan", "after"),
-    KillPoint(STAGES + "update_import", "after"),
-    KillPoint(STAGES + "_write", "after"),
+    KillPoint(JOB + "write_plan", "after"),
+    KillPoint(JOB + "update_import", "after"),
+    KillPoint(JOB + "_write", "after"),
     # Media: each step of the first medium, and of later ones.
-    KillPoint(STAGES + "move_media", "before"),
+    KillPoint(JOB + "move_media", "before"),
     KillPoint(RECORDS + "reserve", "before"),
     KillPoint("eventimport.database.media_records:record_objects", "after"),
     KillPoint(RECORDS + "reserve", "after"),
@@ -111,15 +110,15 @@ KILL_POINTS = [
     KillPoint("eventimport.database.media_records:use_objects", "after"),
     KillPoint(RECORDS + "settle_moved", "after"),
     KillPoint(RECORDS + "settle_moved", "after", 4),
-    KillPoint(STAGES + "move_media", "after"),
+    KillPoint(JOB + "move_media", "after"),
     # The end, and what is told of it.
-    KillPoint(STAGES + "succeed", "before"),
+    KillPoint(JOB + "succeed", "before"),
     KillPoint("eventimport.database.endings:add_notification", "before"),
     KillPoint("eventimport.database.endings:add_notification", "after"),
-    KillPoint(STAGES + "succeed", "after"),
+    KillPoint(JOB + "succeed", "after"),
     KillPoint(JOB + "finish", "after"),
     # The mail.
-    KillPoint(MAIL + "take_due_mail", "after"),
+    KillPoint(MAIL + "claim_due_mail", "after"),
     KillPoint(MAIL + "write_mail", "before"),
     KillPoint("eventimport.notifications.mailers:FolderMailer.send", "after"),
     KillPoint(MAIL + "mark_sent", "before"),

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import make_url, text
 from tests.conftest import execute, renamed
-from tests.faults.kill_points import JOB, RECORDS, STAGES, KillPoint
+from tests.faults.kill_points import JOB, RECORDS, KillPoint
 from tests.faults.service import Service
 from tests.faults.test_killed_uploads import IMPORT, UPLOAD, ZIP, answers, settings_of
 from tests.faults.workers import PATIENCE, WorkerProcess
@@ -41,10 +41,10 @@ STRICT: Final = {"HEARTBEAT_TIMEOUT": "3600", "MAX_ATTEMPTS": "1"}
 
 POINTS = [
     KillPoint(JOB + "lease_import", "after", number=signal.SIGSTOP),
-    KillPoint(STAGES + "write_plan", "before", number=signal.SIGSTOP),
-    KillPoint(STAGES + "move_media", "before", number=signal.SIGSTOP),
+    KillPoint(JOB + "write_plan", "before", number=signal.SIGSTOP),
+    KillPoint(JOB + "move_media", "before", number=signal.SIGSTOP),
     KillPoint(RECORDS + "settle_moved", "before", 2, number=signal.SIGSTOP),
-    KillPoint(STAGES + "succeed", "before", number=signal.SIGSTOP),
+    KillPoint(JOB + "succeed", "before", number=signal.SIGSTOP),
 ]
 
 Fault = Callable[[Service, str], Awaitable[AsyncExitStack]]

@@ -5,7 +5,7 @@ import signal
 from datetime import timedelta
 
 import pytest
-from tests.faults.kill_points import DISK, RECORDS, STAGES, KillPoint
+from tests.faults.kill_points import DISK, JOB, RECORDS, KillPoint
 from tests.faults.service import Service
 
 from eventimport.database.models import ImportJob, ImportStatus
@@ -18,7 +18,7 @@ NO_RECOVERY = {"RECOVERY_INTERVAL": "3600", "HEARTBEAT_TIMEOUT": "3600"}
 async def test_a_worker_that_is_told_to_stop_finishes(service: Service) -> None:
     job_id = await service.accept()
     worker = await service.worker(
-        KillPoint(STAGES + "write_plan", "before", number=signal.SIGTERM), SHUTDOWN_GRACE="60"
+        KillPoint(JOB + "write_plan", "before", number=signal.SIGTERM), SHUTDOWN_GRACE="60"
     )
     assert await worker.wait() == 0, worker.told()
     job = await service.job(job_id)
@@ -28,7 +28,7 @@ async def test_a_worker_that_is_told_to_stop_finishes(service: Service) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    [STAGES + "read_conference", STAGES + "write_plan", RECORDS + "settle_moved", DISK + "put"],
+    [JOB + "read_conference", JOB + "write_plan", RECORDS + "settle_moved", DISK + "put"],
 )
 async def test_what_it_cannot_finish_in_time_is_handed_back(service: Service, target: str) -> None:
     """And taken up at once, rather than when the heartbeat is stale."""
@@ -48,11 +48,11 @@ async def test_what_it_cannot_finish_in_time_is_handed_back(service: Service, ta
 @pytest.mark.parametrize(
     "point",
     [
-        KillPoint(STAGES + "read_conference", "before", number=signal.SIGSTOP),
-        KillPoint(STAGES + "write_plan", "after", number=signal.SIGSTOP),
+        KillPoint(JOB + "read_conference", "before", number=signal.SIGSTOP),
+        KillPoint(JOB + "write_plan", "after", number=signal.SIGSTOP),
         KillPoint(DISK + "put", "before", number=signal.SIGSTOP),
         KillPoint(DISK + "put", "after", 2, number=signal.SIGSTOP),
-        KillPoint(STAGES + "succeed", "before", number=signal.SIGSTOP),
+        KillPoint(JOB + "succeed", "before", number=signal.SIGSTOP),
     ],
     ids=str,
 )
@@ -86,7 +86,7 @@ async def killed_twice(service: Service, point: KillPoint) -> ImportJob:
 
 
 async def test_what_kills_its_worker_each_time_is_given_up(service: Service) -> None:
-    job = await killed_twice(service, KillPoint(STAGES + "read_conference", "before"))
+    job = await killed_twice(service, KillPoint(JOB + "read_conference", "before"))
     assert (job.status, job.attempt, job.event_id) == (ImportStatus.FAILURE, 2, None)
     assert job.errors is not None
     assert [error["code"] for error in job.errors] == ["worker-lost"]

@@ -19,7 +19,7 @@ from tests.fuzz.reading import check_told, outcome_of
 from eventimport.conference.plan import TableRows
 from eventimport.database.conference_writer import draw_ids, write_plan
 from eventimport.database.tasks import Lease
-from eventimport.imports.rows import rows_of_import
+from eventimport.imports.run import rows_of_import
 
 CASES: Final = int(os.environ.get("FUZZ_CASES", "2000"))
 BATCH: Final = 100

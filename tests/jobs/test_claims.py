@@ -12,10 +12,9 @@ from tests.conftest import MakeUser
 from tests.jobs.conftest import Imports
 from tests.rows import change_imports
 
-from eventimport.database.endings import cancel
+from eventimport.database.endings import NotificationWords, cancel
 from eventimport.database.models import TaskKind, User
 from eventimport.database.new_imports import ImportQuota, TooManyImportsError, check_quota
-from eventimport.database.outbox import Told
 from eventimport.database.tasks import Claim, claim_next, let_go
 from eventimport.jobs import slots as slots_module
 from eventimport.jobs.slots import Slots
@@ -134,8 +133,8 @@ async def test_what_is_put_off_waits_and_not_for_a_clock(
     assert (await queue.claimed() is not None) == is_due
 
 
-def words(_: object) -> Told:
-    return Told("T", "M", None)
+def words(_: object) -> NotificationWords:
+    return NotificationWords("T", "M", None)
 
 
 async def test_a_cancelled_import_counts_until_its_worker_has_stopped(queue: Queue) -> None:

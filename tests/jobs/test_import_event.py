@@ -13,8 +13,7 @@ from tests.rows import change_imports
 
 from eventimport.database.conference_writer import write_plan
 from eventimport.database.tasks import StaleAttemptError, claim, release, update_task
-from eventimport.imports.run import run_import
-from eventimport.imports.stages import new_identifier
+from eventimport.imports.run import new_identifier, run_import
 
 CONFERENCE: dict[str, Any] = {
     "event": {
@@ -45,7 +44,7 @@ CONFERENCE: dict[str, Any] = {
         }
     ],
 }
-WRITE_PLAN = "eventimport.imports.stages.write_plan"
+WRITE_PLAN = "eventimport.imports.run.write_plan"
 FINISH = "eventimport.imports.run.finish"
 ARCHIVE = zip_of(CONFERENCE, {"images/s.png": b"not looked at yet"})
 

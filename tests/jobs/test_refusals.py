@@ -11,11 +11,11 @@ from tests.jobs.conftest import Imports
 from tests.rows import change_imports
 
 from eventimport.database.conference_writer import EventWriteError, write_plan
-from eventimport.database.engine import is_away
+from eventimport.database.engine import is_unavailable
 from eventimport.imports.run import run_import
 
 ARCHIVE = zip_of({"event": {"id": 1, "name": "Conference", "timezone": "UTC"}})
-WRITE_PLAN = "eventimport.imports.stages.write_plan"
+WRITE_PLAN = "eventimport.imports.run.write_plan"
 REFUSALS = [
     asyncpg.DiskFullError,
     asyncpg.TooManyConnectionsError,
@@ -99,4 +99,4 @@ async def test_pauses_grow_and_are_bounded(
 def test_a_connection_that_is_lost_at_once_is_an_unavailable_database(
     error: Exception, away: bool
 ) -> None:
-    assert is_away(InterfaceError("SELECT 1", {}, error)) is away
+    assert is_unavailable(InterfaceError("SELECT 1", {}, error)) is away

@@ -13,12 +13,11 @@ from tests.lost_workers import lose_workers
 from tests.notifications.conftest import Outbox
 from tests.rows import change_imports
 
-from eventimport.database.endings import fail, fail_lost, succeed
+from eventimport.database.endings import NotificationWords, fail, fail_lost, succeed
 from eventimport.database.models import Task, User
-from eventimport.database.outbox import Told
 from eventimport.database.tasks import Claim, StaleAttemptError, claim, release
 from eventimport.imports import run as import_event
-from eventimport.imports import stages as import_stages
+from eventimport.imports import run as import_run
 from eventimport.imports.run import run_import
 from eventimport.jobs.recovery import Watch, recover
 from eventimport.jobs.send_mail import send_next
@@ -129,7 +128,7 @@ async def test_a_worker_that_dies_at_the_end_tells_nothing_until_another_has_end
 
     job_id = await imports.accept(ARCHIVE)
     with monkeypatch.context() as patch:
-        patch.setattr(import_stages, "succeed", die)
+        patch.setattr(import_run, "succeed", die)
         with pytest.raises(KilledError):
             await run_import(imports.resources, job_id)
     assert (await imports.job(job_id)).status == "STARTED"
@@ -183,9 +182,9 @@ async def test_workers_that_die_again_and_again_are_told_of(
     assert len(await outbox.mails()) == len(notifications) == 2
 
 
-def words(_: object) -> Told:
+def words(_: object) -> NotificationWords:
     """What is told where the words do not matter."""
-    return Told("T", "M", "<a@b>")
+    return NotificationWords("T", "M", "<a@b>")
 
 
 @pytest.mark.parametrize("outcome", ["success", "failure"])

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from tests.notifications.conftest import Outbox, StartMailServer
 
 from eventimport.database.models import User
-from eventimport.database.outbox import DueMail, mark_sent, take_due_mail
+from eventimport.database.outbox import DueMail, claim_due_mail, mark_sent
 from eventimport.jobs import send_mail
 from eventimport.jobs.send_mail import delay_after, keep_sending, send_next
 from eventimport.notifications.config import SMTPConfig
@@ -417,9 +417,9 @@ async def test_a_worker_that_stops_sends_what_has_just_ended(
 
     async def take(*arguments: Any, **named: Any) -> DueMail | None:
         looked.set()
-        return await take_due_mail(*arguments, **named)
+        return await claim_due_mail(*arguments, **named)
 
-    monkeypatch.setattr(send_mail, "take_due_mail", take)
+    monkeypatch.setattr(send_mail, "claim_due_mail", take)
     monkeypatch.setattr(send_mail, "create_mailer", lambda _: recorder)
     async with open_resources(settings.model_copy(update={"mail_interval": 3600.0})) as resources:
         keeping = asyncio.create_task(keep_sending(resources))
@@ -480,10 +480,10 @@ async def test_a_worker_survives_a_database_that_is_away(
     async def fail_first(*arguments: Any, **named: Any) -> DueMail | None:
         if troubles:
             raise troubles.pop(0)
-        return await take_due_mail(*arguments, **named)
+        return await claim_due_mail(*arguments, **named)
 
     recorder = Recorder()
-    monkeypatch.setattr(send_mail, "take_due_mail", fail_first)
+    monkeypatch.setattr(send_mail, "claim_due_mail", fail_first)
     monkeypatch.setattr(send_mail, "create_mailer", lambda _: recorder)
     await outbox.add()
     keeping = asyncio.create_task(keep_sending(resources))

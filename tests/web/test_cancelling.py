@@ -20,7 +20,7 @@ from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import Storage, StorageError
 
 URL = "/v1/events/import/json"
-STAGES = "eventimport.imports.stages"
+STAGES = "eventimport.imports.run"
 DOCUMENTS = {
     "event": {"id": 1, "name": "Conference"},
     "sessions": [{"id": 1, "title": "T", "audio": "/audio/a.wav"}],

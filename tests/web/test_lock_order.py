@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.formats.planning import zip_of
 from tests.lost_workers import lose_workers
 
-from eventimport.database.engine import is_away
+from eventimport.database.engine import is_unavailable
 from eventimport.database.models import (
     OPEN_STATUSES,
     Event,
@@ -83,7 +83,7 @@ async def test_a_deadlock_is_noticed_and_means_to_try_again(
 
     (error,) = (outcome for outcome in outcomes if outcome is not None)
     assert isinstance(error, DBAPIError)
-    assert is_away(error)
+    assert is_unavailable(error)
     assert len(deadlocks) == 1
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.report import Report
@@ -22,11 +23,12 @@ from eventimport.database.models import (
     ImportJob,
     ImportStatus,
     MediaOutcome,
+    Notification,
+    OutgoingMail,
     Task,
     TaskKind,
 )
 from eventimport.database.objects import Unlinked, unlink_archive
-from eventimport.database.outbox import Told, add_notification, error_count, first_of
 from eventimport.database.tasks import Claim, StaleAttemptError, current
 
 FIRST_ERRORS: Final = 1
@@ -35,8 +37,8 @@ FIRST_ERRORS: Final = 1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedImport:
     """An import that has just ended, as SUCCESS or FAILURE. `totals` counts its findings,
-    `media` its media files by outcome, and `error_count` its errors; `errors` are the first
-    ones."""
+    `media` its media files by outcome, and `error_count` its errors; `errors` and
+    `warnings` are the first ones."""
 
     job_id: UUID
     user_id: int
@@ -49,9 +51,20 @@ class EndedImport:
     media: dict[str, int] | None
     errors: list[dict[str, Any]]
     error_count: int
+    warnings: list[dict[str, Any]]
 
 
-Tell = Callable[[EndedImport], Told]
+@dataclass(frozen=True, slots=True)
+class NotificationWords:
+    """What a notification says, and the `Message-ID` of the mail that says the same; None for no
+    mail."""
+
+    title: str
+    message: str
+    message_id: str | None
+
+
+WordsOf = Callable[[EndedImport], NotificationWords]
 """Finds the words for an end."""
 
 NewReport = Callable[[], Report]
@@ -61,7 +74,7 @@ NewReport = Callable[[], Report]
 async def succeed(
     connection: AsyncConnection,
     claimed: Claim,
-    tell: Tell,
+    words_of: WordsOf,
     *,
     job: dict[str, Any] | None = None,
     **values: Any,
@@ -73,13 +86,14 @@ async def succeed(
     await hold(connection, claimed)
     if job:
         await _change_job(connection, claimed.task_id, job)
-    await _end(connection, claimed.task_id, tell, status=ImportStatus.SUCCESS, held=False, **values)
+    ended: dict[str, Any] = {"status": ImportStatus.SUCCESS, "held": False, **values}
+    await _end(connection, claimed.task_id, words_of, **ended)
 
 
 async def fail(
     connection: AsyncConnection,
     claimed: Claim,
-    tell: Tell,
+    words_of: WordsOf,
     errors: Sequence[dict[str, Any]],
     *,
     new_report: NewReport = Report,
@@ -92,15 +106,14 @@ async def fail(
     Raises StaleAttemptError if the attempt doesn't count any more.
     """
     await hold(connection, claimed)
-    await _give_up(
-        connection, claimed.task_id, tell, errors, new_report=new_report, job=job or {}, **values
-    )
+    ended: dict[str, Any] = {"new_report": new_report, "job": job or {}, **values}
+    await _give_up(connection, claimed.task_id, words_of, errors, **ended)
 
 
 async def fail_lost(
     connection: AsyncConnection,
     which: ColumnElement[bool],
-    tell: Tell,
+    words_of: WordsOf,
     errors: Sequence[dict[str, Any]],
     *,
     new_report: NewReport = Report,
@@ -114,12 +127,12 @@ async def fail_lost(
     )
     ids = list(await connection.scalars(chosen))
     for task_id in ids:
-        await _give_up(connection, task_id, tell, errors, new_report=new_report, job={})
+        await _give_up(connection, task_id, words_of, errors, new_report=new_report, job={})
     return ids
 
 
 async def cancel(
-    connection: AsyncConnection, task_id: UUID, tell: Tell, *, new_report: NewReport = Report
+    connection: AsyncConnection, task_id: UUID, words_of: WordsOf, *, new_report: NewReport = Report
 ) -> list[Unlinked] | None:
     """End the task as REVOKED; or, if it is an import whose event is committed, as SUCCESS without
     the media files that are not stored yet. Returns the files that are to be deleted after the
@@ -134,7 +147,7 @@ async def cancel(
     if await connection.scalar(statement) is None:
         return None
     if await _has_event(connection, task_id):
-        await _leave_rest(connection, task_id, tell, "the import was cancelled", new_report)
+        await _leave_rest(connection, task_id, words_of, "the import was cancelled", new_report)
         return []
     await connection.execute(
         update(Task)
@@ -160,7 +173,7 @@ async def hold(connection: AsyncConnection, claimed: Claim) -> None:
 async def _give_up(
     connection: AsyncConnection,
     task_id: UUID,
-    tell: Tell,
+    words_of: WordsOf,
     errors: Sequence[dict[str, Any]],
     *,
     new_report: NewReport,
@@ -169,7 +182,7 @@ async def _give_up(
 ) -> None:
     if await _has_event(connection, task_id):
         why = str(errors[0]["title"]).lower() if errors else "the import was ended"
-        await _leave_rest(connection, task_id, tell, why, new_report, held=False)
+        await _leave_rest(connection, task_id, words_of, why, new_report, held=False)
         return
     if job:
         await _change_job(connection, task_id, job)
@@ -179,7 +192,7 @@ async def _give_up(
         "errors": list(errors),
         "held": False,
     }
-    await _end(connection, task_id, tell, **{**failure, **values})
+    await _end(connection, task_id, words_of, **{**failure, **values})
 
 
 async def _failed(connection: AsyncConnection, task_id: UUID) -> str:
@@ -190,7 +203,7 @@ async def _failed(connection: AsyncConnection, task_id: UUID) -> str:
 async def _leave_rest(
     connection: AsyncConnection,
     task_id: UUID,
-    tell: Tell,
+    words_of: WordsOf,
     why: str,
     new_report: NewReport,
     **values: Any,
@@ -198,14 +211,14 @@ async def _leave_rest(
     """End as SUCCESS an import whose event is committed; what isn't stored of its media stays so,
     and the report says why."""
     media = await leave_media(connection, task_id, why)
-    told = await with_media_findings(connection, task_id, media, new_report())
-    await _change_job(connection, task_id, {"report": told})
+    report = await with_media_findings(connection, task_id, media, new_report())
+    await _change_job(connection, task_id, {"report": report})
     left = media["outcomes"].get(MediaOutcome.NOT_STORED.value, 0)
     message = f"Imported; {left} media files were not stored" if left else "Imported"
     await _end(
         connection,
         task_id,
-        tell,
+        words_of,
         status=ImportStatus.SUCCESS,
         stage="done",
         message=message,
@@ -219,10 +232,24 @@ async def _change_job(connection: AsyncConnection, task_id: UUID, values: dict[s
     )
 
 
-async def _end(connection: AsyncConnection, task_id: UUID, tell: Tell, **values: Any) -> None:
+async def _end(
+    connection: AsyncConnection, task_id: UUID, words_of: WordsOf, **values: Any
+) -> None:
     await connection.execute(
         update(Task).where(Task.id == task_id).values(finished_at=func.now(), **values)
     )
+    ended = await read_ended_import(connection, task_id, listed=FIRST_ERRORS)
+    if ended is not None:  # Only imports notify their owners.
+        await add_notification(
+            connection, job_id=ended.job_id, user_id=ended.user_id, words=words_of(ended)
+        )
+
+
+async def read_ended_import(
+    connection: AsyncConnection, task_id: UUID, *, listed: int
+) -> EndedImport | None:
+    """An import's end, with at most `listed` errors and warnings each; None if the task is not an
+    import."""
     statement = select(
         ImportJob.id.label("job_id"),
         ImportJob.user_id,
@@ -233,12 +260,45 @@ async def _end(connection: AsyncConnection, task_id: UUID, tell: Tell, **values:
         ImportJob.event_identifier,
         ImportJob.report["totals"].label("totals"),
         ImportJob.report["media"]["outcomes"].label("media"),
-        first_of(ImportJob.errors, "$[*]", FIRST_ERRORS).label("errors"),
+        _first_of(ImportJob.errors, "$[*]", listed).label("errors"),
         error_count().label("error_count"),
+        _first_of(ImportJob.report, _WARNINGS, listed).label("warnings"),
     ).where(ImportJob.id == task_id)
     row = (await connection.execute(statement)).mappings().one_or_none()
-    if row is None:
-        # Only imports notify their owners.
+    return EndedImport(**row) if row is not None else None
+
+
+_WARNINGS: Final = '$.findings[*] ? (@.severity == "warning")'
+
+
+def _first_of(column: Any, path: str, count: int) -> Any:
+    """The first elements that a JSON path leads to; none for NULL. A report may be long: the rest
+    of it stays in the database."""
+    found = func.jsonb_path_query_array(column, text(f"'{path}'"), type_=column.type)
+    some = func.jsonb_path_query_array(found, text(f"'$[0 to {count - 1}]'"), type_=column.type)
+    return func.coalesce(some, text("'[]'::jsonb"), type_=column.type)
+
+
+def error_count() -> Any:
+    """How many errors a failed import has, also those that its row does not list; else 0."""
+    # The tables' columns, for statements over either model of them.
+    counted = IMPORT_JOBS.c.report["error_count"].as_integer()
+    return func.coalesce(counted, func.jsonb_array_length(Task.__table__.c.errors), 0)
+
+
+async def add_notification(
+    connection: AsyncConnection, *, job_id: UUID, user_id: int, words: NotificationWords
+) -> None:
+    """Add the notification and its mail, unless the import has its notification already."""
+    statement = (
+        insert(Notification)
+        .values(user_id=user_id, import_job_id=job_id, title=words.title, message=words.message)
+        .on_conflict_do_nothing(index_elements=[Notification.import_job_id])
+        .returning(Notification.id)
+    )
+    notification_id = await connection.scalar(statement)
+    if notification_id is None or words.message_id is None:
         return
-    ended = EndedImport(**row)
-    await add_notification(connection, job_id=ended.job_id, user_id=ended.user_id, told=tell(ended))
+    await connection.execute(
+        insert(OutgoingMail).values(notification_id=notification_id, message_id=words.message_id)
+    )

@@ -1,7 +1,9 @@
 """The engine: how the service reaches PostgreSQL."""
 
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 from sqlalchemy import URL, event, make_url
@@ -14,8 +16,15 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception, wait_random_exponential
 
 from eventimport.errors import EventImportError
+
+LONGEST_WAIT: Final = 10.0
+"""Seconds between two trials of a step while the database is unavailable."""
+
+_Result = TypeVar("_Result")
+logger = logging.getLogger(__name__)
 
 KEEPALIVE: Final = {
     "tcp_keepalives_idle": "10",
@@ -126,7 +135,7 @@ async def _connect(*args: Any, **kwargs: Any) -> Any:
         raise asyncpg.CannotConnectNowError(f"no connection: {error!r}") from error
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Whether the database could not be reached, was lost, or is short of something, so that the
     same may be tried later: nothing is wrong with what it was asked."""
     if isinstance(error, PoolTimeoutError):
@@ -143,3 +152,20 @@ def is_away(error: BaseException) -> bool:
 def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     """Makes sessions whose objects stay readable after the commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def when_available(step: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Run a step in the database; while that is unavailable, run it again after growing pauses,
+    until the caller is cancelled. Raises what else the step raises."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(is_unavailable),
+        wait=wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT),
+        before_sleep=before_sleep_log(logger, logging.WARNING),
+        reraise=True,
+    )
+
+    # tenacity awaits what a coroutine function gives, and only that.
+    async def attempt() -> _Result:
+        return await step()
+
+    return await retrying(attempt)

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from eventimport.database.endings import error_count
 from eventimport.database.models import IMPORT_JOBS, Task, User
-from eventimport.database.outbox import error_count
 
 
 def _statement() -> Select[*tuple[Any, ...]]:

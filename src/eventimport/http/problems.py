@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from eventimport.database.engine import is_away
+from eventimport.database.engine import is_unavailable
 from eventimport.database.schema import is_mismatch
 from eventimport.errors import (
     MAX_SHOWN,
@@ -158,7 +158,7 @@ async def _database(_request: Request, error: Exception) -> Response:
 
 
 def _is_away(error: DBAPIError) -> bool:
-    return is_away(error) or isinstance(error, (InterfaceError, OperationalError))
+    return is_unavailable(error) or isinstance(error, (InterfaceError, OperationalError))
 
 
 async def _disconnect(_request: Request, _error: ClientDisconnect) -> Response:

@@ -1,4 +1,4 @@
-"""One attempt at an import: its heartbeat, its progress, and its end when it is fenced off."""
+"""One attempt at a task: its heartbeat and progress, and what follows if it is interrupted."""
 
 import asyncio
 import contextvars
@@ -10,22 +10,39 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+from asyncpg import UniqueViolationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from eventimport.database.conference_writer import EventWriteError
+from eventimport.database.endings import fail
+from eventimport.database.engine import is_unavailable, when_available
 from eventimport.database.tasks import (
+    LONGEST_PAUSE,
     Claim,
     Lease,
     StaleAttemptError,
     keep_holding,
     let_go,
+    release,
     update_task,
 )
+from eventimport.errors import Problem
+from eventimport.imports.endings import Reasons, new_report_of, words_of
+from eventimport.observability import logs
+from eventimport.observability.tracing import job_span
+from eventimport.resources import Resources
+from eventimport.settings import Settings
+from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 PROGRESS_SECONDS: Final = 0.25
 """Progress is written to the database at most once in this time."""
+
+FIRST_PAUSE: Final = 0.5
+"""Seconds until the second attempt."""
 
 ENDED: Final = "done"
 """The stage in which nothing happens any more."""
@@ -40,10 +57,10 @@ class AttemptStoppedError(Exception):
 
 @dataclass(slots=True)
 class TaskAttempt:
-    """What a running task tells of itself. `tell` may be called from any thread, as often as one
-    likes: what is written to the row is the latest of it, a few times a second. `seconds` says how
-    long each stage took. `is_ending` is set before the attempt ends its task: from then on the
-    heartbeat doesn't cut it off. `threads` are those that still run its code."""
+    """What a running task shows of itself. `show` may be called from any thread, and any number of
+    times: a few times a second, the latest progress is written to the row. `seconds` says how long
+    each stage took. `is_ending` is set before the attempt ends its task: from then on the heartbeat
+    doesn't cancel it. `threads` are those that still run its code."""
 
     claimed: Claim
     stage: str = "reading"
@@ -56,8 +73,8 @@ class TaskAttempt:
     seconds: dict[str, float] = field(default_factory=dict)
     _entered: float = field(default_factory=time.monotonic)
 
-    def tell(self, message: str, done: int, total: int) -> None:
-        """Take the progress down. Raises AttemptStoppedError when the attempt is to end."""
+    def show(self, message: str, done: int, total: int) -> None:
+        """Record the progress. Raises AttemptStoppedError when the attempt is to end."""
         self.check()
         self.message = f"{message} ({done}/{total})" if total else f"{message} ({done})"
         self.done = done
@@ -88,7 +105,7 @@ class TaskAttempt:
 
     async def in_thread(self, function: Callable[[], _Result]) -> _Result:
         """Run a function that reads or computes for long. Cancelled, it ends at its next `check` or
-        `tell`. It has a thread of its own: a stopped import keeps none from the others."""
+        `show`. It has a thread of its own: a stopped import keeps none from the others."""
         executor = ThreadPoolExecutor(1, f"{self.claimed.kind}-{self.claimed.task_id}")
         context = contextvars.copy_context()
         thread = asyncio.get_running_loop().run_in_executor(executor, context.run, function)
@@ -213,3 +230,134 @@ async def _keep_alive(
             else:
                 written, written_at = now, time.monotonic()
         await asyncio.sleep(PROGRESS_SECONDS)
+
+
+async def run_attempt(
+    resources: Resources,
+    attempt: TaskAttempt,
+    work: Callable[[], Awaitable[None]],
+    reasons: Reasons,
+) -> None:
+    """Run an attempt at a task of any kind: `work` ends the task. If it raises, the task is handed
+    back for another attempt, or ends for one of the `reasons`. Cancelled, the attempt hands the
+    task back. Its log and trace show which task it is, whose, and of which request."""
+    claimed = attempt.claimed
+    task_id = str(claimed.task_id)
+    with (
+        logs.bound(
+            request_id=claimed.request_id,
+            task_id=task_id,
+            user_id=claimed.user_id,
+            attempt=claimed.attempt,
+        ),
+        job_span(
+            resources.tracer_provider, claimed.kind, parent=claimed.trace_parent, task_id=task_id
+        ),
+    ):
+        await _run(resources, attempt, work, reasons)
+
+
+async def _run(
+    resources: Resources,
+    attempt: TaskAttempt,
+    work: Callable[[], Awaitable[None]],
+    reasons: Reasons,
+) -> None:
+    claimed = attempt.claimed
+    settings = resources.settings
+    beat = settings.heartbeat_interval
+    try:
+        async with (
+            asyncio.timeout(settings.import_timeout) as limit,
+            running(resources.reader, attempt, heartbeat_seconds=beat),
+        ):
+            await work()
+    except StaleAttemptError:
+        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
+        await attempt.wind_down(resources.engine, beat)
+    except asyncio.CancelledError:
+        await asyncio.shield(_hand_back(resources, claimed))
+        raise
+    except Exception as error:
+        reason, patience = reasons.too_long, None
+        if limit.expired():
+            logger.warning("task %s took too long", claimed.task_id, exc_info=True)
+        else:
+            reason, patience = _reason_of(error, reasons, settings)
+            internal = reason is reasons.internal_error
+            level = logging.ERROR if internal else logging.WARNING
+            logger.log(level, "task %s was interrupted", claimed.task_id, exc_info=True)
+        await when_available(lambda: _put_off(resources, claimed, reason, patience))
+
+
+def passes(error: Exception) -> bool:
+    """Whether another attempt may succeed: this one is over, or the database is unavailable."""
+    if isinstance(error, EventWriteError):
+        # The identifier may be used already; another attempt draws another one.
+        return error.retryable or isinstance(error.__cause__, UniqueViolationError)
+    return isinstance(error, StaleAttemptError) or is_unavailable(error)
+
+
+def _reason_of(
+    error: Exception, reasons: Reasons, settings: Settings
+) -> tuple[Problem, float | None]:
+    """Why the attempt failed, and for how many seconds to go on trying in spite of it; None if it
+    counts as a failed attempt."""
+    if passes(error):
+        return reasons.database_unavailable, settings.database_patience
+    if isinstance(error, ObjectNotFoundError):
+        return reasons.source_gone, None
+    if isinstance(error, StorageError):
+        return reasons.storage_unavailable, settings.storage_patience if error.retryable else None
+    return reasons.internal_error, None
+
+
+async def _put_off(
+    resources: Resources, claimed: Claim, reason: Problem, patience: float | None
+) -> None:
+    """Hand the task back for a later attempt. If it has waited for an unavailable server for
+    `patience` seconds, or (without it) this was the last permitted attempt, end the task."""
+    settings = resources.settings
+    try:
+        async with resources.engine.begin() as connection:
+            if patience is None:
+                pause = _pause(2.0**claimed.failures - 1)
+                last = claimed.failures + 1 >= settings.max_attempts
+                counted: dict[str, Any] = {"failed": True}
+            else:
+                pause = _pause(claimed.waited)
+                seconds = pause.total_seconds()
+                last = claimed.waited + seconds > patience
+                counted = {"waited": seconds}
+            if last:
+                await fail(
+                    connection,
+                    claimed,
+                    words_of(settings),
+                    [reason.as_dict()],
+                    new_report=new_report_of(settings),
+                )
+            else:
+                await release(connection, claimed, pause=pause, **counted)
+    except StaleAttemptError:
+        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
+
+
+def _pause(before: float) -> timedelta:
+    """Until the next attempt: each pause is about as long as all `before` it, in seconds."""
+    return min(timedelta(seconds=FIRST_PAUSE + before), LONGEST_PAUSE)
+
+
+async def _hand_back(resources: Resources, claimed: Claim) -> None:
+    """Let another worker have the task now, rather than when this one's heartbeat is missed."""
+    try:
+        async with resources.engine.begin() as connection:
+            try:
+                await release(connection, claimed)
+            except StaleAttemptError:
+                logger.info("task %s was cancelled", claimed.task_id)
+                await let_go(connection, claimed)
+                return
+        await resources.queue.wake_worker()
+    except Exception:
+        logger.warning("task %s waits for the recovery", claimed.task_id, exc_info=True)

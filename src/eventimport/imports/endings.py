@@ -1,30 +1,108 @@
-"""The notifications about the ends of imports, as the settings want them."""
+"""How tasks end: the reasons for a failure, and the words that their owners get."""
 
+from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
-from eventimport.conference.report import Report
-from eventimport.database.endings import EndedImport, NewReport, Tell
+from eventimport.conference.report import Finding, Report, Severity, first_of
+from eventimport.database.endings import EndedImport, NewReport, NotificationWords, WordsOf
 from eventimport.database.models import ImportStatus
-from eventimport.database.outbox import DueMail, Told
+from eventimport.errors import EventImportError, Problem
 from eventimport.notifications.mail import message_id_of
 from eventimport.notifications.messages import Ending, headline, summary
 from eventimport.settings import Settings
 
 
-def words_of(settings: Settings) -> Tell:
-    """What finds the words, and whether there is mail. It raises nothing: an import whose end could
-    not be told would never end."""
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why tasks of one kind fail for a reason that is not their content's."""
 
-    def tell(ended: EndedImport) -> Told:
-        ending = ending_of(ended, settings)
-        mailed = settings.mail is not None
-        return Told(
-            title=headline(ending),
-            message=summary(ending),
-            message_id=message_id_of(ended.job_id, settings.public_url) if mailed else None,
-        )
+    source_gone: Problem
+    storage_unavailable: Problem
+    database_unavailable: Problem
+    too_long: Problem
+    internal_error: Problem
 
-    return tell
+
+def _unavailable(server: str, consequence: str) -> Problem:
+    return Problem(
+        503,
+        f"{server}-unavailable",
+        f"{server.capitalize()} unavailable",
+        f"The {server} was unavailable for longer than {server.upper()}_PATIENCE. {consequence}",
+    )
+
+
+def _internal_error(what: str, consequence: str) -> Problem:
+    detail = f"The service failed while it {what}. {consequence}"
+    return Problem(500, "internal-error", "Internal error", detail)
+
+
+def _too_long(code: str, title: str, consequence: str) -> Problem:
+    detail = f"Every attempt exceeded the time limit (IMPORT_TIMEOUT). {consequence}"
+    return Problem(500, code, title, detail)
+
+
+_NOTHING: Final = "Nothing was imported."
+NO_SIZES: Final = "The image stays as it is, without smaller sizes."
+
+IMPORT_REASONS: Final = Reasons(
+    Problem(
+        422,
+        "archive-gone",
+        "Archive deleted",
+        "The archive is no longer in storage. Upload it again.",
+    ),
+    _unavailable("storage", f"{_NOTHING} Try again later."),
+    _unavailable("database", f"{_NOTHING} Try again later."),
+    _too_long("import-too-long", "Import too long", _NOTHING),
+    _internal_error("imported the archive", _NOTHING),
+)
+SIZES_REASONS: Final = Reasons(
+    _internal_error("made the sizes", NO_SIZES),
+    _unavailable("storage", NO_SIZES),
+    _unavailable("database", NO_SIZES),
+    _too_long("sizes-too-long", "Making the sizes took too long", NO_SIZES),
+    _internal_error("made the sizes", NO_SIZES),
+)
+
+
+def worker_lost(attempts: int) -> Problem:
+    """The failure of a task whose workers stopped unexpectedly in all its attempts."""
+    detail = f"The worker stopped unexpectedly in all {attempts} attempts. {_NOTHING}"
+    return Problem(500, "worker-lost", "Worker lost", detail)
+
+
+class ImportFailedError(EventImportError):
+    """The import ends as FAILURE, for these reasons."""
+
+    def __init__(
+        self, problems: list[Problem], report: Report | None = None, count: int | None = None
+    ) -> None:
+        super().__init__("; ".join(problem.detail for problem in problems[:3]))
+        self.problems = problems
+        self.report = report
+        self.count = count or len(problems)
+        """How many problems there are, also those that are not listed."""
+
+
+def failure_of(report: Report, *, strict: bool = False) -> ImportFailedError:
+    """The failure for a report's errors (in strict mode, for all its findings). It lists the first
+    of them as JSON:API error objects."""
+    findings = report.gravest_first if strict else report.errors
+    problems = [_problem(finding, strict=strict) for finding in first_of(findings)]
+    return ImportFailedError(problems, report, len(findings))
+
+
+def _problem(finding: Finding, *, strict: bool) -> Problem:
+    place = str(finding.place)
+    meta = finding.as_dict()
+    del meta["message"], meta["code"]
+    title = "The archive can't be imported"
+    if strict and finding.severity is not Severity.ERROR:
+        title = "A strict import allows no findings"
+    detail = f"{place}: {finding.message}" if place else finding.message
+    return Problem(422, finding.code, title, detail, meta=meta)
 
 
 def new_report_of(settings: Settings) -> NewReport:
@@ -32,20 +110,36 @@ def new_report_of(settings: Settings) -> NewReport:
     return partial(Report, settings.max_findings, settings.max_report_bytes)
 
 
-def ending_of(job: EndedImport | DueMail, settings: Settings) -> Ending:
-    """The end of an import as the messages know it."""
-    identifier = job.event_identifier
+def words_of(settings: Settings) -> WordsOf:
+    """What finds the words of a notification, and whether there is mail. It raises nothing: an
+    import whose end has no words would never end."""
+
+    def words(ended: EndedImport) -> NotificationWords:
+        ending = ending_of(ended, settings)
+        mailed = settings.mail is not None
+        return NotificationWords(
+            title=headline(ending),
+            message=summary(ending),
+            message_id=message_id_of(ended.job_id, settings.public_url) if mailed else None,
+        )
+
+    return words
+
+
+def ending_of(ended: EndedImport, settings: Settings) -> Ending:
+    """The end of an import as the messages describe it."""
+    identifier = ended.event_identifier
     return Ending(
-        job_id=job.job_id,
-        succeeded=job.status == ImportStatus.SUCCESS,
-        dry_run=job.dry_run,
-        file_name=job.file_name,
-        event_name=job.event_name,
+        job_id=ended.job_id,
+        succeeded=ended.status == ImportStatus.SUCCESS,
+        dry_run=ended.dry_run,
+        file_name=ended.file_name,
+        event_name=ended.event_name,
         event_url=f"{settings.event_base_url}/events/{identifier}" if identifier else None,
         service_url=f"{settings.public_url}/",
-        totals=job.totals or {},
-        media=job.media or {},
-        errors=job.errors,
-        error_count=job.error_count,
-        warnings=job.warnings if isinstance(job, DueMail) else (),
+        totals=ended.totals or {},
+        media=ended.media or {},
+        errors=ended.errors,
+        error_count=ended.error_count,
+        warnings=ended.warnings,
     )

@@ -1,13 +1,11 @@
-"""The job that makes the smaller sizes of an image that was changed over the API."""
+"""Making the smaller sizes of an image that was changed over the API."""
 
-import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from eventimport.database.endings import fail, succeed
-from eventimport.database.engine import is_away
 from eventimport.database.image_jobs import (
     ImageOf,
     possible_objects,
@@ -15,47 +13,18 @@ from eventimport.database.image_jobs import (
     settle_sizes,
 )
 from eventimport.database.media_records import PlannedFile, PlannedItem, TaskFileRecords
-from eventimport.database.retries import patiently
-from eventimport.database.tasks import Claim, StaleAttemptError
+from eventimport.database.tasks import Claim
 from eventimport.errors import Problem
-from eventimport.imports.attempt import TaskAttempt, running
-from eventimport.imports.endings import words_of
-from eventimport.imports.run import hand_back, put_off
+from eventimport.imports.attempt import TaskAttempt, run_attempt
+from eventimport.imports.endings import NO_SIZES, SIZES_REASONS, words_of
 from eventimport.media.images import ImageRefusedError
 from eventimport.media.import_fetches import ImportFetches
 from eventimport.media.sources import NotMovedError, Sources
 from eventimport.media.storing import MediaStorer, StoredBytes
-from eventimport.observability import logs
-from eventimport.observability.tracing import job_span
 from eventimport.resources import Resources
-from eventimport.storage.protocol import ObjectNotFoundError, Storage, StorageError
+from eventimport.storage.protocol import ObjectNotFoundError, Storage
 from eventimport.storage.stored_file import StoredFile
 
-NO_SIZES: Final = "The image stays as it is, without smaller sizes."
-STORAGE_AWAY: Final = Problem(
-    503,
-    "storage-unavailable",
-    "Storage unavailable",
-    f"The storage was unavailable for longer than STORAGE_PATIENCE. {NO_SIZES}",
-)
-DATABASE_LOST: Final = Problem(
-    503,
-    "database-unavailable",
-    "Database unavailable",
-    f"The database was unavailable for longer than DATABASE_PATIENCE. {NO_SIZES}",
-)
-TOO_LONG: Final = Problem(
-    500,
-    "sizes-too-long",
-    "Making the sizes took too long",
-    f"Every attempt exceeded the time limit (IMPORT_TIMEOUT). {NO_SIZES}",
-)
-OUR_FAULT: Final = Problem(
-    500,
-    "internal-error",
-    "Internal error",
-    f"The service failed while it made the sizes. {NO_SIZES}",
-)
 CHANGED: Final = Problem(
     409,
     "image-changed",
@@ -70,46 +39,8 @@ logger = logging.getLogger(__name__)
 
 async def attempt_image_sizes(resources: Resources, claimed: Claim) -> None:
     """Run the claimed attempt to its end. Cancelled, it hands the task back."""
-    task_id = str(claimed.task_id)
-    with (
-        logs.bound(
-            request_id=claimed.request_id,
-            task_id=task_id,
-            user_id=claimed.user_id,
-            attempt=claimed.attempt,
-        ),
-        job_span(
-            resources.tracer_provider, claimed.kind, parent=claimed.trace_parent, task_id=task_id
-        ),
-    ):
-        await _attempt(resources, claimed)
-
-
-async def _attempt(resources: Resources, claimed: Claim) -> None:
-    settings = resources.settings
     attempt = TaskAttempt(claimed, stage="reading", message="Reading the image")
-    try:
-        async with (
-            asyncio.timeout(settings.import_timeout) as limit,
-            running(resources.reader, attempt, heartbeat_seconds=settings.heartbeat_interval),
-        ):
-            await _run(resources, attempt)
-    except StaleAttemptError:
-        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
-        await attempt.wind_down(resources.engine, settings.heartbeat_interval)
-    except asyncio.CancelledError:
-        await asyncio.shield(hand_back(resources, claimed))
-        raise
-    except Exception as error:
-        reason, patience = OUR_FAULT, None
-        if limit.expired():
-            reason = TOO_LONG
-        elif is_away(error):
-            reason, patience = DATABASE_LOST, settings.database_patience
-        elif isinstance(error, StorageError) and error.retryable:
-            reason, patience = STORAGE_AWAY, settings.storage_patience
-        logger.warning("task %s was interrupted", claimed.task_id, exc_info=True)
-        await patiently(lambda: put_off(resources, claimed, reason, patience))
+    await run_attempt(resources, attempt, lambda: _run(resources, attempt), SIZES_REASONS)
 
 
 async def _run(resources: Resources, attempt: TaskAttempt) -> None:

@@ -1,16 +1,31 @@
-"""The second half of an import: its event is there, and now its media move to storage."""
+"""The media files of an import: moved once the event is committed; or before, when a strict import
+stores them and a dry run checks them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from eventimport.conference.plan import Plan, PlannedMedia, RecordRows
 from eventimport.conference.report import Report
-from eventimport.database.media_records import ImportMediaRecords
+from eventimport.database.media_findings import add_finding
+from eventimport.database.media_records import FileRecords, ImportMediaRecords, uses_of
+from eventimport.database.models import ObjectPurpose
+from eventimport.database.objects import Use, record_objects
 from eventimport.formats.source import Source
 from eventimport.imports.attempt import Attempt
-from eventimport.media.transfer import MediaTransfer
+from eventimport.media.images import ImageSizes
+from eventimport.media.transfer import MediaTransfer, TransferConfig
 from eventimport.resources import Resources
 from eventimport.storage.local import local_copy
+from eventimport.storage.protocol import ObjectNotFoundError, Storage, StoredObject
+from eventimport.storage.stored_file import Moved
+from eventimport.stored_objects import take_back
 
 
 async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
@@ -30,7 +45,7 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                 resources.fetcher,
                 resources.images,
                 resources.settings.transfer,
-                tell=attempt.tell,
+                tell=attempt.show,
             ).run(archive.read)
     return await records.report()
 
@@ -49,3 +64,261 @@ async def archive_of(resources: Resources, attempt: Attempt) -> AsyncIterator[So
             )
             with opened as source:
                 yield source
+
+
+@dataclass(slots=True)
+class EarlyItem:
+    """A planned file with what became of it; its id is its position in the plan."""
+
+    id: int
+    planned: PlannedMedia
+    outcome: str = "PLANNED"
+    detail: str | None = None
+    url: str | None = None
+    size: int | None = None
+
+    @property
+    def table_name(self) -> str:
+        """The table of the row that the file is for."""
+        return self.planned.table
+
+    @property
+    def row_id(self) -> int:
+        """The row that the file is for."""
+        return self.planned.row_id
+
+    @property
+    def field(self) -> str:
+        """The row's field that gets the URL."""
+        return self.planned.field
+
+
+@dataclass(slots=True)
+class EarlyFile:
+    """A file that one or more items refer to."""
+
+    event_id: int
+    source: str
+    origin: str
+    is_image: bool
+    entry: str | None
+    items: list[EarlyItem] = field(default_factory=list)
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMedia:
+    """What became of the plan's media, and the files that were stored, with their uses."""
+
+    items: Sequence[EarlyItem]
+    storage: str
+    keys: Sequence[str]
+    uses: Sequence[Use]
+
+
+class EarlyRecords(FileRecords):
+    """The records of a transfer, kept in memory and in the plan: its rows get the URLs. Only the
+    files have rows in the database already.
+
+    With `only_check`, it plans the archive's images only, and changes no row: other files were read
+    with the archive, and nothing is fetched.
+    """
+
+    def __init__(self, engine: AsyncEngine, user_id: int, plan: Plan, *, only_check: bool) -> None:
+        super().__init__(engine)
+        self._user_id = user_id
+        self.keys: list[str] = []
+        self.uses: list[Use] = []
+        self.items = [
+            EarlyItem(number, planned, "MISSING" if planned.missing else "PLANNED")
+            for number, planned in enumerate(plan.media)
+        ]
+        self._event_id = plan.event_id
+        self._only_check = only_check
+        self._rows = {
+            (table.table, record.new_id): record
+            for table in plan.tables
+            if isinstance(table.rows, RecordRows)
+            for record in table.rows.records
+        }
+
+    async def planned(
+        self, limit: int, *, last: Collection[tuple[str, str]]
+    ) -> Sequence[EarlyFile]:
+        """All files that are not settled; those that a field of `last` refers to, last."""
+        del limit
+        files: dict[tuple[str, bool, str], EarlyFile] = {}
+        for item in self.items:
+            planned = item.planned
+            is_image = planned.media_type == "image"
+            if item.outcome != "PLANNED" or (
+                self._only_check and (planned.origin == "remote" or not is_image)
+            ):
+                continue
+            name = planned.entry or planned.source
+            if planned.origin == "remote":
+                name = planned.source.partition("#")[0]
+            file = files.setdefault(
+                (planned.origin, is_image, name),
+                EarlyFile(self._event_id, planned.source, planned.origin, is_image, planned.entry),
+            )
+            file.items.append(item)
+            file.last = file.last or (planned.table, planned.field) in last
+        return sorted(files.values(), key=lambda file: file.last)
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many items there are of each outcome."""
+        return Counter(item.outcome for item in self.items)
+
+    async def stored_bytes(self) -> int:
+        """Nothing is stored before the one run of a transfer."""
+        return 0
+
+    async def empty_fields(
+        self, table: str, row_ids: Collection[int], fields: Collection[str]
+    ) -> Collection[str]:
+        """Those of the fields in which at least one of the rows will hold nothing."""
+        rows = [self._rows[table, row_id] for row_id in row_ids]
+        return [name for name in fields if any(row.values.get(name) is None for row in rows)]
+
+    async def reserve(self, storage: str, keys: Collection[str]) -> None:
+        """Record the files that are going to be stored; a check stores none."""
+        if not self._only_check:
+            self.keys += keys
+            async with self._engine.begin() as connection:
+                await record_objects(
+                    connection, storage, keys, ObjectPurpose.MEDIA, user_id=self._user_id
+                )
+
+    async def settle(self, ids: Collection[int], outcome: str, detail: str) -> None:
+        """Remember why the file of these items is not stored."""
+        for item_id in ids:
+            self.items[item_id].outcome, self.items[item_id].detail = outcome, detail
+
+    async def settle_moved(self, event_id: int, ids: Collection[int], moved: Moved) -> bool:
+        """Write the URLs to the rows of the plan."""
+        for item_id in ids:
+            item = self.items[item_id]
+            item.outcome, item.detail = "MOVED", moved.detail
+            item.url, item.size = moved.file.url, moved.file.size
+            if self._only_check:
+                continue
+            place = item.table_name, item.field
+            values = self._rows[item.table_name, item.row_id].values
+            values[item.field] = moved.file.url
+            for name, size in moved.made.get(place, {}).items():
+                if values.get(name) is None:
+                    values[name] = size.url
+            self.uses += uses_of(event_id, place, [item.row_id], moved)
+        return True
+
+    def report(self, report: Report) -> None:
+        """Add a finding for each file that was not stored, or that is odd."""
+        for item in self.items:
+            planned = item.planned
+            if (item.outcome in {"MOVED", "PLANNED"} and item.detail is None) or planned.missing:
+                continue
+            add_finding(
+                report,
+                planned.place,
+                source=planned.source,
+                origin=planned.origin,
+                media_type=planned.media_type,
+                outcome=item.outcome,
+                detail=item.detail,
+            )
+
+
+class _NoStorage:
+    """Counts the bytes that are put, and keeps none of them: the `Storage` of a dry run."""
+
+    name = "none"
+
+    async def put(
+        self, key: str, chunks: AsyncIterable[bytes], *, content_type: str
+    ) -> StoredObject:
+        """Read all chunks, so that what is wrong with them is found."""
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+        return StoredObject(key, size, content_type, datetime.now(UTC))
+
+    def open(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Raises ObjectNotFoundError."""
+        raise ObjectNotFoundError(key)
+
+    async def stat(self, key: str) -> StoredObject | None:  # noqa: ARG002 - holds no object
+        """None: no object is kept."""
+        return None
+
+    async def delete(self, key: str) -> None:
+        """Do nothing: no object is kept."""
+
+    async def delete_unfinished(self, key: str) -> None:
+        """Do nothing: no object is kept."""
+
+    def public_url(self, key: str) -> str:
+        """The key: no URL leads to it."""
+        return key
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+async def check_early(resources: Resources, attempt: Attempt, plan: Plan, report: Report) -> None:
+    """Decode the archive's images, and report those that an import would not store."""
+    lease = attempt.lease
+    records = EarlyRecords(resources.engine, lease.user_id, plan, only_check=True)
+    if await records.planned(1, last=()):
+        no_sizes = ImageSizes(event={}, speaker={}, upload={})
+        config = replace(resources.settings.transfer, image_sizes=no_sizes)
+        await _transfer(resources, attempt, records, _NoStorage(), config)
+    await attempt.in_thread(lambda: records.report(report))
+
+
+async def store_early(
+    resources: Resources, attempt: Attempt, plan: Plan, report: Report
+) -> EarlyMedia:
+    """Store the plan's media, linked ones too, while there is no event yet; its rows have the URLs
+    then. Each file that is not stored is a finding in the report.
+
+    Deletes what it has stored if it raises: StorageError if the storage fails for too long."""
+    lease = attempt.lease
+    records = EarlyRecords(resources.engine, lease.user_id, plan, only_check=False)
+    storage = await resources.active_storage()
+    media = EarlyMedia(records.items, storage.name, records.keys, records.uses)
+    async with taken_back_on_failure(resources, media):
+        if await records.planned(1, last=()):
+            await _transfer(resources, attempt, records, storage, resources.settings.transfer)
+        await attempt.in_thread(lambda: records.report(report))
+    return media
+
+
+@asynccontextmanager
+async def taken_back_on_failure(resources: Resources, media: EarlyMedia) -> AsyncIterator[None]:
+    """Delete the files if the body raises, unless they are used: their event may be committed
+    although the database did not confirm it."""
+    try:
+        yield
+    except BaseException:
+        taking_back = take_back(resources.engine, resources.storages, media.storage, media.keys)
+        await asyncio.shield(asyncio.ensure_future(taking_back))
+        raise
+
+
+async def _transfer(
+    resources: Resources,
+    attempt: Attempt,
+    records: EarlyRecords,
+    storage: Storage,
+    config: TransferConfig,
+) -> None:
+    async with archive_of(resources, attempt) as archive:
+        await MediaTransfer(
+            records,
+            storage,
+            resources.fetcher,
+            resources.images,
+            config,
+            tell=attempt.show,
+        ).run(archive.read)

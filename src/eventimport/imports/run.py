@@ -1,49 +1,64 @@
-"""The job that imports an archive: the life of an attempt at it, from its claim to its end."""
+"""Running an import: read the source, plan every row, write them in one transaction, then move the
+media files and end."""
 
 import asyncio
 import logging
-from datetime import timedelta
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from asyncpg import UniqueViolationError
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
 
-from eventimport.database.conference_writer import EventWriteError
-from eventimport.database.endings import fail
-from eventimport.database.engine import is_away
+from eventimport.conference.conference import Conference
+from eventimport.conference.plan import Plan, PlannedMedia, TableRows, make_plan, provisional_ids
+from eventimport.conference.report import Report
+from eventimport.database.conference_writer import draw_ids, write_plan
+from eventimport.database.endings import fail, succeed
+from eventimport.database.engine import when_available
 from eventimport.database.findings import add_findings
-from eventimport.database.retries import patiently
-from eventimport.database.tasks import (
-    LONGEST_PAUSE,
-    Claim,
-    Lease,
-    StaleAttemptError,
-    claim,
-    lease_import,
-    let_go,
-    release,
-)
-from eventimport.errors import Problem
-from eventimport.imports.attempt import Attempt, paused_collection, running
-from eventimport.imports.endings import new_report_of, words_of
-from eventimport.imports.failure import (
-    ARCHIVE_GONE,
-    DATABASE_LOST,
-    OUR_FAULT,
-    STORAGE_AWAY,
-    TOO_LONG,
+from eventimport.database.media_findings import with_media_findings
+from eventimport.database.models import MediaOutcome
+from eventimport.database.objects import use_objects
+from eventimport.database.tasks import Claim, Lease, claim, lease_import, update_import
+from eventimport.formats import IMPORTABLE, format_named
+from eventimport.formats.format import ReadOptions
+from eventimport.formats.limits import ArchiveError
+from eventimport.formats.source import Source
+from eventimport.imports.attempt import Attempt, passes, paused_collection, run_attempt
+from eventimport.imports.endings import (
+    IMPORT_REASONS,
     ImportFailedError,
+    failure_of,
+    new_report_of,
+    words_of,
 )
-from eventimport.imports.stages import finish, import_archive
-from eventimport.observability import logs
-from eventimport.observability.tracing import job_span
+from eventimport.imports.media import (
+    EarlyItem,
+    EarlyMedia,
+    check_early,
+    move_media,
+    store_early,
+    taken_back_on_failure,
+)
+from eventimport.observability.tracing import annotate
 from eventimport.resources import Resources
+from eventimport.storage.local import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
-FIRST_PAUSE: Final = 0.5
-"""Seconds until the second attempt."""
-
 logger = logging.getLogger(__name__)
+
+OWNER = "owner"
+
+_NOTHING: Final = (None, None, None)
 
 
 async def run_import(resources: Resources, job_id: UUID) -> None:
@@ -57,55 +72,13 @@ async def run_import(resources: Resources, job_id: UUID) -> None:
 
 async def attempt_import(resources: Resources, claimed: Claim) -> None:
     """Run the claimed attempt to its end. Cancelled, it hands the import back."""
-    await _observed(resources, await patiently(lambda: _lease(resources, claimed)))
 
+    async def lease() -> Lease:
+        async with resources.reader.connect() as connection:
+            return await lease_import(connection, claimed)
 
-async def _lease(resources: Resources, claimed: Claim) -> Lease:
-    async with resources.reader.connect() as connection:
-        return await lease_import(connection, claimed)
-
-
-async def _observed(resources: Resources, lease: Lease) -> None:
-    """An attempt whose log and trace tell which import it is, whose, and of which request."""
-    task_id = str(lease.job_id)
-    with (
-        logs.bound(
-            request_id=lease.request_id,
-            task_id=task_id,
-            user_id=lease.user_id,
-            attempt=lease.attempt,
-        ),
-        job_span(resources.tracer_provider, "import", parent=lease.trace_parent, task_id=task_id),
-    ):
-        await _attempt(resources, lease)
-
-
-async def _attempt(resources: Resources, lease: Lease) -> None:
-    settings = resources.settings
-    beat = settings.heartbeat_interval
-    attempt = Attempt(lease)
-    try:
-        async with (
-            asyncio.timeout(settings.import_timeout) as limit,
-            running(resources.reader, attempt, heartbeat_seconds=beat),
-        ):
-            await _run(resources, attempt)
-    except StaleAttemptError:
-        logger.warning("import %s: attempt %d is over", lease.job_id, lease.attempt)
-        await attempt.wind_down(resources.engine, beat)
-    except asyncio.CancelledError:
-        await asyncio.shield(hand_back(resources, lease))
-        raise
-    except Exception as error:
-        if limit.expired():
-            logger.warning("import %s took too long", lease.job_id, exc_info=True)
-            await patiently(lambda: put_off(resources, lease, TOO_LONG))
-        elif _passes(error):
-            logger.warning("import %s was interrupted", lease.job_id, exc_info=True)
-            patience = settings.database_patience
-            await patiently(lambda: put_off(resources, lease, DATABASE_LOST, patience))
-        else:
-            raise
+    attempt = Attempt(await when_available(lease))
+    await run_attempt(resources, attempt, lambda: _run(resources, attempt), IMPORT_REASONS)
 
 
 async def _run(resources: Resources, attempt: Attempt) -> None:
@@ -113,49 +86,262 @@ async def _run(resources: Resources, attempt: Attempt) -> None:
     try:
         if lease.event_identifier is None:
             with paused_collection():
-                await import_archive(resources, attempt)
+                await commit_event(resources, attempt)
     except ImportFailedError as failure:
         await _fail(resources, attempt, failure)
         return
     except Exception as error:
-        if _passes(error):
+        if passes(error):
             raise
         logger.exception("import %s failed for a reason that is ours", lease.job_id)
-        await _fail(resources, attempt, ImportFailedError([OUR_FAULT]))
+        await _fail(resources, attempt, ImportFailedError([IMPORT_REASONS.internal_error]))
         return
-    if lease.dry_run:
-        return
-    try:
+    if not lease.dry_run:
+        # The event is there: from here on, the import goes on until all is done.
         await finish(resources, attempt)
-    except Exception as error:
-        if _passes(error):
-            raise
-        logger.exception("import %s: its event is there, but not all is done", lease.job_id)
-        patience = _patience_with(error, resources)
+
+
+async def commit_event(resources: Resources, attempt: Attempt) -> None:
+    """Commit the event, with the media files still to move; or, in a dry run, end the job with the
+    report of what would be.
+
+    Raises ImportFailedError for what lies with the archive or its storage, StaleAttemptError, and
+    what the database raises: nothing is written then.
+    """
+    lease = attempt.lease
+    report = new_report_of(resources.settings)()
+    plan = await _plan(resources, attempt, report)
+    if lease.dry_run:
+        attempt.enter("media", "Checking the images")
+        with _storage_failures(lease):
+            await check_early(resources, attempt, plan, report)
+        _check(report, lease)
+        summary, findings = await attempt.in_thread(
+            lambda: (_summary(plan, report), report.as_rows())
+        )
         attempt.is_ending = True
-        await put_off(resources, lease, _reason_of(error), patience)
+        async with resources.engine.begin() as connection:
+            await add_findings(connection, lease.job_id, findings)
+            await succeed(
+                connection,
+                lease,
+                words_of(resources.settings),
+                job={"event_name": plan.event_name, "report": summary},
+                stage="done",
+                message="Checked; nothing was written",
+            )
+        return
+    if lease.strict:
+        attempt.enter("media", "Storing the media")
+        with _storage_failures(lease):
+            stored = await store_early(resources, attempt, plan, report)
+        async with taken_back_on_failure(resources, stored):
+            _check(report, lease)
+            await _write(resources, attempt, plan, report, stored)
+    else:
+        await _write(resources, attempt, plan, report)
+    attempt.enter("media", "Moving the media")
+    await attempt.in_thread(plan.clear)
 
 
-def _passes(error: Exception) -> bool:
-    """Whether the reason is none to fail for: the attempt is over, or the database is away."""
-    if isinstance(error, EventWriteError):
-        # The identifier may be taken; another attempt draws another one.
-        return error.retryable or isinstance(error.__cause__, UniqueViolationError)
-    return isinstance(error, StaleAttemptError) or is_away(error)
+async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
+    """Read the archive, draw the ids, and plan every row. Raises ImportFailedError."""
+    lease = attempt.lease
+    conference = await _read(resources, attempt, report)
+    attempt.enter("planning", "Planning the event")
+    _check(report, lease)
+    counts = conference.counts()
+    if lease.dry_run:
+        ids = provisional_ids(counts)
+    else:
+        async with resources.engine.begin() as connection:
+            ids = await draw_ids(connection, counts)
+    identifier = new_identifier()
+    plan = await attempt.in_thread(
+        lambda: make_plan(conference, ids, identifier, report, check=attempt.check)
+    )
+    _check(report, lease)
+    return plan
 
 
-def _reason_of(error: Exception) -> Problem:
-    if isinstance(error, ObjectNotFoundError):
-        return ARCHIVE_GONE
-    return STORAGE_AWAY if isinstance(error, StorageError) else OUR_FAULT
+async def _read(resources: Resources, attempt: Attempt, report: Report) -> Conference:
+    lease = attempt.lease
+    storage = resources.storages.get(lease.archive_storage)
+    options = ReadOptions(progress=attempt.show)
+
+    def read(path: Path) -> Conference:
+        with (
+            path.open("rb") as file,
+            Source.open(file, resources.settings.archive_limits, report, attempt.check) as source,
+        ):
+            conference = format_named(lease.format, IMPORTABLE).reader(source, options, report)
+            # A medium that cannot be read must be known of before there is an event.
+            source.check_media(report)
+            conference.files = source.index
+            return conference
+
+    try:
+        async for trial in AsyncRetrying(
+            retry=retry_if_exception(lambda e: isinstance(e, StorageError) and e.retryable),
+            wait=wait_exponential_jitter(multiplier=0.5, max=30),
+            stop=stop_after_delay(resources.settings.storage_patience),
+            reraise=True,
+        ):
+            with trial, _disk_as_storage():
+                async with local_copy(storage, lease.archive_key) as path:
+                    return await attempt.in_thread(lambda: read(path))
+    except ArchiveError:
+        raise failure_of(report) from None
+    except ObjectNotFoundError:
+        raise ImportFailedError([IMPORT_REASONS.source_gone]) from None
+    except StorageError as error:
+        logger.warning("import %s: %s", lease.job_id, error)
+        raise ImportFailedError([IMPORT_REASONS.storage_unavailable]) from None
+    raise AssertionError("the retry either returns or raises")
 
 
-def _patience_with(error: Exception, resources: Resources) -> float | None:
-    """How long to go on trying in spite of the error, in seconds; None if it counts as a failed
-    attempt."""
-    if isinstance(error, StorageError) and error.retryable:
-        return resources.settings.storage_patience
-    return None
+@contextmanager
+def _disk_as_storage() -> Iterator[None]:
+    """The disk that an archive is read from, or copied to, may be full or ill for a while, too."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"local disk: {error}") from error
+
+
+def _check(report: Report, lease: Lease) -> None:
+    if report.failed(strict=lease.strict):
+        raise failure_of(report, strict=lease.strict)
+
+
+@contextmanager
+def _storage_failures(lease: Lease) -> Iterator[None]:
+    """A storage that fails while there is no event yet ends the import."""
+    try:
+        yield
+    except StorageError as error:
+        logger.warning("import %s: %s", lease.job_id, error)
+        raise ImportFailedError([IMPORT_REASONS.storage_unavailable]) from None
+
+
+async def _write(
+    resources: Resources,
+    attempt: Attempt,
+    plan: Plan,
+    report: Report,
+    stored: EarlyMedia | None = None,
+) -> None:
+    """The event, its rows, the owner's role, the media still to move, and the job's step forward:
+    all of them, or none."""
+    lease = attempt.lease
+    attempt.enter("writing", "Importing the event")
+    summary, findings, tables = await attempt.in_thread(
+        lambda: (
+            _summary(plan, report),
+            report.as_rows(),
+            [*plan.tables, *rows_of_import(plan, lease, stored.items if stored else ())],
+        )
+    )
+
+    def show(table: str, done: int, total: int) -> None:
+        attempt.show(f"Importing {table.replace('_', ' ')}", done, total)
+
+    async with resources.engine.connect() as connection, connection.begin():
+        await write_plan(connection, tables, show)
+        if stored is not None:
+            await use_objects(connection, stored.storage, stored.uses)
+        await add_findings(connection, lease.job_id, findings)
+        await update_import(
+            connection,
+            lease,
+            event_id=plan.event_id,
+            event_identifier=plan.identifier,
+            event_name=plan.event_name,
+            report=summary,
+        )
+
+
+def _summary(plan: Plan, report: Report) -> dict[str, Any]:
+    return {"counts": plan.counts, "media": plan.media_report(), **report.summary()}
+
+
+def new_identifier() -> str:
+    """A new event's name in URLs: eight hexadecimal digits, the first a letter, so that it is never
+    taken for an id. Unique as far as the database's constraint says so."""
+    return secrets.choice("abcdef") + secrets.token_hex(4)[:7]
+
+
+def rows_of_import(plan: Plan, lease: Lease, stored: Sequence[EarlyItem] = ()) -> list[TableRows]:
+    """The owner's role, and the media: those that the archive names but does not hold have their
+    outcome already. `stored` are the media that a strict import has stored by now."""
+    roles = [(plan.event_id, lease.user_id, OWNER)]
+    media = [
+        (
+            lease.job_id,
+            plan.event_id,
+            item.table,
+            item.row_id,
+            item.field,
+            item.source,
+            item.origin,
+            item.media_type,
+            item.entry,
+            *_outcome(item, stored[number] if stored else None),
+        )
+        for number, item in enumerate(plan.media)
+    ]
+    columns = (
+        "import_job_id",
+        "event_id",
+        "table_name",
+        "row_id",
+        "field",
+        "source",
+        "origin",
+        "media_type",
+        "entry",
+        "outcome",
+        "url",
+        "size",
+        "moved_at",
+    )
+    return [
+        TableRows("event_roles", ("event_id", "user_id", "role"), roles),
+        TableRows("media_items", columns, media),
+    ]
+
+
+def _outcome(item: PlannedMedia, stored: EarlyItem | None) -> tuple[Any, ...]:
+    if stored is not None and stored.outcome == MediaOutcome.MOVED:
+        now = datetime.now(UTC)
+        return (MediaOutcome.MOVED.value, stored.url, stored.size, now)
+    return ((MediaOutcome.MISSING if item.missing else MediaOutcome.PLANNED).value, *_NOTHING)
+
+
+async def finish(resources: Resources, attempt: Attempt) -> None:
+    """Move the media that are still to be moved, and end the job as SUCCESS.
+
+    Raises what `move_media` does, and what the database raises: the next attempt goes on.
+    """
+    attempt.enter("media", "Moving the media")
+    media = await move_media(resources, attempt)
+    attempt.is_ending = True
+    async with resources.engine.begin() as connection:
+        found = new_report_of(resources.settings)()
+        summary = await with_media_findings(connection, attempt.lease.job_id, media, found)
+        await succeed(
+            connection,
+            attempt.lease,
+            words_of(resources.settings),
+            job={"report": summary},
+            stage="done",
+            message="Imported",
+            stage_seconds=attempt.times(),
+        )
+    attempt.enter("done", "Imported")
+    times = attempt.times()
+    annotate({f"stage.{stage}.seconds": seconds for stage, seconds in times.items()})
+    logger.info("import %s is done", attempt.lease.job_id, extra={"stages": times})
 
 
 async def _fail(resources: Resources, attempt: Attempt, failure: ImportFailedError) -> None:
@@ -185,54 +371,3 @@ async def _fail(resources: Resources, attempt: Attempt, failure: ImportFailedErr
         reason,
         codes,
     )
-
-
-async def put_off(
-    resources: Resources, claimed: Claim, reason: Problem, patience: float | None = None
-) -> None:
-    """Hand the task back for a later attempt. If it has waited for an unavailable server for
-    `patience` seconds, or (without it) this was the last permitted attempt, end the task."""
-    settings = resources.settings
-    try:
-        async with resources.engine.begin() as connection:
-            if patience is None:
-                pause = _pause(2.0**claimed.failures - 1)
-                last = claimed.failures + 1 >= settings.max_attempts
-                counted: dict[str, Any] = {"failed": True}
-            else:
-                pause = _pause(claimed.waited)
-                seconds = pause.total_seconds()
-                last = claimed.waited + seconds > patience
-                counted = {"waited": seconds}
-            if last:
-                await fail(
-                    connection,
-                    claimed,
-                    words_of(settings),
-                    [reason.as_dict()],
-                    new_report=new_report_of(settings),
-                )
-            else:
-                await release(connection, claimed, pause=pause, **counted)
-    except StaleAttemptError:
-        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
-
-
-def _pause(before: float) -> timedelta:
-    """Until the next attempt: each pause is about as long as all `before` it, in seconds."""
-    return min(timedelta(seconds=FIRST_PAUSE + before), LONGEST_PAUSE)
-
-
-async def hand_back(resources: Resources, claimed: Claim) -> None:
-    """Let another worker have the task now, rather than when this one's heartbeat is missed."""
-    try:
-        async with resources.engine.begin() as connection:
-            try:
-                await release(connection, claimed)
-            except StaleAttemptError:
-                logger.info("task %s was cancelled", claimed.task_id)
-                await let_go(connection, claimed)
-                return
-        await resources.queue.wake_worker()
-    except Exception:
-        logger.warning("task %s waits for the recovery", claimed.task_id, exc_info=True)

@@ -11,11 +11,10 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.endings import fail_lost
-from eventimport.database.engine import is_away
+from eventimport.database.engine import is_unavailable
 from eventimport.database.stopped_clients import end_stopped_clients
 from eventimport.database.tasks import Beat, exhausted, last_beats, take_back
-from eventimport.errors import Problem
-from eventimport.imports.endings import new_report_of, words_of
+from eventimport.imports.endings import new_report_of, words_of, worker_lost
 from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 
@@ -67,21 +66,12 @@ async def recover(resources: Resources, watch: Watch, *, now: float | None = Non
                 connection,
                 exhausted(beat, max_failures=settings.max_attempts),
                 words_of(settings),
-                [_worker_lost(settings.max_attempts).as_dict()],
+                [worker_lost(settings.max_attempts).as_dict()],
                 new_report=new_report_of(settings),
             )
         for task_id in lost:
             logger.error("task %s has had its last attempt", task_id)
     return count
-
-
-def _worker_lost(attempts: int) -> Problem:
-    return Problem(
-        500,
-        "worker-lost",
-        "Worker lost",
-        f"The worker stopped unexpectedly in all {attempts} attempts. Nothing was imported.",
-    )
 
 
 async def _end_stopped_clients(resources: Resources) -> None:
@@ -92,7 +82,7 @@ async def _end_stopped_clients(resources: Resources) -> None:
         async with resources.engine.begin() as connection:
             ended = await end_stopped_clients(connection, after=after)
     except SQLAlchemyError as error:
-        if is_away(error):
+        if is_unavailable(error):
             raise
         logger.warning("transactions of stopped clients could not be ended", exc_info=True)
         return

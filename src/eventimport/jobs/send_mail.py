@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from eventimport.database.outbox import DueMail, mark_sent, put_off, take_due_mail
+from eventimport.database.outbox import DueMail, claim_due_mail, mark_sent, put_off
 from eventimport.imports.endings import ending_of
 from eventimport.notifications.config import FolderConfig, MailConfig
 from eventimport.notifications.mail import UnusableAddressError, write_mail
@@ -97,7 +97,7 @@ async def send_next(resources: Resources, mailer: Mailer) -> bool:
     assert config is not None  # noqa: S101 - there is a mailer; for the types
     lease = max(LEASE, timedelta(seconds=2 * settings.smtp_timeout + MARK_SECONDS))
     async with resources.engine.begin() as connection:
-        mail = await take_due_mail(connection, lease=lease, max_listed=MAX_LISTED)
+        mail = await claim_due_mail(connection, lease=lease, max_listed=MAX_LISTED)
     if mail is None:
         return False
     try:
@@ -106,19 +106,19 @@ async def send_next(resources: Resources, mailer: Mailer) -> bool:
         await _put_off(resources.engine, mail, config, error)
         return error.permanent
     except Exception as error:
-        logger.exception("the mail about import %s can't be written", mail.job_id)
+        logger.exception("the mail about import %s can't be written", mail.ended.job_id)
         unusable = MailNotSentError(f"{type(error).__name__}: {error}", permanent=True)
         await _put_off(resources.engine, mail, config, unusable)
         return True
     await _mark(resources.engine, mail)
-    logger.info("the mail about import %s was sent", mail.job_id)
+    logger.info("the mail about import %s was sent", mail.ended.job_id)
     return True
 
 
 async def _send(mail: DueMail, mailer: Mailer, settings: Settings, config: MailConfig) -> None:
     if mail.attempt > config.max_attempts:
         raise MailNotSentError("its senders died", permanent=True)
-    ending = ending_of(mail, settings)
+    ending = ending_of(mail.ended, settings)
     try:
         message = write_mail(
             words_for_mail(ending),
@@ -141,8 +141,9 @@ async def _put_off(
         await put_off(connection, mail, str(error), delay)
     level = logging.ERROR if given_up else logging.WARNING
     then = "is given up" if given_up else "has to wait"
+    job_id = mail.ended.job_id
     logger.log(
-        level, "the mail about import %s %s, attempt %d: %s", mail.job_id, then, mail.attempt, error
+        level, "the mail about import %s %s, attempt %d: %s", job_id, then, mail.attempt, error
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from arq.worker import Worker
 
-from eventimport.database.engine import is_away
+from eventimport.database.engine import is_unavailable
 from eventimport.database.models import TaskKind
 from eventimport.database.tasks import Claim, claim_next
 from eventimport.imports.image_sizes import attempt_image_sizes
@@ -78,7 +78,7 @@ class Slots:
                     break
                 self._start(claimed)
         except Exception as error:
-            if is_away(error) or isinstance(error, (OSError, TimeoutError)):
+            if is_unavailable(error) or isinstance(error, (OSError, TimeoutError)):
                 logger.warning("no task could be claimed; trying again", exc_info=True)
             else:
                 logger.exception("no task could be claimed for a reason that is ours")
