@@ -12,14 +12,15 @@ class ArchiveSettings(BaseSettings):
     """Limits of archives and reports."""
 
     max_archive_bytes: PositiveInt = Field(
-        512 * MIB, description="Maximum size of an archive, in bytes."
+        512 * MIB, description="Maximum size of an archive or another file to import, in bytes."
     )
     max_archive_entries: PositiveInt = Field(
         10_000, description="Maximum number of entries in an archive."
     )
     max_entry_bytes: PositiveInt = Field(
         256 * MIB,
-        description="Maximum size of one entry of an archive after decompression, in bytes.",
+        description="Maximum size of one entry of an archive after decompression, or of a file"
+        " that is not an archive, in bytes.",
     )
     max_inflated_bytes: PositiveInt = Field(
         2 * GIB,
@@ -39,13 +40,13 @@ class ArchiveSettings(BaseSettings):
         description="Maximum dictionary size of an LZMA-compressed entry, in bytes of memory.",
     )
     max_document_bytes: PositiveInt = Field(
-        128 * MIB, description="Maximum size of one JSON document of an archive, in bytes."
+        128 * MIB, description="Maximum size of one document, such as a JSON file, in bytes."
     )
     max_record_bytes: PositiveInt = Field(
         4 * MIB, description="Maximum size of one record of a JSON document, in bytes."
     )
     max_records: PositiveInt = Field(
-        200_000, description="Maximum number of records in all documents of an archive."
+        200_000, description="Maximum number of records in all documents of an import."
     )
     max_record_values: PositiveInt = Field(
         100_000,
@@ -54,7 +55,7 @@ class ArchiveSettings(BaseSettings):
     )
     max_values: PositiveInt = Field(
         2_000_000,
-        description="Maximum number of JSON values in all documents of an archive. Each needs"
+        description="Maximum number of JSON values in all documents of an import. Each needs"
         " up to 150 bytes of memory while an import runs.",
     )
     max_text_length: PositiveInt = Field(
