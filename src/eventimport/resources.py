@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from eventimport.auth import Limiter, LookAlikes, Passwords, Tokens
 from eventimport.database.engine import create_engine, create_reader, session_factory
+from eventimport.database.service_settings import StorageChoice
 from eventimport.database.statistics import StatisticsReader
-from eventimport.database.storage_choice import StorageChoice
 from eventimport.database.task_watch import TaskWatcher
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses

@@ -13,7 +13,7 @@ from tests.conftest import execute, renamed, run_apart
 from typer.testing import CliRunner
 
 from eventimport.cli import app as commands
-from eventimport.database.schema import expected_revision
+from eventimport.database.migrations import expected_revision
 from eventimport.main import create_app
 from eventimport.queue import worker_key
 from eventimport.settings import Settings

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.storage_doubles import MemoryStorage
 from tests.stored_files import keys_in
 
-from eventimport.database.service_settings import write_storage_place
-from eventimport.database.storage_choice import StorageChoice
+from eventimport.database.service_settings import StorageChoice, write_storage_place
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.keys import probe_key
 from eventimport.storage.probe import probe
@@ -135,7 +134,7 @@ async def test_archives_go_to_the_new_place(
 
     assert answer.status_code == 202
     job_id = answer.json()["task_url"].split("/")[3]
-    assert await keys_in(memory, "private/imports/") == [f"private/imports/{job_id}/archive.zip"]
+    assert await keys_in(memory, "private/imports/") == [f"private/imports/{job_id}/source"]
 
 
 async def test_local_disk_can_still_be_forced(start_with: Any, admin: Any) -> None:
@@ -167,7 +166,7 @@ async def test_what_is_not_configured_is_refused(start_with: Any, admin: Any) ->
     [
         ("write", "write: access denied"),
         ("read", "read: access denied"),
-        ("content", "read: it holds something else than was written"),
+        ("content", "read: the content differs from what was written"),
         ("delete", "delete: access denied"),
         ("undead", "delete: the object is still there"),
     ],

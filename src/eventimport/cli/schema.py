@@ -6,7 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.cli.console import fail
 from eventimport.database.engine import DatabaseConfig, DatabaseConfigError, create_engine
-from eventimport.database.schema import SchemaMismatchError, check_schema
+from eventimport.database.migrations import SchemaMismatchError, check_schema
 
 UNREACHABLE = (SQLAlchemyError, DatabaseConfigError, OSError)
 

@@ -37,7 +37,7 @@ async def add_user(
 async def find_to_sign_in(session: AsyncSession, email: str) -> tuple[str, User | None]:
     """The address as accounts are compared by it, and its account if there is one.
 
-    The database alone decides which spellings are one address: Python lowers other characters.
+    Only the database decides which spellings are the same address: Python lowers other characters.
     """
     given = select(func.lower(literal(email)).label("address")).subquery()
     statement = (

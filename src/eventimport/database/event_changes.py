@@ -17,8 +17,8 @@ from eventimport.database.objects import Unlinked, unlink_event
 async def change(
     connection: AsyncConnection, node: Node, row: Row, values: Mapping[str, Any]
 ) -> Row | None:
-    """Write the values and count the version up. Gives back the row as it is then, or None where it
-    has another version by now than the one given, or is gone."""
+    """Write the values and count the version up. Returns the changed row, or None if its
+    version has changed meanwhile or it was deleted."""
     columns = node.table.c
     statement = (
         update(node.table)
@@ -33,7 +33,7 @@ async def change(
 async def strangers(
     connection: AsyncConnection, edge: Edge, event_id: int, ids: Collection[int]
 ) -> set[int]:
-    """Those of the ids that are no row of the edge's target in this event."""
+    """The ids that belong to no row of the edge's target in this event."""
     table = NODES[edge.target].table
     statement = select(table.c.id).where(table.c.id.in_(ids), table.c.event_id == event_id)
     return set(ids) - set((await connection.scalars(statement)).all())
@@ -52,7 +52,7 @@ async def add_links(
 async def remove_links(
     connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
 ) -> None:
-    """Part the owner from these rows."""
+    """Remove the links between the owner and these rows."""
     own, other = link_columns(edge)
     await connection.execute(delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].in_(ids)))
 

@@ -47,7 +47,7 @@ MAX_NAME: Final = 300
 """Characters of a name or a title on a page, which shows many of them more than once."""
 
 LINK_BYTES: Final = 200
-"""What it takes to link a session and a speaker with each other, besides their names."""
+"""The size of a link between a session and a speaker, besides their names."""
 
 _SHOWN: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.EVENT: (

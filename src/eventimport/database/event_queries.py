@@ -1,6 +1,6 @@
-"""Reading events and their parts, as far as the one who asks may see them.
+"""Reading events and their parts, as far as the viewer may see them.
 
-Ids come first, then the rows in pieces: what a row holds is read only while there is room for it.
+Ids come first, then the rows in pieces: rows are read only while the byte budget lasts.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,10 +29,10 @@ Row = Mapping[Any, Any]
 """A row's columns, and `EDITABLE`."""
 
 EDITABLE: Final = "may_be_edited"
-"""Whether the one who asks may change the row, and see what is private about it."""
+"""Whether the viewer may change the row, and see its private columns."""
 
 LINK_BYTES: Final = 50
-"""What a resource identifier takes."""
+"""The size of a resource identifier."""
 
 BATCH: Final = 500
 """Rows per statement, so that the event loop is free between two."""
@@ -64,7 +64,7 @@ class ByteBudget:
 
 
 def is_one(node: Node, key: int | str) -> ColumnElement[bool]:
-    """Whether the row at hand is the one of this id, or, for events, of this identifier."""
+    """Whether the row at hand has this id, or, for events, this identifier."""
     column = node.table.c.id if isinstance(key, int) else node.table.c.identifier
     return column == key
 
@@ -143,7 +143,7 @@ async def find_related_ids(
 async def find_one_related_id(
     connection: AsyncConnection, edge: Edge, owner: Row, viewer: Viewer
 ) -> int | None:
-    """What an edge to one leads to, if the viewer may see it."""
+    """The row that a to-one edge leads to, if the viewer may see it."""
     if edge.column is not None:
         found: int | None = owner[edge.column]
         return found
@@ -248,7 +248,7 @@ def _as_seen(
 
 
 def _among(column: ColumnElement[Any], ids: Collection[int]) -> ColumnElement[bool]:
-    # One parameter, however many ids there are: PostgreSQL takes 32,767 of them at most.
+    # One parameter for all ids: PostgreSQL accepts at most 32,767 parameters.
     return column == any_(sql_literal(list(ids), ARRAY(BigInteger)))
 
 

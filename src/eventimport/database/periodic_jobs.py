@@ -1,7 +1,7 @@
-"""The rounds of jobs that come again and again: each is run by one worker.
+"""Periodic jobs: each of their rounds is run by one worker.
 
-Taking a round moves the next one on, in a transaction that ends at once. Whoever dies in the midst
-of it leaves nothing locked: the next round simply comes when it is due.
+Taking a round schedules the next one, in a transaction that ends at once. A worker that dies during
+a round leaves nothing locked, and the next round comes when it is due.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ CLEAN_UP: Final = "clean-up"
 
 
 async def take_round(connection: AsyncConnection, name: str, interval: timedelta) -> float:
-    """Take the round that is due. Returns 0 where it is the caller's, else in how many seconds the
-    next one is due. The first of all is due an interval after the first asking."""
+    """Take the round that is due. Returns 0 if the caller is to run it, else the seconds until the
+    next one is due. The first round is due one interval after the first call."""
     # Not now(): in a transaction that began before the one that took the round, that round would
     # seem to lie further away than an interval, and would be taken again.
     now = func.clock_timestamp()
     first = insert(PeriodicJob).values(name=name, next_round_at=now + interval)
     await connection.execute(first.on_conflict_do_nothing())
     next_round = PeriodicJob.next_round_at
-    # Further away than an interval it was put by a setting, or a clock, that is no more.
+    # A round further away than an interval was scheduled by another setting, or another clock.
     due = or_(next_round <= now, next_round > now + interval)
     taken = await connection.scalar(
         update(PeriodicJob)
@@ -43,8 +43,8 @@ async def take_round(connection: AsyncConnection, name: str, interval: timedelta
 async def add_counts(
     connection: AsyncConnection, name: str, counts: Mapping[str, int], interval: timedelta
 ) -> None:
-    """Add what a round has done to what all have; `interval` is for a job that nobody has asked
-    for yet."""
+    """Add the counts of a round to those of all rounds. A job without a row gets one; its first
+    round is due after `interval`."""
     first = insert(PeriodicJob).values(name=name, next_round_at=func.now() + interval)
     await connection.execute(first.on_conflict_do_nothing())
     own = PeriodicJob.name == name
@@ -55,6 +55,6 @@ async def add_counts(
 
 
 async def read_counts(connection: AsyncConnection, name: str) -> dict[str, int]:
-    """What all rounds have done so far."""
+    """The counts of all rounds so far."""
     counts = select(PeriodicJob.counts).where(PeriodicJob.name == name)
     return await connection.scalar(counts) or {}

@@ -1,8 +1,8 @@
 """Transactions whose client has stopped between two messages of one statement.
 
 PostgreSQL ends a transaction that is idle for too long (`idle_in_transaction_session_timeout`). One
-whose client stops after a statement was parsed, and before it was told to execute it, is not idle
-to it but active, for ever: no timeout of a statement applies either, since none is executed. The
+whose client stops after a statement was parsed, and before it asks to execute it, stays active for
+ever: no statement timeout applies either, because no statement is executed. The
 driver lets that much time pass whenever a connection meets a statement for the first time. What is
 locked stays locked as long as that machine is asleep, that container frozen, or that debugger open.
 """
@@ -23,6 +23,7 @@ _END = text(
 
 
 async def end_stopped_clients(connection: AsyncConnection, *, after: timedelta) -> int:
-    """End the sessions of this service, and of this user, that PostgreSQL has waited for so long
-    in the middle of a statement; how many there were. Their transactions are rolled back."""
+    """End the sessions of this service and this database user that PostgreSQL has waited for longer
+    than this in the middle of a statement. Returns their number. Their transactions are rolled
+    back."""
     return await connection.scalar(_END, {"after": after}) or 0

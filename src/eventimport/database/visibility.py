@@ -40,7 +40,7 @@ _EVENTS: Final = NODES[Kind.EVENT].table
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks; without an id, a client that is not signed in."""
+    """The client; without an id, it is not signed in."""
 
     user_id: int | None = None
     is_admin: bool = False
@@ -100,7 +100,7 @@ def _session_shown(sessions: Any) -> ColumnElement[bool]:
 
 
 def _speaker_shown() -> ColumnElement[bool]:
-    """A speaker with sessions is seen if one of them is."""
+    """A speaker with sessions is visible if at least one of them is."""
     speakers = NODES[Kind.SPEAKER].table
     links, sessions = LINKS.alias("links_of_speaker"), NODES[Kind.SESSION].table.alias("spoken_at")
     linked = select(links.c.session_id).where(links.c.speaker_id == speakers.c.id)

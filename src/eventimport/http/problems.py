@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from eventimport.database.engine import is_unavailable
-from eventimport.database.schema import is_mismatch
+from eventimport.database.migrations import is_mismatch
 from eventimport.errors import (
     MAX_SHOWN,
     Problem,

@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from eventimport.database.schema import SchemaMismatchError, check_schema
+from eventimport.database.migrations import SchemaMismatchError, check_schema
 from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep
 from eventimport.queue import worker_key

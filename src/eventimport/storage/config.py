@@ -27,7 +27,7 @@ class S3Config:
     `endpoint_url` None means AWS itself; without keys the SDK's own chain of credentials holds.
     `public_base_url` is what stands before a key in URLs (a CDN, say); without it the URL is the
     endpoint's. `part_size` is in bytes, 5 MiB at least; memory for one upload is bounded by
-    (2 * parts_in_flight + 4) * part_size. `attempts` is how often one request is sent at most.
+    (2 * parts_in_flight + 4) * part_size. A request is sent at most `attempts` times.
     """
 
     bucket: str

@@ -1,10 +1,10 @@
-"""Which type an object has, told by its name, and which types a browser must never run."""
+"""The content type of an object, by its name, and the types that browsers may show inline."""
 
 import mimetypes
 
 OCTET_STREAM = "application/octet-stream"
 
-# Neither the machine's own tables nor a client's word decides: both differ between two servers.
+# The tables of the machine and the client's claim are ignored: they differ between servers.
 _types = mimetypes.MimeTypes(filenames=())
 for _type, _extension in (
     ("image/webp", ".webp"),
@@ -37,7 +37,7 @@ _SHOWN_IN_PLACE = frozenset(
 
 
 def content_type_of(name: str) -> str:
-    """The type that the name's extension stands for, or `application/octet-stream`."""
+    """The type that belongs to the name's extension, or `application/octet-stream`."""
     guessed, encoding = _types.guess_type(name.rsplit("/", 1)[-1], strict=False)
     if encoding == "gzip":
         return "application/gzip"
@@ -47,10 +47,10 @@ def content_type_of(name: str) -> str:
 
 
 def shown_in_place(content_type: str) -> bool:
-    """Whether a browser may show the type inline; all else is offered as a download.
+    """Whether a browser may show the type inline. All others are offered as downloads.
 
-    A list of what is harmless, since a list of what a browser runs is never complete. PDF is not
-    on it: browsers do not show it under the sandboxing policy that the media route sends.
+    This is a list of harmless types, because a list of types that browsers run is never complete.
+    PDF is not on it: browsers do not show it under the sandboxing policy of the media route.
     """
     essence = content_type.partition(";")[0].strip().lower()
     return essence in _SHOWN_IN_PLACE or essence.startswith(("audio/", "video/"))

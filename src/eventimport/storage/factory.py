@@ -27,7 +27,7 @@ def create_storage(config: StorageConfig) -> Storage:
     match config:
         case LocalConfig():
             return LocalStorage(config)
-        # The SDK takes 0.4 s to import; a service on local disk never needs it.
+        # Importing the SDK costs 0.4 s; a service on local disk never needs it.
         case S3Config():
             from eventimport.storage.s3 import S3Storage  # noqa: PLC0415
 
@@ -41,7 +41,7 @@ def create_storage(config: StorageConfig) -> Storage:
 
 
 class StorageSet:
-    """The configured backends by name; one of them takes what is new.
+    """The configured backends by name; the active one stores new objects.
 
     Objects stay where they are when another becomes active: `get` reaches each by its name.
     """
@@ -68,16 +68,16 @@ class StorageSet:
 
     @property
     def active_name(self) -> str:
-        """The name of the backend that takes new objects."""
+        """The name of the backend that stores new objects."""
         return self._active_name
 
     @property
     def active(self) -> Storage:
-        """The backend that takes new objects."""
+        """The backend that stores new objects."""
         return self._backends[self._active_name]
 
     def activate(self, name: str) -> None:
-        """Let this backend take new objects. Raises KeyError if it is not configured."""
+        """Store new objects in this backend. Raises KeyError if it is not configured."""
         self.get(name)
         self._active_name = name
 

@@ -1,4 +1,4 @@
-"""Object keys: ours from the first part to the last but one; the last is a cleaned file name."""
+"""Object keys: all parts are ours but the last, which is a cleaned file name."""
 
 import re
 import secrets
@@ -31,7 +31,7 @@ def archive_key(job_id: UUID) -> str:
 
 
 def media_key(event_id: int, table: str, row_id: int, field: str, filename: str) -> str:
-    """A new public key for the media object of one field of one row."""
+    """A new public key for the media file of a row's field."""
     return (
         f"events/{event_id}/{table}/{row_id}/{field}/{secrets.token_hex(12)}/{safe_name(filename)}"
     )
@@ -48,13 +48,13 @@ def upload_key(user_id: int, filename: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The file name's last part without anything that a path, a header or a terminal minds.
+    """The file name's last part without characters that are special in paths or headers.
 
     Letters, marks and digits of all scripts stay; a run of anything else becomes one hyphen. The
     result has 1 to 100 bytes of UTF-8, begins with no dot, and keeps a short extension.
     """
     last = _SEPARATORS.split(name)[-1]
-    # What a key cannot hold need not be brought into order: that takes time squared for marks.
+    # Longer names are cut before they are normalised: ordering marks needs quadratic time.
     last = last[:MAX_READ] + last[MAX_READ:][-MAX_READ:]
     cleaned = "".join(_clean(character) for character in unicodedata.normalize("NFC", last))
     cleaned = _RUNS.sub("-", cleaned).rstrip("-. ")
@@ -78,9 +78,9 @@ def visibility_of(key: str) -> Visibility:
 
 
 def check_key(key: str) -> str:
-    """The key itself, where a backend may use it. Raises InvalidKeyError.
+    """The key itself, if a backend may use it. Raises InvalidKeyError.
 
-    Refuses empty, dotted and over-long parts, backslashes and control characters: such a key would
+    Rejects empty, dotted and over-long parts, backslashes and control characters: such a key would
     leave a local backend's root, or meet its temporary files.
     """
     try:
@@ -98,7 +98,7 @@ def check_key(key: str) -> str:
 
 
 def check_public(key: str) -> str:
-    """The key itself, where it is a public object's. Raises ValueError."""
+    """The key itself, if it is a public object's. Raises ValueError."""
     if visibility_of(check_key(key)) is Visibility.PRIVATE:
         raise ValueError(f"{key!r} is private: it has no URL")
     return key

@@ -37,8 +37,8 @@ _T = TypeVar("_T")
 class LocalStorage:
     """A `Storage` on local disk.
 
-    The type of an object is told by its name, since a file has no place for one. Temporary files
-    lie in `.incoming` below the root, where no key can reach.
+    The type of an object follows from its name, because files have no type. Temporary files
+    are in `.incoming` below the root, where no key can reach.
     """
 
     def __init__(self, config: LocalConfig) -> None:
@@ -115,11 +115,11 @@ class LocalStorage:
         await _run(self._delete_unfinished, check_key(key))
 
     def public_url(self, key: str) -> str:
-        """`{base_url}/media/{key}`, where the media router serves it."""
+        """`{base_url}/media/{key}`, which the media router serves."""
         return f"{self._base_url}/media/{quote(check_public(key))}"
 
     async def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is no connection."""
 
     async def _prepare(self) -> None:
         if not self._ready:

@@ -1,4 +1,4 @@
-"""Whether a backend does what is asked of it."""
+"""Checks that a backend stores, reads and deletes."""
 
 import asyncio
 import secrets
@@ -12,7 +12,7 @@ PROBE_SECONDS: Final = 20.0
 
 
 async def probe(storage: Storage, key: str, *, timeout: float = PROBE_SECONDS) -> None:
-    """Write an object, read it, and delete it. Raises StorageError, saying which of them failed,
+    """Write an object, read it, and delete it. Raises StorageError, naming the step that failed,
     after at most `timeout` seconds; then the object may still be there.
     """
     content = secrets.token_bytes(64)
@@ -44,7 +44,7 @@ async def _check_content(storage: Storage, key: str, content: bytes) -> None:
     async with storage.open(key) as stored:
         found = b"".join([chunk async for chunk in stored])
     if found != content:
-        raise StorageError("it holds something else than was written")
+        raise StorageError("the content differs from what was written")
 
 
 async def _check_deleted(storage: Storage, key: str) -> None:

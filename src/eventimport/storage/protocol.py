@@ -36,17 +36,17 @@ class StorageError(EventImportError):
 
 
 class ObjectNotFoundError(StorageError):
-    """There is no object of that key."""
+    """Unknown key: no object has it."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"no object {key!r}", retryable=False)
 
 
 class Storage(Protocol):
-    """A backend. Keys are ours (`storage.keys`); a key's first part decides its visibility.
+    """A backend. Keys come from `storage.keys`; the first part decides whether an object is public.
 
-    `put` stores all chunks or nothing: when it raises, whatever the reason (the source of the
-    chunks failing and cancellation included), no object and no part of one is left behind.
+    `put` stores all chunks or nothing: if it raises, for whatever reason (also if the chunks
+    fail or the caller is cancelled), it leaves no object and no part of an object behind.
     """
 
     @property
@@ -65,16 +65,16 @@ class Storage(Protocol):
         ...
 
     async def stat(self, key: str) -> StoredObject | None:
-        """The object's facts, or None where there is none."""
+        """The object's size, type and time, or None if it does not exist."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Remove the object; that there is none is no error."""
+        """Remove the object, if it exists."""
         ...
 
     async def delete_unfinished(self, key: str) -> None:
-        """Delete what a `put` of this key has left whose process died: a temporary file, or the
-        parts of an upload. A `put` that still runs fails. Raises StorageError."""
+        """Delete what a `put` of this key left behind when its process died: a temporary file, or
+        the parts of an upload. A `put` that still runs fails. Raises StorageError."""
         ...
 
     def public_url(self, key: str) -> str:
@@ -82,5 +82,5 @@ class Storage(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Close all connections."""
         ...

@@ -36,7 +36,7 @@ _logger = logging.getLogger(__name__)
 class S3Storage:
     """A `Storage` on one bucket, with one client that is opened at its first use.
 
-    The bucket's policy, not an ACL, makes all but `private/` readable for the public.
+    The bucket's policy, not an ACL, makes everything except `private/` public.
     """
 
     def __init__(self, config: S3Config, *, name: str = "s3") -> None:
@@ -327,7 +327,7 @@ class _Upload:
             with _storage_errors(what):
                 await request
 
-        # Shielded: of a request that is cancelled nobody knows whether it took effect.
+        # Shielded: after a cancelled request it is unknown whether it took effect.
         self._finishing = asyncio.create_task(finish())
         await asyncio.shield(self._finishing)
 
@@ -354,7 +354,7 @@ async def _parts(chunks: AsyncIterable[bytes], size: int) -> AsyncGenerator[byte
 
 @contextmanager
 def _storage_errors(what: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into StorageError; put nothing but calls of the SDK inside."""
+    """Turn the SDK's exceptions into StorageError; only calls of the SDK belong inside."""
     try:
         yield
     except ClientError as error:
@@ -367,12 +367,12 @@ def _storage_errors(what: str) -> Iterator[None]:
 
 
 def _is_not_found(error: BaseException | None) -> bool:
-    """Whether the SDK said that there is no such object, or no such upload."""
+    """Whether the object or the upload is unknown to the server."""
     return isinstance(error, ClientError) and _code(error) in _NOT_FOUND
 
 
 def _is_forbidden(error: BaseException | None) -> bool:
-    """Whether the server does not do this for us, or for anyone."""
+    """Whether the server denies the request, or does not support it."""
     return isinstance(error, ClientError) and _code(error) in _FORBIDDEN
 
 

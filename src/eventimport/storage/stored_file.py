@@ -20,7 +20,7 @@ class StoredFile:
 class Moved:
     """A media file, and the sizes made of an image: for each field that the file is for, those by
     the row's other fields. All of them are in one storage. `detail` says what is odd about the
-    file; `private` are files that are kept with it and have no URL, with their sizes in bytes."""
+    file. `private` are files without a URL that belong to it, with their sizes in bytes."""
 
     storage: str
     file: StoredFile
