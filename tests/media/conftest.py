@@ -30,8 +30,7 @@ from eventimport.database.models import (
 from eventimport.database.tasks import Lease
 from eventimport.media.fetch import Fetched, Fetcher, FetchError, FetchLimits
 from eventimport.media.image_processes import ImageProcesses, ImageProcessesConfig
-from eventimport.media.records import MediaRecords
-from eventimport.media.transfer import MediaTransfer, TransferConfig
+from eventimport.media.transfer import MediaRecords, MediaTransfer, TransferConfig
 from eventimport.storage.protocol import StoredObject
 
 MEDIA = "/media/"
@@ -184,7 +183,7 @@ class Import:
                 fetcher,
                 self.images,
                 config,
-                tell=lambda *progress: self.told.append(progress),
+                show=lambda *progress: self.told.append(progress),
             )
             return dict(await transfer.run(self.open_entry))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventimport.media.addresses import AddressPolicy, is_public
+from eventimport.media.network import AddressPolicy, is_public
 
 NOT_PUBLIC = [
     "0.0.0.0",

@@ -18,8 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventimport.media.fetch import Fetcher, FetchError, FetchLimits
-from eventimport.media.fetch_errors import UNREACHABLE_HOST
-from eventimport.media.network import resolve_name
+from eventimport.media.network import UNREACHABLE_HOST, resolve_name
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 LOOPBACK = ("127.0.0.1",)

@@ -14,9 +14,8 @@ from tests.storage_doubles import MemoryStorage
 
 from eventimport.media.fetch import Fetcher, FetchError, FetchLimits
 from eventimport.media.image_processes import ImageProcesses, ImageProcessesConfig
-from eventimport.media.import_fetches import ImportFetches, ImportFetchLimits
-from eventimport.media.records import MediaRecords
-from eventimport.media.transfer import MediaTransfer, TransferConfig
+from eventimport.media.sources import ImportFetches, ImportFetchLimits
+from eventimport.media.transfer import MediaRecords, MediaTransfer, TransferConfig
 
 LOOPBACK = ("127.0.0.1",)
 
@@ -171,7 +170,7 @@ async def test_the_links_to_a_dead_host_are_settled_together() -> None:
             fetcher,
             images,
             TransferConfig(),
-            tell=lambda *progress: told.append(progress),
+            show=lambda *progress: told.append(progress),
         )
         await transfer.run(lambda name: iter(()))
     assert sorted(number for ids, _ in records.settled for number in ids) == list(range(400))

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.report import Report
-from eventimport.database.media_findings import with_media_findings
+from eventimport.database.findings import with_media_findings
 from eventimport.database.media_records import leave_media
 from eventimport.database.models import (
     IMPORT_JOBS,

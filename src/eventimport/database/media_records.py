@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,7 +38,7 @@ from eventimport.database.objects import (
     use_objects,
 )
 from eventimport.database.tasks import Claim, Lease, StaleAttemptError, current
-from eventimport.storage.stored_file import Field, Moved
+from eventimport.storage.stored_file import Field, Moved, PlannedFile, PlannedItem
 
 LISTED: Final = 100
 """Media files that a report lists, first those that were not stored. It counts all."""
@@ -50,29 +49,6 @@ CHANGED: Final = "the field was changed during the import, and keeps its new val
 
 LONGEST_LISTED = 200
 """Characters of a text in the report's list."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedItem:
-    """A row of `media_items` whose outcome is `PLANNED`."""
-
-    id: int
-    table_name: str
-    row_id: int
-    field: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedFile:
-    """A file that planned items of one event refer to; `last` if it is to be moved after others."""
-
-    event_id: int
-    source: str
-    origin: str
-    is_image: bool
-    entry: str | None
-    items: tuple[PlannedItem, ...]
-    last: bool
 
 
 class FileRecords:

@@ -12,18 +12,17 @@ from eventimport.database.image_jobs import (
     read_image_job,
     settle_sizes,
 )
-from eventimport.database.media_records import PlannedFile, PlannedItem, TaskFileRecords
+from eventimport.database.media_records import TaskFileRecords
 from eventimport.database.tasks import Claim
 from eventimport.errors import Problem
 from eventimport.imports.attempt import TaskAttempt, run_attempt
 from eventimport.imports.endings import NO_SIZES, SIZES_REASONS, words_of
 from eventimport.media.images import ImageRefusedError
-from eventimport.media.import_fetches import ImportFetches
-from eventimport.media.sources import NotMovedError, Sources
+from eventimport.media.sources import ImportFetches, NotMovedError, Sources
 from eventimport.media.storing import MediaStorer, StoredBytes
 from eventimport.resources import Resources
 from eventimport.storage.protocol import ObjectNotFoundError, Storage
-from eventimport.storage.stored_file import StoredFile
+from eventimport.storage.stored_file import PlannedFile, PlannedItem, StoredFile
 
 CHANGED: Final = Problem(
     409,

@@ -5,7 +5,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventimport.conference.plan import Plan, PlannedMedia, RecordRows
 from eventimport.conference.report import Report
-from eventimport.database.media_findings import add_finding
+from eventimport.database.findings import add_finding
 from eventimport.database.media_records import FileRecords, ImportMediaRecords, uses_of
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import Use, record_objects
@@ -24,7 +24,7 @@ from eventimport.media.transfer import MediaTransfer, TransferConfig
 from eventimport.resources import Resources
 from eventimport.storage.local import local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, Storage, StoredObject
-from eventimport.storage.stored_file import Moved
+from eventimport.storage.stored_file import Moved, PlannedFile, PlannedItem
 from eventimport.stored_objects import take_back
 
 
@@ -45,7 +45,7 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                 resources.fetcher,
                 resources.images,
                 resources.settings.transfer,
-                tell=attempt.show,
+                show=attempt.show,
             ).run(archive.read)
     return await records.report()
 
@@ -76,34 +76,6 @@ class EarlyItem:
     detail: str | None = None
     url: str | None = None
     size: int | None = None
-
-    @property
-    def table_name(self) -> str:
-        """The table of the row that the file is for."""
-        return self.planned.table
-
-    @property
-    def row_id(self) -> int:
-        """The row that the file is for."""
-        return self.planned.row_id
-
-    @property
-    def field(self) -> str:
-        """The row's field that gets the URL."""
-        return self.planned.field
-
-
-@dataclass(slots=True)
-class EarlyFile:
-    """A file that one or more items refer to."""
-
-    event_id: int
-    source: str
-    origin: str
-    is_image: bool
-    entry: str | None
-    items: list[EarlyItem] = field(default_factory=list)
-    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +116,10 @@ class EarlyRecords(FileRecords):
 
     async def planned(
         self, limit: int, *, last: Collection[tuple[str, str]]
-    ) -> Sequence[EarlyFile]:
+    ) -> Sequence[PlannedFile]:
         """All files that are not settled; those that a field of `last` refers to, last."""
         del limit
-        files: dict[tuple[str, bool, str], EarlyFile] = {}
+        files: dict[tuple[str, bool, str], list[EarlyItem]] = {}
         for item in self.items:
             planned = item.planned
             is_image = planned.media_type == "image"
@@ -158,13 +130,24 @@ class EarlyRecords(FileRecords):
             name = planned.entry or planned.source
             if planned.origin == "remote":
                 name = planned.source.partition("#")[0]
-            file = files.setdefault(
-                (planned.origin, is_image, name),
-                EarlyFile(self._event_id, planned.source, planned.origin, is_image, planned.entry),
-            )
-            file.items.append(item)
-            file.last = file.last or (planned.table, planned.field) in last
-        return sorted(files.values(), key=lambda file: file.last)
+            files.setdefault((planned.origin, is_image, name), []).append(item)
+        found = [self._file(items, last) for items in files.values()]
+        return sorted(found, key=lambda file: file.last)
+
+    def _file(self, items: Sequence[EarlyItem], last: Collection[tuple[str, str]]) -> PlannedFile:
+        first = items[0].planned
+        return PlannedFile(
+            event_id=self._event_id,
+            source=first.source,
+            origin=first.origin,
+            is_image=first.media_type == "image",
+            entry=first.entry,
+            items=tuple(
+                PlannedItem(item.id, item.planned.table, item.planned.row_id, item.planned.field)
+                for item in items
+            ),
+            last=any((item.planned.table, item.planned.field) in last for item in items),
+        )
 
     async def counts(self) -> Mapping[str, int]:
         """How many items there are of each outcome."""
@@ -203,13 +186,13 @@ class EarlyRecords(FileRecords):
             item.url, item.size = moved.file.url, moved.file.size
             if self._only_check:
                 continue
-            place = item.table_name, item.field
-            values = self._rows[item.table_name, item.row_id].values
-            values[item.field] = moved.file.url
-            for name, size in moved.made.get(place, {}).items():
+            table, row_id, field = item.planned.table, item.planned.row_id, item.planned.field
+            values = self._rows[table, row_id].values
+            values[field] = moved.file.url
+            for name, size in moved.made.get((table, field), {}).items():
                 if values.get(name) is None:
                     values[name] = size.url
-            self.uses += uses_of(event_id, place, [item.row_id], moved)
+            self.uses += uses_of(event_id, (table, field), [row_id], moved)
         return True
 
     def report(self, report: Report) -> None:
@@ -320,5 +303,5 @@ async def _transfer(
             resources.fetcher,
             resources.images,
             config,
-            tell=attempt.show,
+            show=attempt.show,
         ).run(archive.read)

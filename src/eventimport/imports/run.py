@@ -24,8 +24,7 @@ from eventimport.conference.report import Report
 from eventimport.database.conference_writer import draw_ids, write_plan
 from eventimport.database.endings import fail, succeed
 from eventimport.database.engine import when_available
-from eventimport.database.findings import add_findings
-from eventimport.database.media_findings import with_media_findings
+from eventimport.database.findings import add_findings, with_media_findings
 from eventimport.database.models import MediaOutcome
 from eventimport.database.objects import use_objects
 from eventimport.database.tasks import Claim, Lease, claim, lease_import, update_import

@@ -23,10 +23,16 @@ from typing import Final, Self, TypeVar, cast
 import httpcore
 import httpx
 
-from eventimport.media.addresses import AddressPolicy
-from eventimport.media.fetch_errors import UNREACHABLE_HOST, FetchError, FetchOutcome
 from eventimport.media.names import told_name
-from eventimport.media.network import CheckedBackend, Resolve, resolve_name
+from eventimport.media.network import (
+    UNREACHABLE_HOST,
+    AddressPolicy,
+    CheckedBackend,
+    FetchError,
+    FetchOutcome,
+    Resolve,
+    resolve_name,
+)
 
 T = TypeVar("T")
 

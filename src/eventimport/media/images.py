@@ -21,6 +21,7 @@ from typing import Final
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
 
 from eventimport.media.image_decoding import (
+    FORMATS,
     ImageInfo,
     ImageLimits,
     ImageRefusedError,
@@ -29,8 +30,8 @@ from eventimport.media.image_decoding import (
     decode,
     format_of,
     info_of,
+    name_foreign_format,
 )
-from eventimport.media.image_formats import FORMATS, name_foreign_format
 from eventimport.media.svg import LARGEST_SIDE, SvgError, draw_svg
 
 __all__ = [

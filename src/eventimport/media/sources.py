@@ -1,17 +1,184 @@
-"""Where media come from: the archive's entries, and links. Both as a stream within limits."""
+"""Where media files come from: the archive's entries, and links. Both as a stream within limits.
+
+An archive comes from a stranger. Without limits for the fetches of an import, it could have us send
+thousands of requests to a host, or keep a worker busy with hosts that never answer.
+"""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from eventimport.conference.data_urls import DataUrlError, decode_data_url
 from eventimport.errors import EventImportError
-from eventimport.media.fetch import FetchError
-from eventimport.media.import_fetches import ImportFetches
+from eventimport.media.fetch import Fetched, Fetcher
+from eventimport.media.network import FetchError
+
+RETRIES: Final = 2
+"""How often a link is tried again after the host asked to wait."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportFetchLimits:
+    """Bounds of all fetches of one import. Each redirect counts as a request.
+
+    `total_timeout` is in seconds, from the first fetch on. After `failures_in_a_row` of a host
+    nothing more is fetched from it.
+    """
+
+    max_requests: int = 4_000
+    max_requests_per_host: int = 2_000
+    at_once: int = 8
+    at_once_per_host: int = 4
+    failures_in_a_row: int = 5
+    total_timeout: float = 300.0
+
+
+@dataclass(slots=True)
+class _Host:
+    """What an import knows of one host."""
+
+    free: asyncio.Semaphore
+    requests: int = 0
+    failures: int = 0
+    given_up: FetchError | None = None
+    not_before: float = 0.0
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class ImportFetches:
+    """Fetches for one run of one import, within its limits."""
+
+    fetcher: Fetcher
+    limits: ImportFetchLimits
+    _hosts: dict[str, _Host] = field(default_factory=dict)
+    _requests: int = 0
+    _deadline: float | None = None
+    _free: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._free = asyncio.Semaphore(self.limits.at_once)
+
+    @asynccontextmanager
+    async def open(self, url: str) -> AsyncIterator[Fetched]:
+        """Fetch a link, waiting for its turn and for as long as its host asks to.
+
+        Raises FetchError, here or from the chunks, as the fetcher does; also if a limit is
+        exceeded or the host was given up.
+        """
+        loop = asyncio.get_running_loop()
+        if self._deadline is None:
+            self._deadline = loop.time() + self.limits.total_timeout
+        opened = False
+        for retry in range(RETRIES + 1):
+            try:
+                async with self.fetcher.open(
+                    url, visit=self._visit, deadline=self._deadline
+                ) as fetched:
+                    opened = True
+                    yield fetched
+                    return
+            except FetchError as error:
+                if self._expired():
+                    raise self._too_long() from error
+                if opened or error.retry_after is None or retry == RETRIES:
+                    raise
+
+    @asynccontextmanager
+    async def _visit(self, name: str) -> AsyncIterator[None]:
+        """Around each request to a host, redirects included, and the reading of its answer."""
+        host = self._hosts.get(name)
+        if host is None:
+            free = asyncio.Semaphore(self.limits.at_once_per_host)
+            host = self._hosts[name] = _Host(free)
+        async with host.free:
+            await self._turn_of(host)
+            async with self._free:
+                self._count(host)
+                try:
+                    yield
+                except FetchError as error:
+                    self._failed(name, host, error)
+                    raise
+                host.failures = 0
+
+    async def _turn_of(self, host: _Host) -> None:
+        """Wait until the host accepts requests again. Raises FetchError if that is too late."""
+        loop = asyncio.get_running_loop()
+        while (wait := host.not_before - loop.time()) > 0 and not host.left.is_set():
+            if self._deadline is not None and host.not_before > self._deadline:
+                raise FetchError(
+                    "UNREACHABLE",
+                    f"the host asks to wait {wait:.0f} seconds, longer than the import may"
+                    " (FETCH_TOTAL_TIMEOUT)",
+                )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await host.left.wait()
+
+    def refusal(self, name: str) -> FetchError | None:
+        """Why nothing more will be fetched from a host; None if something may."""
+        host = self._hosts.get(name)
+        return None if host is None else self._refusal(host)
+
+    def _count(self, host: _Host) -> None:
+        refusal = self._refusal(host)
+        if refusal is not None:
+            raise refusal
+        self._requests += 1
+        host.requests += 1
+
+    def _refusal(self, host: _Host) -> FetchError | None:
+        if host.given_up is not None:
+            return FetchError(host.given_up.outcome, host.given_up.detail)
+        if self._expired():
+            return self._too_long()
+        if self._requests >= self.limits.max_requests:
+            return FetchError(
+                "REFUSED",
+                f"the import has sent {self.limits.max_requests:,} requests for linked media"
+                " files. The limit is set by MAX_FETCHES_PER_IMPORT",
+            )
+        if host.requests >= self.limits.max_requests_per_host:
+            return FetchError(
+                "REFUSED",
+                f"the import has sent {self.limits.max_requests_per_host:,} requests to this"
+                " host. The limit is set by MAX_FETCHES_PER_HOST",
+            )
+        return None
+
+    def _failed(self, name: str, host: _Host, error: FetchError) -> None:
+        if not error.host_failed:
+            host.failures = 0
+            return
+        if error.retry_after is not None:
+            host.not_before = max(
+                host.not_before, asyncio.get_running_loop().time() + error.retry_after
+            )
+        host.failures += 1
+        if host.failures >= self.limits.failures_in_a_row and host.given_up is None:
+            host.given_up = error
+            host.left.set()
+            logger.warning("%s failed %d times in a row: it is given up", name, host.failures)
+
+    def _expired(self) -> bool:
+        return self._deadline is not None and (asyncio.get_running_loop().time() >= self._deadline)
+
+    def _too_long(self) -> FetchError:
+        return FetchError(
+            "UNREACHABLE",
+            "the import has spent"
+            f" {self.limits.total_timeout:g} seconds on linked media files. The limit is set by"
+            " FETCH_TOTAL_TIMEOUT",
+        )
+
 
 Outcome = Literal["MOVED", "MISSING", "UNREACHABLE", "REFUSED", "TOO_LARGE", "NOT_AN_IMAGE"]
 

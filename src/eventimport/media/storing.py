@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -26,14 +26,19 @@ from eventimport.media.images import (
     ImageSizes,
     ProcessedImage,
 )
-from eventimport.media.import_fetches import ImportFetchLimits
 from eventimport.media.names import entry_name, inline_name, link_name, with_extension
-from eventimport.media.records import FileRows, FileToMove
-from eventimport.media.sources import NotMovedError, Outcome, Source, Sources, without_pages
+from eventimport.media.sources import (
+    ImportFetchLimits,
+    NotMovedError,
+    Outcome,
+    Source,
+    Sources,
+    without_pages,
+)
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import PRIVATE_PREFIX, media_key, safe_name
 from eventimport.storage.protocol import Storage, StorageError
-from eventimport.storage.stored_file import Field, Moved, StoredFile
+from eventimport.storage.stored_file import Field, Moved, PlannedFile, StoredFile
 
 _EVENT_IMAGE: Final = ("events", "original_image_url")
 _SPEAKER_IMAGE: Final = ("speakers", "photo_url")
@@ -69,6 +74,32 @@ class TransferConfig:
     image_sizes: ImageSizes = field(default_factory=ImageSizes)
     storage_attempts: int = 4
     storage_wait: float = 0.5
+
+
+class FileRows(Protocol):
+    """The rows of files that are being stored, on behalf of one attempt at a task.
+
+    `reserve` raises EventImportError, and has changed nothing then, if the attempt does not count
+    any more."""
+
+    async def empty_fields(
+        self, table: str, row_ids: Collection[int], fields: Collection[str]
+    ) -> Collection[str]:
+        """Those of the fields in which at least one of the rows holds nothing."""
+        ...
+
+    async def reserve(self, storage: str, keys: Collection[str]) -> None:
+        """Record the files that are going to be stored under these keys."""
+        ...
+
+    async def give_up(self, storage: str, keys: Collection[str]) -> Collection[str]:
+        """Mark those of the files for deletion that no row uses; returns their keys. None are
+        returned if the database is unavailable: then they are left to the clean-up."""
+        ...
+
+    async def forget(self, storage: str, keys: Collection[str]) -> None:
+        """Record that files that were given up are deleted."""
+        ...
 
 
 class StoredBytes:
@@ -121,14 +152,14 @@ class MediaStorer:
         self._config = config
         self._bytes = stored_bytes
 
-    async def store(self, file: FileToMove) -> Moved:
+    async def store(self, file: PlannedFile) -> Moved:
         """Store a file, and the sizes of an image that lacks them."""
         self._bytes.check()
         if file.is_image:
             return await self._store_image(file)
         return await self._store_file(file)
 
-    async def _store_file(self, file: FileToMove) -> Moved:
+    async def _store_file(self, file: PlannedFile) -> Moved:
         """As a stream, from the source right into storage."""
         reserved: list[str] = []
 
@@ -167,7 +198,7 @@ class MediaStorer:
             raise
         return size
 
-    async def _store_image(self, file: FileToMove) -> Moved:
+    async def _store_image(self, file: PlannedFile) -> Moved:
         """In whole, once it is known to be an image; its sizes along with it."""
         content, told = await self.read_image(file)
         sizes = await self._sizes_wanted(file)
@@ -202,12 +233,12 @@ class MediaStorer:
             {original: len(content)} if drawing else {},
         )
 
-    async def read_image(self, file: FileToMove) -> tuple[bytes, str]:
+    async def read_image(self, file: PlannedFile) -> tuple[bytes, str]:
         """The image's bytes, and its name as the server tells it."""
         async with _open(self._sources, file, self._config.image_limits.max_bytes) as source:
             return b"".join([chunk async for chunk in source.chunks]), source.name
 
-    async def store_sizes(self, file: FileToMove, content: bytes) -> Mapping[str, StoredFile]:
+    async def store_sizes(self, file: PlannedFile, content: bytes) -> Mapping[str, StoredFile]:
         """Store the sizes that an image's row lacks, by the row's fields, but not the image."""
         sizes = await self._sizes_wanted(file)
         _, made = await self._check(content, sizes)
@@ -249,7 +280,7 @@ class MediaStorer:
             await self.give_up(contents)
             raise
 
-    async def _sizes_wanted(self, file: FileToMove) -> Mapping[Field, Mapping[str, ImageSize]]:
+    async def _sizes_wanted(self, file: PlannedFile) -> Mapping[Field, Mapping[str, ImageSize]]:
         """For each field that the file is for, the sizes that its rows lack."""
         rows: dict[Field, list[int]] = {}
         for item in file.items:
@@ -304,7 +335,7 @@ class MediaStorer:
 
 
 def _open(
-    sources: Sources, file: FileToMove, max_bytes: int
+    sources: Sources, file: PlannedFile, max_bytes: int
 ) -> AbstractAsyncContextManager[Source]:
     if file.origin == "remote":
         return sources.link(file.source, max_bytes)
@@ -315,7 +346,7 @@ def _open(
     return sources.entry(file.entry, max_bytes)
 
 
-def _name(file: FileToMove, content_type: str, told: str) -> str:
+def _name(file: PlannedFile, content_type: str, told: str) -> str:
     if file.origin == "remote":
         return link_name(file.source, content_type, told)
     if file.origin == "inline":
@@ -340,7 +371,7 @@ def _field_of_size(name: str) -> str:
     return f"{name}_image_url"
 
 
-def _new_key(file: FileToMove, name: str) -> str:
+def _new_key(file: PlannedFile, name: str) -> str:
     item = file.items[0]
     return media_key(file.event_id, item.table_name, item.row_id, item.field, name)
 

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from eventimport.media.fetch import FetchLimits
 from eventimport.media.image_processes import ImageProcessesConfig
 from eventimport.media.images import ImageLimits, ImageSize, ImageSizes
-from eventimport.media.import_fetches import ImportFetchLimits
+from eventimport.media.sources import ImportFetchLimits
 from eventimport.media.transfer import TransferConfig
 from eventimport.settings.files import FileSettings
 from eventimport.settings.values import GIB, MIB

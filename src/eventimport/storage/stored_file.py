@@ -1,10 +1,35 @@
-"""Files that were stored for fields of rows."""
+"""Media files of rows: which are to be stored, and which were."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Field = tuple[str, str]
 """A table, and one of its columns that holds the URL of a media file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """A field of a row that refers to a media file which is still to be stored."""
+
+    id: int
+    table_name: str
+    row_id: int
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """A file that planned items of one event refer to. It is stored once, after the others if it is
+    `last`. `source` is the link, or the reference as the archive spells it; `entry` is the
+    archive's entry."""
+
+    event_id: int
+    source: str
+    origin: str
+    is_image: bool
+    entry: str | None
+    items: tuple[PlannedItem, ...]
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
