@@ -43,7 +43,9 @@ class RecordReader:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._dialects = dialects()
-        self._known: dict[tuple[Any, ...], Reference | None] = {}
+        self._known: dict[Kind, dict[tuple[Any, ...], tuple[Reference, ...]]] = {
+            kind: {} for kind in Kind
+        }
 
     def read(self, kind: Kind, raw: dict[str, Any], index: int, entry: str) -> Parts:
         """Take an object apart."""
@@ -88,49 +90,51 @@ class RecordReader:
         kind = reference.kind
         if not isinstance(given, list):
             found = self._read_reference(kind, given)
-            if found is None:
-                return (), None
-            message = "expected a list of references, got one; it is used"
-            return (found,), ("no-list", message) if reference.many else None
-        if not reference.many:
-            given = [item for item in given if item not in ({}, [])]
-        result = tuple(
-            found for item in given if (found := self._read_reference(kind, item)) is not None
-        )
-        if len(result) == 1 and not reference.many:
-            return result, ("list-of-one", "a list of one reference; the reference is used")
-        return result, None
+            if not found or not reference.many:
+                return found, None
+            return found, ("no-list", "expected a list of references, got one; it is used")
+        if reference.many:
+            result: list[Reference] = []
+            for item in given:
+                result += self._read_reference(kind, item)
+            return tuple(result), None
+        single = [ref for item in given if item != [] for ref in self._read_reference(kind, item)]
+        if len(single) == 1:
+            message = "a list of one reference; the reference is used"
+            return (single[0],), ("list-of-one", message)
+        return tuple(single), None
 
-    def _read_reference(self, kind: Kind, raw: Any) -> Reference | None:
-        """The reference that a value is; None if it says nothing. Thousands of sessions refer to
+    def _read_reference(self, kind: Kind, raw: Any) -> tuple[Reference, ...]:
+        """The reference that a value is; none if it says nothing. Thousands of sessions refer to
         the same few records: what says the same is read once. Types count: true is not 1."""
-        if isinstance(raw, dict):
-            if len(raw) > _SHORT:
-                return self._parse(kind, raw)
-            words = (kind, *raw.items(), *map(type, raw.values()))
+        if not isinstance(raw, dict):
+            words: tuple[Any, ...] = raw, type(raw)
+        elif len(raw) <= _SHORT:
+            words = (*raw.items(), *map(type, raw.values()))
         else:
-            words = (kind, raw, type(raw))
+            return self._parse(kind, raw)
+        known = self._known[kind]
         try:
-            return self._known[words]
+            return known[words]
         except KeyError:
             found = self._parse(kind, raw)
-            if len(self._known) < MAX_KNOWN_REFERENCES:
-                self._known[words] = found
+            if len(known) < MAX_KNOWN_REFERENCES:
+                known[words] = found
             return found
         except TypeError:
             # It holds a list or an object.
             return self._parse(kind, raw)
 
-    def _parse(self, kind: Kind, raw: Any) -> Reference | None:
+    def _parse(self, kind: Kind, raw: Any) -> tuple[Reference, ...]:
         if raw is None or raw == "":
-            return None
+            return ()
         if isinstance(raw, str):
-            return id_or_name(kind, raw)
+            return (id_or_name(kind, raw),)
         if not isinstance(raw, dict):
-            return Reference(kind, values.source_key(raw), source=raw)
+            return (Reference(kind, values.source_key(raw), source=raw),)
         fields, rest = self._dialects[kind].translate(raw)
         if not fields and not rest:
-            return None
+            return ()
         key = values.source_key(fields.pop("id", None))
         name = LEVELS[kind].label
         label = fields.pop(name, None)
@@ -138,7 +142,8 @@ class RecordReader:
             fields[name], label = label, None
         for other, value in rest.items():
             fields[f"{other}_" if other in fields or other == name else other] = value
-        return Reference(kind, key, None if label is None else str(label), fields, source=raw)
+        text = None if label is None else str(label)
+        return (Reference(kind, key, text, fields, source=raw),)
 
 
 def is_administrative(key: str) -> bool:
