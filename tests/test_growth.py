@@ -156,7 +156,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
             *(entry_names.is_junk, document_named, paths.shown),
         )
     },
-    "rich_text.clean": rich_text.clean,
+    "rich_text.clean": lambda text: rich_text.clean(text, rich_text.DEFAULT_LIMITS),
     "dialect.canonical_key": canonical_key,
     "dialect.translate": lambda text: dialects()[Kind.SESSION].translate({text: text}),
     "wrappings.is_wrapper": lambda text: is_wrapper(text, "sessions"),
@@ -171,7 +171,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "messages.one_line": lambda text: one_line(text, 500),
     "visible_text.visible": visible,
     "redaction.redact": redact,
-    "pages.to_html": lambda text: to_html(rich_text.clean(text).text),
+    "pages.to_html": lambda text: to_html(rich_text.clean(text, rich_text.DEFAULT_LIMITS).text),
     "pages.web_url": links.web_url,
     "pages.profile": lambda text: links.profile("twitter", text),
     "pages.colours": colours.parse,

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.formats.planning import plan_documents
 
-from eventimport.conference.rich_text import TextLimits, clean, decode_references
+from eventimport.conference.rich_text import DEFAULT_LIMITS, TextLimits, clean, decode_references
 from eventimport.pages.rich_text import to_html
 
 PLAIN = [
@@ -75,22 +75,22 @@ def test_text_that_is_not_markup_stays_and_is_no_finding(text: str) -> None:
 def test_a_page_shows_plain_text_as_it_is(text: str) -> None:
     if not _is_plain(text):
         return
-    found = clean(text)
+    found = clean(text, DEFAULT_LIMITS)
     assert found.removed is None
     assert shown(to_html(found.text)) == text.split()
 
 
 @given(st.text(alphabet="ab <>&;#/=\"'!-\npbri", max_size=80))
 def test_cleaning_twice_changes_nothing(text: str) -> None:
-    once = clean(text).text
-    assert clean(once).text == once
+    once = clean(text, DEFAULT_LIMITS).text
+    assert clean(once, DEFAULT_LIMITS).text == once
 
 
 @given(st.lists(st.sampled_from([*PLAIN[:-1], "<b>", "</b>", "<p>", "<br>", "<li>", "<x", " "])))
 def test_no_word_of_a_text_is_lost(parts: list[str]) -> None:
     text = "".join(parts)
     words = re.findall(r"\w+", re.sub(r"<[^<>]*>", " ", text))
-    seen = " ".join(shown(to_html(clean(text).text)))
+    seen = " ".join(shown(to_html(clean(text, DEFAULT_LIMITS).text)))
     position = 0
     for word in words:
         position = seen.find(word, position) + len(word)
@@ -109,7 +109,7 @@ def test_no_word_of_a_text_is_lost(parts: list[str]) -> None:
     ],
 )
 def test_markup_is_kept(text: str, cleaned: str | None) -> None:
-    found = clean(text)
+    found = clean(text, DEFAULT_LIMITS)
     assert found.removed is None
     if cleaned is not None:
         assert found.text == cleaned
@@ -140,7 +140,7 @@ def test_the_original_of_what_is_changed_is_kept(text: str, gone: str, only_look
 
 def test_many_tags_are_kept_and_too_many_are_reported_and_never_escaped() -> None:
     text = "<b>word</b> " * 3_000
-    assert clean(text).text == text
+    assert clean(text, DEFAULT_LIMITS).text == text
     for limits in (TextLimits(max_tags=100), TextLimits(max_tags=10_000, max_depth=1)):
         found = clean(f"<i>{text}</i> a<b", limits)
         assert found.over_limit is not None
@@ -151,7 +151,7 @@ def test_many_tags_are_kept_and_too_many_are_reported_and_never_escaped() -> Non
 @pytest.mark.parametrize("count", [101, 100_000])
 def test_a_tag_with_more_attributes_than_any_has_is_text(count: int) -> None:
     tag = "<a " + " ".join(f"b{number}=1" for number in range(count)) + ">"
-    found = clean(f"{tag}x</a>")
+    found = clean(f"{tag}x</a>", DEFAULT_LIMITS)
     assert found.removed is None
     assert found.text == f"&lt;{tag[1:]}x&lt;/a>"
 
@@ -173,7 +173,7 @@ def overlapping(outer: str, inner: str, depth: int) -> str:
     ],
 )
 def test_a_text_does_not_grow_without_bound(text: str) -> None:
-    found = clean(text)
+    found = clean(text, DEFAULT_LIMITS)
     assert len(found.text) <= 5 * len(text) + 10_000
     if found.over_limit:
         assert "overlaps" in found.over_limit
@@ -181,7 +181,7 @@ def test_a_text_does_not_grow_without_bound(text: str) -> None:
 
 @pytest.mark.parametrize("mark", ["&", "<", "&amp;"])
 def test_more_marks_than_a_text_has_are_a_limit(mark: str) -> None:
-    found = clean(f"<b>bold</b>{mark * 200_000}")
+    found = clean(f"<b>bold</b>{mark * 200_000}", DEFAULT_LIMITS)
     assert found.over_limit is not None
     assert "MAX_TEXT_TAGS" in found.over_limit
     assert html.unescape(found.text) == f"bold{html.unescape(mark) * 200_000}"
@@ -207,7 +207,7 @@ def test_elements_without_end_tags_do_not_nest(text: str, within: int) -> None:
     ["<ul></ul><dl></dl>" + "<li><dd>" * 200, "<ul></ul><dl></dl>" + "<b><li></b><dd>" * 200],
 )
 def test_elements_without_end_tags_that_nest_are_a_limit(text: str) -> None:
-    assert clean(text).over_limit is not None
+    assert clean(text, DEFAULT_LIMITS).over_limit is not None
 
 
 def test_a_limit_is_a_finding_that_names_its_setting() -> None:
@@ -245,14 +245,14 @@ def test_references_are_decoded_once_in_titles() -> None:
     ],
 )
 def test_plain_text_with_a_tag_keeps_its_lines(text: str, markup: str) -> None:
-    assert to_html(clean(text).text) == markup
+    assert to_html(clean(text, DEFAULT_LIMITS).text) == markup
 
 
 def test_links_of_texts_do_not_lead_into_this_site() -> None:
     text = (
         "<a href='www.example.org'>a</a> <a href='/v1/x'>b</a> <a href='mailto:a@b.example'>c</a>"
     )
-    assert re.findall(r'href="([^"]*)"', to_html(clean(text).text)) == [
+    assert re.findall(r'href="([^"]*)"', to_html(clean(text, DEFAULT_LIMITS).text)) == [
         "https://www.example.org",
         "mailto:a@b.example",
     ]

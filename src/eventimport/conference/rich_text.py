@@ -352,7 +352,7 @@ class _Tag:
         return not self.is_end and not self.is_empty and self.name not in _VOID
 
 
-def clean(text: str, limits: TextLimits = DEFAULT_LIMITS) -> CleanText:
+def clean(text: str, limits: TextLimits) -> CleanText:
     """Clean a text: escape what is text, and remove the markup that is not allowed.
 
     Text without a `<` is returned as it is. A tag spelled in another way (`<br/>`, `<P>`) is not
