@@ -36,7 +36,8 @@ from eventimport.http.headers import (
     unquote,
 )
 from eventimport.http.idempotency import parse_key
-from eventimport.media.names import entry_name, link_name, told_name
+from eventimport.media.fetch import told_name
+from eventimport.media.storing import entry_name, link_name
 from eventimport.notifications.messages import one_line
 from eventimport.observability.redaction import redact
 from eventimport.observability.visible_text import visible
@@ -163,9 +164,9 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "media.find": lambda text: MediaIndex({"a/b.png": "a/b.png"}, "a/").find(text),
     "data_urls.decode_data_url": decode_data_url,
     "report.add": lambda text: Report().warning("a", text, Place(text, 0, text, text), text),
-    "media.names.entry_name": entry_name,
-    "media.names.link_name": lambda text: link_name("https://example.org/" + text, "image/png"),
-    "media.names.told_name": told_name,
+    "media.storing.entry_name": entry_name,
+    "media.storing.link_name": lambda text: link_name("https://example.org/" + text, "image/png"),
+    "media.fetch.told_name": told_name,
     "storage.safe_name": safe_name,
     "storage.content_type_of": content_type_of,
     "messages.one_line": lambda text: one_line(text, 500),

@@ -8,7 +8,7 @@ from functools import wraps
 from pkgutil import resolve_name
 from typing import Any, Literal
 
-SLOTS = "eventimport.jobs.slots:"
+SLOTS = "eventimport.jobs.worker:"
 JOB = "eventimport.imports.run:"
 RECORDS = "eventimport.database.media_records:ImportMediaRecords."
 IMAGES = "eventimport.media.image_processes:ImageProcesses."

@@ -16,9 +16,8 @@ from eventimport.database.endings import NotificationWords, cancel
 from eventimport.database.models import TaskKind, User
 from eventimport.database.new_imports import ImportQuota, TooManyImportsError, check_quota
 from eventimport.database.tasks import Claim, claim_next, let_go
-from eventimport.jobs import slots as slots_module
-from eventimport.jobs.slots import Slots
-from eventimport.jobs.worker import work
+from eventimport.jobs import worker as worker_module
+from eventimport.jobs.worker import Slots, work
 from eventimport.resources import Resources
 
 NOTHING = b"not a zip"
@@ -199,7 +198,7 @@ async def working(queue: Queue, **settings: object) -> AsyncIterator[tuple[Runni
     slots = Slots(replace(queue.imports.resources, settings=changed))
     stopping = asyncio.Event()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slots_module, "HANDLERS", {TaskKind.IMPORT: running.handle})
+        patch.setattr(worker_module, "HANDLERS", {TaskKind.IMPORT: running.handle})
         task = asyncio.create_task(slots.work(stopping))
         try:
             yield running, slots

@@ -9,6 +9,7 @@ differently, never happens. The name stays in the Host header, in SNI and in wha
 import asyncio
 import logging
 import math
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
@@ -19,11 +20,11 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
+from urllib.parse import unquote
 
 import httpcore
 import httpx
 
-from eventimport.media.names import told_name
 from eventimport.media.network import (
     UNREACHABLE_HOST,
     AddressPolicy,
@@ -37,6 +38,12 @@ from eventimport.media.network import (
 T = TypeVar("T")
 
 __all__ = ["FetchError", "FetchLimits", "FetchOutcome", "Fetched", "Fetcher", "Visit"]
+
+_LONGEST_HEADER: Final = 2_000
+_EXTENDED_NAME: Final = re.compile(r"\bfilename\*\s*=\s*([\w-]+)'[\w-]*'([^;\s]+)", re.IGNORECASE)
+_PLAIN_NAME: Final = re.compile(
+    r'\bfilename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^";\s]+))', re.IGNORECASE
+)
 
 logger = logging.getLogger(__name__)
 
@@ -346,3 +353,18 @@ def _location(response: httpcore.Response) -> str | None:
 def _length(headers: httpx.Headers) -> int | None:
     value = headers.get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
+
+
+def told_name(content_disposition: str) -> str:
+    """The file name in a Content-Disposition header; empty if there is none."""
+    header = content_disposition[:_LONGEST_HEADER]
+    extended = _EXTENDED_NAME.search(header)
+    if extended is not None:
+        try:
+            return unquote(extended[2], encoding=extended[1], errors="strict")
+        except (LookupError, UnicodeDecodeError):
+            pass
+    plain = _PLAIN_NAME.search(header)
+    if plain is None:
+        return ""
+    return re.sub(r"\\(.)", r"\1", plain[1]) if plain[1] is not None else plain[2]

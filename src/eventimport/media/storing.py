@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import mimetypes
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, Protocol, TypeVar
 
+import httpx
 from tenacity import (
     AsyncRetrying,
     retry_if_exception,
@@ -26,7 +28,6 @@ from eventimport.media.images import (
     ImageSizes,
     ProcessedImage,
 )
-from eventimport.media.names import entry_name, inline_name, link_name, with_extension
 from eventimport.media.sources import (
     ImportFetchLimits,
     NotMovedError,
@@ -35,7 +36,7 @@ from eventimport.media.sources import (
     Sources,
     without_pages,
 )
-from eventimport.storage.content_types import content_type_of
+from eventimport.storage.content_types import OCTET_STREAM, content_type_of
 from eventimport.storage.keys import PRIVATE_PREFIX, media_key, safe_name
 from eventimport.storage.protocol import Storage, StorageError
 from eventimport.storage.stored_file import Field, Moved, PlannedFile, StoredFile
@@ -54,6 +55,8 @@ _IMAGE_OUTCOMES: Final[Mapping[str, Outcome]] = {
     "too-large": "TOO_LARGE",
     "too-many-pixels": "TOO_LARGE",
 }
+# Without the machine's own tables, so that two machines give one name.
+_EXTENSIONS: Final = mimetypes.MimeTypes(filenames=())
 _CHUNK: Final = 1024 * 1024
 _T = TypeVar("_T")
 
@@ -352,6 +355,30 @@ def _name(file: PlannedFile, content_type: str, told: str) -> str:
     if file.origin == "inline":
         return inline_name(content_type)
     return entry_name(file.entry or file.source)
+
+
+def entry_name(source: str) -> str:
+    """The name of a file of the archive; `storage.keys.safe_name` is still to be applied."""
+    return source.replace("\\", "/").rpartition("/")[2]
+
+
+def link_name(source: str, content_type: str, told: str = "") -> str:
+    """The name of a file behind a link: the one that the server told, else the last part of the
+    link's path. It gets an extension after the content type if its own says nothing."""
+    name = entry_name(told) or httpx.URL(source).path.rpartition("/")[2]
+    if content_type_of(name) == OCTET_STREAM and content_type:
+        name += _EXTENSIONS.guess_extension(content_type) or ""
+    return name
+
+
+def inline_name(content_type: str) -> str:
+    """The name of a file that has none, after its type."""
+    return "file" + (_EXTENSIONS.guess_extension(content_type) or "")
+
+
+def with_extension(name: str, content_type: str, extension: str) -> str:
+    """The name, with the extension added where its own stands for another type."""
+    return name if content_type_of(name) == content_type else (name or "file") + extension
 
 
 def _made_name(place: Field, size: str) -> str:
