@@ -36,7 +36,7 @@ from eventimport.http.headers import (
     unquote,
 )
 from eventimport.http.idempotency import parse_key
-from eventimport.media.fetch import told_name
+from eventimport.media.fetch import name_in_header
 from eventimport.media.storing import entry_name, link_name
 from eventimport.notifications.messages import one_line
 from eventimport.observability.redaction import redact
@@ -166,7 +166,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "report.add": lambda text: Report().warning("a", text, Place(text, 0, text, text), text),
     "media.storing.entry_name": entry_name,
     "media.storing.link_name": lambda text: link_name("https://example.org/" + text, "image/png"),
-    "media.fetch.told_name": told_name,
+    "media.fetch.name_in_header": name_in_header,
     "storage.safe_name": safe_name,
     "storage.content_type_of": content_type_of,
     "messages.one_line": lambda text: one_line(text, 500),

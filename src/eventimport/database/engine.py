@@ -34,8 +34,8 @@ KEEPALIVE: Final = {
 """In seconds: how the server notices that a client's machine is gone. Until then it keeps locked
 what that client has locked: for hours, by its own defaults."""
 
-_AWAY: Final = frozenset({"08", "28", "3D", "40", "53", "57", "58"})
-"""Classes of SQLSTATE that tell of the server, not of what it was asked: the connection, who may
+_UNAVAILABLE: Final = frozenset({"08", "28", "3D", "40", "53", "57", "58"})
+"""Classes of SQLSTATE about the server, not about what it was asked: the connection, who may
 connect and to what, a transaction to be tried again, resources, an operator's intervention, a
 failing disk."""
 
@@ -146,7 +146,7 @@ def is_unavailable(error: BaseException) -> bool:
         # Lost right after it was made, which the driver notices at the first statement.
         return True
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    return error.connection_invalidated or state[:2] in _AWAY or state == _READ_ONLY
+    return error.connection_invalidated or state[:2] in _UNAVAILABLE or state == _READ_ONLY
 
 
 def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

@@ -96,13 +96,13 @@ async def files_to_report(connection: AsyncConnection, job_id: UUID) -> AsyncIte
     Files that the archive lacks are left out: the report has had them since the archive was read.
     """
     item = MediaItem.__table__.c
-    told = (item.import_job_id == job_id) & (
+    reported = (item.import_job_id == job_id) & (
         ((item.outcome != MediaOutcome.MOVED) & (item.outcome != MediaOutcome.PLANNED))
         | item.detail.is_not(None)
     )
     known = (item.outcome == MediaOutcome.MISSING) & item.entry.is_(None)
     tables = await connection.scalars(
-        select(item.table_name).where(told, ~known).distinct().order_by(item.table_name)
+        select(item.table_name).where(reported, ~known).distinct().order_by(item.table_name)
     )
     for name in tables.all():
         row = Base.metadata.tables[name].c
@@ -119,7 +119,7 @@ async def files_to_report(connection: AsyncConnection, job_id: UUID) -> AsyncIte
                 row["source_id"],
             )
             .join_from(MediaItem, Base.metadata.tables[name], row.id == item.row_id)
-            .where(told, ~known, item.table_name == name)
+            .where(reported, ~known, item.table_name == name)
             .order_by(item.id)
         )
         async for found in await connection.stream(statement):
@@ -181,16 +181,17 @@ async def with_media_findings(
     if report.findings:
         await add_findings(connection, job_id, report.as_rows())
         await sort_findings(connection, job_id)
-    told = await report_of(connection, job_id)
-    told["media"] = {**told.get("media", {}), **media}
+    summary = await report_of(connection, job_id)
+    summary["media"] = {**summary.get("media", {}), **media}
     more = report.as_dict()
-    told["totals"] = {
-        name: told.get("totals", {}).get(name, 0) + count for name, count in more["totals"].items()
+    summary["totals"] = {
+        name: summary.get("totals", {}).get(name, 0) + count
+        for name, count in more["totals"].items()
     }
     for name in ("total", "omitted"):
-        told[name] = told.get(name, 0) + more[name]
-    told["findings"] = _first([*told.get("findings", []), *more["findings"]])
-    return told
+        summary[name] = summary.get(name, 0) + more[name]
+    summary["findings"] = _first([*summary.get("findings", []), *more["findings"]])
+    return summary
 
 
 def _first(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:

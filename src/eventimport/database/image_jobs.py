@@ -27,7 +27,7 @@ from eventimport.storage.stored_file import StoredFile
 
 REPLACED: Final = "The image was changed again"
 MAX_PARTS: Final = 10
-"""So many parts of a URL's path, from its end, may be a key of ours; the longest has 7."""
+"""This many parts of a URL's path, from its end, may be a key of ours; the longest has 7."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

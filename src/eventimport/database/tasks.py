@@ -80,7 +80,7 @@ async def claim_next(
 ) -> Claim | None:
     """Claim the next waiting task of these kinds: of the user with the fewest running tasks, and
     among those of the one whose last task started first, the oldest. Tasks of `without_users` are
-    left alone. None if no task waits.
+    passed over. None if no task waits.
 
     A row that another transaction holds is skipped, not waited for.
     """

@@ -174,7 +174,7 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Confe
             Source.open(file, resources.settings.archive_limits, report, attempt.check) as source,
         ):
             conference = format_named(lease.format, IMPORTABLE).reader(source, options, report)
-            # A medium that cannot be read must be known of before there is an event.
+            # A media file that cannot be read must be reported before the event is committed.
             source.check_media(report)
             conference.files = source.index
             return conference

@@ -30,12 +30,12 @@ least twice as long as sending may take."""
 MAX_DELAY: Final = timedelta(hours=1)
 MARK_SECONDS: Final = 60.0
 LAST_ROUND_SECONDS: Final = 2.0
-"""After so long no more mails are begun by a process that is told to stop."""
+"""Seconds after which a stopping process begins no more mails."""
 
 STOP_SECONDS: Final = 5.0
 """How long a mail that is on its way may hold up the end of the process."""
 
-DATABASE_AWAY: Final = (SQLAlchemyError, OSError, TimeoutError)
+DATABASE_UNAVAILABLE: Final = (SQLAlchemyError, OSError, TimeoutError)
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 async def keep_sending(resources: Resources) -> None:
     """Send the mails that are due, again and again, until cancelled, and then those that are due by
     then, for a few seconds. Returns where the settings know of no way to send any. A server that is
-    away is waited for."""
+    unavailable is waited for."""
     config = resources.settings.mail
     if config is None:
         logger.info("no mail is sent: neither SMTP_URL nor MAIL_FOLDER is set")
@@ -71,15 +71,15 @@ async def _send_until(
     mailer: Mailer,
     interval: float,
 ) -> None:
-    """Rounds until `stopping`, and one more: what has just ended is told before the process ends.
-    None is cut off in the midst of a mail, but by `enough` between two."""
+    """Send until `stopping`, and once more: what has just ended is reported before the process
+    ends. `enough` ends it between two mails, never within one."""
     last_round = False
     while not last_round:
         last_round = stopping.is_set()
         try:
             while not enough.is_set() and await send_next(resources, mailer):
                 pass
-        except DATABASE_AWAY:
+        except DATABASE_UNAVAILABLE:
             logger.warning("the mails have to wait", exc_info=True)
         except Exception:
             logger.exception("a mail has to wait for a reason that is ours")
@@ -89,9 +89,9 @@ async def _send_until(
 
 
 async def send_next(resources: Resources, mailer: Mailer) -> bool:
-    """Send the mail that has been due for longest. Returns whether another one is worth trying
-    now: not where none is due, or the mail server is away. Raises what the database's absence
-    raises: the mail comes again when its lease has run out."""
+    """Send the mail that has been due for longest. Returns whether to try another one now: not if
+    no mail is due, or the mail server is unavailable. Raises what an unavailable database raises:
+    the mail comes again when its lease has run out."""
     settings = resources.settings
     config = settings.mail
     assert config is not None  # noqa: S101 - there is a mailer; for the types
@@ -148,7 +148,8 @@ async def _put_off(
 
 
 def delay_after(attempt: int, first: float) -> timedelta:
-    """How long a mail waits after so many attempts; `first` is how long after one, in seconds."""
+    """How long a mail waits after this many attempts; `first` is the wait after the first, in
+    seconds."""
     return min(timedelta(seconds=first * 2.0 ** min(attempt - 1, 30)), MAX_DELAY)
 
 
@@ -156,7 +157,7 @@ async def _mark(engine: AsyncEngine, mail: DueMail) -> None:
     """Take down that the mail was sent, and be stubborn about it: whatever keeps us from it sends
     the mail twice."""
     async for trial in AsyncRetrying(
-        retry=retry_if_exception_type(DATABASE_AWAY),
+        retry=retry_if_exception_type(DATABASE_UNAVAILABLE),
         wait=wait_exponential(multiplier=0.1, max=5),
         stop=stop_after_delay(MARK_SECONDS),
         reraise=True,

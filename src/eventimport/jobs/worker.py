@@ -143,7 +143,7 @@ def run_worker(settings: Settings) -> None:
 
 
 def prepare_process() -> None:
-    """Tell the garbage collector that what is imported by now lives as long as the process."""
+    """Exempt the modules that are loaded by now from garbage collection."""
     gc.collect()
     gc.freeze()
 

@@ -83,8 +83,8 @@ class FetchLimits:
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What was found. `url` is the last one after redirects; `content_type` the bare media type in
-    lower case, empty where none was told; `size` in bytes as announced; `name` the file's name as
-    the server tells it.
+    lower case, empty if the server says none; `size` in bytes as announced; `name` is the file's
+    name as the server says it.
 
     `chunks` can be read once, and raises FetchError: all bytes have come only when it ends.
     """
@@ -221,7 +221,7 @@ class Fetcher:
         if size is not None and size > self._limits.max_bytes:
             raise self._too_large()
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        name = told_name(headers.get("content-disposition", ""))
+        name = name_in_header(headers.get("content-disposition", ""))
         return Fetched(str(url), content_type, size, chunks, name)
 
     async def _chunks(
@@ -271,12 +271,12 @@ class _Waiting:
             async with asyncio.timeout(max(0.0, left)):
                 return await step
         except TimeoutError:
-            told = (
+            detail = (
                 "the server took too long to answer"
                 if left == at_most
                 else f"the fetch took longer than {self._total:g} seconds (FETCH_TIMEOUT)"
             )
-            raise _failed(told) from None
+            raise _failed(detail) from None
         except httpcore.TimeoutException as error:
             raise _failed("the server took too long to answer") from error
         except (httpcore.NetworkError, ssl.SSLError) as error:
@@ -355,7 +355,7 @@ def _length(headers: httpx.Headers) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
 
 
-def told_name(content_disposition: str) -> str:
+def name_in_header(content_disposition: str) -> str:
     """The file name in a Content-Disposition header; empty if there is none."""
     header = content_disposition[:_LONGEST_HEADER]
     extended = _EXTENDED_NAME.search(header)

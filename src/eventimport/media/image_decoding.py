@@ -55,7 +55,7 @@ _MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 def name_foreign_format(content: bytes) -> str | None:
     """The name of the image format that the bytes seem to be of, or None where they seem none.
 
-    Known formats are told apart by their first bytes only; nothing is parsed, so that an error
+    Known formats are recognised by their first bytes only; nothing is parsed, so that an error
     message never runs a decoder that is not allowed.
     """
     if _SVG.match(content) and _SVG_ROOT.search(content, 0, 16_384):
@@ -116,9 +116,9 @@ class ImageRefusedError(EventImportError):
     def too_large(cls, limits: "ImageLimits") -> Self:
         """The refusal of an image that has more bytes than allowed."""
         size = limits.max_bytes
-        told = f"{size / _MIB:,.6g} MiB" if size >= _MIB else f"{size:,} bytes"
+        shown = f"{size / _MIB:,.6g} MiB" if size >= _MIB else f"{size:,} bytes"
         return cls(
-            "too-large", f"The image is larger than {told}. The limit is set by MAX_IMAGE_BYTES."
+            "too-large", f"The image is larger than {shown}. The limit is set by MAX_IMAGE_BYTES."
         )
 
 
@@ -259,10 +259,10 @@ def format_of(image: Image.Image) -> str:
 
 
 def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -> ImageRefusedError:
-    told = f" of {size[0]:,} x {size[1]:,}" if size else ""
+    dimensions = f" of {size[0]:,} x {size[1]:,}" if size else ""
     return ImageRefusedError(
         "too-many-pixels",
-        f"The image{told} has more than {limits.max_pixels:,} pixels. The limit is set by"
+        f"The image{dimensions} has more than {limits.max_pixels:,} pixels. The limit is set by"
         " MAX_IMAGE_PIXELS.",
     )
 

@@ -203,13 +203,13 @@ class MediaStorer:
 
     async def _store_image(self, file: PlannedFile) -> Moved:
         """In whole, once it is known to be an image; its sizes along with it."""
-        content, told = await self.read_image(file)
+        content, server_name = await self.read_image(file)
         sizes = await self._sizes_wanted(file)
         info, made = await self._check(content, sizes)
         size = len(content) + sum(len(image.data) for image in made.values())
         self._bytes.add(size)
         try:
-            name = with_extension(_name(file, "", told), info.content_type, info.extension)
+            name = with_extension(_name(file, "", server_name), info.content_type, info.extension)
             drawing = made.pop("", None)
             key = _new_key(file, name + drawing.extension if drawing else name)
             original = f"{PRIVATE_PREFIX}{_folder(key)}/{safe_name(name)}" if drawing else key
@@ -237,7 +237,7 @@ class MediaStorer:
         )
 
     async def read_image(self, file: PlannedFile) -> tuple[bytes, str]:
-        """The image's bytes, and its name as the server tells it."""
+        """The image's bytes, and its name as the server says it."""
         async with _open(self._sources, file, self._config.image_limits.max_bytes) as source:
             return b"".join([chunk async for chunk in source.chunks]), source.name
 
@@ -349,9 +349,9 @@ def _open(
     return sources.entry(file.entry, max_bytes)
 
 
-def _name(file: PlannedFile, content_type: str, told: str) -> str:
+def _name(file: PlannedFile, content_type: str, server_name: str) -> str:
     if file.origin == "remote":
-        return link_name(file.source, content_type, told)
+        return link_name(file.source, content_type, server_name)
     if file.origin == "inline":
         return inline_name(content_type)
     return entry_name(file.entry or file.source)
@@ -362,10 +362,10 @@ def entry_name(source: str) -> str:
     return source.replace("\\", "/").rpartition("/")[2]
 
 
-def link_name(source: str, content_type: str, told: str = "") -> str:
-    """The name of a file behind a link: the one that the server told, else the last part of the
+def link_name(source: str, content_type: str, server_name: str = "") -> str:
+    """The name of a file behind a link: the one that the server says, else the last part of the
     link's path. It gets an extension after the content type if its own says nothing."""
-    name = entry_name(told) or httpx.URL(source).path.rpartition("/")[2]
+    name = entry_name(server_name) or httpx.URL(source).path.rpartition("/")[2]
     if content_type_of(name) == OCTET_STREAM and content_type:
         name += _EXTENSIONS.guess_extension(content_type) or ""
     return name

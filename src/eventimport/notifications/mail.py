@@ -58,7 +58,7 @@ class Mail:
 
 
 def message_id_of(job_id: UUID, public_url: str) -> str:
-    """The `Message-ID` of the one mail about an import, whoever sends it and how often: receivers
+    """The `Message-ID` of the one mail about an import, however often it is sent: receivers
     drop a second mail of the same id."""
     host = urlsplit(public_url).hostname or ""
     return f"<import-{job_id}@{host if _HOST.fullmatch(host) else 'eventimport.invalid'}>"

@@ -27,7 +27,7 @@ QUIT_SECONDS: Final = 2.0
 
 class MailNotSentError(EventImportError):
     """The mail was not sent, as far as one knows. `permanent`: nor will it be, if it is tried
-    again. Otherwise the server is away, or does not take any mail for now."""
+    again. Otherwise the server is unavailable, or accepts no mail for now."""
 
     def __init__(self, reason: str, *, permanent: bool = False) -> None:
         super().__init__(reason)
