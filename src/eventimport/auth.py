@@ -21,7 +21,6 @@ from eventimport.errors import EventImportError
 ALGORITHM = "HS256"
 MAX_USER_ID = 2**63 - 1
 REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
-PREVIEW_LIFETIME = timedelta(hours=1)
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 128
 CONCURRENT_HASHES = 4
@@ -50,6 +49,7 @@ class AuthConfig:
 
     secret_key: str
     token_lifetime: timedelta = timedelta(hours=24)
+    preview_lifetime: timedelta = timedelta(hours=1)
     leeway: timedelta = timedelta(seconds=30)
     issuer: str = "eventimport"
     audience: str = "eventimport"
@@ -104,12 +104,12 @@ class PreviewTokens:
         self._audience = f"{config.audience}/preview"
 
     def issue(self, event_id: int) -> str:
-        """A token for this event's page, valid for PREVIEW_LIFETIME."""
+        """A token for this event's page, valid for the `preview_lifetime`."""
         now = datetime.now(UTC)
         claims = {
             "sub": str(event_id),
             "iat": now,
-            "exp": now + PREVIEW_LIFETIME,
+            "exp": now + self._config.preview_lifetime,
             "iss": self._config.issuer,
             "aud": self._audience,
         }

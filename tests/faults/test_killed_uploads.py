@@ -37,7 +37,7 @@ POINTS = [
     KillPoint(REQUESTS + "use_objects", "before"),
     KillPoint(REQUESTS + "use_objects", "after"),
     KillPoint(REQUESTS + "FileRequest.accept", "after"),
-    KillPoint("eventimport.imports.accept:_wake_worker", "before"),
+    KillPoint("eventimport.resources:Resources.wake_worker", "before"),
     KillPoint(REQUESTS + "FileRequest.store_upload", "before"),
     KillPoint(REQUESTS + "record_upload", "before"),
     KillPoint(REQUESTS + "record_upload", "after"),
@@ -160,7 +160,7 @@ async def test_an_api_that_is_killed(
     await clean_up(resources)
     assert await rows(resources, ObjectRecord.key) == await keys_in(resources.storages.active)
     carried_out = bool(await rows(resources, ObjectRecord.key))
-    assert carried_out is point.target.endswith(("FileRequest.accept", "_wake_worker"))
+    assert carried_out is point.target.endswith(("FileRequest.accept", "wake_worker"))
 
     async with answers(settings, user_id) as client:
         response = await post(client, url)

@@ -16,7 +16,7 @@ from tests.http.conftest import PATIENCE, Serve, Server, read_all
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
-from eventimport.http.protocol import LimitedProtocol
+from eventimport.http.server import LimitedProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 CLOSE = b"Connection: close\r\n"

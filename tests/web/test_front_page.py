@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from eventimport.pages.assets import FOLDER
+from eventimport.pages.front import FOLDER
 
 
 async def test_it_runs_our_scripts_and_no_others(client: httpx.AsyncClient) -> None:

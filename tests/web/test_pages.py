@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -276,14 +277,11 @@ async def test_neither_token_passes_for_the_other(
 
 
 async def test_a_preview_ends(
-    settings: Settings,
-    client: httpx.AsyncClient,
-    add_event: AddEvent,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, client: httpx.AsyncClient, add_event: AddEvent
 ) -> None:
     conference = await add_event()
-    monkeypatch.setattr("eventimport.auth.PREVIEW_LIFETIME", timedelta(hours=-1))
-    expired = PreviewTokens(settings.auth).issue(conference.id)
+    config = replace(settings.auth, preview_lifetime=timedelta(hours=-1))
+    expired = PreviewTokens(config).issue(conference.id)
 
     assert (await client.get(f"/events/ab3de6f0?preview={expired}")).status_code == 404
 

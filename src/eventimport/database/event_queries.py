@@ -11,6 +11,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    FromClause,
     Select,
     any_,
     func,
@@ -43,6 +44,14 @@ _SIZE, _BEFORE = "size_of_row", "size_before_row"
 
 class TooLargeError(EventImportError):
     """An answer would have more bytes than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A column by which a list is sorted; nulls come last."""
+
+    column: str
+    descending: bool = False
 
 
 @dataclass(slots=True)
@@ -104,15 +113,21 @@ async def find(
 async def find_event_ids(
     connection: AsyncConnection,
     viewer: Viewer,
-    chosen: Collection[ColumnElement[bool]],
-    order: Sequence[ColumnElement[Any]],
+    order: Sequence[Order],
     *,
+    name: str | None,
+    state: str | None,
     limit: int,
     offset: int,
 ) -> tuple[list[int], int]:
-    """One page of the events that the viewer may see, of those chosen, and how many there are."""
-    statement = select(_EVENTS.c.id).where(event_visible(viewer), *chosen)
-    return await _page(connection, statement, order, limit=limit, offset=offset)
+    """One page of the events that the viewer may see, and how many there are: of those whose name
+    contains `name`, in any case, and whose state is `state`."""
+    statement = select(_EVENTS.c.id).where(event_visible(viewer))
+    if name:
+        statement = statement.where(_EVENTS.c.name.icontains(name, autoescape=True))
+    if state:
+        statement = statement.where(_EVENTS.c.state == state.lower())
+    return await _page(connection, statement, _EVENTS, order, limit=limit, offset=offset)
 
 
 async def find_related_ids(
@@ -120,7 +135,7 @@ async def find_related_ids(
     edge: Edge,
     owner: Row,
     viewer: Viewer,
-    order: Sequence[ColumnElement[Any]],
+    order: Sequence[Order],
     *,
     limit: int,
     offset: int,
@@ -137,7 +152,7 @@ async def find_related_ids(
         own, other = link_columns(edge)
         statement = statement.join(LINKS, LINKS.c[other] == target.c.id)
         statement = statement.where(LINKS.c[own] == owner["id"])
-    return await _page(connection, statement, order, limit=limit, offset=offset)
+    return await _page(connection, statement, target, order, limit=limit, offset=offset)
 
 
 async def find_one_related_id(
@@ -157,12 +172,19 @@ async def find_one_related_id(
 async def _page(
     connection: AsyncConnection,
     statement: Select[tuple[int]],
-    order: Sequence[ColumnElement[Any]],
+    table: FromClause,
+    order: Sequence[Order],
     *,
     limit: int,
     offset: int,
 ) -> tuple[list[int], int]:
-    found = await connection.execute(statement.order_by(*order).limit(limit).offset(offset))
+    terms = [
+        table.c[each.column].desc().nulls_last() if each.descending else table.c[each.column].asc()
+        for each in order
+    ]
+    # The id decides where all else is the same.
+    ordered = statement.order_by(*terms, table.c.id)
+    found = await connection.execute(ordered.limit(limit).offset(offset))
     counted = select(func.count()).select_from(statement.subquery())
     return [row.id for row in found], await connection.scalar(counted) or 0
 

@@ -1,6 +1,5 @@
 """Accepting an import: check the quota, store the archive, add the row, wake a worker."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from eventimport.formats.format import Format
 from eventimport.formats.openevent import OPENEVENT
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
-from eventimport.queue import QueueUnavailableError
 from eventimport.resources import Resources
 from eventimport.storage.keys import archive_key
 
@@ -34,8 +32,6 @@ MAX_FILE_NAME_LENGTH: Final = 255
 
 RETRY_AFTER: Final = {"Retry-After": "30"}
 """Seconds; about as long as an import runs."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ async def accept_import(
                 await add_import(connection, new, quota)
 
         await request.accept(reply(job_id) if reply else None, add, import_job_id=job_id)
-    await _wake_worker(resources, job_id)
+    await resources.wake_worker()
     return job_id
 
 
@@ -143,11 +139,3 @@ def _printable(name: str | None) -> str | None:
     if name is None:
         return None
     return "".join(filter(str.isprintable, name))[:MAX_FILE_NAME_LENGTH]
-
-
-async def _wake_worker(resources: Resources, job_id: UUID) -> None:
-    """Have a worker look at once. Without this, workers find the import a few seconds later."""
-    try:
-        await resources.queue.wake_worker()
-    except QueueUnavailableError:
-        logger.warning("import %s waits until a worker looks by itself", job_id, exc_info=True)

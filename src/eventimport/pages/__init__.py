@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from eventimport.pages import assets, event, front, preview
+from eventimport.pages import event, front
 
 __all__ = ["router"]
 
 router = APIRouter()
-for _module in (front, event, preview, assets):
+for _module in (front, event):
     router.include_router(_module.router)

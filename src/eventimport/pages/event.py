@@ -1,4 +1,4 @@
-"""The page of an event."""
+"""The page of an event, and the URL that shows it before it is public."""
 
 import re
 from dataclasses import dataclass
@@ -7,26 +7,32 @@ from typing import Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Response
+from pydantic import BaseModel, Field
 
 from eventimport.auth import PreviewTokens
 from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import (
     EventContents,
     find_event,
+    find_own_event_id,
     is_public,
     read_contents,
 )
 from eventimport.database.event_queries import TooLargeError
-from eventimport.http.dependencies import ResourcesDep
+from eventimport.errors import refuse
+from eventimport.http.dependencies import ResourcesDep, TokenUserIdDep
 from eventimport.http.headers import names_etag, not_modified
-from eventimport.pages.media import StoredMedia
+from eventimport.http.openapi import problems
+from eventimport.pages.links import StoredMedia
 from eventimport.pages.templates import html_response, render
 from eventimport.pages.view import view
 from eventimport.resources import Resources
 
 PRIVATE = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex"}
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
+pages = APIRouter(include_in_schema=False)
+previews = APIRouter(tags=["events"])
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -36,7 +42,7 @@ def is_identifier(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None
 
 
-@router.api_route("/events/{identifier}", methods=["GET", "HEAD"])
+@pages.api_route("/events/{identifier}", methods=["GET", "HEAD"])
 async def show_event(
     identifier: str,
     resources: ResourcesDep,
@@ -109,3 +115,40 @@ def _not_found(identifier: str) -> Response:
     known = identifier if is_identifier(identifier) else None
     content = render("not_found.html", identifier=known)
     return html_response(content, status=404, scripts=True, headers=PRIVATE)
+
+
+class Preview(BaseModel):
+    """The URL of an event's page, whether it is public or not. Any person with the URL can see the
+    page."""
+
+    url: str = Field(
+        description="A path of this service with a token that opens only this page.",
+        examples=["/events/ab3de6f0?preview=…"],
+    )
+    expires_in: int = Field(description="Seconds until the token expires.")
+
+
+@previews.post("/v1/events/{identifier}/preview", responses=problems(401, 404))
+async def create_preview(
+    identifier: str, user_id: TokenUserIdDep, resources: ResourcesDep, response: Response
+) -> Preview:
+    """Create a URL that shows the event's page while the event is a draft or private.
+
+    Only the event's owner and admins can do this.
+    """
+    event_id = None
+    if is_identifier(identifier):
+        async with resources.reader.connect() as connection:
+            event_id = await find_own_event_id(connection, identifier, user_id)
+    if event_id is None:
+        raise refuse(404, "not-found", "Not Found", f"You have no event {identifier[:64]}.")
+    token = PreviewTokens(resources.settings.auth).issue(event_id)
+    response.headers["Cache-Control"] = "no-store"
+    return Preview(
+        url=f"/events/{identifier}?preview={token}",
+        expires_in=int(resources.settings.auth.preview_lifetime.total_seconds()),
+    )
+
+
+router.include_router(pages)
+router.include_router(previews)

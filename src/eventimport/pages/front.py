@@ -1,10 +1,24 @@
-"""The front page: sign in, import an archive, see how it goes."""
+"""The front page, and the stylesheet and the scripts of all pages.
 
-from fastapi import APIRouter, Request, Response
+Starlette's `StaticFiles` makes an ETag of a file's time and size. In an image that is built
+reproducibly, two versions may have the same, so that a browser would mix them.
+"""
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
 
 from eventimport.auth import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
+from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep
+from eventimport.http.headers import names_etag, not_modified
 from eventimport.pages.templates import html_response, render
+
+FOLDER = Path(__file__).parent / "static"
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,3 +35,28 @@ async def show_front_page(_request: Request, resources: ResourcesDep) -> Respons
         max_password_length=MAX_PASSWORD_LENGTH,
     )
     return html_response(content, scripts=True)
+
+
+@cache
+def _assets() -> dict[str, tuple[bytes, str]]:
+    """The content and the ETag of every file, by its name."""
+    contents = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    return {
+        name: (content, f'"{sha256(content).hexdigest()[:32]}"')
+        for name, content in contents.items()
+    }
+
+
+@router.api_route("/static/{name}", methods=["GET", "HEAD"])
+async def get_static_file(
+    name: str, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """One file. A browser asks each time whether it has changed: scripts import each other by name,
+    and all must be of one version."""
+    found = _assets().get(name)
+    if found is None:
+        raise refuse(404, "not-found", "Not Found", f"There is no file /static/{name}.")
+    content, etag = found
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    answer = Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
+    return not_modified(answer) if names_etag(if_none_match, etag) else answer

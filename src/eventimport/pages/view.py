@@ -8,8 +8,7 @@ from markupsafe import Markup
 from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import EventContents, is_public
 from eventimport.pages.colours import readable
-from eventimport.pages.links import Link, web_url
-from eventimport.pages.media import StoredMedia
+from eventimport.pages.links import Link, StoredMedia, web_url
 from eventimport.pages.people import (
     SpeakerCard,
     SponsorLevel,

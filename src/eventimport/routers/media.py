@@ -94,7 +94,8 @@ async def head_media(
 def _has_usable_range(request: Request, response: Response, size: int) -> bool:
     """Whether the client asks for one range, well spelled, of the file as it is now.
 
-    All else gets the whole file, as HTTP allows. Raises 416 for a range that the file has not.
+    All else gets the whole file, as HTTP allows. Raises 416 for a range that the file has not:
+    `FileResponse` would answer that, and a malformed range, as text instead of a problem.
     """
     found = _ONE_RANGE.fullmatch(request.headers.get("range", ""))
     condition = request.headers.get("if-range")

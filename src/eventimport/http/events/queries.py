@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from sqlalchemy import ColumnElement
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
+from eventimport.database.event_queries import Order
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.events.schema import BY_NAME, TYPES, ResourceType
 from eventimport.http.jsonapi import PageQuery
@@ -70,19 +70,17 @@ class CollectionQuery(ResourceQuery, PageQuery):
 
     sort: str | None = Field(None, max_length=1000)
 
-    def order(self, resource: ResourceType) -> list[ColumnElement[Any]]:
-        """What to order by; the id decides where all else is the same. Raises 400."""
-        columns = resource.node.table.c
-        terms: list[ColumnElement[Any]] = []
+    def order(self, resource: ResourceType) -> list[Order]:
+        """What to sort by. Raises 400."""
+        terms: list[Order] = []
         for name in _names(self.sort or ""):
             attribute = resource.attributes.get(name.removeprefix("-"))
             if attribute is None or not attribute.sortable:
                 raise bad_parameter(
                     "sort", f"Sorting by {name.removeprefix('-')!r} is not supported."
                 )
-            column = columns[attribute.column]
-            terms.append(column.desc().nulls_last() if name[0] == "-" else column.asc())
-        return [*terms, columns.id]
+            terms.append(Order(attribute.column, descending=name[0] == "-"))
+        return terms
 
 
 class LinkageQuery(PageQuery):
@@ -106,14 +104,6 @@ class EventFilter(CollectionQuery):
         pattern=NO_NUL,
         description="Only events in this state, such as `published`.",
     )
-
-    def chosen(self) -> Iterator[ColumnElement[bool]]:
-        """The conditions."""
-        events = TYPES[Kind.EVENT].node.table.c
-        if self.name:
-            yield events.name.icontains(self.name, autoescape=True)
-        if self.state:
-            yield events.state == self.state.lower()
 
 
 def bad_parameter(name: str, what: str) -> ProblemError:

@@ -91,12 +91,17 @@ async def list_events(
     query: EventFilter,
 ) -> Response:
     """List the events that you may see: published ones and your own. Admins see all."""
-    order, chosen = query.order(EVENT), list(query.chosen())
-    viewer = viewer_of(account)
+    order, viewer = query.order(EVENT), viewer_of(account)
     answer = Answer(EVENT, query, viewer, resources.settings.max_response_bytes)
     async with resources.reader.connect() as connection:
         ids, total = await find_event_ids(
-            connection, viewer, chosen, order, limit=query.size, offset=query.offset
+            connection,
+            viewer,
+            order,
+            name=query.name,
+            state=query.state,
+            limit=query.size,
+            offset=query.offset,
         )
         await answer.load(connection, ids)
     return await answer.page(query, EVENT.path, total)
@@ -206,12 +211,11 @@ def list_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
         resources: ResourcesDep,
         query: Annotated[LinkageQuery, Query()],
     ) -> Response:
-        by_id = [TYPES[edge.target].node.table.c.id]
         async with resources.reader.connect() as connection:
             owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
             viewer, size, offset = viewer_of(account), query.size, query.offset
             ids, total = await find_related_ids(
-                connection, edge, owner, viewer, by_id, limit=size, offset=offset
+                connection, edge, owner, viewer, (), limit=size, offset=offset
             )
         links = relationship_links(resource, owner["id"], kebab(edge.name))
         pages = query.page_links(links["self"], total).model_dump()
