@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from eventimport.auth import Limiter, LookAlikes, Passwords, Tokens
 from eventimport.database.engine import create_engine, create_reader, session_factory
-from eventimport.database.service_settings import StorageChoice
+from eventimport.database.models import ObjectPurpose
+from eventimport.database.objects import forget_objects, give_up_objects, record_objects
+from eventimport.database.service_settings import StorageChoice, write_storage_place
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.task_watch import TaskWatcher
 from eventimport.media.fetch import Fetcher
@@ -24,6 +26,8 @@ from eventimport.observability.tracing import NO_TRACES
 from eventimport.queue import ArqQueue, Queue, QueueUnavailableError, create_redis
 from eventimport.settings import Settings
 from eventimport.storage.factory import StorageSet
+from eventimport.storage.keys import probe_key
+from eventimport.storage.probe import probe
 from eventimport.storage.protocol import Storage
 
 LIMITER_TIMEOUT: Final = 0.25
@@ -80,6 +84,19 @@ class Resources:
     async def storage_for_upload(self, *, force_local: bool) -> Storage:
         """The backend for a user's upload: the local disk if the client asks for it."""
         return self.storages.get("local") if force_local else await self.active_storage()
+
+    async def choose_storage(self, name: str) -> None:
+        """Have all processes store new files in the storage of this name, if the service can write,
+        read and delete an object in it. Raises StorageError."""
+        key = probe_key()
+        async with self.engine.begin() as connection:
+            await record_objects(connection, name, [key], ObjectPurpose.PROBE)
+        await probe(self.storages.get(name), key)
+        async with self.engine.begin() as connection:
+            gone = await give_up_objects(connection, name, [key])
+            await forget_objects(connection, [one.id for one in gone])
+            await write_storage_place(connection, name)
+        self.storage_choice.set(name)
 
     async def wake_worker(self) -> None:
         """Have a worker look at once. Without this, workers find the work a few seconds later."""

@@ -5,17 +5,12 @@ from typing import Final, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventimport.database.models import ObjectPurpose
-from eventimport.database.objects import forget_objects, give_up_objects, record_objects
-from eventimport.database.service_settings import write_storage_place
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import AdminDep, ResourcesDep
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
 from eventimport.http.openapi import problems
 from eventimport.resources import Resources
-from eventimport.storage.keys import probe_key
-from eventimport.storage.probe import probe
 from eventimport.storage.protocol import StorageError
 
 PATH = "/v1/settings"
@@ -83,32 +78,23 @@ async def update_settings(
     """
     place = patch.data.attributes.storage_place
     if place is not None:
-        await _check(resources, place)
-        async with resources.engine.begin() as connection:
-            await write_storage_place(connection, place)
-        resources.storage_choice.set(place)
+        await _choose(resources, place)
     return await _document(resources)
 
 
-async def _check(resources: Resources, place: str) -> None:
+async def _choose(resources: Resources, place: str) -> None:
     names = resources.storages.names
     if place not in names:
         raise _refused(
             "storage-not-configured",
             f"The environment does not configure {place!r}, only {', '.join(names)}.",
         )
-    key = probe_key()
-    async with resources.engine.begin() as connection:
-        await record_objects(connection, place, [key], ObjectPurpose.PROBE)
     try:
-        await probe(resources.storages.get(place), key)
+        await resources.choose_storage(place)
     except StorageError as error:
         raise _refused(
             "storage-unusable", f"The storage {place!r} failed its probe. {error}"
         ) from error
-    async with resources.engine.begin() as connection:
-        gone = await give_up_objects(connection, place, [key])
-        await forget_objects(connection, [one.id for one in gone])
 
 
 def _refused(code: str, detail: str) -> ProblemError:
