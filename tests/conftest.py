@@ -280,3 +280,12 @@ def cases() -> Path:
     if not folder:
         pytest.skip("EVENTIMPORT_CASES is not set")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def real_formats() -> Path:
+    """The folder of real schedules in other formats, which EVENTIMPORT_FORMATS names."""
+    folder = os.environ.get("EVENTIMPORT_FORMATS")
+    if not folder:
+        pytest.skip("EVENTIMPORT_FORMATS is not set")
+    return Path(folder)

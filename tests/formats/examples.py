@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from tests.formats.planning import EVENT, zip_of
+from tests.formats.schedule_samples import PLAIN
 
 from eventimport.formats.openevent import OPENEVENT
+from eventimport.formats.schedule_xml import SCHEDULE_XML
 
 
 def _open_event() -> bytes:
@@ -12,5 +14,8 @@ def _open_event() -> bytes:
     return zip_of({"event": EVENT, "sessions": sessions}, {"images/logo.png": b"\x89PNG"})
 
 
-EXAMPLES: Mapping[str, Callable[[], bytes]] = {OPENEVENT.name: _open_event}
+EXAMPLES: Mapping[str, Callable[[], bytes]] = {
+    OPENEVENT.name: _open_event,
+    SCHEDULE_XML.name: PLAIN.encode,
+}
 """Names of formats → makers of an example with an event and at least one session."""

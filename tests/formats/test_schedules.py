@@ -389,7 +389,6 @@ def test_the_source_of_a_rendered_text_is_kept() -> None:
     [session] = schedule.finish().records[Kind.SESSION]
     assert session.values["long_abstract"] == "<p><em>b</em></p>"
     assert session.extra["texts"] == {
-        "short_abstract": {"flavour": "plain"},
         "long_abstract": {"flavour": "markdown", "source": "*b*"},
     }
     assert not report.findings

@@ -22,6 +22,10 @@ class ReadOptions:
     the source's."""
 
     progress: Progress = no_progress
+    timezone: str | None = None
+    """The time zone of a source that names none; a name that `find_zone` knows."""
+    name: str | None = None
+    """The event's name, instead of the source's."""
 
 
 OpenMedia = Callable[[str], Iterator[bytes]]

@@ -166,6 +166,18 @@ async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
 async def _read(resources: Resources, attempt: Attempt, report: Report) -> Conference:
     lease = attempt.lease
     storage = resources.storages.get(lease.archive_storage)
+    options = ReadOptions(progress=attempt.show)
+
+    def read(path: Path) -> Conference:
+        with (
+            path.open("rb") as file,
+            Source.open(file, resources.settings.archive_limits, report, attempt.check) as source,
+        ):
+            conference = format_named(lease.format, IMPORTABLE).reader(source, options, report)
+            # A media file that cannot be read must be reported before the event is committed.
+            source.check_media(report)
+            conference.files = source.index
+            return conference
 
     try:
         async for trial in AsyncRetrying(
@@ -176,9 +188,7 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Confe
         ):
             with trial, _disk_as_storage():
                 async with local_copy(storage, lease.archive_key) as path:
-                    return await attempt.in_thread(
-                        lambda: read_conference(resources, attempt, path, report)
-                    )
+                    return await attempt.in_thread(lambda: read(path))
     except ArchiveError:
         raise failure_of(report) from None
     except ObjectNotFoundError:
@@ -187,21 +197,6 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Confe
         logger.warning("import %s: %s", lease.job_id, error)
         raise ImportFailedError([IMPORT_REASONS.storage_unavailable]) from None
     raise AssertionError("the retry either returns or raises")
-
-
-def read_conference(
-    resources: Resources, attempt: Attempt, path: Path, report: Report
-) -> Conference:
-    """Read the source at this path; its other files must be readable, too. Blocks."""
-    limits = resources.settings.archive_limits
-    options = ReadOptions(progress=attempt.show)
-    with path.open("rb") as file, Source.open(file, limits, report, attempt.check) as source:
-        read = format_named(attempt.lease.format, IMPORTABLE).reader
-        conference = read(source, options, report)
-        # A media file that cannot be read must be reported before the event is committed.
-        source.check_media(report)
-        conference.files = source.index
-        return conference
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\r"))
 _NONCHARACTERS: Final = re.compile(b"\xef\xbf[\xbe\xbf]")
 _DECLARATION: Final = re.compile(rb"<\?xml(?=[\s?])[^<>]{0,500}\?>")
 _DECLARED: Final = re.compile(rb"encoding\s*=\s*[\"']\s*([A-Za-z0-9._:\-]{1,40})\s*[\"']")
-_BOMS: Final = (
+BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -140,7 +140,7 @@ class _Cleaner:
         return text.encode("utf-8", "replace")
 
     def _encoding(self, head: bytes) -> str:
-        for mark, encoding in _BOMS:
+        for mark, encoding in BOMS:
             if head.startswith(mark):
                 return encoding
         bare = head.lstrip(_BLANK)

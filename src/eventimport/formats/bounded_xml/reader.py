@@ -5,6 +5,7 @@ and rooms of a schedule. All other elements are records: they are read as a whol
 as the next step is asked for.
 """
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, Final, Protocol, Self, cast
 from lxml import etree
 
 from eventimport.conference.report import Check, Place, Report, go_on
-from eventimport.formats.bounded_xml.cleaning import PIECE, clean_xml, too_large
+from eventimport.formats.bounded_xml.cleaning import BOMS, PIECE, clean_xml, too_large
 from eventimport.formats.limits import ArchiveError, ArchiveLimits
 
 
@@ -41,6 +42,11 @@ class Element(Protocol):
 
 _LIBXML2_DEPTH: Final = re.compile(r"excessive depth", re.IGNORECASE)
 _ROOT: Final = re.compile(rb"(?:[^<]|<\?.*?\?>|<!--.*?-->)*+<([^\s<>/!?]++)", re.DOTALL)
+_XML_ROOT: Final = re.compile(
+    rb"(?:\xef\xbb\xbf|[\s\x00]|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*+"
+    rb"<([^\s<>/!?]++)",
+    re.DOTALL | re.IGNORECASE,
+)
 _NO_START: Final = re.compile(r"start tag expected|document is empty", re.IGNORECASE)
 
 
@@ -100,6 +106,26 @@ def bare_name(name: str) -> str:
 def text_of(element: Element) -> str:
     """All text in the element, that of its descendants included."""
     return (element.text or "") if not len(element) else "".join(element.itertext())
+
+
+def markup_of(element: Element) -> str:
+    """The content of an element as text; elements in it are markup, so the text is HTML then."""
+    if not len(element):
+        return element.text or ""
+    inner = [etree.tostring(cast("etree._Element", child), encoding="unicode") for child in element]
+    return "".join([html.escape(element.text or "", quote=False), *inner])
+
+
+def root_name(beginning: bytes) -> str | None:
+    """The local name of the root of a document that begins so, without parsing it. None if it is
+    not XML."""
+    for mark, encoding in BOMS:
+        if encoding != "utf-8" and beginning.startswith(mark):
+            text = beginning.decode(encoding, "replace")
+            beginning = text.encode()
+            break
+    found = _XML_ROOT.match(beginning)
+    return bare_name(found[1].decode("utf-8", "replace")) if found else None
 
 
 def value_of(element: Element) -> Any:

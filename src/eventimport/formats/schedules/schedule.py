@@ -9,13 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import time as clock
 from typing import Any, Final
 
 from eventimport.conference.builder import ConferenceBuilder
 from eventimport.conference.conference import Conference, Record, Reference
 from eventimport.conference.kinds import SHAPES, Kind
 from eventimport.conference.report import Check, Place, Report, go_on, shortened
-from eventimport.conference.times import in_zone
+from eventimport.conference.times import in_zone, read_time
 from eventimport.conference.values import source_key
 from eventimport.conference.zones import find_zone, zone
 from eventimport.formats.limits import ArchiveError, ArchiveLimits
@@ -28,12 +29,20 @@ CONFIRMED: Final = "confirmed"
 
 TEXTS: Final = "texts"
 """The key in `extra` under which a record's texts have their flavour, and their source if that
-differs from the field."""
+differs from the field. Texts that are not in it are plain."""
 
 IDENTIFIERS: Final = frozenset(
     [
         *("id", "guid", "code", "slug", "uid", "version", "generator", "acronym", "days"),
-        *("timeslot_duration", "day_change", "origin_url", "feedback_url"),
+        *(
+            "timeslot_duration",
+            "day_change",
+            "origin_url",
+            "feedback_url",
+            "schedule_days",
+            "schedule",
+        ),
+        *("base_url", "color"),
     ]
 )
 """Keys in `extra` that identify records and settings of the program that wrote the source. They are
@@ -175,6 +184,14 @@ class Schedule:
         """Add a track, whether or not a session is in it. Return its name as rows have it."""
         return self._list(self._tracks, name, fields, extra)
 
+    def has_track(self, name: str) -> bool:
+        """Whether a track of this name is listed already."""
+        return " ".join(name.split()) in self._tracks
+
+    def list_person(self, person: Person) -> None:
+        """Add a person, whether or not a session names them."""
+        self._meet(person)
+
     def add(self, session: Session) -> None:
         """Add a session, and the room, track, type and persons that it names."""
         self._count()
@@ -287,6 +304,12 @@ class Schedule:
         if self._name:
             event["name"] = self._name
         self._zone = zone(_known_zone(event["timezone"]))
+        for name, at in (("starts_at", clock(0)), ("ends_at", clock(23, 59))):
+            found = read_time(event.get(name))
+            if found.day is not None:
+                # Schedules give days: the first and the last one, which is of the event, too.
+                day = datetime.combine(found.day, at)
+                event[name] = in_zone(day, self._zone).isoformat()
         self._is_named = choice.name is not None and choice.doubt is None
         slots = [self._in_utc(session.slot) for session in self._sessions]
         starts = [start for start, _ in slots if start is not None]
@@ -413,9 +436,10 @@ class Schedule:
             if isinstance(source, str) and source.strip():
                 read = read_text(source, self.flavour)
                 fields[name] = read.text
-                texts[name] = {"flavour": read.flavour.value}
                 if read.text != source:
-                    texts[name]["source"] = source
+                    texts[name] = {"flavour": read.flavour.value, "source": source}
+                elif read.flavour is not Flavour.PLAIN:
+                    texts[name] = {"flavour": read.flavour.value}
         given = {name: value for name, value in fields.items() if value not in (None, "")}
         record = builder.add(kind, given, index, extra=extra, references=references)
         if texts:

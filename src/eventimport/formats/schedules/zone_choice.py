@@ -85,8 +85,8 @@ def _by_offsets(times: Sequence[datetime]) -> ZoneChoice | None:
         name = f"{times[0]:%z}"
         name = f"{name[:3]}:{name[3:5]}"
         doubt = (
-            f"The file names no time zone; “{name}”, the offset of all times, is used. It does not "
-            f"follow changes of the clocks in summer and winter. Set the option `{OPTION}`."
+            f"The file names no time zone; “{name}”, the offset of all times, is used. "
+            f"Set the option `{OPTION}`."
         )
         return ZoneChoice(name, doubt)
     by_hour = {time.astimezone(UTC).replace(minute=0): time for time in times}.values()

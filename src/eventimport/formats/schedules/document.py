@@ -1,0 +1,82 @@
+"""The document of a source that is one schedule: the only file, or a file of a zip."""
+
+from collections.abc import Callable
+from typing import Final
+
+from eventimport.conference.paths import shown
+from eventimport.conference.report import Report
+from eventimport.formats.bounded_zip.entries import Entry
+from eventimport.formats.limits import ArchiveError
+from eventimport.formats.source import Source
+
+BEGINNING: Final = 64 * 1024
+"""Bytes of a document that recognise its format."""
+
+IsSchedule = Callable[[bytes], bool]
+"""Whether a document that begins so is in a format."""
+
+_LISTED: Final = 10
+
+
+def has_document(source: Source, is_schedule: IsSchedule) -> bool:
+    """Whether a source is such a document, or a zip with one. Never raises ArchiveError."""
+    if not source.is_zip:
+        return is_schedule(_beginning(source, None))
+    return bool(_documents(source, is_schedule))
+
+
+def choose_document(
+    source: Source, is_schedule: IsSchedule, report: Report, *, format_title: str
+) -> str | None:
+    """The name of the zip's entry that holds the schedule, or None if the source is one file. The
+    other entries are media files. The outermost document counts.
+
+    Raises ArchiveError, its finding in the report too, if there is no such document, or several.
+    """
+    if not source.is_zip:
+        return None
+    found = _documents(source, is_schedule)
+    if not found:
+        holds = ", ".join(shown(entry.name) for entry in source.entries[:_LISTED])
+        message = f"The zip holds no {format_title}. It holds {holds or 'no files'}."
+        raise _reported(ArchiveError("no-schedule", message), report)
+    depth = min(entry.path.count("/") for entry in found)
+    outermost = [entry for entry in found if entry.path.count("/") == depth]
+    if len(outermost) > 1:
+        names = ", ".join(shown(entry.name) for entry in outermost[:_LISTED])
+        message = f"The zip holds several schedules: {names}. Import one of them at a time."
+        raise _reported(ArchiveError("several-schedules", message), report)
+    [document] = outermost
+    report.is_document = {document.name, document.path}.__contains__
+    folder, slash, _ = document.path.rpartition("/")
+    source.choose_documents([document], report, root=folder + slash)
+    return document.name
+
+
+def _documents(source: Source, is_schedule: IsSchedule) -> list[Entry]:
+    return [
+        entry
+        for entry in source.entries
+        if entry.refusal is None and is_schedule(_beginning(source, entry.name))
+    ]
+
+
+def _beginning(source: Source, name: str | None) -> bytes:
+    """The beginning of a file; only of one that begins with markup, more than its head is read."""
+    try:
+        head = source.head(name)
+        if b"<" not in head:
+            return head
+        beginning = b""
+        for chunk in source.read(name):
+            beginning += chunk
+            if len(beginning) >= BEGINNING:
+                break
+        return beginning[:BEGINNING]
+    except ArchiveError:
+        return b""
+
+
+def _reported(error: ArchiveError, report: Report) -> ArchiveError:
+    report.error(error.code, error.message, error.place)
+    return error
