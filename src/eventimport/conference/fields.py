@@ -23,7 +23,7 @@ from eventimport.conference.lengths import parse_length, read_length
 from eventimport.conference.paths import shown
 from eventimport.conference.records import Shape
 from eventimport.conference.report import Place, Report, Severity
-from eventimport.conference.times import in_zone, is_repeated, local_gap, read_time
+from eventimport.conference.times import TimeReading, in_zone, is_repeated, local_gap, read_time
 from eventimport.conference.zones import find_zone, zone
 
 MAX_KNOWN_TIMES: Final = 10_000
@@ -346,7 +346,7 @@ class RecordBuilder:
             record.values[name], has_offset = known
             self.without_offset[entry] += not has_offset
             return moved
-        found = read_time(given, local)
+        found = TimeReading(given) if isinstance(given, datetime) else read_time(given, local)
         time = found.time
         if time is None and found.day is not None and kind in DAYS_ARE_ENOUGH and name in BOUNDS:
             time = self._whole_day(record, name, found.day, entry)

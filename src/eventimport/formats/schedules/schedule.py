@@ -108,6 +108,7 @@ class _Named:
     """A record that sessions refer to: what all that mention it say about it together."""
 
     fields: dict[str, Any]
+    reference: Reference
     extra: dict[str, Any] = field(default_factory=dict)
     others: dict[str, list[Any]] = field(default_factory=dict)
     """By name, the values that differ from the first."""
@@ -257,14 +258,21 @@ class Schedule:
         extra: dict[str, Any] | None = None,
     ) -> str | None:
         name = " ".join((name or "").split())
-        key = source_key(name)
-        if key is None:
+        if not name:
             return None
         if name not in known:
             self._count()
-            known[name] = _Named({"id": key, "name": name})
-        known[name].merge(fields or {}, extra or {})
+            key = source_key(name)
+            reference = Reference(self._kind_of(known), key, name, source=name)
+            known[name] = _Named({"id": key, "name": name}, reference)
+        if fields or extra:
+            known[name].merge(fields or {}, extra or {})
         return name
+
+    def _kind_of(self, named: dict[str, _Named]) -> Kind:
+        if named is self._rooms:
+            return Kind.MICROLOCATION
+        return Kind.TRACK if named is self._tracks else Kind.SESSION_TYPE
 
     def _meet(self, person: Person) -> bool:
         """Merge a person with the others who are the same person. False if it has no name."""
@@ -279,10 +287,13 @@ class Schedule:
         known = self._persons.get(person.identity)
         if known is None:
             self._count()
-            fields = {"id": person.key, "name": person.name}
-            known = self._persons[person.identity] = _Named(fields)
+            key = person.key
+            reference = Reference(Kind.SPEAKER, key, person.name, source=person.name)
+            fields = {"id": key, "name": person.name}
+            known = self._persons[person.identity] = _Named(fields, reference)
         beside = {"guid": person.guid, "code": person.code, "id": person.id}
-        extra = {name: text for name, text in beside.items() if text and text != person.key}
+        key = known.reference.key
+        extra = {name: text for name, text in beside.items() if text and text != key}
         known.merge({"name": person.name, **person.fields}, {**extra, **person.extra})
         return True
 
@@ -389,9 +400,10 @@ class Schedule:
                 extra[doubt.field] = doubt.value
         starts, ends = session.slot.starts, self._in_utc(session.slot)[1]
         if starts is not None:
-            fields["starts_at"] = starts.isoformat()
+            # A local time may be one that the clocks of the zone skip or repeat.
+            fields["starts_at"] = starts.isoformat() if starts.tzinfo is None else starts
         if ends is not None:
-            fields["ends_at"] = ends.isoformat()
+            fields["ends_at"] = ends
         elif starts is not None:
             message = "The session has no duration, so it has no end now."
             self._report.warning("no-duration", message, place)
@@ -401,7 +413,22 @@ class Schedule:
             extra["id"] = session.id
         if fields["id"] is None:
             del fields["id"]
-        self._build(builder, Kind.SESSION, fields, extra, index, _references(session))
+        self._build(builder, Kind.SESSION, fields, extra, index, self._references(session))
+
+    def _references(self, session: Session) -> dict[str, tuple[Reference, ...]]:
+        references: dict[str, tuple[Reference, ...]] = {}
+        for name, named, label in (
+            ("microlocation", self._rooms, session.room),
+            ("track", self._tracks, session.track),
+            ("session_type", self._types, session.session_type),
+        ):
+            if label is not None:
+                references[name] = (named[label].reference,)
+        if session.persons:
+            references["speakers"] = tuple(
+                self._persons[person.identity].reference for person in session.persons
+            )
+        return references
 
     def _check_clock(self, session: Session, place: Place) -> None:
         starts, says = session.slot.starts, session.slot.local_start
@@ -445,25 +472,6 @@ class Schedule:
         if texts:
             record.keep(TEXTS, texts)
         return record
-
-
-def _references(session: Session) -> dict[str, tuple[Reference, ...]]:
-    named = (
-        ("microlocation", Kind.MICROLOCATION, session.room),
-        ("track", Kind.TRACK, session.track),
-        ("session_type", Kind.SESSION_TYPE, session.session_type),
-    )
-    references: dict[str, tuple[Reference, ...]] = {
-        name: (Reference(kind, source_key(label), label, source=label),)
-        for name, kind, label in named
-        if label is not None
-    }
-    if session.persons:
-        references["speakers"] = tuple(
-            Reference(Kind.SPEAKER, person.key, person.name, source=person.name)
-            for person in session.persons
-        )
-    return references
 
 
 def _known_zone(name: str) -> str:

@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from datetime import time as clock
 from typing import Final
 
-from eventimport.conference.times import read_time
+from eventimport.conference.times import TimeReading, read_time
 
 DAY_CHANGE: Final = clock(6)
 """When a new conference day begins, if the source does not say it. Nights are of the day before."""
@@ -26,6 +26,7 @@ LONGEST: Final = timedelta(days=31)
 
 _DAY: Final = timedelta(days=1)
 _CLOCK: Final = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?")
+_USUAL: Final = re.compile(r"(?:19|20)\d\d-\d\d-\d\dT\d\d:\d\d(?::\d\d)?[+-]\d\d:\d\d")
 _TWO_PARTS: Final = re.compile(r"(\d{1,3}):([0-5]?\d)")
 _THREE_PARTS: Final = re.compile(r"(\d{1,4}):(\d{1,2}):([0-5]?\d)")
 _MINUTES: Final = re.compile(r"\d{1,4}(?:[.,]0+)?")
@@ -157,7 +158,7 @@ def _set_start(
 ) -> None:
     since = read_clock(start) if start is not None else None
     if date is not None:
-        found = read_time(date)
+        found = _read_date(date)
         if found.time is not None:
             slot.starts = found.time
             if since is not None and since < _DAY and found.time.tzinfo is not None:
@@ -185,6 +186,16 @@ def _set_start(
     slot.starts = _at(conference_day, since)
     if slot.starts.time() < day_change and since < _DAY:
         slot.starts += _DAY
+
+
+def _read_date(text: str) -> TimeReading:
+    """As `read_time`, and faster for the usual form: thousands of sessions have it."""
+    if _USUAL.fullmatch(text):
+        try:
+            return TimeReading(datetime.fromisoformat(text))
+        except ValueError:
+            pass
+    return read_time(text)
 
 
 def _day_of(text: str | None) -> date | None:
