@@ -326,10 +326,28 @@ def test_encodings_are_detected(encoding: str) -> None:
     assert names(conference, Kind.SPEAKER) == ["Zoë Lee"]
 
 
-def test_too_many_events_are_an_error() -> None:
-    many = "<schedule><day><room name='a'>" + "<event/>" * 50 + "</room></day></schedule>"
-    with pytest.raises(ArchiveError, match="MAX_RECORDS"):
-        read(many, ArchiveLimits(max_records=40))
+@pytest.mark.parametrize(
+    ("inner", "setting"),
+    [
+        ("<day><room name='a'>" + "<event/>" * 1_000 + "</room></day>", "MAX_RECORDS"),
+        ("<day>" + "".join(f"<room name='{n}'/>" for n in range(1_000)) + "</day>", "MAX_RECORDS"),
+        (
+            "<persons>"
+            + "".join(f"<person id='{n}'>x</person>" for n in range(1_000))
+            + "</persons>",
+            "MAX_RECORDS",
+        ),
+        ("<day date='2027-05-01'/>" * 1_000, "MAX_RECORD_BYTES"),
+        ("<odd>x</odd>" * 1_000, "MAX_RECORD_BYTES"),
+        ("<day><odd>x</odd></day>" * 1_000, "MAX_RECORD_BYTES"),
+        ("<tracks>" + "<track a='b'>x</track>" * 1_000 + "</tracks>", "MAX_RECORD_BYTES"),
+        ("x<version/>" * 5_000, "MAX_RECORD_BYTES"),
+    ],
+)
+def test_everything_is_bounded(inner: str, setting: str) -> None:
+    limits = ArchiveLimits(max_records=400, max_record_bytes=4_000)
+    with pytest.raises(ArchiveError, match=rf"\b{setting}\b"):
+        read(f"<schedule>{inner}<day><room name='x'/></day></schedule>", limits)
 
 
 # Conferences that hypothesis makes, written by a simple writer of each dialect, and read back.

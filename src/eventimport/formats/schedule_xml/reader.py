@@ -24,11 +24,11 @@ from eventimport.formats.bounded_xml.reader import (
     value_of,
 )
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.limits import ArchiveError, size_in_words
 from eventimport.formats.schedule_xml.media import MediaFields
 from eventimport.formats.schedule_xml.producers import producer_of
 from eventimport.formats.schedules.document import choose_document, has_document
-from eventimport.formats.schedules.schedule import Person, Schedule, Session
+from eventimport.formats.schedules.schedule import Person, Schedule, Session, too_many_records
 from eventimport.formats.schedules.slots import Slot, read_day_change, slot_by_day_rules
 from eventimport.formats.source import Source
 
@@ -135,6 +135,8 @@ class _ScheduleReader:
         """Those that stand beside the conference, as FOSDEM lists them."""
         self._others = 0
         """Entries of days that are not of this format."""
+        self._kept = 0
+        """Characters, about, of what is kept beside the sessions."""
 
     def read(self, steps: Iterator[XmlStep]) -> Conference:
         open_names: list[str] = []
@@ -167,6 +169,7 @@ class _ScheduleReader:
             if says:
                 self._keep("schedule", says)
         elif step.name == "day":
+            self._bound(says)
             self._days.append(_Day(says.get("date"), says))
         elif step.name == "room":
             name = says.pop("name", None)
@@ -178,6 +181,7 @@ class _ScheduleReader:
         if step.name == "room":
             self._room = None
         if step.text.strip():
+            self._bound(step.text)
             message = f"A text stands between the elements of a “{step.name}”; it is in `extra`."
             place = Place(self._entry, line=step.line)
             self._report.warning("stray-text", message, place, step.text.strip())
@@ -193,18 +197,33 @@ class _ScheduleReader:
             self._schedule.list_person(self._person(element))
         elif container == "tracks" and name == "track":
             says = _attributes(element)
+            self._bound(says)
             self._tracks.append((text_of(element) or says.pop("name", ""), says))
         elif name == "generator":
             self._read_generator(element)
         elif container in {"day", "room"} and self._days:
             self._others += container == "day"
-            _keep_in(self._days[-1].says, name, value_of(element))
+            value = value_of(element)
+            self._bound(value)
+            _keep_in(self._days[-1].says, name, value)
         else:
             self._keep(name, value_of(element))
 
     def _keep(self, name: str, value: Any) -> None:
         if value not in ("", None):
+            self._bound(value)
             _keep_in(self._schedule.event_extra, name, value)
+
+    def _bound(self, value: Any) -> None:
+        """Count what is kept with the event: it is one record, however many elements it is from."""
+        self._kept += len(repr(value)) + 10
+        if self._kept > self._source.limits.max_record_bytes:
+            message = (
+                "What the schedule says beside its sessions is larger than "
+                f"{size_in_words(self._source.limits.max_record_bytes)}. "
+                "The limit is set by MAX_RECORD_BYTES."
+            )
+            raise ArchiveError("record-too-large", message, Place(self._entry))
 
     def _read_generator(self, element: Element) -> None:
         self._generator = _attributes(element)
@@ -281,6 +300,8 @@ class _ScheduleReader:
             seen.add(name)
             self._read_child(event, child, name)
         self._events.append(event)
+        if len(self._events) > self._source.limits.max_records:
+            raise too_many_records(self._source.limits, self._entry)
         if len(self._events) % EVERY == 0:
             self._options.progress("Reading the schedule", len(self._events), 0)
 

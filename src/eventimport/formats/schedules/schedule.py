@@ -244,11 +244,7 @@ class Schedule:
         self._check()
         self._records += 1
         if self._records > self._limits.max_records:
-            message = (
-                f"The file has more than {self._limits.max_records:,} records. "
-                "The limit is set by MAX_RECORDS."
-            )
-            raise ArchiveError("too-many-records", message, Place(self._entry))
+            raise too_many_records(self._limits, self._entry)
 
     def _list(
         self,
@@ -472,6 +468,14 @@ class Schedule:
         if texts:
             record.keep(TEXTS, texts)
         return record
+
+
+def too_many_records(limits: ArchiveLimits, entry: str) -> ArchiveError:
+    """The error that a schedule has more sessions, persons and so on than may be imported."""
+    message = (
+        f"The file has more than {limits.max_records:,} records. The limit is set by MAX_RECORDS."
+    )
+    return ArchiveError("too-many-records", message, Place(entry))
 
 
 def _known_zone(name: str) -> str:
