@@ -40,7 +40,8 @@ class JsonDocument:
     JSON or cut off, reading ends there; a record that is not an object, nests too deep or is too
     long is left out; a number that cannot be stored is None.
 
-    Between `begin` and `end`, the caller reads the parts that it expects: `value` or `elements`.
+    Between `begin` and `end`, the caller reads the parts that it expects: `value`, `elements`,
+    `items` or `members`.
     """
 
     def __init__(
@@ -126,34 +127,37 @@ class JsonDocument:
             raise self.stream.error("too-many-values", message, self.reader.start)
         return value
 
-    def elements(self) -> Iterator[tuple[int, Any]]:
-        """The values of the list that begins here, each with its index, from 0. Between two of
-        them, `record` says what is wrong with the last one."""
-        reader, stream = self.reader, self.stream
-        stream.position += 1
-        index = 0
-        mark = reader.peek()
-        while mark != "]":
+    def elements(self, first: int = 0) -> Iterator[tuple[int, Any]]:
+        """The values of the list that begins here, each with its index, from `first`. Between two
+        of them, `record` says what is wrong with the last one."""
+        for index in self.items(first):
             self.count(index)
             yield index, self.value()
             self._index = self._title = None
+
+    def items(self, first: int = 0) -> Iterator[int]:
+        """The indexes, from `first`, of the list that begins here. The caller reads each item."""
+        reader, stream = self.reader, self.stream
+        stream.position += 1
+        index = first
+        mark = reader.peek()
+        while mark != "]":
+            yield index
             index += 1
             mark = self._after(mark="]", where="list")
         stream.position += 1
 
-    def key(self, mark: str) -> str:
-        """The key that begins here, the colon after it consumed."""
-        if mark != '"':
-            raise self.syntax_error("expecting property name enclosed in double quotes")
-        key: str = self.value()
-        if self.reader.peek() != ":":
-            raise self.syntax_error("expecting ':' delimiter")
-        self.stream.position += 1
-        return key
-
-    def after_member(self) -> str:
-        """What begins after a member of an object: the next one, or the object's end."""
-        return self._after(mark="}", where="object")
+    def members(self) -> Iterator[tuple[str, str]]:
+        """The keys of the object that begins here, each with the character that its value begins
+        with. The caller reads each value."""
+        stream = self.stream
+        stream.position += 1
+        mark = self.reader.peek()
+        while mark != "}":
+            key = self._key(mark)
+            yield key, self.reader.peek()
+            mark = self._after(mark="}", where="object")
+        stream.position += 1
 
     def count(self, index: int | None) -> None:
         """Say which record comes now. Raises DocumentError if it is one too many."""
@@ -227,6 +231,16 @@ class JsonDocument:
             self.entry, self._index, line=error.line, column=error.column, title=self._title
         )
         self.report.add(severity, error.code, error.message, place, quotable(value))
+
+    def _key(self, mark: str) -> str:
+        """The key that begins here, the colon after it consumed."""
+        if mark != '"':
+            raise self.syntax_error("expecting property name enclosed in double quotes")
+        key: str = self.value()
+        if self.reader.peek() != ":":
+            raise self.syntax_error("expecting ':' delimiter")
+        self.stream.position += 1
+        return key
 
     def _after(self, mark: str, where: str) -> str:
         found = self.reader.peek()

@@ -145,27 +145,22 @@ class _DocumentReader:
     def _object_for_list(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """An object that stands where the list belongs: around it, or one record, or the records
         by their ids. A list within it is read as a stream."""
-        document, reader, stream = self._json, self._json.reader, self._json.stream
-        stream.position += 1
+        document, reader = self._json, self._json.reader
         members: dict[str, Any] = {}
         streamed = False
         size = 0
-        mark = reader.peek()
-        while mark != "}":
-            key = document.key(mark)
-            if reader.peek() == "[" and not streamed and is_wrapper(key, self._document):
+        for key, mark in document.members():
+            if mark == "[" and not streamed and is_wrapper(key, self._document):
                 streamed = True
                 self._report_wrapping("wrapped")
                 yield from self._list()
-            else:
-                value = document.member(key, document.value())
-                if value is not None:
-                    members[key] = value
-                size += reader.end - reader.start
-                if size > document.limits.max_record_bytes:
-                    raise reader.too_long(reader.start)
-            mark = document.after_member()
-        stream.position += 1
+                continue
+            value = document.member(key, document.value())
+            if value is not None:
+                members[key] = value
+            size += reader.end - reader.start
+            if size > document.limits.max_record_bytes:
+                raise reader.too_long(reader.start)
         if streamed:
             self._report_beside(without_furniture(members))
         elif members and reader.peek() == "{":
