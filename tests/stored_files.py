@@ -7,6 +7,8 @@ from uuid import UUID
 
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import Use, record_objects, use_objects
+from eventimport.formats.format import Format
+from eventimport.formats.openevent import OPENEVENT
 from eventimport.imports.accept import Upload, accept_import
 from eventimport.resources import Resources
 from eventimport.storage.protocol import Storage
@@ -62,6 +64,7 @@ async def accept_archive(
     data: bytes,
     *,
     file_name: str | None = None,
+    source_format: Format = OPENEVENT,
     strict: bool = False,
     dry_run: bool = False,
 ) -> UUID:
@@ -70,4 +73,6 @@ async def accept_archive(
     async def receive() -> Upload:
         return Upload(file_name, chunks_of(data))
 
-    return await accept_import(resources, user_id, receive, strict=strict, dry_run=dry_run)
+    return await accept_import(
+        resources, user_id, receive, source_format=source_format, strict=strict, dry_run=dry_run
+    )

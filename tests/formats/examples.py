@@ -1,11 +1,14 @@
 """A small example of each format, for the suite that holds all of them."""
 
+import json
 from collections.abc import Callable, Mapping
 
 from tests.formats.planning import EVENT, zip_of
+from tests.formats.schedule_json_samples import PLAIN as PLAIN_JSON
 from tests.formats.schedule_samples import PLAIN
 
 from eventimport.formats.openevent import OPENEVENT
+from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
 
 
@@ -17,5 +20,6 @@ def _open_event() -> bytes:
 EXAMPLES: Mapping[str, Callable[[], bytes]] = {
     OPENEVENT.name: _open_event,
     SCHEDULE_XML.name: PLAIN.encode,
+    SCHEDULE_JSON.name: json.dumps(PLAIN_JSON).encode,
 }
 """Names of formats → makers of an example with an event and at least one session."""

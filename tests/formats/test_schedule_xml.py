@@ -1,13 +1,11 @@
 """schedule.xml of all producers is read, and all that it says is somewhere."""
 
-import hashlib
 import io
 import json
 import random
 import re
 import resource
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 from tests.formats.planning import zip_of
+from tests.formats.real_schedules import Expected, assert_expected, speakers_of
 from tests.formats.schedule_samples import (
     DIALECTS,
     FOSDEM,
@@ -62,10 +61,6 @@ def sessions(conference: Conference) -> dict[str, Record]:
 
 def names(conference: Conference, kind: Kind) -> list[str]:
     return [record.values["name"] for record in conference.records[kind]]
-
-
-def speakers_of(session: Record) -> list[str]:
-    return [str(reference.label) for reference in session.references.get("speakers", ())]
 
 
 def codes(report: Report) -> set[str]:
@@ -523,17 +518,6 @@ def outcome(data: bytes, dialect: str, seed: int) -> str:
 # Real schedules. Nothing of them is in the project: what is expected are counts, times and hashes.
 
 
-@dataclass(frozen=True)
-class Expected:
-    """`counts` are rooms, speakers, tracks, types, sessions, and links of speakers; `digest` is
-    that of all sessions. `rows` are some of them in their order: the place in it, the start in UTC,
-    the minutes, the number of speakers, and digests of room, track and title."""
-
-    counts: list[int]
-    digest: int
-    rows: list[tuple[int, str, int, int, int, int, int]]
-
-
 EXPECTED: Final = {
     "31c3_frab.xml": Expected(
         [4, 198, 8, 3, 138, 211],
@@ -598,55 +582,11 @@ EXPECTED: Final = {
 }
 
 
-def digest(text: str | None) -> int:
-    return int(hashlib.sha256(" ".join((text or "").split()).encode()).hexdigest()[:8], 16)
-
-
-def label(session: Record, name: str) -> str | None:
-    return next((each.label for each in session.references.get(name, ())), None)
-
-
-def minutes(session: Record) -> int:
-    return int((session.values["ends_at"] - session.values["starts_at"]).total_seconds()) // 60
-
-
-def described(session: Record) -> list[Any]:
-    return [
-        session.values["starts_at"].isoformat(),
-        minutes(session),
-        digest(label(session, "microlocation")),
-        digest(label(session, "track")),
-        digest(session.values["title"]),
-        [digest(name) for name in speakers_of(session)],
-    ]
-
-
 @pytest.mark.parametrize("name", EXPECTED)
 def test_real_schedules_are_read(name: str, real_formats: Path) -> None:
-    expected = EXPECTED[name]
     conference, report = read((real_formats / "schedule-xml" / name).read_bytes())
     assert not report.errors
-    counts = conference.counts()
-    tables = ("microlocations", "speakers", "tracks", "session_types", "sessions")
-    ordered = sorted(
-        conference.records[Kind.SESSION],
-        key=lambda each: (
-            each.values["starts_at"],
-            digest(each.values["title"]),
-            digest(each.key),
-        ),
-    )
-    links = sum(len(speakers_of(each)) for each in ordered)
-    assert [*(counts[table] for table in tables), links] == expected.counts
-    for row in expected.rows:
-        session = ordered[row[0]]
-        starts, lasts, room, track, title, persons = described(session)
-        assert (row[0], starts, lasts, len(persons), room, track, title) == (
-            row[0],
-            f"{row[1].replace(' ', 'T')}:00+00:00",
-            *row[2:],
-        )
-    assert digest(json.dumps([described(each) for each in ordered])) == expected.digest
+    assert_expected(conference, EXPECTED[name])
 
 
 def test_all_real_schedules_have_expectations(real_formats: Path) -> None:

@@ -300,10 +300,7 @@ class RecordBuilder:
             language, text = chosen
             record.keep(name, record.values[name])
             record.values[name] = text
-            message = (
-                f"a text in several languages; “{language}” is used, and all are kept in `extra`"
-            )
-            self._report.warning("translated", message, place, text)
+            self._report.warning("translated", translated_message(language), place, text)
 
     def _read_length(self, record: Record, entry: str) -> None:
         given = record.values["length"]
@@ -568,6 +565,11 @@ def same(  # noqa: PLR0911, PLR0917 - one for each sort of field
     if isinstance(value, bool) and isinstance(raw, str):
         return raw.strip().casefold() == str(value).casefold()
     return False
+
+
+def translated_message(language: str) -> str:
+    """What a finding says of a text in several languages."""
+    return f"a text in several languages; “{language}” is used, and all are kept in `extra`"
 
 
 def _problem(detail: ErrorDetails) -> str:

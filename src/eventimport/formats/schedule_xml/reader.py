@@ -25,9 +25,9 @@ from eventimport.formats.bounded_xml.reader import (
 )
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError, size_in_words
-from eventimport.formats.schedule_xml.media import MediaFields
-from eventimport.formats.schedule_xml.producers import producer_of
 from eventimport.formats.schedules.document import choose_document, has_document
+from eventimport.formats.schedules.media_fields import MediaFields
+from eventimport.formats.schedules.producers import producer_of
 from eventimport.formats.schedules.schedule import Person, Schedule, Session, too_many_records
 from eventimport.formats.schedules.slots import Slot, read_day_change, slot_by_day_rules
 from eventimport.formats.source import Source
@@ -314,7 +314,7 @@ class _ScheduleReader:
         elif name == "person":
             session.persons += self._direct_persons(child)
         elif name == "attachments":
-            self._media.read_attachments(session.fields, session.extra, child)
+            self._read_attachments(session, child)
         elif name in {"recording", "video_download_url"}:
             self._media.read_recording(session.fields, session.extra, name, value_of(child))
         elif name == "links":
@@ -345,6 +345,22 @@ class _ScheduleReader:
             session.room = text
         elif " ".join(text.split()) != session.room:
             session.extra["room"] = text
+
+    def _read_attachments(self, session: Session, element: Element) -> None:
+        """Take the first slides and audio of a session's attachments; keep what else they say."""
+        kept = []
+        for child in element:
+            says = {bare_name(name): text for name, text in child.attrib.items()}
+            href, sort = says.get("href", "").strip(), says.get("type", "")
+            is_taken = local_name(child) == "attachment" and self._media.take_attachment(
+                session.fields, session.extra, href, sort
+            )
+            says_more = (child.text or "").strip() or set(says) - {"href", "type"} or len(child)
+            if not is_taken or says_more:
+                kept.append(value_of(child))
+        kept = [value for value in kept if value]
+        if kept:
+            session.extra["attachments"] = kept
 
     def _read_persons(self, session: Session, element: Element) -> None:
         for child in element:
@@ -395,10 +411,6 @@ class _ScheduleReader:
         schedule, said = self._schedule, self._conference
         producer = producer_of(self._generator, said)
         schedule.flavour = producer.flavour
-        if "name" not in schedule.event and (acronym := said.get("acronym")):
-            schedule.event["name"] = acronym
-            message = f"The conference has no title; its acronym, “{acronym}”, is its name now."
-            self._report.warning("no-title", message, Place(self._entry))
         day_change = read_day_change(said.get("day_change"))
         self._media.resolve(self._source.index)
         for event in self._events:

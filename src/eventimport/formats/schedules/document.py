@@ -1,5 +1,6 @@
 """The document of a source that is one schedule: the only file, or a file of a zip."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +17,7 @@ IsSchedule = Callable[[bytes], bool]
 """Whether a document that begins so is in a format."""
 
 _LISTED: Final = 10
+_BEGINS_OBJECT: Final = re.compile(rb"[\s\x00\xef\xbb\xbf\xfe\xff]*+\{")
 
 
 def has_document(source: Source, is_schedule: IsSchedule) -> bool:
@@ -62,10 +64,10 @@ def _documents(source: Source, is_schedule: IsSchedule) -> list[Entry]:
 
 
 def _beginning(source: Source, name: str | None) -> bytes:
-    """The beginning of a file; only of one that begins with markup, more than its head is read."""
+    """The beginning of a file; of one that begins as XML or JSON, more than its head."""
     try:
         head = source.head(name)
-        if b"<" not in head:
+        if b"<" not in head and not _BEGINS_OBJECT.match(head):
             return head
         beginning = b""
         for chunk in source.read(name):

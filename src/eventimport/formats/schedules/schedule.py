@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from eventimport.conference.builder import ConferenceBuilder
 from eventimport.conference.conference import Conference, Record, Reference
+from eventimport.conference.fields import translated_message
 from eventimport.conference.kinds import SHAPES, Kind
-from eventimport.conference.report import Check, Place, Report, go_on, shortened
+from eventimport.conference.report import Check, Place, Report, go_on, shortened, title_of
 from eventimport.conference.times import in_zone, read_time
-from eventimport.conference.values import source_key
+from eventimport.conference.values import source_key, translation
 from eventimport.conference.zones import find_zone, zone
 from eventimport.formats.limits import ArchiveError, ArchiveLimits
 from eventimport.formats.schedules.flavours import Flavour, read_text
@@ -42,7 +43,7 @@ IDENTIFIERS: Final = frozenset(
             "schedule_days",
             "schedule",
         ),
-        *("base_url", "color"),
+        *("base_url", "color", "colors", "daysCount", "$schema", "repeated_keys"),
     ]
 )
 """Keys in `extra` that identify records and settings of the program that wrote the source. They are
@@ -135,8 +136,9 @@ class Schedule:
     `event` are the fields of the event, `event_extra` what no field takes; both may be filled until
     `finish`. `named_zone` is the zone that the source as a whole names, `zones_of_times` are those
     that single times name; `time_zone` is what the user says, and `name` the user's name for the
-    event. `flavour` is how the source's texts are usually written; `places` are places that suggest
-    a zone to the user, such as the city.
+    event. `flavour` is how the source's texts are usually written; of a text in several languages,
+    the one in `language` is used; `places` are places that suggest a zone to the user, such as the
+    city.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class Schedule:
         self.named_zone: str | None = None
         self.zones_of_times: list[str] = []
         self.flavour = Flavour.PLAIN
+        self.language: str | None = None
         self.places: list[str] = []
         self._report = report
         self._limits = limits
@@ -220,6 +223,7 @@ class Schedule:
             entry=self._entry,
             is_administrative=IDENTIFIERS.__contains__,
         )
+        builder.set_language(self.language)
         self._add_event(builder)
         for index, link in enumerate(self.social_links):
             builder.add(Kind.SOCIAL_LINK, link, index)
@@ -308,8 +312,7 @@ class Schedule:
             self._report.warning("no-time-zone", choice.doubt, place)
         self._keep_other_zone(choice.name)
         event = {**self.event, "timezone": choice.name or "UTC"}
-        if self._name:
-            event["name"] = self._name
+        self._set_name(event)
         self._zone = zone(_known_zone(event["timezone"]))
         for name, at in (("starts_at", clock(0)), ("ends_at", clock(23, 59))):
             found = read_time(event.get(name))
@@ -325,6 +328,16 @@ class Schedule:
             event.setdefault("starts_at", min(starts).isoformat())
             event.setdefault("ends_at", max([*starts, *ends]).isoformat())
         self._build(builder, Kind.EVENT, event, self.event_extra, 0)
+
+    def _set_name(self, event: dict[str, Any]) -> None:
+        """Set the event's name: the user's, else the title, else the acronym."""
+        acronym = self.event_extra.get("acronym")
+        if self._name:
+            event["name"] = self._name
+        elif not event.get("name") and isinstance(acronym, str):
+            event["name"] = acronym
+            message = f"The conference has no title; its acronym, “{acronym}”, is its name now."
+            self._report.warning("no-title", message, Place(self._entry))
 
     def _in_utc(self, slot: Slot) -> tuple[datetime | None, datetime | None]:
         starts = in_zone(slot.starts, self._zone) if slot.starts is not None else None
@@ -387,7 +400,7 @@ class Schedule:
 
     def _add_session(self, builder: ConferenceBuilder, session: Session, index: int) -> None:
         fields, extra = session.fields, session.extra
-        place = Place(self._entry, index, title=fields.get("title"), line=session.line)
+        place = Place(self._entry, index, title=title_of(fields), line=session.line)
         self._check_clock(session, place)
         for doubt in session.slot.doubts:
             where = Place(self._entry, index, None, doubt.field, session.line, title=place.title)
@@ -454,8 +467,14 @@ class Schedule:
         references: dict[str, tuple[Reference, ...]] | None = None,
     ) -> Record:
         texts: dict[str, dict[str, str]] = {}
+        translations: dict[str, Any] = {}
         for name in SHAPES[kind].rich:
             source = fields.get(name)
+            if isinstance(source, dict) and (found := translation(source, self.language)):
+                translations[name] = source
+                language, source = found
+                place = Place(self._entry, index, field=name, title=title_of(fields))
+                self._report.warning("translated", translated_message(language), place, source)
             if isinstance(source, str) and source.strip():
                 read = read_text(source, self.flavour)
                 fields[name] = read.text
@@ -465,6 +484,8 @@ class Schedule:
                     texts[name] = {"flavour": read.flavour.value}
         given = {name: value for name, value in fields.items() if value not in (None, "")}
         record = builder.add(kind, given, index, extra=extra, references=references)
+        for name, source in translations.items():
+            record.keep(name, source)
         if texts:
             record.keep(TEXTS, texts)
         return record

@@ -92,6 +92,7 @@ def slot_by_day_rules(
             slot.doubts.append(Doubt("invalid-value", doubt, "end", end, kept=True))
     if duration is not None:
         _set_length(slot, duration, days_first=days_first)
+        _compare_ends(slot, duration)
     return slot
 
 
@@ -196,6 +197,22 @@ def _read_date(text: str) -> TimeReading:
         except ValueError:
             pass
     return read_time(text)
+
+
+def _compare_ends(slot: Slot, duration: str) -> None:
+    """Note if the duration, in none of its readings, leads to the end that the source says."""
+    starts, ends = slot.starts, slot.ends
+    if starts is None or ends is None or slot.length is None:
+        return
+    if (starts.tzinfo is None) != (ends.tzinfo is None):
+        return
+    readings = (read_duration(duration, days_first=each) for each in (False, True))
+    if ends - starts not in {found.value for found in readings if found is not None}:
+        message = (
+            f"The session ends at “{ends:%H:%M}” by its end, which is used, but its duration is "
+            f"“{duration}”."
+        )
+        slot.doubts.append(Doubt("end-differs", message, "duration", duration, kept=True))
 
 
 def _day_of(text: str | None) -> date | None:

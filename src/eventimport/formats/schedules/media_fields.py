@@ -14,7 +14,6 @@ from eventimport.conference.media import MediaIndex
 from eventimport.conference.report import Place, Report
 from eventimport.conference.values import is_data, is_remote
 from eventimport.conference.web_links import web_url
-from eventimport.formats.bounded_xml.reader import Element, bare_name, local_name, value_of
 
 SLIDES: Final = frozenset({".pdf", ".odp", ".ppt", ".pptx", ".pps", ".ppsx", ".key", ".sxi"})
 AUDIO: Final = frozenset({".mp3", ".ogg", ".oga", ".opus", ".m4a", ".flac", ".wav", ".aac"})
@@ -59,24 +58,15 @@ class MediaFields:
         elif value:
             self._waiting.append(_Waiting(fields, extra, field, name, value))
 
-    def read_attachments(
-        self, fields: dict[str, Any], extra: dict[str, Any], element: Element
-    ) -> None:
-        """Take the first slides and audio of a session's attachments; keep what else they say."""
-        kept = []
-        for child in element:
-            says = {bare_name(name): text for name, text in child.attrib.items()}
-            href, sort = says.get("href", "").strip(), says.get("type", "").strip().casefold()
-            name = _field_of(href, sort)
-            if local_name(child) != "attachment" or name is None or self._is_taken(fields, name):
-                kept.append(value_of(child))
-                continue
-            self.add(fields, extra, name, "attachment", href)
-            if (child.text or "").strip() or set(says) - {"href", "type"} or len(child):
-                kept.append(value_of(child))
-        kept = [value for value in kept if value]
-        if kept:
-            extra["attachments"] = kept
+    def take_attachment(
+        self, fields: dict[str, Any], extra: dict[str, Any], address: str, sort: str
+    ) -> bool:
+        """Take an attachment if it is the first slides, audio or video of a session."""
+        name = _field_of(address, sort.strip().casefold())
+        if name is None or self._is_taken(fields, name):
+            return False
+        self.add(fields, extra, name, "attachment", address)
+        return True
 
     def read_recording(
         self, fields: dict[str, Any], extra: dict[str, Any], name: str, value: Any
@@ -101,8 +91,7 @@ class MediaFields:
             if files.find(each.value) is not None:
                 each.fields[each.field] = each.value
                 continue
-            base = web_url(self.base)
-            found = web_url(urljoin(base, each.value)) if base else web_url(each.value)
+            found = _absolute(web_url(self.base), each.value)
             if found is not None:
                 each.fields[each.field] = found
                 message = f"The address was read as “{found}”."
@@ -132,6 +121,13 @@ class MediaFields:
     def _last_waiting(self) -> Iterator[_Waiting]:
         """Those of the session that is being read are the last ones."""
         return reversed(self._waiting[-10:])
+
+
+def _absolute(base: str | None, address: str) -> str | None:
+    try:
+        return web_url(urljoin(base, address) if base else address)
+    except ValueError:
+        return None
 
 
 def urlsplit_path(address: str) -> str:
