@@ -1,24 +1,21 @@
 """`kill -9` of the API at each step of a request that stores files: all of it counts, or none."""
 
-import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import select
 from tests.clean_up.conftest import pass_time
+from tests.faults.api_requests import IMPORT, UPLOAD, answers, post, settings_of
 from tests.faults.kill_points import KillPoint
+from tests.faults.workers import Workers
 from tests.stored_files import keys_in
 
 from eventimport.database.models import ImportJob, ObjectLink, ObjectRecord, User
 from eventimport.jobs.clean_up import clean_up
-from eventimport.main import create_app
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 
@@ -26,7 +23,7 @@ REQUESTS = "eventimport.file_requests:"
 DISK = "eventimport.storage.local:LocalStorage."
 FILE = "eventimport.storage.partial_file:PartialFile."
 
-POINTS = [
+IMPORT_POINTS = [
     KillPoint(REQUESTS + "FileRequest.store_archive", "before"),
     KillPoint(REQUESTS + "record_objects", "after"),
     KillPoint(DISK + "put", "before"),
@@ -38,76 +35,18 @@ POINTS = [
     KillPoint(REQUESTS + "use_objects", "after"),
     KillPoint(REQUESTS + "FileRequest.accept", "after"),
     KillPoint("eventimport.resources:Resources.wake_worker", "before"),
+]
+UPLOAD_POINTS = [
     KillPoint(REQUESTS + "FileRequest.store_upload", "before"),
     KillPoint(REQUESTS + "record_upload", "before"),
     KillPoint(REQUESTS + "record_upload", "after"),
     KillPoint(REQUESTS + "FileRequest.store_upload", "after"),
-    KillPoint(REQUESTS + "FileRequest._use", "after"),
+    KillPoint(REQUESTS + "use_objects", "after"),
 ]
-UPLOADS = ("store_upload", "record_upload", "FileRequest._use")
-
-PROGRAM = """
-import asyncio, sys
-from tests.faults.kill_points import KillPoint
-from tests.faults.test_killed_uploads import answers, settings_of, post, URLS
-
-target, when, url, user_id, database_url, redis_url, folder = sys.argv[1:]
-
-async def main():
-    async with answers(settings_of(database_url, redis_url, folder), int(user_id)) as client:
-        KillPoint(target, when).arm()
-        await post(client, url)
-
-asyncio.run(main())
-"""
-IMPORT, UPLOAD = "/v1/events/import/json", "/v1/upload/files"
-URLS = (IMPORT, UPLOAD)
-ZIP = b"PK\x05\x06" + bytes(18)
-
-
-def settings_of(database_url: str, redis_url: str, folder: str) -> Settings:
-    """The same settings in both processes."""
-    return Settings(
-        database_url=database_url,
-        redis_url=redis_url,
-        secret_key="a key for tests, which guards nothing",
-        local_storage_path=Path(folder),
-        allowed_hosts=("service.example",),
-    )
-
-
-class answers:  # noqa: N801 - used as a function
-    """A client of an application in this process, signed in as the user."""
-
-    def __init__(self, settings: Settings, user_id: int) -> None:
-        self._app = create_app(settings)
-        self._user_id = user_id
-
-    async def __aenter__(self) -> httpx.AsyncClient:
-        self._lifespan = self._app.router.lifespan_context(self._app)
-        state = await self._lifespan.__aenter__()
-        assert state is not None
-        resources: Resources = state["resources"]
-
-        async def answer(scope: object, receive: object, send: object) -> None:
-            await self._app({**scope, "state": {"resources": resources}}, receive, send)  # type: ignore[dict-item, arg-type]
-
-        headers = {"Authorization": f"Bearer {resources.tokens.issue(self._user_id)}"}
-        transport = httpx.ASGITransport(answer)
-        return httpx.AsyncClient(
-            transport=transport, base_url="http://service.example", headers=headers
-        )
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self._lifespan.__aexit__(None, None, None)
-
-
-async def post(client: httpx.AsyncClient, url: str) -> httpx.Response:
-    """The request that is cut off, and then repeated."""
-    name = "file" if url == IMPORT else "files"
-    return await client.post(
-        url, files=[(name, ("a.zip", ZIP))], headers={"Idempotency-Key": "a key"}
-    )
+POINTS = [
+    *((IMPORT, point) for point in IMPORT_POINTS),
+    *((UPLOAD, point) for point in UPLOAD_POINTS),
+]
 
 
 @pytest.fixture
@@ -136,25 +75,21 @@ async def user_id(make_user: Any) -> int:
     return user.id
 
 
-@pytest.mark.parametrize("point", POINTS, ids=str)
+@pytest.mark.parametrize(("url", "point"), POINTS, ids=str)
 async def test_an_api_that_is_killed(
     resources: Resources,
     settings: Settings,
     servers: list[str],
     user_id: int,
+    *,
+    workers: Workers,
+    tmp_path: Path,
+    url: str,
     point: KillPoint,
 ) -> None:
-    url = UPLOAD if any(name in point.target for name in UPLOADS) else IMPORT
-    arguments = [point.target, point.when, url, str(user_id)]
-    arguments += [*servers, str(settings.local_storage_path)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        PROGRAM,
-        *arguments,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL, "it was not reached"
+    request = [url, user_id, *servers, str(settings.local_storage_path)]
+    killed = await workers.start({}, tmp_path / "api.log", point, request)
+    assert await killed.wait() == -signal.SIGKILL, "the point was not reached:\n" + killed.told()
     async with resources.engine.begin() as connection:
         await pass_time(connection, timedelta(days=2))
     await clean_up(resources)

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import make_url, text
 from tests.conftest import execute, renamed
+from tests.faults.api_requests import IMPORT, UPLOAD, ZIP, answers, settings_of
 from tests.faults.kill_points import JOB, RECORDS, KillPoint
 from tests.faults.service import Service
-from tests.faults.test_killed_uploads import IMPORT, UPLOAD, ZIP, answers, settings_of
 from tests.faults.workers import PATIENCE, WorkerProcess
 
 from eventimport.database.models import Base, ImportStatus

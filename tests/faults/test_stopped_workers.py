@@ -18,7 +18,9 @@ NO_RECOVERY = {"RECOVERY_INTERVAL": "3600", "HEARTBEAT_TIMEOUT": "3600"}
 async def test_a_worker_that_is_told_to_stop_finishes(service: Service) -> None:
     job_id = await service.accept()
     worker = await service.worker(
-        KillPoint(JOB + "write_plan", "before", number=signal.SIGTERM), SHUTDOWN_GRACE="60"
+        KillPoint(JOB + "write_plan", "before", number=signal.SIGTERM),
+        SHUTDOWN_GRACE="60",
+        **NO_RECOVERY,
     )
     assert await worker.wait() == 0, worker.told()
     job = await service.job(job_id)
@@ -34,7 +36,7 @@ async def test_what_it_cannot_finish_in_time_is_handed_back(service: Service, ta
     """And taken up at once, rather than when the heartbeat is stale."""
     job_id = await service.accept()
     worker = await service.worker(
-        KillPoint(target, "before", number=signal.SIGTERM), SHUTDOWN_GRACE="0"
+        KillPoint(target, "before", number=signal.SIGTERM), SHUTDOWN_GRACE="0", **NO_RECOVERY
     )
     assert await worker.wait() == 0, worker.told()
     job = await service.job(job_id)
@@ -77,7 +79,7 @@ async def killed_twice(service: Service, point: KillPoint) -> ImportJob:
     """The import, once two of its workers were killed at this point and no other may try."""
     job_id = await service.accept()
     for _ in range(2):
-        worker = await service.worker(point, MAX_ATTEMPTS="2")
+        worker = await service.worker(point, MAX_ATTEMPTS="2", HEARTBEAT_TIMEOUT="5")
         assert await worker.wait() == -signal.SIGKILL, worker.told()
     await service.worker(MAX_ATTEMPTS="2")
     job = await service.ended(job_id)

@@ -15,6 +15,7 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from tests.faults.api_requests import send
 from tests.faults.kill_points import KillPoint
 
 from eventimport.jobs.worker import run_worker
@@ -46,8 +47,12 @@ def work(order: dict[str, Any]) -> None:
         os.dup2(log, descriptor)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     os.environ.update(order["environment"])
-    if order["kill_point"] is not None:
-        KillPoint(**order["kill_point"]).arm()
+    kill_point = KillPoint(**order["kill_point"]) if order["kill_point"] is not None else None
+    if kill_point is not None and order["request"] is not None:
+        send(kill_point, *order["request"])
+        return
+    if kill_point is not None:
+        kill_point.arm()
     run_worker(Settings())
 
 

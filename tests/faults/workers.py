@@ -1,4 +1,4 @@
-"""Worker processes, as tests start and end them."""
+"""Worker processes, and those that send a request, as tests start and end them."""
 
 import asyncio
 import json
@@ -102,14 +102,20 @@ class Workers:
         self._process.stdout.close()
 
     async def start(
-        self, environment: Mapping[str, str], log: Path, kill_point: KillPoint | None = None
+        self,
+        environment: Mapping[str, str],
+        log: Path,
+        kill_point: KillPoint | None = None,
+        request: list[str | int] | None = None,
     ) -> WorkerProcess:
-        """Start a worker; one call at a time."""
+        """Start a worker; one call at a time. With a request (see `api_requests.send`), the process
+        sends it instead, and dies at the kill point."""
         self._log = log
         order: dict[str, Any] = {
             "environment": dict(environment),
             "log": str(log),
             "kill_point": asdict(kill_point) if kill_point is not None else None,
+            "request": request,
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
