@@ -16,20 +16,44 @@ from starlette.types import Receive, Scope, Send
 
 from eventimport.database.models import User
 from eventimport.main import create_app
-from eventimport.resources import Resources
+from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 
 SECRET_KEY = "a key for tests, which guards nothing; long enough for every HMAC there is"
 BASE_URL = "http://service.example"
 
 
-@dataclass(frozen=True)
+SHARED: list[tuple[Settings, FastAPI]] = []
+"""The applications of this process, each with the settings that it was made for.
+
+FastAPI prepares all routes at an application's first request, which costs a quarter of a second.
+"""
+
+
+def shared_app(settings: Settings) -> FastAPI:
+    """An application for these settings. Only the resources know where files are stored."""
+    key = settings.model_copy(update={"local_storage_path": Path()})
+    for known, app in SHARED:
+        if known == key:
+            return app
+    SHARED.append((key, create_app(settings)))
+    return SHARED[-1][1]
+
+
+@dataclass
 class Service:
     """A started application."""
 
-    app: FastAPI
     resources: Resources
     _stack: AsyncExitStack
+    _app: FastAPI | None = None
+
+    @property
+    def app(self) -> FastAPI:
+        """This service's own application, which a test may change."""
+        if self._app is None:
+            self._app = create_app(self.resources.settings)
+        return self._app
 
     async def client(self, user: User | None = None, *, raises: bool = True) -> httpx.AsyncClient:
         """A client, signed in as the user. `raises`: what the application does not expect is
@@ -43,7 +67,8 @@ class Service:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application as a server calls it, with the lifespan's state."""
-        await self.app({**scope, "state": {"resources": self.resources}}, receive, send)
+        app = self._app or shared_app(self.resources.settings)
+        await app({**scope, "state": {"resources": self.resources}}, receive, send)
 
 
 StartService = Callable[..., Awaitable[Service]]
@@ -63,16 +88,25 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, which depends on no setting. No test may change it."""
+    settings = Settings(
+        database_url="postgresql://127.0.0.1/unused",
+        redis_url="redis://127.0.0.1/0",
+        secret_key=SECRET_KEY,
+    )
+    return create_app(settings).openapi()
+
+
 @pytest.fixture
 async def start_service(settings: Settings) -> AsyncIterator[StartService]:
     """Starts an application; keywords replace settings."""
     async with AsyncExitStack() as stack:
 
         async def start(**changes: Any) -> Service:
-            app = create_app(settings.model_copy(update=changes))
-            state = await stack.enter_async_context(app.router.lifespan_context(app))
-            assert state is not None
-            return Service(app, state["resources"], stack)
+            opening = open_resources(settings.model_copy(update=changes))
+            return Service(await stack.enter_async_context(opening), stack)
 
         yield start
 

@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from eventimport.main import app_from_environment, create_app
+from eventimport.main import app_from_environment
 from eventimport.settings import Settings
 
 
 @pytest.fixture
-def document(settings: Settings) -> dict[str, Any]:
+def document(openapi_document: dict[str, Any]) -> dict[str, Any]:
     """The application's OpenAPI document."""
-    return create_app(settings).openapi()
+    return openapi_document
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
