@@ -63,8 +63,8 @@ else
 endif
 
 .PHONY: test-fast
-test-fast: $(STAMP) ## Run the tests that need neither much time nor files of yours, in less than a minute
-	@$(BIN)/pytest -n auto -m "not (contract or faults or fuzz or real_archives or slow)" $(ARGS)
+test-fast: $(STAMP) ## Run the quick tests that need no server, in less than a minute
+	@$(BIN)/pytest -n auto -m "not (contract or faults or fuzz or real_archives or servers or slow)" $(ARGS)
 
 .PHONY: test-pythons
 test-pythons: ## Run the tests on each Python of 3.11, 3.12 and 3.13 that is installed

@@ -140,19 +140,24 @@ def pytest_configure_node(node: Any) -> None:
 
 
 MARKS_OF_FOLDERS = {"faults": pytest.mark.faults, "fuzz": pytest.mark.fuzz}
-REAL_ARCHIVES = {"archives", "cases"}
-"""The fixtures of archives that are not in this repository."""
+MARKS_OF_FIXTURES = {
+    "archives": pytest.mark.real_archives,
+    "cases": pytest.mark.real_archives,
+    "database_url": pytest.mark.servers,
+    "redis_url": pytest.mark.servers,
+    "s3_endpoint": pytest.mark.servers,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of a folder, and those of real archives."""
+    """Mark the tests of some folders, and those that use some fixtures."""
     for item in items:
         if item.path.is_relative_to(TESTS):
             folder = item.path.relative_to(TESTS).parts[0]
             if folder in MARKS_OF_FOLDERS:
                 item.add_marker(MARKS_OF_FOLDERS[folder])
-        if REAL_ARCHIVES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.real_archives)
+        for fixture in MARKS_OF_FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKS_OF_FIXTURES[fixture])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

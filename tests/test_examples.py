@@ -93,6 +93,7 @@ def test_it_stays_small() -> None:
     assert sum(path.stat().st_size for path in EXAMPLE.rglob("*") if path.is_file()) < 400_000
 
 
+@pytest.mark.slow
 def test_demo_imports_it_over_http(tmp_path: Path, unused_port: int) -> None:
     """The whole service as processes of their own, from empty servers to the event's URL."""
     command = [sys.executable, "-m", "eventimport.cli", "demo", str(EXAMPLE), "--once"]

@@ -47,6 +47,8 @@ from eventimport.pages.rich_text import to_html
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import safe_name
 
+pytestmark = pytest.mark.slow
+
 LENGTH = 2_000
 FACTORS = (1, 4, 16)
 TOLERANCE = 3

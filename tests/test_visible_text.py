@@ -18,6 +18,7 @@ def drivers(text: str) -> set[str]:
     return {c for c in text if unicodedata.category(c) in DRIVES} - {"\u200c", "\u200d"}
 
 
+@pytest.mark.slow
 def test_no_character_drives_a_terminal() -> None:
     assert drivers(visible(ALL)) == set()
     assert drivers(visible(ALL, keep="\n\t")) == {"\n", "\t"}

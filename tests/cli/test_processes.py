@@ -10,6 +10,8 @@ import pytest
 
 from eventimport.cli.processes import Child, ChildDiedError, Children
 
+pytestmark = pytest.mark.slow
+
 
 async def forever() -> str:
     await asyncio.Event().wait()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 REPORT = "; print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
 
 SMALL_CLIENT = """\

@@ -147,7 +147,10 @@ async def test_the_references_lead_to_the_same_links(engine: AsyncEngine) -> Non
     assert report.findings == []
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(documents=conferences())
 async def test_any_conference_is_read_as_it_was_planned(
     engine: AsyncEngine, documents: dict[str, Any]

@@ -87,7 +87,7 @@ async def test_an_api_that_is_killed(
     url: str,
     point: KillPoint,
 ) -> None:
-    request = [url, user_id, *servers, str(settings.local_storage_path)]
+    request: list[str | int] = [url, user_id, *servers, str(settings.local_storage_path)]
     killed = await workers.start({}, tmp_path / "api.log", point, request)
     assert await killed.wait() == -signal.SIGKILL, "the point was not reached:\n" + killed.told()
     async with resources.engine.begin() as connection:

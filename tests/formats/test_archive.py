@@ -360,6 +360,7 @@ def test_a_string_of_100_mb_takes_no_memory_to_speak_of(tmp_path: Path) -> None:
     assert peak < 32 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sessions", "a.bin"])
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_bomb_takes_no_memory_to_speak_of(name: str, method: int, tmp_path: Path) -> None:

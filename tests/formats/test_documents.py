@@ -75,6 +75,7 @@ def written(draw: st.DrawFn) -> str:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(written(), st.integers(1, 12))
 @example('[{"a": "\U0001f600\u20ac\u00e9"}]', 1)
@@ -147,6 +148,7 @@ def is_plain_json(data: bytes) -> bool:
     return isinstance(value, list) and all(isinstance(record, dict) for record in value)
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(mutated(), st.integers(1, 40))
 @example(b'[{"a": "\\ud83d\\u12"}]', 1)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.formats.accounting import DOCUMENTS, lost_values
@@ -152,6 +153,7 @@ def conferences(draw: st.DrawFn) -> dict[str, Any]:
     return documents
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(conferences())
 def test_nothing_of_a_generated_archive_is_lost(documents: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.formats.accounting import DOCUMENTS, lost_values
@@ -92,6 +93,7 @@ def test_the_oracle_notices_silence() -> None:
         assert len(untold(silent)) == 1, code
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(conferences())
 def test_nothing_of_a_generated_archive_is_silent(documents: dict[str, Any]) -> None:
@@ -190,6 +192,7 @@ def awkward_conferences(draw: st.DrawFn) -> dict[str, Any]:
     return documents
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(awkward_conferences())
 def test_nothing_of_an_awkward_archive_is_lost_or_silent(documents: dict[str, Any]) -> None:

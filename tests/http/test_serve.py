@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.http.conftest import PATIENCE, read_all
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Served:

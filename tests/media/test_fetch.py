@@ -194,6 +194,7 @@ async def test_a_name_with_one_bad_address_is_refused() -> None:
     unreachable(await failure("http://mixed.test/", names, allow_list=()))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.ip_addresses())
 async def test_a_name_leads_nowhere_that_is_not_of_the_public_web(address: Any) -> None:

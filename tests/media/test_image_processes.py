@@ -20,6 +20,8 @@ from eventimport.media.image_processes import (
 )
 from eventimport.media.images import ImageLimits, ImageRefusedError, ImageSize
 
+pytestmark = pytest.mark.slow
+
 LIMITS = ImageLimits()
 ICON = {"icon": ImageSize(width=35, height=35)}
 Open = Callable[..., ImageProcesses]
