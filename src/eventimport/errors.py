@@ -97,6 +97,14 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def size_in_words(size: int) -> str:
+    """A number of bytes as people read it: "512 MiB", "1.43 MiB", "16 KiB", "1,000 bytes"."""
+    if size >= 2**20:
+        mebibytes = size / 2**20
+        return f"{mebibytes:,.0f} MiB" if mebibytes >= 100 else f"{mebibytes:.3g} MiB"
+    return f"{size:,} bytes" if size % 1024 or not size else f"{size // 1024:,} KiB"
+
+
 def shown(value: str) -> str:
     """A value that a client has sent, as an error message quotes it."""
     return repr(shorten(value, MAX_SHOWN))

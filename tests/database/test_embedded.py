@@ -123,7 +123,7 @@ def test_a_folder_has_one_server(
     folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "STOP_SECONDS", 0.1)
-    with start(folder), pytest.raises(EmbeddedServerError, match=r"already at work in /"):
+    with start(folder), pytest.raises(EmbeddedServerError, match=r"already running in /"):
         start(folder)
 
 
@@ -158,5 +158,5 @@ def test_a_wheel_without_binaries_is_told(
 ) -> None:
     for name in ("postgres", "valkey"):
         monkeypatch.setattr(f"eventimport.embedded.{name}.package_folder", lambda *names: folder)
-    with pytest.raises(EmbeddedServerError, match=r"for this platform; set .*_URL"):
+    with pytest.raises(EmbeddedServerError, match=r"for this platform\. Set .*_URL"):
         start(folder / "data")

@@ -176,7 +176,7 @@ async def test_the_links_to_a_dead_host_are_settled_together() -> None:
     assert sorted(number for ids, _ in records.settled for number in ids) == list(range(400))
     assert {outcome for _, outcome in records.settled} == {"UNREACHABLE"}
     assert len(records.settled) <= 12
-    assert told[-1] == ("Moving media", 400, 400)
+    assert told[-1] == ("Storing media files", 400, 400)
 
 
 async def test_a_host_that_answers_errors_is_given_up(server: Server) -> None:

@@ -57,7 +57,7 @@ async def test_an_entry_is_moved_byte_for_byte(running: Import) -> None:
         stored = await running.storage.stat(url.partition(MEDIA)[2])
         assert stored is not None
         assert stored.content_type == ("image/png" if item_id == logo else "application/pdf")
-    assert running.told == [("Moving media", 1, 2), ("Moving media", 2, 2)]
+    assert running.told == [("Storing media files", 1, 2), ("Storing media files", 2, 2)]
 
 
 async def test_a_link_is_fetched_and_replaced(running: Import) -> None:
@@ -158,7 +158,7 @@ async def test_entries_that_are_missing_or_broken(running: Import) -> None:
     assert (await running.item(broken)).detail == "the entry's checksum is wrong"
     assert (await running.session()).slides_url is None
     assert await running.storage.all_keys() == set()
-    assert running.told[-1] == ("Moving media", 3, 3)
+    assert running.told[-1] == ("Storing media files", 3, 3)
 
 
 async def test_sizes_are_made_of_a_speakers_photo(running: Import) -> None:
@@ -261,7 +261,7 @@ async def test_more_media_than_are_read_at_once(
     await plan_four(running)
     await running.plan("events", "logo_url", "images/logo.png", content=LOGO)
     assert await running.run() == {"MOVED": 5}
-    assert running.told[-1] == ("Moving media", 5, 5)
+    assert running.told[-1] == ("Storing media files", 5, 5)
 
 
 async def test_a_file_that_several_rows_name_is_read_and_stored_once(running: Import) -> None:
@@ -285,7 +285,7 @@ async def test_a_file_that_several_rows_name_is_read_and_stored_once(running: Im
     assert widths == [500, 500, 75]
     assert await running.linked_keys() == await running.storage.all_keys()
     assert len(await running.storage.all_keys()) == 7
-    assert running.told == [("Moving media", 4, 4)]
+    assert running.told == [("Storing media files", 4, 4)]
 
 
 async def test_a_link_that_several_rows_name_is_fetched_once(running: Import) -> None:

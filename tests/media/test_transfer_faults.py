@@ -46,7 +46,7 @@ async def test_the_nth_write_fails(running: Import, failing: int, when: str) -> 
     assert await running.run() == {"MOVED": 4}
     assert await running.storage.all_keys() == await running.linked_keys()
     assert len(await running.storage.all_keys()) == OBJECTS_OF_FOUR
-    assert running.told[-1] == ("Moving media", 4, 4)
+    assert running.told[-1] == ("Storing media files", 4, 4)
 
 
 async def test_storage_that_fails_for_a_moment_is_tried_again(running: Import) -> None:

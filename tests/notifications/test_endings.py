@@ -177,7 +177,8 @@ async def test_workers_that_die_again_and_again_are_told_of(
         "The import of “lantern.zip” failed"
     }
     assert {notification.message for notification in notifications} == {
-        f"The worker stopped unexpectedly in all {most} attempts. Nothing was imported."
+        f"The worker stopped unexpectedly in all {most} attempts (MAX_ATTEMPTS)."
+        " Nothing was imported."
     }
     assert len(await outbox.mails()) == len(notifications) == 2
 

@@ -168,7 +168,7 @@ async def test_what_is_not_configured_is_refused(start_with: Any, admin: Any) ->
         ("read", "read: access denied"),
         ("content", "read: the content differs from what was written"),
         ("delete", "delete: access denied"),
-        ("undead", "delete: the object is still there"),
+        ("undead", "delete: the object was not deleted"),
     ],
 )
 async def test_a_storage_that_fails_its_probe_is_refused(

@@ -291,7 +291,7 @@ async def test_a_user_has_only_so_many_streams(
     ):
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) > 0
-        assert f"({setting})" in answer.json()["errors"][0]["detail"]
+        assert f"set by {setting}." in answer.json()["errors"][0]["detail"]
 
 
 async def test_a_refused_stream_is_not_counted(start_service: Any, user: User) -> None:

@@ -30,7 +30,7 @@ async def add_user(
     )
     user = (await session.scalars(statement)).one_or_none()
     if user is None:
-        raise EmailTakenError(f"an account with the address {email} exists already")
+        raise EmailTakenError(f"an account with the address {email} already exists")
     return user
 
 

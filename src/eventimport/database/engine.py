@@ -75,7 +75,7 @@ def driver_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except Exception:  # noqa: BLE001 - the cause is left out: it quotes the URL, password and all
-        raise DatabaseConfigError("DATABASE_URL is not a URL") from None
+        raise DatabaseConfigError("DATABASE_URL is not a valid URL") from None
     if parsed.drivername not in {"postgres", "postgresql", "postgresql+asyncpg"}:
         raise DatabaseConfigError(
             f"DATABASE_URL begins with {parsed.drivername}://; only postgresql:// is supported"

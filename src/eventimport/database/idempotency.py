@@ -74,7 +74,7 @@ async def record_answer(
         .returning(IdempotencyKey.key)
     )
     if await connection.scalar(statement) is None:
-        raise KeyUsedError("another request was answered under the key")
+        raise KeyUsedError("the key belongs to another request")
 
 
 async def delete_expired_keys(connection: AsyncConnection, older_than: timedelta) -> int:

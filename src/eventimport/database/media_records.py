@@ -45,7 +45,7 @@ LISTED: Final = 100
 
 logger = logging.getLogger(__name__)
 
-CHANGED: Final = "the field was changed during the import, and keeps its new value"
+CHANGED: Final = "the field was changed during the import and keeps its new value"
 
 LONGEST_LISTED = 200
 """Characters of a text in the report's list."""
@@ -64,7 +64,7 @@ class FileRecords:
             async with self._engine.begin() as connection:
                 return [one.key for one in await give_up_objects(connection, storage, keys)]
         except (SQLAlchemyError, OSError, TimeoutError):
-            logger.warning("%d files are left to the clean-up", len(keys), exc_info=True)
+            logger.warning("the clean-up deletes the %d remaining files", len(keys), exc_info=True)
             return ()
 
     async def forget(self, storage: str, keys: Collection[str]) -> None:
@@ -74,7 +74,7 @@ class FileRecords:
                 gone = await give_up_objects(connection, storage, keys)
                 await forget_objects(connection, [one.id for one in gone])
         except (SQLAlchemyError, OSError, TimeoutError):
-            logger.warning("%d rows are left to the clean-up", len(keys), exc_info=True)
+            logger.warning("the clean-up deletes the %d remaining rows", len(keys), exc_info=True)
 
 
 class TaskFileRecords(FileRecords):

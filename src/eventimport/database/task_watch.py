@@ -56,9 +56,9 @@ class TaskWatcher:
     def stream(self, user_id: int) -> Iterator[None]:
         """Count a stream of the user as long as the block lasts. Raises 429."""
         if self._users[user_id] >= self.max_streams_per_user:
-            raise _too_many("You have", self.max_streams_per_user, "MAX_EVENT_STREAMS_PER_USER")
+            raise _too_many("per user", self.max_streams_per_user, "MAX_EVENT_STREAMS_PER_USER")
         if self._users.total() >= self.max_streams:
-            raise _too_many("This process has", self.max_streams, "MAX_EVENT_STREAMS")
+            raise _too_many("in this process", self.max_streams, "MAX_EVENT_STREAMS")
         self._users[user_id] += 1
         try:
             yield
@@ -116,11 +116,12 @@ class TaskWatcher:
             return {row.id: tuple(row) for row in await connection.execute(statement)}
 
 
-def _too_many(who: str, limit: int, setting: str) -> ProblemError:
+def _too_many(where: str, limit: int, setting: str) -> ProblemError:
     return refuse(
         429,
         "too-many-event-streams",
         "Too many event streams",
-        f"{who} {limit} event streams already ({setting}). Close one, or poll the task.",
+        f"At most {limit:,} event streams can be open {where}. The limit is set by {setting}."
+        " Close a stream, or poll the task.",
         headers={"Retry-After": "5"},
     )

@@ -84,7 +84,8 @@ def postgres_binaries() -> Path:
     )
     if not found:
         raise EmbeddedServerError(
-            f"{root} holds no PostgreSQL for this platform; set DATABASE_URL to a server instead"
+            f"{root} does not contain PostgreSQL for this platform. Set"
+            " DATABASE_URL to a running server instead."
         )
     return found[-1]
 

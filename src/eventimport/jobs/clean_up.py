@@ -74,7 +74,9 @@ async def _delete_unlinked(resources: Resources) -> Counter[str]:
     async with resources.reader.connect() as connection:
         unknown = await storages_of_unlinked(connection, age) - set(resources.storages.names)
     for name in sorted(unknown):
-        logger.warning("unused files in %r stay: this storage is not configured", name)
+        logger.warning(
+            "unused files in %r are not deleted, because this storage is not configured", name
+        )
     deleter = Deleter(resources.engine, resources.storages)
     last: int | None = 0
     while last is not None:
@@ -96,10 +98,10 @@ async def keep_cleaning_up(resources: Resources) -> None:
             if not pause:
                 await clean_up(resources)
         except (SQLAlchemyError, OSError, TimeoutError):
-            logger.warning("the clean-up has to wait", exc_info=True)
+            logger.warning("the clean-up cannot run for now", exc_info=True)
         except Exception:
             # Without it the storage would fill up, unnoticed until it is full.
-            logger.exception("the clean-up failed for a reason that is ours")
+            logger.exception("the clean-up failed unexpectedly")
         await asyncio.sleep(pause)
 
 

@@ -70,7 +70,7 @@ async def recover(resources: Resources, watch: Watch, *, now: float | None = Non
                 new_report=new_report_of(settings),
             )
         for task_id in lost:
-            logger.error("task %s has had its last attempt", task_id)
+            logger.error("task %s failed in its last attempt", task_id)
     return count
 
 
@@ -84,10 +84,10 @@ async def _end_stopped_clients(resources: Resources) -> None:
     except SQLAlchemyError as error:
         if is_unavailable(error):
             raise
-        logger.warning("transactions of stopped clients could not be ended", exc_info=True)
+        logger.warning("the transactions of stopped clients cannot be ended for now", exc_info=True)
         return
     if ended:
-        logger.warning("%d transactions were ended whose clients have stopped", ended)
+        logger.warning("%d transactions of stopped clients were ended", ended)
 
 
 async def keep_recovering(resources: Resources) -> None:
@@ -102,8 +102,10 @@ async def keep_recovering(resources: Resources) -> None:
                     await resources.queue.wake_worker()
         except (SQLAlchemyError, OSError, TimeoutError):
             watch.forget()
-            logger.warning("the recovery of imports has to wait", exc_info=True)
+            logger.warning(
+                "the recovery of imports cannot reach the database for now", exc_info=True
+            )
         except Exception:
             # Without it nothing that is lost would ever be found again.
-            logger.exception("the recovery of imports failed for a reason that is ours")
+            logger.exception("the recovery of imports failed unexpectedly")
         await asyncio.sleep(resources.settings.recovery_interval)

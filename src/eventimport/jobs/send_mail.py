@@ -82,7 +82,7 @@ async def _send_until(
         except DATABASE_UNAVAILABLE:
             logger.warning("the mails have to wait", exc_info=True)
         except Exception:
-            logger.exception("a mail has to wait for a reason that is ours")
+            logger.exception("sending a mail failed unexpectedly; it is sent later")
         if not last_round:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), interval)
@@ -106,7 +106,7 @@ async def send_next(resources: Resources, mailer: Mailer) -> bool:
         await _put_off(resources.engine, mail, config, error)
         return error.permanent
     except Exception as error:
-        logger.exception("the mail about import %s can't be written", mail.ended.job_id)
+        logger.exception("the mail about import %s cannot be written", mail.ended.job_id)
         unusable = MailNotSentError(f"{type(error).__name__}: {error}", permanent=True)
         await _put_off(resources.engine, mail, config, unusable)
         return True
@@ -117,7 +117,7 @@ async def send_next(resources: Resources, mailer: Mailer) -> bool:
 
 async def _send(mail: DueMail, mailer: Mailer, settings: Settings, config: MailConfig) -> None:
     if mail.attempt > config.max_attempts:
-        raise MailNotSentError("its senders died", permanent=True)
+        raise MailNotSentError("the workers that sent it ended unexpectedly", permanent=True)
     ending = ending_of(mail.ended, settings)
     try:
         message = write_mail(
@@ -140,7 +140,7 @@ async def _put_off(
     async with engine.begin() as connection:
         await put_off(connection, mail, str(error), delay)
     level = logging.ERROR if given_up else logging.WARNING
-    then = "is given up" if given_up else "has to wait"
+    then = "was abandoned" if given_up else "is sent later"
     job_id = mail.ended.job_id
     logger.log(
         level, "the mail about import %s %s, attempt %d: %s", job_id, then, mail.attempt, error

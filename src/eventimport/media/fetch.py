@@ -153,7 +153,7 @@ class Fetcher:
         the body has more than `max_bytes`, UNREACHABLE for the rest.
         """
         if not self._limits.enabled:
-            raise FetchError("REFUSED", "fetching linked media is disabled (FETCH_MEDIA)")
+            raise FetchError("REFUSED", "linked media files are not fetched (FETCH_MEDIA is false)")
         waiting = _Waiting(self._limits.total_timeout, deadline)
         target = _parse(url)
         for _ in range(self._limits.max_redirects + 1):
@@ -170,7 +170,8 @@ class Fetcher:
             target = _parse(location, base=target)
         raise FetchError(
             "REFUSED",
-            f"the link has more than {self._limits.max_redirects} redirects (FETCH_REDIRECTS)",
+            f"the link has more than {self._limits.max_redirects} redirects. The"
+            " limit is set by FETCH_REDIRECTS",
         )
 
     async def _respond(self, target: httpx.URL, waiting: "_Waiting") -> httpcore.Response:
@@ -240,8 +241,9 @@ class Fetcher:
             ):
                 raise FetchError(
                     "UNREACHABLE",
-                    f"the server sends less than {self._limits.min_rate:,} bytes a second"
-                    " (FETCH_MIN_BYTES_PER_SECOND)",
+                    "the server sends less than"
+                    f" {size_in_words(self._limits.min_rate)} a second. The limit"
+                    " is set by FETCH_MIN_BYTES_PER_SECOND",
                     host_failed=True,
                 )
             yield chunk
@@ -249,8 +251,8 @@ class Fetcher:
     def _too_large(self) -> FetchError:
         return FetchError(
             "TOO_LARGE",
-            f"the file has more than {self._limits.max_bytes:,} bytes. The limit is set by"
-            " MAX_MEDIA_BYTES",
+            f"the file is larger than {size_in_words(self._limits.max_bytes)}. The"
+            " limit is set by MAX_MEDIA_BYTES",
         )
 
 
@@ -274,11 +276,13 @@ class _Waiting:
             detail = (
                 "the server took too long to answer"
                 if left == at_most
-                else f"the fetch took longer than {self._total:g} seconds (FETCH_TIMEOUT)"
+                else (
+                    f"the fetch exceeded {self._total:g} seconds. The limit is set by FETCH_TIMEOUT"
+                )
             )
             raise _failed(detail) from None
         except httpcore.TimeoutException as error:
-            raise _failed("the server took too long to answer") from error
+            raise _failed("the server did not answer in time") from error
         except (httpcore.NetworkError, ssl.SSLError) as error:
             raise _failed(f"the connection failed: {error}") from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
@@ -335,7 +339,7 @@ def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
     if parsed.scheme not in {"http", "https"}:
         raise FetchError("REFUSED", "only http and https links are fetched")
     if not parsed.host:
-        raise FetchError("REFUSED", "the link names no host")
+        raise FetchError("REFUSED", "the link has no host name")
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise FetchError("REFUSED", "the link has an invalid port")
     if parsed.userinfo:

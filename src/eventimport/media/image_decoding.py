@@ -94,10 +94,9 @@ def excess_in_jpeg(content: bytes) -> str | None:
     return None
 
 
-NO_END: Final = "the JPEG lacks its end marker; all of its pixels are there"
+NO_END: Final = "the JPEG has no end marker, but all of its pixels"
 _JPEG_END: Final = b"\xff\xd9"
 _OTHER_PIXELS: Final = bytes(range(1, 255)) * 4
-_MIB: Final = 1024 * 1024
 
 
 class ImageRefusedError(EventImportError):
@@ -197,7 +196,9 @@ def decode(data: bytes | Path, limits: ImageLimits, *, draft: int | None = None)
     if is_jpeg:
         excess = excess_in_jpeg(content)
         if excess is not None:
-            raise ImageRefusedError("damaged", f"The JPEG has {excess}.")
+            raise ImageRefusedError(
+                "damaged", f"The JPEG has {excess}, which this service does not decode."
+            )
     try:
         return _load(content, limits, draft)
     except ImageRefusedError as error:
@@ -272,7 +273,7 @@ def _damaged() -> ImageRefusedError:
 
 
 def _unidentified(content: bytes, limits: ImageLimits) -> ImageRefusedError:
-    accepted = f"Accepted formats: {', '.join(limits.formats)} (IMAGE_FORMATS)."
+    accepted = f"Accepted formats: {', '.join(limits.formats)}. They are set by IMAGE_FORMATS."
     foreign = name_foreign_format(content)
     if foreign in limits.formats:
         return _damaged()

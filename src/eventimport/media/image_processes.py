@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from eventimport.errors import EventImportError
+from eventimport.errors import EventImportError, size_in_words
 from eventimport.media.image_child import HEAD, Message, encode
 from eventimport.media.images import (
     ImageInfo,
@@ -148,8 +148,8 @@ class ImageProcesses:
                 return await self._with_child(request, content)
             except (OSError, EOFError):
                 if self._closed:
-                    raise ImageProcessError("the image processes were closed") from None
-                logger.warning("an image process died; the image is tried once more")
+                    raise ImageProcessError("the image processes are closed") from None
+                logger.warning("an image process ended; the image is decoded once more")
             try:
                 return await self._with_child(request, content)
             except (OSError, EOFError):
@@ -168,8 +168,8 @@ class ImageProcesses:
             self._end(child)
             raise ImageRefusedError(
                 "too-slow",
-                f"Decoding the image takes longer than {self._config.timeout:g} seconds. The limit"
-                " is set by IMAGE_TIMEOUT.",
+                f"Decoding the image exceeded {self._config.timeout:g} seconds."
+                " The limit is set by IMAGE_TIMEOUT.",
             ) from None
         except BaseException:
             self._end(child)
@@ -181,7 +181,7 @@ class ImageProcesses:
     async def _take(self) -> "_Child":
         """A child for this caller: an idle one that lives, or a new one."""
         if self._closed:
-            raise ImageProcessError("the image processes were closed")
+            raise ImageProcessError("the image processes are closed")
         while self._idle:
             child = self._idle.pop()
             if child.process.poll() is None:
@@ -218,9 +218,9 @@ class ImageProcesses:
         if "cause" in head:
             logger.warning("an image could not be processed: %s", head["cause"])
         if head["refused"] == "too-much-memory":
-            size = self._config.memory_bytes // (1024 * 1024)
+            size = size_in_words(self._config.memory_bytes)
             message = (
-                f"Decoding the image needs more than {size:,} MiB of memory. The limit is set by"
+                f"Decoding the image needs more than {size} of memory. The limit is set by"
                 " IMAGE_PROCESS_MEMORY_BYTES."
             )
         else:

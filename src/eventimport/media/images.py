@@ -302,7 +302,9 @@ def _encode(image: Image.Image, name: str, options: Mapping[str, object]) -> Pro
     except MemoryError:
         raise
     except Exception as error:
-        raise ImageRefusedError("damaged", "The image cannot be encoded again.") from error
+        raise ImageRefusedError(
+            "damaged", "The image was decoded, but cannot be encoded again."
+        ) from error
     known = FORMATS[name]
     return ProcessedImage(
         data=target.getvalue(),

@@ -208,7 +208,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
             async with asyncio.timeout(timeout):
                 addresses = await self._resolve(host, port)
         except TimeoutError:
-            raise _failed("looking up the host's name took too long") from None
+            raise _failed("the host's name was not resolved in time") from None
         except (OSError, UnicodeError):
             raise _failed("the host's name is unknown") from None
         if not all(self._policy.permits(host, address, port) for address in addresses):

@@ -19,6 +19,7 @@ from tenacity import (
     wait_random,
 )
 
+from eventimport.errors import size_in_words
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.images import (
     ImageInfo,
@@ -118,8 +119,9 @@ class StoredBytes:
         if self._exceeded:
             raise NotMovedError(
                 "TOO_LARGE",
-                f"the media files of one import may have {self._limit:,} bytes in total, and those"
-                " before it need them. The limit is set by MAX_STORED_BYTES_PER_IMPORT",
+                "the media files of the import exceed"
+                f" {size_in_words(self._limit)} in total. The limit is set by"
+                " MAX_STORED_BYTES_PER_IMPORT",
             )
 
     def add(self, size: int) -> None:
@@ -321,7 +323,7 @@ class MediaStorer:
             for key in unused:
                 await self._with_retries(partial(self._storage.delete, key))
         except StorageError:
-            logger.warning("files are left to the clean-up: %s", unused, exc_info=True)
+            logger.warning("the clean-up deletes the remaining files: %s", unused, exc_info=True)
         else:
             await self._records.forget(self._storage.name, unused)
 

@@ -30,7 +30,7 @@ BATCH: Final = 500
 """Files that are read from the database at once."""
 
 
-CHANGED: Final = "the field was changed during the import, and keeps its new value"
+CHANGED: Final = "the field was changed during the import and keeps its new value"
 
 
 class MediaRecords(FileRows, Protocol):

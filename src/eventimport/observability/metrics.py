@@ -25,7 +25,7 @@ class RequestMetrics:
         )
         self._seconds = Histogram(
             "eventimport_http_request_seconds",
-            "From the request's head to the last byte of its answer.",
+            "Time from the head of the request to the last byte of the response.",
             ("method", "route"),
             buckets=BUCKETS,
             registry=self.registry,

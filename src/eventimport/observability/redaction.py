@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 MAX_CHAIN: Final = 5
-WITHHELD: Final = "(the message is left out: it may hold personal data)"
+WITHHELD: Final = "(message left out: it may contain personal data)"
 
 # Each pattern can begin only where no earlier attempt has looked already: all are linear.
 _REPLACEMENTS: Final = (

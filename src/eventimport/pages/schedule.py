@@ -14,7 +14,7 @@ from eventimport.pages.links import Link, web_url
 from eventimport.pages.rich_text import to_html
 from eventimport.pages.times import Moment, Zone, long_date
 
-NO_ROOM = "No room told"
+NO_ROOM = "No room"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

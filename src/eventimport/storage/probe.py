@@ -49,4 +49,4 @@ async def _check_content(storage: Storage, key: str, content: bytes) -> None:
 
 async def _check_deleted(storage: Storage, key: str) -> None:
     if await storage.stat(key) is not None:
-        raise StorageError("the object is still there")
+        raise StorageError("the object was not deleted")
