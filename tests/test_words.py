@@ -16,6 +16,8 @@ from eventimport.settings import Settings, describe_settings
 MOST_WORDS: Final = 25
 """Words of a sentence."""
 
+MOST_TITLE_WORDS: Final = 6
+
 _MODAL = "can|cannot|can't|may|must|might|would|could|should|has|had|wants|wishes|needs|sets|does"
 
 BANNED: Final = {
@@ -107,6 +109,7 @@ def help_texts() -> Iterator[Text]:
 
 
 SOURCES: Final[dict[str, Callable[[], Iterable[Text]]]] = {
+    "messages": user_texts.messages,
     "templates": user_texts.templates,
     "scripts": user_texts.scripts,
     "documents": user_texts.documents,
@@ -147,3 +150,18 @@ def test_openapi_words() -> None:
 
     assert len(texts) > 200
     assert not found, f"{len(found)} faults:\n" + "\n".join(found)
+
+
+def test_titles_are_short_noun_phrases() -> None:
+    titles = list(user_texts.titles())
+    wrong = [
+        f"{title}: {title.text}"
+        for title in titles
+        if len(title.text.split()) > MOST_TITLE_WORDS
+        or title.text.endswith(".")
+        or re.match(r"(?:The|There|This|It)\b", title.text)
+        or re.search(r"\b(?:is|are|was|were|has|have|cannot|can't|can)\b", title.text)
+    ]
+
+    assert len(titles) > 50
+    assert not wrong, f"{len(wrong)} titles:\n" + "\n".join(wrong)

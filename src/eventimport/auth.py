@@ -87,9 +87,9 @@ class Tokens:
             )
             user_id = int(claims["sub"])
         except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
-            raise InvalidTokenError("the token is not valid") from error
+            raise InvalidTokenError("the token is invalid") from error
         if not 0 < user_id <= MAX_USER_ID:
-            raise InvalidTokenError("the token names nobody")
+            raise InvalidTokenError("the token does not name an account")
         return user_id
 
 
@@ -134,7 +134,7 @@ class PreviewTokens:
 
 @cache
 def _decoy_hash() -> str:
-    return PasswordHasher().hash("nobody has this password")
+    return PasswordHasher().hash("a password that belongs to no account")
 
 
 class Passwords:
@@ -170,11 +170,13 @@ class Passwords:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `count` in each `seconds`; a count of 0 is no limit. The name is part of the key."""
+    """At most `count` in each `seconds`, where a count of 0 means no limit. The name is part of
+    the key in Redis; errors name the setting."""
 
     name: str
     count: int
     seconds: int
+    setting: str = ""
 
     @property
     def portion(self) -> int:
@@ -262,7 +264,10 @@ class Limiter:
                 total, _ = await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as error:
             self._rests_until = now + REST_SECONDS
-            logger.warning("limits are counted by each process alone: %s", type(error).__name__)
+            logger.warning(
+                "Redis is unavailable; each process counts requests by itself: %s",
+                type(error).__name__,
+            )
             return share.counted <= limit.count
         granted = min(portion, limit.count - (int(total) - portion))
         if granted <= 0:

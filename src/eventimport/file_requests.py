@@ -26,7 +26,7 @@ from eventimport.database.objects import (
     set_size,
     use_objects,
 )
-from eventimport.errors import EventImportError, ProblemError, refuse
+from eventimport.errors import EventImportError, ProblemError, refuse, size_in_words
 from eventimport.resources import Resources
 from eventimport.storage.protocol import Storage
 from eventimport.stored_objects import take_back
@@ -340,8 +340,8 @@ def _key_reused() -> ProblemError:
         422,
         "idempotency-key-reused",
         "Idempotency key already used",
-        "The key was used for a request to another route, or with other content. Repeat that"
-        " request, or send this one with a new key.",
+        "The key was used for a request to another route or with other content."
+        " Repeat that request, or send this request with a new key.",
         source={"header": HEADER},
     )
 
@@ -351,22 +351,20 @@ def _quota_exceeded(quota: int, left: int) -> ProblemError:
         413,
         "upload-quota-exceeded",
         "Upload quota exceeded",
-        f"Your uploads may hold {_size(quota)} in total, and {_size(left)} are left. The limit is"
-        " set by MAX_UPLOADED_BYTES_PER_USER. Delete uploads that you no longer need"
+        f"Your uploads are limited to {size_in_words(quota)} in total, and"
+        f" {size_in_words(left)} are left. The limit is set by"
+        " MAX_UPLOADED_BYTES_PER_USER. Delete uploads that you no longer need"
         " (DELETE /v1/uploads/{id}).",
         meta={"limit": "MAX_UPLOADED_BYTES_PER_USER", "allowed": quota, "left": left},
     )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1024**2:,.1f} MiB" if count >= 1024**2 else f"{count:,} bytes"
 
 
 def _too_slow() -> ProblemError:
     return refuse(
         408,
         "upload-expired",
-        "The upload took too long",
-        "The upload was not complete within the time set by ORPHAN_AGE_HOURS. Send it again.",
+        "Upload timed out",
+        "The upload was not complete within the time limit, which is set by"
+        " ORPHAN_AGE_HOURS. Send it again.",
         headers={"Connection": "close"},
     )

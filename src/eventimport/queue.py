@@ -69,7 +69,7 @@ def serialize_job(job: dict[str, Any]) -> bytes:
 def _type_of_exception(value: object) -> str:
     if isinstance(value, BaseException):
         return type(value).__qualname__
-    raise TypeError(f"a job holds no {type(value).__qualname__}")
+    raise TypeError(f"a job cannot contain a {type(value).__qualname__}")
 
 
 def deserialize_job(data: bytes) -> dict[str, Any]:

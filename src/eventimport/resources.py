@@ -77,7 +77,7 @@ class Resources:
         if name is None:
             return self.storages.active
         if name not in self.storages.names:
-            logger.error("the storage %r was chosen, but is not configured here", name)
+            logger.error("the storage %r was chosen, but is not configured", name)
             return self.storages.active
         return self.storages.get(name)
 

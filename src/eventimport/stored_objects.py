@@ -78,7 +78,7 @@ class Deleter:
         except StorageError as error:
             if not self._in_a_row[one.storage]:
                 logger.warning(
-                    "%s can't be deleted from %s; the clean-up tries again: %s",
+                    "%s cannot be deleted from %s; the clean-up tries again: %s",
                     one.key,
                     one.storage,
                     error,
@@ -98,7 +98,7 @@ async def delete_objects(
     try:
         await Deleter(engine, storages).delete(objects)
     except (SQLAlchemyError, OSError, TimeoutError):
-        logger.warning("%d files are left to the clean-up", len(objects), exc_info=True)
+        logger.warning("the clean-up deletes the %d remaining files", len(objects), exc_info=True)
 
 
 async def take_back(
@@ -112,6 +112,6 @@ async def take_back(
         async with engine.begin() as connection:
             objects = await give_up_objects(connection, storage, keys)
     except (SQLAlchemyError, OSError, TimeoutError):
-        logger.warning("%d files are left to the clean-up", len(keys), exc_info=True)
+        logger.warning("the clean-up deletes the %d remaining files", len(keys), exc_info=True)
         return
     await delete_objects(engine, storages, objects)

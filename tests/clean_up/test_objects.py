@@ -231,7 +231,7 @@ async def test_a_storage_that_is_no_longer_configured_is_reported_once(
     await world.put()
 
     assert await world.clean_up() == {"probe": 1}
-    assert caplog.text.count("unused files in 'gcs' stay: this storage is not configured") == 1
+    assert caplog.text.count("unused files in 'gcs' are not deleted, because this storage") == 1
     assert {name for name, _ in await world.recorded()} == {"gcs"}
 
 

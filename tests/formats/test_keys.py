@@ -88,7 +88,7 @@ def test_the_formats_own_key_comes_first(first: str) -> None:
     assert session["extra"] == {"abstract": "theirs"}
     ((count, message),) = findings(planned, "unknown-key").values()
     assert count == 1
-    assert "“abstract” differs from another key for short-abstract" in message
+    assert "“abstract” and another key both set short-abstract" in message
 
 
 def test_each_key_that_no_field_takes_is_one_warning_with_its_count() -> None:

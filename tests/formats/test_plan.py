@@ -82,7 +82,7 @@ def test_a_dangling_reference_is_told_and_kept() -> None:
     (finding,) = planned.findings("dangling-reference")
     assert finding.place.source_id == "9"
     assert finding.place.field == "session_type"
-    assert "session type: no record has the id “4”" in finding.message
+    assert "the session type with the id “4”, which is not in the archive" in finding.message
 
 
 def test_references_that_are_equal_to_python_alone_are_not_the_same() -> None:

@@ -17,7 +17,7 @@ def test_findings_of_one_cause_are_one_with_a_count_and_the_first_places() -> No
         report.warning("no-id", f"speaker “{record}” has no id", place, {"name": record})
     (finding,) = report.as_rows()
     assert finding["count"] == 188
-    assert finding["message"] == "speaker “0” has no id"
+    assert finding["message"] == "Speaker “0” has no id."
     assert (finding["record"], finding["title"]) == (0, "Talk 0")
     assert [place["record"] for place in finding["places"]] == [0, 1, 2, 3, 4]
     assert finding["places"][1] == {
@@ -27,7 +27,7 @@ def test_findings_of_one_cause_are_one_with_a_count_and_the_first_places() -> No
         "field": "speakers",
         "title": "Talk 1",
         "value": "{'name': 1}",
-        "message": "speaker “1” has no id",
+        "message": "Speaker “1” has no id.",
     }
     assert report.totals == {Severity.WARNING: 188}
 

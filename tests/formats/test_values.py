@@ -528,7 +528,7 @@ def test_a_place_that_is_not_on_earth_is_left_out_and_reported(field: str, value
     assert (room[field], room["extra"]) == (None, {field: value})
     (finding,) = planned.report.findings
     assert (finding.severity, finding.code) == ("warning", "invalid-value")
-    assert finding.message.startswith("out of range")
+    assert finding.message.startswith("The value is out of range.")
 
 
 def test_a_number_is_not_a_link_but_may_be_a_handle() -> None:
@@ -551,7 +551,8 @@ def test_a_finding_speaks_to_people_who_do_not_program(
 ) -> None:
     planned = plan_documents(speakers=[{"id": 1, "name": "A", field: value}])
     (finding,) = planned.report.findings
-    assert finding.message == f"{problem}; the value is kept in `extra`"
+    kept = "It is kept in `extra`, and the event does not show it."
+    assert finding.message == f"The value is {problem}. {kept}"
     assert finding.place.title == "A"
 
 

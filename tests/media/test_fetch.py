@@ -281,7 +281,9 @@ async def test_redirects_are_counted(server: Server) -> None:
     server.answers["/1"] = redirect("/2")
     server.answers["/2"] = ok(b"end")
     assert await fetch(server.url("/"), max_redirects=2) == b"end"
-    assert (await failure(server.url("/"), max_redirects=1)).outcome == "REFUSED"
+    refused = await failure(server.url("/"), max_redirects=1)
+    assert refused.outcome == "REFUSED"
+    assert "more than 1 redirects. The limit is set by FETCH_REDIRECTS" in refused.detail
     server.answers["/loop"] = redirect("/loop")
     assert (await failure(server.url("/loop"))).outcome == "REFUSED"
 
@@ -301,7 +303,9 @@ async def test_any_other_status_is_no_answer(server: Server, status: int) -> Non
 
 async def test_an_announced_size_beyond_the_limit(server: Server) -> None:
     server.answers["/"] = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n"
-    assert (await failure(server.url("/"), max_bytes=10)).outcome == "TOO_LARGE"
+    refused = await failure(server.url("/"), max_bytes=10)
+    assert refused.outcome == "TOO_LARGE"
+    assert "larger than 10 bytes. The limit is set by MAX_MEDIA_BYTES" in refused.detail
 
 
 async def test_more_bytes_than_the_limit(server: Server) -> None:

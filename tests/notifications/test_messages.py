@@ -35,7 +35,7 @@ URL = "https://events.example/events/abc"
 ERROR = {
     "status": "422",
     "code": "json-syntax",
-    "title": "The archive can't be imported",
+    "title": "Archive rejected",
     "detail": "sessions.json, line 12, column 3: a comma is missing",
     "meta": {"severity": "error", "entry": "sessions.json", "line": 12, "column": 3},
 }

@@ -86,7 +86,7 @@ async def test_a_silent_client_is_told_once_the_limit_is_over(client: Client) ->
     await client.wait(0.9 * LIMIT)
     assert not waiting.done()
     await client.wait(0.2 * LIMIT)
-    with pytest.raises(ProblemError, match="chunk_timeout_seconds"):
+    with pytest.raises(ProblemError, match="RECEIVE_TIMEOUT"):
         await waiting
     assert not waiting.cancelled()
 

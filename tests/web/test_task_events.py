@@ -250,7 +250,7 @@ async def test_a_task_that_vanishes_ends_it(
         assert await events.chunk() == b""
         await events.answering
 
-    assert f"The events of task {job_id} end early" in caplog.text
+    assert f"the event stream of task {job_id} ends early" in caplog.text
 
 
 @pytest.mark.usefixtures("slow")

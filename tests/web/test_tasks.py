@@ -19,7 +19,7 @@ REPORT = {
 ERROR = {
     "status": "422",
     "code": "json-syntax",
-    "title": "The archive can't be imported",
+    "title": "Archive rejected",
     "detail": "session_types, line 3, column 7: a comma is missing",
     "meta": {"entry": "session_types", "line": 3, "column": 7},
 }

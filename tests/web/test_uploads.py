@@ -220,15 +220,15 @@ async def test_each_failing_write_leaves_nothing(uploads: Uploads) -> None:
 @pytest.mark.parametrize(
     ("limit", "files"),
     [
-        ("max_file_bytes", [("files", ("a", b"x")), ("files", ("b", b"x" * 1001))]),
-        ("max_files", [("files", (str(number), b"x")) for number in range(1001)]),
-        ("max_request_bytes", [("files", ("a", b"x")), ("files", ("b", b"x" * 1000))]),
+        ("MAX_FILE_BYTES", [("files", ("a", b"x")), ("files", ("b", b"x" * 1001))]),
+        ("MAX_FILES", [("files", (str(number), b"x")) for number in range(1001)]),
+        ("MAX_REQUEST_BYTES", [("files", ("a", b"x")), ("files", ("b", b"x" * 1000))]),
     ],
 )
 async def test_limits_leave_nothing(
     start_service: Any, settings: Any, user: User, limit: str, files: Any
 ) -> None:
-    service = await start_service(**{limit: 1000})
+    service = await start_service(**{limit.lower(): 1000})
     response = await (await service.client(user)).post(MANY, files=files)
     status, code, detail = problem_of(response)
     assert (status, code) == (413, "limit-exceeded")

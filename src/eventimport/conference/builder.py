@@ -117,7 +117,9 @@ class ConferenceBuilder:
         if seen:
             self.conference.entries[kind] = entry
             what = kind.replace("_", " ")
-            message = f"the archive has no list of {what}s; {len(seen)} were made of the sessions"
+            message = (
+                f"The archive has no list of {what}s. {len(seen)} were created from the sessions."
+            )
             self._report.repair(f"{kind.replace('_', '-')}s-derived", message, Place(entry))
 
     def finish(self) -> Conference:
@@ -140,18 +142,21 @@ class ConferenceBuilder:
         found = find_zone(given) if isinstance(given, str) else None
         place = Place(entry, field="timezone")
         if found is None:
-            message = "an unknown time zone; UTC is used, and the value is kept in `extra`"
+            message = (
+                "The time zone of the event is unknown. UTC is used, and the original"
+                " value is kept in `extra`."
+            )
             self._report.warning("timezone", message, place, given)
             return fields.pop("timezone")
         self._zone_name = fields["timezone"] = found.name
         self._fields.zone = zone(found.name)
-        message = f"the time zone was read as “{found.name}”"
+        message = f"The time zone was read as “{found.name}”"
         if found.doubt:
-            self._report.warning("timezone", f"{message}; {found.doubt}", place, given)
+            self._report.warning("timezone", f"{message}: {found.doubt}.", place, given)
         elif found.is_fixed:
             message = (
-                f"the time zone is the offset “{found.name}” from UTC. "
-                "It does not follow changes of the clocks in summer and winter."
+                f"The time zone of the event is “{found.name}”, a fixed offset"
+                " from UTC. It does not follow daylight saving time."
             )
             self._report.warning("timezone", message, place, given)
         elif found.name != given:
@@ -165,7 +170,11 @@ class ConferenceBuilder:
             if name in event.values:
                 event.values[name] = event.values[name].strip().lower()
         if not event.values.get("name"):
-            self._report.error("no-event-name", "the event has no name", Place(entry, field="name"))
+            self._report.error(
+                "no-event-name",
+                "The event has no name. Add a name to it.",
+                Place(entry, field="name"),
+            )
 
     def _report_without_offset(self) -> None:
         """Report what the times without an offset were read as, once for each document."""
@@ -174,7 +183,8 @@ class ConferenceBuilder:
                 continue
             times = "time has" if count == 1 else "times have"
             message = (
-                f"{count} {times} no offset from UTC; read as local to “{self._zone_name or 'UTC'}”"
+                f"{count:,} {times} no offset from UTC. Local times of"
+                f" “{self._zone_name or 'UTC'}” were used"
             )
             if self._zone_name is not None:
                 self._report.repair("no-offset", message, Place(entry))
@@ -198,11 +208,14 @@ class ConferenceBuilder:
                 continue
             content = record.key, _digest(record)
             if content in seen:
-                message = "the record occurs twice; one is kept"
+                message = (
+                    "The record is in the archive twice, with the same content. It"
+                    " was imported once."
+                )
                 self._report.repair("repeated-record", message, place_of(record, entry))
                 continue
             if record.key in keys:
-                message = f"another {kind.replace('_', ' ')} has the same id; both are kept"
+                message = f"Another {kind.replace('_', ' ')} has the same id. Both were imported."
                 self._report.warning("shared-id", message, place_of(record, entry))
             keys.add(record.key)
             seen.add(content)

@@ -96,14 +96,14 @@ class KeptKey:
         if self.names:
             field_name = self.names.replace("_", "-")
             return (
-                f"{name} differs from another key for {field_name}, which was used; "
-                "its value is kept in `extra`."
+                f"{name} and another key both set {field_name}. The other key was"
+                " used; this value is kept in `extra`."
             )
         verb = "has" if self.count == 1 else "have"
         where = f"{self.count:,} of the {PLURALS[kind]} {verb} {name}"
         if kind in {Kind.EVENT, *WITHOUT_LABEL}:
             where = f"The {PLURALS[kind]} include {name}"
-        return f"{where}, which is not a field here. Its value is kept in `extra`."
+        return f"{where}, which is not a field of an event. The value is kept in `extra`."
 
 
 PLURALS: Final[dict[Kind, str]] = {
@@ -171,7 +171,13 @@ class RecordBuilder:
             self._note_keys(kind, record, entry)
         if source_id is not None and record.key is None:
             record.keep("id", source_id)
-            self._warn("bad-id", "not a valid id; the record has none now", record, entry, "id")
+            self._warn(
+                "bad-id",
+                "The id is not valid. The record was imported without it.",
+                record,
+                entry,
+                "id",
+            )
         shape = SHAPES[kind]
         self._prepare(kind, record, entry)
         if "deleted_at" in fields:
@@ -216,8 +222,8 @@ class RecordBuilder:
         ]
         if names:
             message = (
-                f"Settings and counters of the program that exported the event have no place here; "
-                f"they are kept in `extra`: {some(names)}."
+                "Settings and counters of the program that exported the event are"
+                f" not imported. They are kept in `extra`: {some(names)}."
             )
             self._report.add(
                 Severity.WARNING, "administration", message, Place(entry), count=len(names)
@@ -241,7 +247,11 @@ class RecordBuilder:
         label = LEVELS[kind].label
         if kind not in WITHOUT_LABEL and not record.values.get(label):
             self._warn(
-                "no-name", f"the {kind.replace('_', ' ')} has no {label}", record, entry, label
+                "no-name",
+                f"The {kind.replace('_', ' ')} has no {label}. Visitors cannot find it.",
+                record,
+                entry,
+                label,
             )
 
     def _prepare(self, kind: Kind, record: Record, entry: str) -> None:
@@ -261,7 +271,7 @@ class RecordBuilder:
         decoded = rich_text.decode_references(value)
         if decoded != value:
             record.values[name] = decoded
-            message = f"character references were decoded: “{decoded}”"
+            message = f"Character references such as “&amp;” were decoded: “{decoded}”."
             self._report.repair(
                 "character-references", message, place_of(record, entry, name), value
             )
@@ -278,7 +288,7 @@ class RecordBuilder:
             value = value[0]
             if isinstance(value, str) and value:
                 record.values[name] = value
-                message = "a list of one text; the text is used"
+                message = "The value is a list of one text. The text is used."
                 self._report.repair("list-of-one", message, place, record.values[name])
                 return
         if not isinstance(value, dict):
@@ -292,7 +302,7 @@ class RecordBuilder:
                 record.values[name] = inner
                 if rest:
                     record.keep(name, rest)
-                message = "an object with a link; the link is used"
+                message = "The value is an object with a link. The link is used."
                 self._report.repair("object-with-link", message, place, inner)
                 return
         chosen = values.translation(value, self.language)
@@ -311,10 +321,10 @@ class RecordBuilder:
         record.values["length"] = found.text
         place = place_of(record, entry, "length")
         if found.doubt:
-            message = f"the length was read as “{found.text}”, {found.doubt}"
+            message = f"The length was read as “{found.text}”, {found.doubt}."
             self._report.warning("length", message, place, given)
         elif found.text != given:
-            self._report.repair("length", f"the length was read as “{found.text}”", place, given)
+            self._report.repair("length", f"The length was read as “{found.text}”.", place, given)
 
     def _read_times(self, kind: Kind, record: Record, entry: str) -> None:
         local = self.zone
@@ -363,20 +373,22 @@ class RecordBuilder:
                 clean, shift = False, gap
                 moved = gap if name == "starts_at" else moved
                 message = (
-                    f"“{time:%Y-%m-%d %H:%M}” does not exist in the time zone: the clocks change; "
-                    f"it was moved by {_hours(gap)}"
+                    f"“{time:%Y-%m-%d %H:%M}” does not exist in the time zone,"
+                    " because the clocks change. The time was moved by"
+                    f" {_hours(gap)}."
                 )
                 self._report.warning("time-skipped", message, place, given)
                 gap = _NO_TIME
             elif shift:
                 clean = False
-                message = f"the end was moved with the start, by {_hours(shift)}"
+                message = f"The end was moved by {_hours(shift)}, together with the start."
                 self._report.warning("time-skipped", message, place, given)
             elif is_repeated(time, local):
                 clean = False
                 message = (
-                    f"“{time:%Y-%m-%d %H:%M}” occurs twice in the time zone: the clocks change; "
-                    "the first is used"
+                    f"“{time:%Y-%m-%d %H:%M}” occurs twice in the time zone,"
+                    " because the clocks change. The first of the two times is"
+                    " used."
                 )
                 self._report.warning("time-repeated", message, place, given)
         read = in_zone(time + shift if not has_offset else time, local)
@@ -386,10 +398,10 @@ class RecordBuilder:
             return moved
         record.values[name] = read
         if found.doubt:
-            message = f"the time was read as “{_shown(time)}”; {found.doubt}"
+            message = f"The time was read as “{_shown(time)}”: {found.doubt}."
             self._report.warning("time", message, place, given)
         elif found.repaired:
-            self._report.repair("time", f"the time was read as “{_shown(time)}”", place, given)
+            self._report.repair("time", f"The time was read as “{_shown(time)}”.", place, given)
         if plain and clean and len(self._times) < MAX_KNOWN_TIMES:
             self._times[given] = read, has_offset
         if kind is Kind.EVENT and name == "starts_at" and FIRST_YEAR < read.year < LAST_YEAR:
@@ -399,7 +411,7 @@ class RecordBuilder:
     def _whole_day(self, record: Record, name: str, day: date, entry: str) -> datetime:
         """The beginning of a day, or its last minute if something ends on it."""
         at = clock(23, 59) if name == "ends_at" else clock(0)
-        message = f"a date without a time; it was read as {at:%H:%M} on that day"
+        message = f"The date has no time. It was read as {at:%H:%M} on that day."
         given = record.values[name]
         self._report.warning("date-without-time", message, place_of(record, entry, name), given)
         return datetime.combine(day, at)
@@ -418,7 +430,7 @@ class RecordBuilder:
             return self.zone
         if found.name != given:
             record.values["timezone"] = found.name
-            message = f"the time zone was read as “{found.name}”"
+            message = f"The time zone was read as “{found.name}”"
             self._report.repair("timezone", message, place_of(record, entry, "timezone"), given)
         return zone(found.name)
 
@@ -430,7 +442,9 @@ class RecordBuilder:
         record.values["deleted_at"] = in_zone(found.time, self.zone) if found.time else self.now
         if found.time is None and str(given).strip().casefold() not in DELETED_WORDS:
             record.keep("deleted_at", given)
-        message = "marked as deleted in the archive; it was imported as deleted and is not public"
+        message = (
+            "The record is deleted in the archive. It was imported as deleted, and is not public."
+        )
         self._report.warning(
             "deleted-record", message, place_of(record, entry, "deleted_at"), given
         )
@@ -443,7 +457,7 @@ class RecordBuilder:
         state = SESSION_STATES.get(state, state)
         if state != given:
             record.values["state"] = state
-            message = f"the state was read as {state[:40]}"
+            message = f"The state was read as {state[:40]}."
             place = place_of(record, entry, "state")
             self._report.repair("state", message, place, given)
 
@@ -457,15 +471,17 @@ class RecordBuilder:
             return
         record.keep(name, text)
         place = place_of(record, entry, name)
-        kept = "the original is kept in `extra`"
+        kept = "The original is kept in `extra`."
         if found.over_limit:
-            message = f"all markup was removed, because {found.over_limit}; {kept}"
+            message = f"All markup was removed, because {found.over_limit}. {kept}"
             self._report.warning("html-over-limit", message, place, text)
         elif found.only_looks:
-            message = f"formatting was removed: “{found.removed}”; {kept}"
+            message = (
+                f"Formatting that event pages do not support was removed: “{found.removed}”. {kept}"
+            )
             self._report.repair("html-simplified", message, place, text)
         else:
-            message = f"HTML that is not allowed was removed: “{found.removed}”; {kept}"
+            message = f"HTML that is not allowed was removed: “{found.removed}”. {kept}"
             self._report.warning("html-removed", message, place, text)
 
     def _read_link(self, kind: Kind, record: Record, name: str, entry: str) -> None:
@@ -488,10 +504,13 @@ class RecordBuilder:
             del record.values[name]
             record.keep(name, original)
             if found.repaired:
-                message = f"“{given.strip()[:40]}” means that there is no link"
+                message = f"“{given.strip()[:40]}” was read as “no link”."
                 self._report.repair("no-link", message, place, given)
             else:
-                message = f"{found.problem}; the value is kept in `extra`"
+                message = (
+                    f"The value is {found.problem}. It is kept in `extra`, and the"
+                    " event does not show it."
+                )
                 self._report.warning("link", message, place, given)
             return
         record.values[name] = found.link
@@ -499,10 +518,10 @@ class RecordBuilder:
             record.values[name] = web_links.profile_url(site, found.link) or found.link
         if found.problem:
             record.keep(name, original)
-            message = f"{found.problem}; the original is kept in `extra`"
+            message = f"The value is {found.problem}. The original is kept in `extra`."
             self._report.warning("link", message, place, given)
         elif record.values[name] != given.strip():
-            message = f"the link was read as “{record.values[name]}”"
+            message = f"The link was read as “{record.values[name]}”."
             self._report.repair("link", message, place, given)
 
     def _check_medium(self, record: Record, name: str, entry: str) -> None:
@@ -512,7 +531,7 @@ class RecordBuilder:
         elif value.strip().casefold() in web_links.NOTHING:
             del record.values[name]
             record.keep(name, value)
-            message = f"“{value.strip()[:40]}” means that there is no file"
+            message = f"“{value.strip()[:40]}” was read as “no file”."
             self._report.repair("no-file", message, place_of(record, entry, name), value)
         elif not values.is_media_source(value):
             self._set_aside(record, name, entry, "neither a path nor a link")
@@ -539,7 +558,12 @@ class RecordBuilder:
         value = record.values.pop(name)
         record.keep(name, value)
         place = place_of(record, entry, name)
-        self._report.warning(code, f"{why}; the value is kept in `extra`", place, value)
+        self._report.warning(
+            code,
+            f"The value is {why}. It is kept in `extra`, and the event does not show it.",
+            place,
+            value,
+        )
 
     def _warn(self, code: str, message: str, record: Record, entry: str, field_name: str) -> None:
         self._report.warning(code, message, place_of(record, entry, field_name))

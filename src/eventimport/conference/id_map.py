@@ -68,7 +68,9 @@ class IdMap:
             named = found.by_label.get(label_key(label)) if label is not None else None
             if named is not None:
                 return Match(named[0])
-            message = f"{found.count} records have the id {_quoted(key)}; the first of them is used"
+            message = (
+                f"{found.count} records have the id {_quoted(key)}. The first of them is used."
+            )
             return Match(found.first, "ambiguous-reference", message)
         return self._find_by_label(key, label)
 
@@ -106,11 +108,19 @@ class IdMap:
         named = self._named(label) if label is not None else None
         if named is not None and named[1] == 1:
             missing = "has no id" if key is None else f"names the unknown id {_quoted(key)}"
-            message = f"the reference {missing}; the {self._kind} with that name is used"
+            message = f"The reference {missing}. The {self._kind} with that name is used."
             return Match(named[0], "reference-by-name", message)
         if key is None:
-            return Match(None, "reference-without-id", f"the reference to a {self._kind} has no id")
-        message = f"unknown {self._kind}: no record has the id {_quoted(key)}"
+            return Match(
+                None,
+                "reference-without-id",
+                f"The record names a {self._kind} without an id. It is not linked with"
+                f" that {self._kind}.",
+            )
+        message = (
+            f"The record names the {self._kind} with the id {_quoted(key)}, which is"
+            " not in the archive. It is not linked."
+        )
         return Match(None, "dangling-reference", message)
 
 

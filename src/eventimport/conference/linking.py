@@ -49,7 +49,9 @@ class Linker:
                 if not given:
                     continue
                 if len(given) > 1:
-                    message = "expected one reference, got a list; the first is used"
+                    message = (
+                        "The record names several where only one is possible. The first is used."
+                    )
                     place = place_of(session, entry, field.field)
                     sources = [reference.source for reference in given]
                     self._report.warning("several-references", message, place, sources)
@@ -90,7 +92,7 @@ class Linker:
             if text and len(text) <= MAX_NAMES and known.find_text(text) is None:
                 parts = [part for part in _BETWEEN_NAMES.split(text) if part.strip()]
             if len(parts) > 1 and all(known.find_text(part) for part in parts):
-                message = "several names in one text; the reference was read as a list of names"
+                message = "The text has several names. It was read as a list of names."
                 place = place_of(record, entry, field.field)
                 self._report.repair("several-names", message, place, text)
                 result += [id_or_name(field.kind, part) for part in parts]
@@ -131,10 +133,12 @@ class Linker:
             return match
         what = reference.kind.replace("_", " ")
         if (count := known.count_of(reference.label)) > 1:
-            message = f"{count} records of this sort ({what}) have the name; it was not linked"
+            message = f"{count} records of the kind {what} have this name. None of them was linked."
             return Match(None, "ambiguous-reference", message)
         if (named := known.find_text(reference.label)) is not None:
-            message = f"the reference is a name, not an id; the {what} with that name is used"
+            message = (
+                f"The reference is a name instead of an id. The {what} with that name is used."
+            )
             return Match(named, "reference-by-name", message)
         return match
 
@@ -165,13 +169,13 @@ class Linker:
         what = reference.kind.replace("_", " ")
         label = LEVELS[reference.kind].label
         if label in rest:
-            message = f"the {what} with this id has another {label}; the id counts"
+            message = f"The {what} with this id has another {label}. The id was used."
             self._report.warning("other-name", message, place, rest[label])
         more = ", ".join(f"“{shown(name)}”" for name in rest if name != label)
         if more:
             message = (
-                f"The reference to a {what} says more than the record of the {what}: {more}. "
-                "It is kept in `extra`."
+                f"The reference to a {what} has values that the {what} itself does"
+                f" not have: {more}. They are kept in `extra`."
             )
             self._report.warning("reference-detail", message, place, rest, group=what)
 
@@ -180,8 +184,18 @@ class Linker:
         if not by_session or not by_speaker:
             return
         sides = (
-            (Kind.SPEAKER, 1, by_speaker - by_session, "the session does not name this speaker"),
-            (Kind.SESSION, 0, by_session - by_speaker, "the speaker does not name this session"),
+            (
+                Kind.SPEAKER,
+                1,
+                by_speaker - by_session,
+                "The speaker names a session that does not name the speaker",
+            ),
+            (
+                Kind.SESSION,
+                0,
+                by_session - by_speaker,
+                "The session names a speaker who does not name the session",
+            ),
         )
         for kind, side, links, message in sides:
             if not links:
@@ -195,7 +209,7 @@ class Linker:
                 place = place_of(record, self._conference.entries[kind], f"{other}s")
                 partner = there[link[1 - side]]
                 value = partner.values.get(LEVELS[other].label)
-                self._report.repair("link-told-once", f"{message}; linked", place, value)
+                self._report.repair("link-told-once", f"{message}. They were linked.", place, value)
 
     def _link_tracks(self) -> None:
         entry = self._conference.entries[Kind.TRACK]
@@ -207,11 +221,13 @@ class Linker:
             if linked is None:
                 session.foreign_keys["track_id"] = track.new_id
                 name = shortened(str(title or session.key), SHORT)
-                message = f"session “{name}” names no track; it is linked to this one"
+                message = (
+                    f"Session “{name}” has no track. It was linked with this track, which names it."
+                )
                 self._report.repair("link-told-once", message, place, title)
             elif linked != track.new_id:
                 name = shortened(str(title or session.key), SHORT)
-                message = f"session “{name}” names another track, which is used"
+                message = f"Session “{name}” names another track. The track of the session is used."
                 self._report.warning("track-differs", message, place, title)
 
     def _map(self, kind: Kind) -> IdMap:

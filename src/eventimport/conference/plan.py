@@ -216,7 +216,7 @@ class _MediaPlanner:
             if read.sort == "link":
                 record.values[name] = read.text
                 if read.text != source:
-                    message = "a link without `https://`, which was added"
+                    message = "The link has no `https://`. It was added."
                     self._report.repair("media-link", message, place, source)
             else:
                 del record.values[name]
@@ -237,13 +237,16 @@ class _MediaPlanner:
         """Tell of the entries that no record names: they are not taken over."""
         for path, name in self._index.files.items():
             if path not in self._used:
-                message = "No record names this file; it was not imported."
+                message = "No record names this file. It was not imported."
                 self._report.warning("unused-entry", message, Place(name))
 
     def _find(self, read: MediaSource, source: str, place: Place) -> str | None:
         if read.sort == "computer":
             what = "`file:` link" if source.strip()[:5].lower() == "file:" else "Windows path"
-            message = f"a {what}, which leads to a file on a computer; the archive does not hold it"
+            message = (
+                f"The value is a {what}, which names a file on a computer. The archive"
+                " does not contain that file, and the event does not show it."
+            )
             self._report.warning("media-missing", message, place, source)
             return None
         path = read.text.replace("\\", "/")
@@ -258,7 +261,7 @@ class _MediaPlanner:
             return self._use(*by_base, source, place)
         refusal = self._index.refusal(path)
         if refusal is None:
-            message = "the archive does not hold this file"
+            message = "The archive does not contain this file. The event does not show it."
             self._report.warning("media-missing", message, place, source)
         elif refusal.code == "unsafe-name":
             self._report.error(refusal.code, refusal.message, place, source)
@@ -271,24 +274,24 @@ class _MediaPlanner:
         self._used.add(found.path)
         self._report_spelling(found, place, source)
         if found.how == "exact" and candidate not in (source, unquote(source)):
-            message = f"the path was read as “{shown(found.path)}”"
+            message = f"The path was read as “{shown(found.path)}”."
             self._report.repair("media-spelling", message, place, source)
         return found.entry
 
     def _report_spelling(self, found: FoundFile, place: Place, source: str) -> None:
         spelled = f"“{shown(found.path)}”"
         if found.how == "spelling":
-            message = f"the archive spells this path {spelled}"
+            message = f"The file is named {spelled} in the archive. It is used."
             self._report.repair("media-spelling", message, place, source)
         elif found.how == "several":
             message = (
-                "Several files have this name, apart from case or the Unicode form; "
-                f"{spelled} was used."
+                "Several files have this name, apart from case or Unicode form."
+                f" {spelled} was used."
             )
             self._report.warning("media-spelling", message, place, source)
         elif found.how == "base-name":
             message = (
-                f"The archive has no file of this path; {spelled}, the only one of this name, "
-                "was used."
+                f"The archive does not contain a file with this path. {spelled},"
+                " the only file with this name, was used."
             )
             self._report.warning("media-spelling", message, place, source)

@@ -55,7 +55,7 @@ class _Programme:
             for record in self._conference.records[kind]:
                 starts, ends = record.values.get("starts_at"), record.values.get("ends_at")
                 if starts is not None and ends is not None and ends < starts:
-                    message = f"the {what} ends before it starts"
+                    message = f"The {what} ends before it starts. Correct its times in the event."
                     place = place_of(record, entry, "ends_at")
                     self._report.warning("ends-before-start", message, place, str(ends))
 
@@ -63,29 +63,34 @@ class _Programme:
         starts, ends = session.values.get("starts_at"), session.values.get("ends_at")
         if starts is None:
             if ends is not None:
-                message = "the session has an end, but no start: it is shown without a time"
+                message = "The session has an end, but no start. It is shown without a time."
                 self._warn("end-without-start", message, session, "ends_at")
             return
         if ends is not None and ends < starts:
-            self._warn("ends-before-start", "the session ends before it starts", session, "ends_at")
+            self._warn(
+                "ends-before-start",
+                "The session ends before it starts. Correct its times in the event.",
+                session,
+                "ends_at",
+            )
         elif ends is not None and ends == starts:
-            message = "the session ends when it starts"
+            message = "The session ends at the time of its start, so that it has no duration."
             self._warn("no-duration", message, session, "ends_at")
         if first is None:
             return
         last = first if last is None or last < first else last
         if starts < first - AROUND or starts > last + AROUND:
-            message = "the session is not on the days of the event"
+            message = "The session is not on the days of the event."
             self._warn("outside-event", message, session, "starts_at")
         elif ends is not None and ends - starts > LONGEST and ends > last + AROUND:
-            message = "the session goes on long after the event"
+            message = "The session ends long after the event."
             self._warn("outside-event", message, session, "ends_at")
 
     def _check_visibility(self, session: Record) -> None:
         if "deleted_at" in session.values or _is_shown(session):
             return
         state = session.values.get("state", "")
-        message = f"the public does not see this session, because its state is {state[:40]}"
+        message = f"The public does not see this session, because its state is {state[:40]}."
         place = place_of(session, self._entry, "state")
         self._report.warning("hidden-session", message, place, state)
 
@@ -113,9 +118,10 @@ class _Programme:
                 for one, other in _overlaps(sessions):
                     self._stop_if_asked()
                     message = (
-                        f"the {what} “{shortened(names.get(key, ''))}” is booked twice at the "
-                        f"same time: for “{shortened(one.values.get('title', ''))}” "
-                        f"and “{shortened(other.values.get('title', ''))}”"
+                        f"The {what} “{shortened(names.get(key, ''))}” is booked"
+                        " twice at the same time, for"
+                        f" “{shortened(one.values.get('title', ''))}” and"
+                        f" “{shortened(other.values.get('title', ''))}”."
                     )
                     self._report.warning(
                         code, message, place_of(other, self._entry), names.get(key)

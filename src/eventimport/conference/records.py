@@ -34,7 +34,7 @@ class Media:
 
 def _no_flag(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError("expected a number, got true or false")  # noqa: TRY004 - pydantic's
+        raise ValueError("true or false instead of a number")  # noqa: TRY004 - pydantic's
     return value
 
 

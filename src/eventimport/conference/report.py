@@ -197,7 +197,7 @@ class Report:
         """Record a finding. If there is no space left, errors replace warnings and repairs."""
         self.totals[severity] += count
         where = place or Place()
-        message = shortened(message, MAX_MESSAGE)
+        message = sentence(shortened(message, MAX_MESSAGE))
         key = self._cause(severity, code, group if group is not None else message, where)
         known = self._found.get(key)
         if known is not None:
@@ -325,6 +325,12 @@ def first_of(findings: list[Finding]) -> list[Finding]:
 
 def _size(described: dict[str, Any]) -> int:
     return len(json.dumps(described, ensure_ascii=False).encode()) + 4
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning and a full stop at its end."""
+    end = "" if text.endswith((".", "!", "?", "…", ":")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}"
 
 
 def title_of(record: Mapping[str, Any]) -> str | None:

@@ -215,11 +215,11 @@ def _converted(found: re.Match[str], local: tzinfo) -> TimeReading:
         return TimeReading(problem="not a time of the day")
     if not 1 < time.year < 9999:
         # These leave the calendar when an offset is applied.
-        return TimeReading(problem="a year that no event has")
+        return TimeReading(problem="in a year that is not plausible")
     doubt = None
     name = parts.get("dayname")
     if name and _DAYS[day.weekday()] != name.lower():
-        doubt = "the day of the week is another"
+        doubt = "its day of the week differs"
     named, bracket = parts.get("zone") or "", parts.get("bracket") or ""
     if not named:
         # What JavaScript writes after an offset only says the same in words.

@@ -152,9 +152,9 @@ class LinkReading:
     problem: str | None = None
 
 
-_NOTHING: Final = LinkReading(repaired="this means that there is no link")
-_MAIL: Final = "an e-mail address, not a link; addresses stay private"
-_PHONE: Final = "a telephone number, not a link; numbers stay private"
+_NOTHING: Final = LinkReading(repaired="read as “no link”")
+_MAIL: Final = "an e-mail address instead of a link. Addresses are private"
+_PHONE: Final = "a telephone number instead of a link. Numbers are private"
 
 
 def read_link(  # noqa: PLR0911 - one for each sort of text
@@ -248,7 +248,7 @@ def _profile(  # noqa: PLR0911 - one for each sort of text
     handles = [part for part in _BETWEEN.split(text) if part not in _JOINING]
     several = len(handles) > 1 and all(part.startswith("@") for part in handles)
     if several and _of_handle(site, handles[0]):
-        return LinkReading(handles[0], problem="more than one profile; the first is used")
+        return LinkReading(handles[0], problem="a list of profiles. The first is used")
     if _looks_like_host(text, site) or "/" in text or re.search(r"\s", text):
         return None
     if _ADDRESS.fullmatch(text):
@@ -291,10 +291,10 @@ def _several(text: str, site: str | None) -> LinkReading | None:
         return None
     links = [part for part in parts if _is_clearly_link(part)]
     if len(links) > 1:
-        return LinkReading(links[0], problem="more than one link; the first is used")
+        return LinkReading(links[0], problem="a list of links. The first is used")
     has_path = bool(links) and urlsplit(web_url(links[0]) or "").path.strip("/")
     if links and (parts[0] != links[0] or not has_path or len(parts) > MOST_SPACES):
-        return LinkReading(links[0], problem="a link among other words; the link is used")
+        return LinkReading(links[0], problem="a text with a link in it. The link is used")
     if site is not None and not links:
         return LinkReading(problem="not a profile's name or link")
     return None
@@ -306,4 +306,4 @@ def _is_clearly_link(part: str) -> bool:
 
 def _with_spaces(url: str) -> LinkReading:
     encoded = re.sub(r"\s", "%20", url)
-    return LinkReading(encoded, problem=f"a link with spaces; it was read as “{encoded}”")
+    return LinkReading(encoded, problem=f"a link with spaces. It was read as “{encoded}”")

@@ -25,7 +25,7 @@ from eventimport.database.tasks import Claim
 from eventimport.storage.keys import MAX_KEY_BYTES
 from eventimport.storage.stored_file import StoredFile
 
-REPLACED: Final = "The image was changed again"
+REPLACED: Final = "Image changed again"
 MAX_PARTS: Final = 10
 """This many parts of a URL's path, from its end, may be a key of ours; the longest has 7."""
 

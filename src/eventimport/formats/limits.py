@@ -5,7 +5,7 @@ from typing import Final
 
 from eventimport.conference.report import Place
 from eventimport.conference.rich_text import DEFAULT_LIMITS, TextLimits
-from eventimport.errors import EventImportError
+from eventimport.errors import EventImportError, size_in_words
 
 MIB: Final = 1024 * 1024
 
@@ -52,11 +52,6 @@ class ArchiveError(EventImportError):
         self.place = place or Place()
         where = str(self.place)
         super().__init__(f"{where}: {message}" if where else message)
-
-
-def size_in_words(size: int) -> str:
-    """A limit as messages show it."""
-    return f"{size / MIB:,.0f} MiB" if size >= MIB else f"{size:,} bytes"
 
 
 def document_too_large(limits: ArchiveLimits, entry: str | None) -> ArchiveError:

@@ -8,6 +8,7 @@ from typing import BinaryIO, Final, Self
 from eventimport.conference.media import MediaIndex
 from eventimport.conference.paths import folded, resolved, shown
 from eventimport.conference.report import Check, Report, Severity, go_on
+from eventimport.errors import size_in_words
 from eventimport.formats.bounded_zip.archive import Archive
 from eventimport.formats.bounded_zip.directory import ZIP_MAGIC, NotAZipError
 from eventimport.formats.bounded_zip.entries import HOSTILE, Entry, Refusal
@@ -17,7 +18,6 @@ from eventimport.formats.limits import (
     ArchiveError,
     ArchiveLimits,
     document_too_large,
-    size_in_words,
 )
 
 ZIP_SIGNATURES: Final = (ZIP_MAGIC, b"PK\x05\x06")

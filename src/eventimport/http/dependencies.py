@@ -67,8 +67,8 @@ def unauthorized() -> ProblemError:
     return refuse(
         401,
         "unauthorized",
-        "Sign in first",
-        "This needs a valid access token in the Authorization header.",
+        "Sign-in required",
+        "This request requires a valid access token in the Authorization header.",
         source={"header": "Authorization"},
         headers={"WWW-Authenticate": 'Bearer realm="eventimport"'},
     )
@@ -83,7 +83,8 @@ async def count(resources: Resources, limit: Limit, who: str) -> None:
             429,
             "too-many-requests",
             "Too many requests",
-            f"This may be done {limit.count} times in {limit.seconds} seconds.",
+            f"More than {limit.count:,} requests in {limit.seconds} seconds. The"
+            f" limit is set by {limit.setting}. Try again later.",
             headers={"Retry-After": str(wait)},
         )
 
@@ -159,7 +160,7 @@ async def get_optional_account(
 async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:
     """The signed-in user, who is an admin. Raises 403."""
     if not account.is_admin:
-        raise refuse(403, "forbidden", "Not allowed", "Only an admin may do this.")
+        raise refuse(403, "forbidden", "Not allowed", "Only admins can do this.")
     return account
 
 

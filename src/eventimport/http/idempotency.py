@@ -46,14 +46,16 @@ def parse_key(text: str) -> str:
     """The key in a header's value. Raises ValueError if the value is not a key."""
     key = text.strip(" \t")
     if len(key) > 2 * MAX_LENGTH + 2:
-        raise ValueError(f"a key has 1 to {MAX_LENGTH} printable ASCII characters")
+        raise ValueError(f"expected 1 to {MAX_LENGTH} printable ASCII characters")
     if key.startswith('"'):
         quoted = _QUOTED.fullmatch(key)
         if quoted is None:
-            raise ValueError("a key that begins with a double quote must be a quoted string")
+            raise ValueError(
+                "a key with a double quote at its beginning must be a complete quoted string"
+            )
         key = _ESCAPED.sub(r"\1", quoted[1])
     if not _PRINTABLE.fullmatch(key):
-        raise ValueError(f"a key has 1 to {MAX_LENGTH} printable ASCII characters")
+        raise ValueError(f"expected 1 to {MAX_LENGTH} printable ASCII characters")
     return key
 
 
@@ -71,7 +73,7 @@ async def get_key(
     """The request's key, or None if it has none. Raises 400."""
     given = request.headers.getlist(HEADER)
     if len(given) > 1:
-        raise _refuse("The header is given more than once.")
+        raise _refuse("The request has this header more than once.")
     try:
         return parse_key(given[0]) if given else None
     except ValueError as error:

@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventimport import file_requests
-from eventimport.errors import ProblemError, refuse
+from eventimport.errors import ProblemError, refuse, size_in_words
 from eventimport.http import idempotency
 from eventimport.http.problems import ProblemResponse, internal_error
 from eventimport.observability import logs
@@ -217,7 +217,8 @@ class RequestLimits:
                 414,
                 "url-too-long",
                 "URL too long",
-                f"The URL is longer than {self._max_url_bytes:,} bytes (MAX_URL_BYTES).",
+                f"The URL is longer than {size_in_words(self._max_url_bytes)}. The"
+                " limit is set by MAX_URL_BYTES.",
             )
         if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > (
             self._max_header_bytes
@@ -226,7 +227,9 @@ class RequestLimits:
                 431,
                 "headers-too-large",
                 "Headers too large",
-                f"The headers are larger than {self._max_header_bytes:,} bytes (MAX_HEADER_BYTES).",
+                "The headers are larger than"
+                f" {size_in_words(self._max_header_bytes)}. The limit is set by"
+                " MAX_HEADER_BYTES.",
             )
         return None
 
@@ -345,7 +348,7 @@ class HostCheck:
         refusal = refuse(
             400,
             "unknown-host",
-            "This is another host",
+            "Unknown host",
             "The Host header names a host that this service does not answer for (ALLOWED_HOSTS).",
             source={"header": "Host"},
         )
@@ -383,8 +386,8 @@ class ContentEncoding:
             415,
             "unsupported-content-encoding",
             "Unsupported content encoding",
-            f"The body has Content-Encoding {coding!r}. Send it uncompressed; a zip archive is"
-            " compressed already.",
+            f"The body has Content-Encoding {coding!r}. Send it without. A zip"
+            " archive is already compressed.",
             source={"header": "Content-Encoding"},
             headers={"Accept-Encoding": "identity"},
         )

@@ -72,7 +72,7 @@ async def _problem(_request: Request, error: ProblemError) -> Response:
 async def _http_exception(request: Request, error: HTTPException) -> Response:
     path = shorten(request.url.path, MAX_SHOWN)
     if error.status_code == 404:
-        detail = f"There is nothing at {path}."
+        detail = f"Unknown path {path}."
     elif error.status_code == 405:
         detail = f"{path} does not support {shorten(request.method, MAX_SHOWN)}."
     else:
@@ -114,7 +114,7 @@ def _validation_problem(error: Mapping[str, Any]) -> Problem:
         return Problem(400, "invalid-header", "Invalid header", detail, {"header": name})
     if error["type"] == "json_invalid":
         reason = error.get("ctx", {}).get("error", detail)
-        return Problem(400, "invalid-json", "The body is not JSON", f"{reason} at {name}.")
+        return Problem(400, "invalid-json", "Invalid JSON", f"{reason} at {name}.")
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in rest)
     return Problem(422, "invalid-value", "Invalid value", detail, {"pointer": pointer})
 
@@ -124,8 +124,8 @@ async def _storage(_request: Request, _error: StorageError) -> Response:
         refuse(
             503,
             "storage-unavailable",
-            "The file storage is not available",
-            "The file storage did not take or give what was asked of it. Try again later.",
+            "Storage unavailable",
+            "The file storage cannot be used for now. Try again later.",
             headers=RETRY_AFTER,
         )
     )
@@ -139,8 +139,8 @@ async def _database(_request: Request, error: Exception) -> Response:
                 503,
                 "schema-outdated",
                 "Database schema outdated",
-                "The service's database schema is not the one of this version. An administrator"
-                " must run `eventimport migrate`.",
+                "The database schema belongs to another version of the service."
+                " An administrator must run `eventimport migrate`.",
                 headers=RETRY_AFTER,
             )
         )
@@ -150,7 +150,7 @@ async def _database(_request: Request, error: Exception) -> Response:
         refuse(
             503,
             "database-unavailable",
-            "The database is not available",
+            "Database unavailable",
             "The service cannot reach its database. Try again later.",
             headers=RETRY_AFTER,
         )
@@ -173,6 +173,6 @@ def internal_error() -> ProblemResponse:
             500,
             "internal-error",
             "Internal error",
-            "Something went wrong in the service. It has been logged.",
+            "The service failed unexpectedly. The failure was logged.",
         )
     )

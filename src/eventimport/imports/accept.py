@@ -119,18 +119,18 @@ def _quota_problems(quota: ImportQuota) -> Iterator[None]:
         raise refuse(
             429,
             "too-many-imports",
-            "Too many imports at once",
-            f"At most {quota.per_user} of your imports may wait or run at once"
-            " (MAX_IMPORTS_PER_USER). Wait for one of them to end.",
+            "Too many imports",
+            f"At most {quota.per_user:,} of your imports can wait or run at the same time."
+            " The limit is set by MAX_IMPORTS_PER_USER. Wait until an import has ended.",
             headers=RETRY_AFTER,
         ) from None
     except QueueFullError:
         raise refuse(
             503,
             "queue-full",
-            "Too many imports are waiting",
-            f"At most {quota.waiting} imports may wait for a worker (MAX_WAITING_IMPORTS)."
-            " Try again later.",
+            "Import queue full",
+            f"At most {quota.waiting:,} imports can wait for a worker. The limit is set by"
+            " MAX_WAITING_IMPORTS. Try again later.",
             headers=RETRY_AFTER,
         ) from None
 

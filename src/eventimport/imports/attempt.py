@@ -141,7 +141,9 @@ class TaskAttempt:
             async with engine.begin() as connection:
                 await step(connection, self.claimed)
         except (SQLAlchemyError, OSError, TimeoutError):
-            logger.warning("task %s is let go later", self.claimed.task_id, exc_info=True)
+            logger.warning(
+                "task %s cannot be released for now", self.claimed.task_id, exc_info=True
+            )
 
 
 @dataclass(slots=True)
@@ -273,7 +275,7 @@ async def _run(
         ):
             await work()
     except StaleAttemptError:
-        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
+        logger.warning("task %s: attempt %d was superseded", claimed.task_id, claimed.attempt)
         await attempt.wind_down(resources.engine, beat)
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(resources, claimed))
@@ -340,7 +342,7 @@ async def _put_off(
             else:
                 await release(connection, claimed, pause=pause, **counted)
     except StaleAttemptError:
-        logger.warning("task %s: attempt %d is over", claimed.task_id, claimed.attempt)
+        logger.warning("task %s: attempt %d was superseded", claimed.task_id, claimed.attempt)
 
 
 def _pause(before: float) -> timedelta:
@@ -360,4 +362,4 @@ async def _hand_back(resources: Resources, claimed: Claim) -> None:
                 return
         await resources.queue.wake_worker()
     except Exception:
-        logger.warning("task %s waits for the recovery", claimed.task_id, exc_info=True)
+        logger.warning("task %s stays for the recovery", claimed.task_id, exc_info=True)

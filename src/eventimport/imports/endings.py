@@ -62,14 +62,16 @@ SIZES_REASONS: Final = Reasons(
     _internal_error("made the sizes", NO_SIZES),
     _unavailable("storage", NO_SIZES),
     _unavailable("database", NO_SIZES),
-    _too_long("sizes-too-long", "Making the sizes took too long", NO_SIZES),
+    _too_long("sizes-too-long", "Sizes timed out", NO_SIZES),
     _internal_error("made the sizes", NO_SIZES),
 )
 
 
 def worker_lost(attempts: int) -> Problem:
     """The failure of a task whose workers stopped unexpectedly in all its attempts."""
-    detail = f"The worker stopped unexpectedly in all {attempts} attempts. {_NOTHING}"
+    detail = (
+        f"The worker stopped unexpectedly in all {attempts} attempts (MAX_ATTEMPTS). {_NOTHING}"
+    )
     return Problem(500, "worker-lost", "Worker lost", detail)
 
 
@@ -98,9 +100,9 @@ def _problem(finding: Finding, *, strict: bool) -> Problem:
     place = str(finding.place)
     meta = finding.as_dict()
     del meta["message"], meta["code"]
-    title = "The archive can't be imported"
+    title = "Archive rejected"
     if strict and finding.severity is not Severity.ERROR:
-        title = "A strict import allows no findings"
+        title = "Finding in a strict import"
     detail = f"{place}: {finding.message}" if place else finding.message
     return Problem(422, finding.code, title, detail, meta=meta)
 

@@ -27,7 +27,7 @@ from eventimport.storage.stored_file import PlannedFile, PlannedItem, StoredFile
 CHANGED: Final = Problem(
     409,
     "image-changed",
-    "The image was changed again",
+    "Image changed again",
     "The image was changed again, or deleted, before its sizes were made.",
 )
 NOT_MADE: Final = "The sizes were not made"
@@ -164,7 +164,7 @@ async def _fail(resources: Resources, attempt: TaskAttempt, problem: Problem) ->
 def _problem(error: NotMovedError) -> Problem:
     code = error.outcome.lower().replace("_", "-")
     detail = error.detail[:1].upper() + error.detail[1:].rstrip(".")
-    return Problem(422, f"image-{code}", "The sizes can't be made", f"{detail}. {NO_SIZES}")
+    return Problem(422, f"image-{code}", "Sizes not made", f"{detail}. {NO_SIZES}")
 
 
 def _no_entry(_name: str) -> Iterator[bytes]:

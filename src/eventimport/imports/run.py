@@ -92,7 +92,7 @@ async def _run(resources: Resources, attempt: Attempt) -> None:
     except Exception as error:
         if passes(error):
             raise
-        logger.exception("import %s failed for a reason that is ours", lease.job_id)
+        logger.exception("import %s failed unexpectedly", lease.job_id)
         await _fail(resources, attempt, ImportFailedError([IMPORT_REASONS.internal_error]))
         return
     if not lease.dry_run:
@@ -127,11 +127,11 @@ async def commit_event(resources: Resources, attempt: Attempt) -> None:
                 words_of(resources.settings),
                 job={"event_name": plan.event_name, "report": summary},
                 stage="done",
-                message="Checked; nothing was written",
+                message="Checked; nothing was imported",
             )
         return
     if lease.strict:
-        attempt.enter("media", "Storing the media")
+        attempt.enter("media", "Storing the media files")
         with _storage_failures(lease):
             stored = await store_early(resources, attempt, plan, report)
         async with taken_back_on_failure(resources, stored):
@@ -139,7 +139,7 @@ async def commit_event(resources: Resources, attempt: Attempt) -> None:
             await _write(resources, attempt, plan, report, stored)
     else:
         await _write(resources, attempt, plan, report)
-    attempt.enter("media", "Moving the media")
+    attempt.enter("media", "Storing the media files")
     await attempt.in_thread(plan.clear)
 
 
@@ -322,7 +322,7 @@ async def finish(resources: Resources, attempt: Attempt) -> None:
 
     Raises what `move_media` does, and what the database raises: the next attempt goes on.
     """
-    attempt.enter("media", "Moving the media")
+    attempt.enter("media", "Storing the media files")
     media = await move_media(resources, attempt)
     attempt.is_ending = True
     async with resources.engine.begin() as connection:

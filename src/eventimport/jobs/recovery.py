@@ -97,7 +97,7 @@ async def keep_recovering(resources: Resources) -> None:
         try:
             count = await recover(resources, watch)
             if count:
-                logger.info("%d tasks were taken back from lost workers", count)
+                logger.info("%d tasks of lost workers start again", count)
                 with suppress(QueueUnavailableError):
                     await resources.queue.wake_worker()
         except (SQLAlchemyError, OSError, TimeoutError):

@@ -98,9 +98,11 @@ class Slots:
                 self._start(claimed)
         except Exception as error:
             if is_unavailable(error) or isinstance(error, (OSError, TimeoutError)):
-                logger.warning("no task could be claimed; trying again", exc_info=True)
+                logger.warning(
+                    "no task can be claimed for now; the worker tries again", exc_info=True
+                )
             else:
-                logger.exception("no task could be claimed for a reason that is ours")
+                logger.exception("claiming a task failed unexpectedly")
         if self.listener is not None:
             self.listener.allow_pick_jobs = self.is_free and not stopping.is_set()
 
@@ -121,9 +123,7 @@ class Slots:
         self.woken.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error(
-                "task %s failed for a reason that is ours", claimed.task_id, exc_info=error
-            )
+            logger.error("task %s failed unexpectedly", claimed.task_id, exc_info=error)
 
 
 POLL_SECONDS: Final = 0.1

@@ -25,6 +25,7 @@ from urllib.parse import unquote
 import httpcore
 import httpx
 
+from eventimport.errors import size_in_words
 from eventimport.media.network import (
     UNREACHABLE_HOST,
     AddressPolicy,

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from eventimport.errors import EventImportError
+from eventimport.errors import EventImportError, size_in_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,8 +116,8 @@ class ImportFetches:
             if self._deadline is not None and host.not_before > self._deadline:
                 raise FetchError(
                     "UNREACHABLE",
-                    f"the host asks to wait {wait:.0f} seconds, longer than the import may"
-                    " (FETCH_TOTAL_TIMEOUT)",
+                    f"the host asks to wait {wait:.0f} seconds, which is longer"
+                    " than the time limit of the import (FETCH_TOTAL_TIMEOUT)",
                 )
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -166,7 +166,9 @@ class ImportFetches:
         if host.failures >= self.limits.failures_in_a_row and host.given_up is None:
             host.given_up = error
             host.left.set()
-            logger.warning("%s failed %d times in a row: it is given up", name, host.failures)
+            logger.warning(
+                "%s failed %d times in a row; nothing more is fetched from it", name, host.failures
+            )
 
     def _expired(self) -> bool:
         return self._deadline is not None and (asyncio.get_running_loop().time() >= self._deadline)

@@ -1,4 +1,4 @@
-"""Moving the media of an import into storage: each file once, each outcome recorded.
+"""Storing the media files files of an import into storage: each file once, each outcome recorded.
 
 An attempt may be killed at any moment, and the next may begin while it still runs. So each attempt
 makes keys of its own, and records a file before it stores it: a file that no row uses in the end is
@@ -91,10 +91,10 @@ class MediaTransfer:
     async def run(self, open_entry: OpenEntry) -> Mapping[str, int]:
         """Move everything; return how many items there are of each outcome.
 
-        `open_entry` is called in a thread, one call at a time; `show` as `show("Moving media",
-        done, total)` after each item. Raises EventImportError of the records when the attempt is
-        over, and StorageError when storage goes on failing: what is settled by then stays so, and
-        the next run goes on with the rest.
+        `open_entry` is called in a thread, one call at a time; `show` as `show("Storing media
+        files", done, total)` after each item. Raises EventImportError of the records when the
+        attempt is over, and StorageError when storage goes on failing: what is settled by then
+        stays so, and the next run goes on with the rest.
         """
         counts = await self._records.counts()
         self._total = sum(counts.values())
@@ -169,7 +169,7 @@ class MediaTransfer:
 
     def _count(self, files: Sequence[PlannedFile]) -> None:
         self._done += sum(len(file.items) for file in files)
-        self._show("Moving media", self._done, self._total)
+        self._show("Storing media files", self._done, self._total)
 
     async def _record(self, storer: MediaStorer, file: PlannedFile, moved: Moved) -> None:
         try:

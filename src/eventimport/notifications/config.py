@@ -61,7 +61,7 @@ def read_smtp_url(url: str, *, ca_file: Path | None, timeout: float) -> SMTPConf
     options = parse_qs(parts.query, keep_blank_values=True)
     wanted = options.pop("starttls", ["true"])[-1]
     if options or wanted not in {"true", "false"}:
-        raise ValueError("takes starttls=true or starttls=false after the ?, and nothing else")
+        raise ValueError("accepts only starttls=true or starttls=false after the ?")
     try:
         port = parts.port or PORTS[parts.scheme]
     except ValueError:

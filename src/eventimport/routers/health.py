@@ -61,8 +61,8 @@ async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
         raise refuse(
             503,
             "not-ready",
-            "The service is not ready",
-            " ".join([f"Not available: {', '.join(missing)}.", *hints]),
+            "Service not ready",
+            " ".join([f"Unavailable: {', '.join(missing)}.", *hints]),
             headers={"Retry-After": "5"},
             meta={"checks": checks},
         )

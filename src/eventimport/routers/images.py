@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from eventimport.conference.data_urls import DataUrlError, decode_data_url
-from eventimport.errors import ProblemError, refuse
+from eventimport.errors import ProblemError, refuse, size_in_words
 from eventimport.file_requests import FileRequest, Reply
 from eventimport.http.dependencies import AccountDep, ForceLocal, ResourcesDep
 from eventimport.http.forms.body import Body, too_large
@@ -73,8 +73,8 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 _ONE_FRAME = (
-    "Only the first frame of the animation was kept: it has more than 1,000 frames, or all frames"
-    " together have too many pixels (MAX_IMAGE_PIXELS)."
+    "Only the first frame of the animation was kept. It has more than 1,000"
+    " frames, or its frames have too many pixels in total (MAX_IMAGE_PIXELS)."
 )
 
 router = APIRouter(prefix="/v1/upload", tags=["files"])
@@ -160,7 +160,9 @@ async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -
             request,
             # With line breaks, as `base64` and mail programs write them, escaped.
             max_bytes=allowed * 4 // 3 * 80 // 76 + _JSON_OVERHEAD,
-            refusal=too_large("bytes in the image", "max_image_bytes", allowed),
+            refusal=too_large(
+                f"The image is larger than {size_in_words(allowed)}", "MAX_IMAGE_BYTES", allowed
+            ),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
         content = await asyncio.to_thread(_decode, await body.read())
@@ -169,16 +171,18 @@ async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -
     found: tuple[str, bytes] | None = None
     async for part in parts(request, limits):
         if part.name == FIELD and part.filename is not None:
-            content = await part.read(limits.max_image_bytes, limit="max_image_bytes")
+            content = await part.read(limits.max_image_bytes, limit="MAX_IMAGE_BYTES")
             if not part.filename and not content:
                 # Browsers send such a part where no file was chosen.
                 continue
             if found is not None:
-                raise _bad_request("many-files", f"The form has more than one {FIELD!r}.")
+                raise _bad_request(
+                    "many-files", f"The form has more than one part named {FIELD!r}."
+                )
             await files.add(part.name, part.filename, content)
             found = part.filename.rpartition(".")[0] or part.filename, content
     if found is None:
-        raise _bad_request("no-file", f"The form has no file as {FIELD!r}.")
+        raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
     return found
 
 
@@ -190,14 +194,14 @@ def _decode(body: bytes) -> bytes:
     encoded = memoryview(body)[match.end() : end] if match and end >= 0 else None
     rest = body if match is None or encoded is None else body[: match.end()] + body[end:]
     if len(rest) > _MOST_JSON:
-        raise _invalid("The body must be an object with `data`, and little else.")
+        raise _invalid("The body must be a JSON object with the member `data`.")
     try:
         document = json.loads(rest)
     except (ValueError, RecursionError) as error:
         raise _bad_request("invalid-json", f"The body is not valid JSON: {error}.") from error
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, str):
-        raise _invalid("The body must be an object whose `data` is text.")
+        raise _invalid("The member `data` must be a text.")
     try:
         _, content = decode_data_url(encoded if encoded is not None else data, base64_only=True)
     except DataUrlError as error:

@@ -169,7 +169,7 @@ async def _checked_chunks(head: bytes, part: Part, source_format: Format) -> Asy
 
 def _check_head(head: bytes, source_format: Format) -> None:
     if not head:
-        raise _bad_request("empty-file", "The file is empty.")
+        raise _bad_request("empty-file", "The file is empty. Choose a zip archive.")
     if source_format.zip_only and not head.startswith(ZIP_SIGNATURES):
         raise refuse(
             415,

@@ -109,7 +109,7 @@ def _has_usable_range(request: Request, response: Response, size: int) -> bool:
             416,
             "no-such-range",
             "Range not satisfiable",
-            f"The file has {size} bytes.",
+            f"The requested range is outside of the file, which has {size:,} bytes.",
             source={"header": "Range"},
             headers={"Content-Range": f"bytes */{size}"},
         )
@@ -122,4 +122,4 @@ def _forget_range(request: Request) -> None:
 
 
 def _not_found(key: str) -> ProblemError:
-    return refuse(404, "not-found", "Not Found", f"There is no file /media/{key}.")
+    return refuse(404, "not-found", "Not Found", f"Unknown file /media/{key}.")

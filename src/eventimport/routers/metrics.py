@@ -46,14 +46,15 @@ async def get_metrics(request: Request, resources: ResourcesDep) -> Response:
 
 def _check_access(request: Request, settings: Settings) -> None:
     if not settings.metrics_enabled:
-        raise refuse(404, "not-found", "Not Found", "There is nothing at /metrics.")
+        raise refuse(404, "not-found", "Not Found", "Unknown path /metrics.")
     if settings.metrics_token is None:
         if not _is_local(request):
             raise refuse(
                 403,
                 "forbidden",
                 "Not allowed",
-                "Without METRICS_TOKEN, metrics are told to this machine alone.",
+                "Without METRICS_TOKEN, metrics are served only to this machine."
+                " Set it, and send it as a bearer token.",
             )
         return
     given = request.headers.get("authorization", "").encode()
@@ -89,41 +90,41 @@ class StatisticsCollector(Collector):
         """All that the snapshot holds."""
         told = self._statistics
         yield _gauge(
-            "eventimport_database_up", "Whether the database told of imports.", told is not None
+            "eventimport_database_up",
+            "Whether the metrics of imports could be read from the database.",
+            told is not None,
         )
         if told is None:
             return
         yield _gauges(
             "eventimport_imports",
-            "Imports that the database knows of.",
+            "Imports, by status.",
             ("status", "stage"),
             told.imports.items(),
         )
         yield _gauge("eventimport_waiting_imports", "Imports that wait for a worker.", told.waiting)
         yield _gauge(
             "eventimport_oldest_waiting_import_seconds",
-            "Since when the oldest of them waits; 0 where none does.",
+            "Time since which the oldest of them waits; 0 if none waits.",
             told.oldest_waiting,
         )
         stages = SummaryMetricFamily(
-            "eventimport_stage_seconds", "How long the stages of imports took.", labels=("stage",)
+            "eventimport_stage_seconds", "Duration of the stages of imports.", labels=("stage",)
         )
         for stage, time in told.stages.items():
             stages.add_metric((stage,), count_value=time.imports, sum_value=time.seconds)
         yield stages
         yield _gauges(
             "eventimport_media",
-            "Media of imports, by what became of them.",
+            "Media files of imports, by outcome.",
             ("outcome", "origin"),
             told.media.items(),
         )
         sizes = {("archive",): told.archive_bytes, ("media",): told.media_bytes}
-        yield _gauges(
-            "eventimport_stored_bytes", "Bytes that were stored.", ("kind",), sizes.items()
-        )
+        yield _gauges("eventimport_stored_bytes", "Bytes stored.", ("kind",), sizes.items())
         removed = CounterMetricFamily(
             "eventimport_cleaned_up",
-            "Objects and rows that the clean-up has removed, by why; `failed`: could not.",
+            "Files and rows that the clean-up removed, by reason; `failed`: not removed.",
             labels=("reason",),
         )
         for reason, count in told.cleaned_up.items():

@@ -143,8 +143,8 @@ async def update_notification(
             raise refuse(
                 409,
                 "conflict",
-                "Not what this address names",
-                f"The resource's {name} must be {expected} here.",
+                "Resource mismatch",
+                f"The {name} of the resource must be {expected} on this route.",
                 source={"pointer": f"/data/{name}"},
             )
     async with resources.engine.begin() as connection:

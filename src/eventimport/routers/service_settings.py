@@ -87,7 +87,7 @@ async def _choose(resources: Resources, place: str) -> None:
     if place not in names:
         raise _refused(
             "storage-not-configured",
-            f"The environment does not configure {place!r}, only {', '.join(names)}.",
+            f"The storage {place!r} is not configured. Configured storages: {', '.join(names)}.",
         )
     try:
         await resources.choose_storage(place)
@@ -101,7 +101,7 @@ def _refused(code: str, detail: str) -> ProblemError:
     return refuse(
         422,
         code,
-        "This storage cannot be used",
+        "Storage unusable",
         detail,
         source={"pointer": "/data/attributes/storage-place"},
     )

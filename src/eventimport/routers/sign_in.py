@@ -20,8 +20,9 @@ router = APIRouter(
 )
 
 LOOK_ALIKE: Final = (
-    "many accounts sign in from one address and from no other; if the service is behind a reverse"
-    " proxy, set TRUSTED_PROXIES: until then, all clients share one limit (SIGN_INS_PER_CLIENT)"
+    "All sign-ins come from a single address. If the service is behind a reverse"
+    " proxy, set TRUSTED_PROXIES. Otherwise all clients share one limit"
+    " (SIGN_INS_PER_CLIENT)."
 )
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ async def create_session(
             401,
             "wrong-credentials",
             "Wrong e-mail address or password",
-            "There is no account with this e-mail address and this password.",
+            "The e-mail address or the password is wrong.",
             headers={"WWW-Authenticate": 'Bearer realm="eventimport"'},
         )
     if resources.passwords.needs_rehash(user.password_hash):

@@ -107,4 +107,4 @@ def _resource(row: UploadRow, resources: Resources) -> Resource[UploadAttributes
 
 
 def _not_found(upload_id: int) -> ProblemError:
-    return refuse(404, "not-found", "Not Found", f"You have no upload {upload_id}.")
+    return refuse(404, "not-found", "Not Found", f"Unknown upload {upload_id}.")

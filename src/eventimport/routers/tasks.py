@@ -154,7 +154,7 @@ async def watch_task(
                 now = await read_task(resources, task_id, user_id)
             except (ProblemError, *UNREADABLE) as error:
                 # The status is sent already: the stream can only end early.
-                logger.warning("The events of task %s end early: %s", task_id, error)
+                logger.warning("the event stream of task %s ends early: %s", task_id, error)
                 return
             if now != task:
                 task = now

@@ -141,10 +141,12 @@ async def _store(
 
 def _check_names(names: list[str]) -> None:
     if not names:
-        raise _bad_request("no-file", f"The form has no file as {ONE!r} or {MANY[0]!r}.")
+        raise _bad_request(
+            "no-file", f"The form has no file in a part named {ONE!r} or {MANY[0]!r}."
+        )
     if ONE in names and len(names) > 1:
         raise _bad_request(
-            "many-files", f"The form has other files beside {ONE!r}; send them as {MANY[0]!r}."
+            "many-files", f"The form has more files than {ONE!r}. Send them as {MANY[0]!r}."
         )
 
 

@@ -58,7 +58,9 @@ class UserDocument(Document[UserAttributes]):
 async def create_user(new: NewUser, response: Response, resources: ResourcesDep) -> UserDocument:
     """Sign up."""
     if not resources.settings.sign_up_enabled:
-        raise refuse(403, "sign-up-disabled", "Sign-up is switched off", "Ask an administrator.")
+        raise refuse(
+            403, "sign-up-disabled", "Sign-up disabled", "Ask an administrator for an account."
+        )
     password_hash = await resources.passwords.hash(new.password)
     try:
         async with resources.sessions.begin() as session:
@@ -67,8 +69,8 @@ async def create_user(new: NewUser, response: Response, resources: ResourcesDep)
         raise refuse(
             409,
             "email-taken",
-            "There is such an account",
-            "An account with this e-mail address exists already.",
+            "E-mail address already registered",
+            "An account with this e-mail address already exists. Sign in instead.",
             source={"pointer": "/email"},
         ) from None
     document = _document(user.id, user)

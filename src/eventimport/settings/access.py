@@ -101,14 +101,14 @@ class AccessSettings(ServiceSettings):
     @property
     def request_limit(self) -> Limit:
         """How many requests a user may make."""
-        return Limit("requests", self.requests_per_minute, MINUTE)
+        return Limit("requests", self.requests_per_minute, MINUTE, "REQUESTS_PER_MINUTE")
 
     @property
     def sign_in_limit(self) -> Limit:
         """How many sign-in attempts one account allows."""
-        return Limit("sign-ins", self.sign_ins_per_minute, MINUTE)
+        return Limit("sign-ins", self.sign_ins_per_minute, MINUTE, "SIGN_INS_PER_MINUTE")
 
     @property
     def client_limit(self) -> Limit:
         """How often one client address may try to sign in or up."""
-        return Limit("client", self.sign_ins_per_client, MINUTE)
+        return Limit("client", self.sign_ins_per_client, MINUTE, "SIGN_INS_PER_CLIENT")

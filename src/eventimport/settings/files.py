@@ -171,4 +171,7 @@ class FileSettings(ArchiveSettings, ServiceSettings):
             max_files=1,
             max_request_bytes=self.max_archive_bytes + MIB,
             chunk_timeout_seconds=self.receive_timeout,
+            file_setting="MAX_ARCHIVE_BYTES",
+            request_setting="MAX_ARCHIVE_BYTES",
+            files_setting="max_files",
         )

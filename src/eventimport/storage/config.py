@@ -63,7 +63,10 @@ StorageConfig = LocalConfig | S3Config | GCSConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLimits:
-    """Sizes are in bytes; `chunk_timeout_seconds` is how long a client may send nothing at all."""
+    """Sizes are in bytes. `chunk_timeout_seconds` is how long a client may send nothing at all.
+
+    The last three are the names of the settings that errors name. In lower case, a limit is fixed.
+    """
 
     max_file_bytes: int = 2048 * MIB
     max_files: int = 1000
@@ -74,3 +77,6 @@ class UploadLimits:
     max_headers: int = 16
     max_image_bytes: int = 32 * MIB
     chunk_timeout_seconds: float = 30.0
+    file_setting: str = "MAX_FILE_BYTES"
+    request_setting: str = "MAX_REQUEST_BYTES"
+    files_setting: str = "MAX_FILES"

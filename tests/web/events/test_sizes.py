@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from eventimport.database import models
 from eventimport.database.event_graph import FRAME_BYTES
+from eventimport.errors import size_in_words
 
 LIMIT = 40_000
 TEXT = 5_000
@@ -36,7 +37,7 @@ async def large_records(
 
 def refusal(response: httpx.Response) -> tuple[int, str, str]:
     (error,) = response.json()["errors"]
-    assert f"{LIMIT:,} bytes (MAX_RESPONSE_BYTES)" in error["detail"]
+    assert f"{size_in_words(LIMIT)} (MAX_RESPONSE_BYTES)" in error["detail"]
     return response.status_code, error["source"]["parameter"], error["detail"]
 
 

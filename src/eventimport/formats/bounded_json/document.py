@@ -93,11 +93,12 @@ class JsonDocument:
         place = Place(self.entry)
         if stream.encoding != "utf-8":
             message = (
-                f"The document is in {stream.encoding[:6].upper()}, not UTF-8; it was read so."
+                f"The document is in {stream.encoding[:6].upper()} instead of"
+                " UTF-8. It was read in that encoding."
             )
             self.report.repair("json-encoding", message, place)
         elif stream.has_bom:
-            message = "The document begins with a byte order mark, which was skipped."
+            message = "The document begins with a byte order mark. It was skipped."
             self.report.repair("byte-order-mark", message, place)
         return self.reader.peek()
 
@@ -111,7 +112,7 @@ class JsonDocument:
         if found:
             raise self.syntax_error("there is more text after the document's end")
         if padded:
-            message = "The document ends in NUL or end-of-file characters, which were skipped."
+            message = "The document ends with NUL or end-of-file characters. They were skipped."
             self.report.repair("padding", message, Place(self.entry))
 
     def value(self) -> Any:
@@ -179,7 +180,7 @@ class JsonDocument:
         start, end = reader.start, reader.end
         self._title = title_of(value) if isinstance(value, dict) else None
         for number in reader.bad_numbers:
-            message = f"{number.reason}; it was left out"
+            message = f"The value is {number.reason}. It was left out."
             error = self.stream.error("json-number", message, number.position)
             self.report_error(error, severity=Severity.WARNING)
         if not isinstance(value, dict):
@@ -196,7 +197,8 @@ class JsonDocument:
             return None
         for duplicate in reader.duplicates:
             message = (
-                "The object has this key twice. The last value was used; this one was left out."
+                "The object has this key twice. The last value was used, and the"
+                " first was left out."
             )
             place = self.place(storable_text(duplicate.key))
             self.report.warning("duplicate-key", message, place, quotable(duplicate.lost))
@@ -215,11 +217,13 @@ class JsonDocument:
 
     def syntax_error(self, what: str) -> DocumentError:
         """The error that the text is not JSON from here on."""
-        return self.stream.error("json-syntax", f"not JSON: {what}", self.stream.position)
+        return self.stream.error(
+            "json-syntax", f"The document is not valid JSON: {what}.", self.stream.position
+        )
 
     def report_no_object(self, value: Any, position: int) -> None:
         """Report that an element at this position of the window is not an object."""
-        message = "This element of the list is not an object; it was left out."
+        message = "This element of the list is not an object. It was left out."
         error = self.stream.error("record-not-an-object", message, position)
         self.report_error(error, value, severity=Severity.WARNING)
 
@@ -268,8 +272,8 @@ class JsonDocument:
 
     def _report_unstorable(self, field: str, text: str) -> None:
         message = (
-            "The text holds characters that cannot be stored: NUL was removed, and half of a "
-            "surrogate pair replaced by U+FFFD."
+            "The text has characters that cannot be stored. NUL was removed, and"
+            " incomplete surrogate pairs were replaced by U+FFFD."
         )
         self.report.repair("unstorable-character", message, self.place(field), quotable(text))
 
@@ -278,7 +282,8 @@ class JsonDocument:
         if stream is not None and stream.foreign_byte is not None:
             offset = stream.foreign_byte
             message = (
-                f"The document is not in UTF-8 from byte {offset:,} on; what is not was read as "
-                "Windows-1252 (Western European). Check names with accents or umlauts."
+                f"The document is not valid UTF-8 from byte {offset:,} on. The"
+                " rest was read as Windows-1252 (Western European). Check names"
+                " with accents or umlauts."
             )
             self.report.warning("json-encoding", message, Place(self.entry))

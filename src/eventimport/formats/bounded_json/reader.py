@@ -11,6 +11,7 @@ from json import JSONDecodeError, JSONDecoder
 from math import isfinite
 from typing import Any, Final
 
+from eventimport.errors import size_in_words
 from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
 from eventimport.formats.limits import ArchiveLimits
 
@@ -175,8 +176,8 @@ class JsonReader:
 
     def too_long(self, position: int) -> DocumentError:
         """The error about a record at this position of the window that is longer than the limit."""
-        limit = self._limits.max_record_bytes
-        message = f"A record has more than {limit:,} characters (MAX_RECORD_BYTES)."
+        size = size_in_words(self._limits.max_record_bytes)
+        message = f"A record is larger than {size}. The limit is set by MAX_RECORD_BYTES."
         return self._stream.error("record-too-long", message, position)
 
     def _too_many_values(self, position: int) -> DocumentError:
@@ -194,7 +195,7 @@ class JsonReader:
             message = f"The text has more than {limit:,} characters (MAX_TEXT_LENGTH)."
             raise stream.error("string-too-long", message, error.pos) from None
         if stream.ended or not (in_string or error.pos + _MARGIN > len(stream.text)):
-            message = f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+            message = f"The document is not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}."
             raise stream.error("json-syntax", message, error.pos) from None
         self._grow()
 
@@ -234,10 +235,12 @@ class JsonReader:
             if text[0] in '"[]{}':
                 continue
             if text[-1] in "yN":
-                yield BadNumber(token.start(), f"{text} is not a valid number in JSON")
+                yield BadNumber(token.start(), f"{text}, which is not a valid number in JSON")
             elif text.lstrip("-").isdecimal():
                 if _integer_or_none(text) is None:
-                    yield BadNumber(token.start(), f"an integer of {len(text)} digits is too long")
+                    yield BadNumber(
+                        token.start(), f"an integer of {len(text):,} digits, which is too long"
+                    )
             elif not isfinite(float(text)):
                 shown = text if len(text) <= 40 else text[:40] + "…"
-                yield BadNumber(token.start(), f"{shown} is beyond what a number can be")
+                yield BadNumber(token.start(), f"{shown}, which is too large for a number")

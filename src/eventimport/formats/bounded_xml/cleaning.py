@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Final
 
 from eventimport.conference.report import Check, Place, Report, Severity, go_on
+from eventimport.errors import size_in_words
 from eventimport.formats.bounded_json.text_stream import AS_WINDOWS
 from eventimport.formats.limits import ArchiveError, ArchiveLimits
 
@@ -67,11 +68,11 @@ _ESCAPED: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "
 _MESSAGES: Final = {
     "bare-ampersand": "An “&” that begins no character reference was read as text.",
     "bare-less-than": "A “<” that begins no tag was read as text.",
-    "html-entity": "“&{};” is a name of HTML; it was read as the character that it means there.",
-    "control-character": "A control character, which XML forbids, was removed.",
+    "html-entity": "“&{};” is a character name of HTML. It was read as that character.",
+    "control-character": "A control character, which XML does not allow, was removed.",
     "cdata-end": "“]]>” outside of a CDATA section was read as text.",
-    "byte-order-mark": "The file begins with a byte order mark; it was skipped.",
-    "leading-blanks": "The file has blanks before the XML declaration; they were skipped.",
+    "byte-order-mark": "The file begins with a byte order mark. It was skipped.",
+    "leading-blanks": "The file has blanks before the XML declaration. They were skipped.",
 }
 
 
@@ -135,7 +136,7 @@ class _Cleaner:
 
     def _transcoded(self, text: str, encoding: str) -> bytes:
         if "\ufffd" in text:
-            message = f"Some bytes are not valid in the encoding “{encoding}”; they were replaced."
+            message = f"Some bytes are not valid in the encoding “{encoding}”. They were replaced."
             self._report.warning("bad-encoding", message, Place(self._entry))
         return text.encode("utf-8", "replace")
 
@@ -278,7 +279,7 @@ class _Cleaner:
         digits = name.lower().removeprefix(b"#")
         number = int(b"0" + digits if digits.startswith(b"x") else digits.lstrip(b"0") or b"0", 0)
         if 0xD800 <= number < 0xE000 or number > 0x10FFFF:
-            message = f"“&{name.decode()};” means no character; it was replaced."
+            message = f"“&{name.decode()};” is not a valid character reference. It was replaced."
             self._report.warning("bad-reference", message, Place(self._entry, line=line))
             self._count(1, line)
             return "\ufffd".encode()
@@ -302,8 +303,8 @@ class _Cleaner:
         self._repairs += count
         if self._repairs > self._limits.max_values:
             message = (
-                f"The file needs more than {self._limits.max_values:,} repairs (MAX_VALUES); "
-                "it is not XML."
+                f"The file needs more than {self._limits.max_values:,} repairs"
+                " (MAX_VALUES). It is not XML."
             )
             raise ArchiveError("too-many-repairs", message, Place(self._entry, line=line))
 
@@ -311,8 +312,9 @@ class _Cleaner:
 def too_large(limits: ArchiveLimits, place: Place) -> ArchiveError:
     """The error that an element of the document is over the limit."""
     message = (
-        f"An element, a text or a comment is larger than {limits.max_record_bytes:,} bytes. "
-        "The limit is set by MAX_RECORD_BYTES."
+        "An element, a text or a comment is larger than"
+        f" {size_in_words(limits.max_record_bytes)}. The limit is set by"
+        " MAX_RECORD_BYTES."
     )
     return ArchiveError("record-too-large", message, place)
 

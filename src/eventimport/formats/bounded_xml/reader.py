@@ -217,7 +217,7 @@ class _XmlWalk:
         if self._pending > self._limits.max_record_bytes + 2 * PIECE:
             raise too_large(self._limits, self._place())
         if self._values > self._limits.max_record_values + PIECE // 4:
-            raise self._too_many("An element holds", self._limits.max_record_values, "RECORD_")
+            raise self._too_many("An element has", self._limits.max_record_values, "RECORD_")
         if self._total > self._limits.max_values:
             raise self._too_many("The file has", self._limits.max_values, "")
 
@@ -286,7 +286,7 @@ class _XmlWalk:
                 raise ArchiveError("text-too-long", message, place)
         if values > self._limits.max_record_values:
             most = self._limits.max_record_values
-            raise self._too_many("An element holds", most, "RECORD_", element.sourceline)
+            raise self._too_many("An element has", most, "RECORD_", element.sourceline)
 
     def _keep_text(self, text: str | None) -> None:
         if text and not text.isspace():
@@ -299,7 +299,7 @@ class _XmlWalk:
         line = error.lineno or self._line
         reason = str(error.msg or "").partition(", line ")[0]
         if _LIBXML2_DEPTH.search(reason):
-            message = "More than 256 elements are within each other; such XML is not accepted."
+            message = "Elements are nested more than 256 levels deep, which is not accepted."
             return ArchiveError("too-deep", message, Place(self._entry, line=line))
         if _NO_START.search(reason):
             message = "The file is not XML: it does not begin with an element."

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final, Self
 
 from eventimport.conference.report import Check, Report, go_on
+from eventimport.errors import size_in_words
 from eventimport.formats.bounded_zip.directory import read_directory
 from eventimport.formats.bounded_zip.entries import Entry, find_entries
 from eventimport.formats.bounded_zip.inflating import (
@@ -13,7 +14,7 @@ from eventimport.formats.bounded_zip.inflating import (
     DictionaryTooLargeError,
     inflate,
 )
-from eventimport.formats.limits import ArchiveError, ArchiveLimits, size_in_words
+from eventimport.formats.limits import ArchiveError, ArchiveLimits
 
 
 class Archive:
@@ -112,9 +113,9 @@ class Archive:
             self._total += inflated - known
         if self._total > self._limits.max_total_bytes:
             message = (
-                "The files of the zip together are larger than "
-                f"{size_in_words(self._limits.max_total_bytes)}. The limit is set by "
-                "MAX_INFLATED_BYTES."
+                "The files of the zip are larger than"
+                f" {size_in_words(self._limits.max_total_bytes)} in total. The"
+                " limit is set by MAX_INFLATED_BYTES."
             )
             raise ArchiveError("archive-too-large", message, entry.place)
 
@@ -127,8 +128,8 @@ def _inflated(file: BinaryIO, entry: Entry, limits: ArchiveLimits) -> Iterator[b
         yield from inflate(member.method, packed, member.size, limits.max_lzma_dictionary_bytes)
     except DictionaryTooLargeError as error:
         message = (
-            f"The file needs an LZMA dictionary of {error.size:,} bytes. The limit is "
-            f"{limits.max_lzma_dictionary_bytes:,} (MAX_LZMA_DICTIONARY_BYTES). "
+            f"The file needs an LZMA dictionary of {size_in_words(error.size)}. The limit is "
+            f"{size_in_words(limits.max_lzma_dictionary_bytes)} (MAX_LZMA_DICTIONARY_BYTES). "
             "Create the zip with Deflate."
         )
         raise ArchiveError("lzma-dictionary", message, entry.place) from error

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from eventimport.conference.paths import shown
 from eventimport.conference.report import Place
+from eventimport.errors import size_in_words
 from eventimport.formats.bounded_zip.names import Name, decoded_name
 from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 
@@ -171,8 +172,9 @@ def _directory_at(file: BinaryIO, end: int, limits: ArchiveLimits) -> Directory:
         raise _DamagedError(f"it would begin at byte {start:,} and have {size:,} bytes")
     if size > max_bytes:
         message = (
-            f"The zip's directory has {size:,} bytes; at most {max_bytes:,} are read "
-            f"for {limits.max_entries:,} entries (MAX_ARCHIVE_ENTRIES)."
+            f"The zip's directory has {size_in_words(size)}, but"
+            f" {limits.max_entries:,} entries (MAX_ARCHIVE_ENTRIES) need at most"
+            f" {size_in_words(max_bytes)}."
         )
         raise ArchiveError("too-many-entries", message)
     file.seek(start)
@@ -269,7 +271,10 @@ def locate(
         start = member.offset
         if before is not None and start < end:
             names = " and ".join(shown(each.name.text) for each in (before, member))
-            message = f"The data of two entries overlap: {names}. No zip tool writes such a zip."
+            message = (
+                f"The data of two entries overlap: {names}. Create the zip again with"
+                " a zip program."
+            )
             raise ArchiveError("overlapping-entries", message, Place(shown(member.name.text)))
         header = _local_header(file, start, limit)
         if header is None:

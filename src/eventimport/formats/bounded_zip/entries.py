@@ -7,10 +7,11 @@ from typing import BinaryIO, Final
 
 from eventimport.conference.paths import shown
 from eventimport.conference.report import Place, Report
+from eventimport.errors import size_in_words
 from eventimport.formats.bounded_zip.directory import Directory, Member, locate
 from eventimport.formats.bounded_zip.inflating import METHOD_NAMES, METHODS
 from eventimport.formats.bounded_zip.names import is_absolute, is_junk, left_out_because, path_of
-from eventimport.formats.limits import ArchiveError, ArchiveLimits, size_in_words
+from eventimport.formats.limits import ArchiveError, ArchiveLimits
 
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _PATCH: Final = 0x20
@@ -55,9 +56,11 @@ class Entry:
         if inflated > max(limits.ratio_from_bytes, limits.max_ratio * self.member.packed):
             return Refusal(
                 "compression-ratio",
-                f"{self.member.packed:,} compressed bytes become {inflated:,} bytes. The "
-                f"limit is {limits.max_ratio} times as many (MAX_INFLATION_RATIO) for files of "
-                f"more than {size_in_words(limits.ratio_from_bytes)} (INFLATION_RATIO_FROM_BYTES).",
+                f"The file grows from {size_in_words(self.member.packed)} to"
+                f" {size_in_words(inflated)}. Files larger than"
+                f" {size_in_words(limits.ratio_from_bytes)}"
+                f" (INFLATION_RATIO_FROM_BYTES) may grow {limits.max_ratio} times"
+                " (MAX_INFLATION_RATIO).",
             )
         return None
 
@@ -75,8 +78,9 @@ def find_entries(
     total = sum(member.size for member in members)
     if total > limits.max_total_bytes:
         message = (
-            f"The files of the zip have {total:,} bytes together. The limit is "
-            f"{size_in_words(limits.max_total_bytes)} (MAX_INFLATED_BYTES)."
+            "The files of the zip are larger than"
+            f" {size_in_words(limits.max_total_bytes)} in total. The limit is set"
+            " by MAX_INFLATED_BYTES."
         )
         raise ArchiveError("archive-too-large", message)
     located = {
@@ -113,7 +117,9 @@ def _each_once(entries: Sequence[Entry], report: Report) -> Iterator[Entry]:
         if entry is counting:
             yield entry
         elif entry.member.content == counting.member.content:
-            message = "The file is in the zip more than once, with the same content."
+            message = (
+                "The file is in the zip more than once, with the same content. It was read once."
+            )
             report.repair("duplicate-entry", message, entry.place)
         else:
             message = (
@@ -125,15 +131,16 @@ def _each_once(entries: Sequence[Entry], report: Report) -> Iterator[Entry]:
 
 def _report_name(entry: Entry, report: Report) -> None:
     if "\\" in entry.name:
-        message = "The file's name has backslashes; they were read as slashes."
+        message = "The file's name has backslashes. They were read as slashes."
         report.repair("backslash-name", message, entry.place)
     if is_absolute(entry.name):
-        message = "The file's name begins with a slash or a drive; it was read without it."
+        message = "The file's name begins with a slash or a drive letter. It was read without that."
         report.repair("absolute-name", message, entry.place)
     if entry.member.name.guessed:
         message = (
-            "The file's name is not in UTF-8; it was read in code page 437, the zip standard's. "
-            "The file is also found if a record names it as another code page reads it."
+            "The file's name is not in UTF-8. It was read in code page 437, the"
+            " default of zips. Records can also name the file in other code"
+            " pages."
         )
         report.warning("name-not-utf8", message, entry.place)
 

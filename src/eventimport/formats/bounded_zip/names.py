@@ -82,7 +82,7 @@ def left_out_because(name: str) -> str | None:
     if not name:
         return "The entry has no name."
     if _CONTROL.search(name):
-        return "The name holds control characters."
+        return "The name contains control characters."
     if ".." in path_of(name).split("/"):
         return "The name leads out of the archive (“..”)."
     return None

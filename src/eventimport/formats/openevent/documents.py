@@ -117,7 +117,7 @@ class _DocumentReader:
         unwrapped = unwrapped_event(record)
         if unwrapped is None:
             return record
-        message = "The event stands inside another object; it was taken out of it."
+        message = "The event is inside another object. It was read from there."
         self._report.repair("wrapped-event", message, Place(self._entry))
         return unwrapped
 
@@ -137,7 +137,9 @@ class _DocumentReader:
         label = _LABELS.get(self._document)
         if not isinstance(value, str) or not value.strip() or label is None:
             return value
-        message = f"The list holds texts, not objects; each was read as a record's {label}."
+        message = (
+            f"The list contains texts instead of objects. Each was read as the {label} of a record."
+        )
         place = Place(self._entry, index)
         self._report.warning("record-is-a-text", message, place, quotable(value))
         return {label: value}
@@ -208,7 +210,7 @@ class _DocumentReader:
             place = self._json.stream.location(start)
             message = f"Expected one object, got a list of {len(items):,}."
             raise DocumentError("json-not-an-object", message, *place)
-        message = "The object stands in a list; it was taken out of it."
+        message = "The object is inside a list. It was read from there."
         self._report.repair("one-in-a-list", message, Place(self._entry))
         return self._json.record(items[0])
 
@@ -230,19 +232,19 @@ class _DocumentReader:
         if not self._flattened:
             self._flattened = True
             message = (
-                "The records are JSON:API resources; their attributes and relationships were read."
+                "The records are JSON:API resources. Their attributes and relationships were read."
             )
             self._report.repair("json-api", message, Place(self._entry))
         return flat
 
     def _report_empty(self, what: str) -> None:
         name = self._document.replace("_", " ")
-        holds = f"holds only {what}" if what else "is empty"
+        holds = f"contains only {what}" if what else "is empty"
         if self._document == "event":
-            message = f"The document {holds}: there is no event to import."
+            message = f"The document {holds}. It has no event to import."
             self._report.error("empty-document", message, Place(self._entry))
         else:
-            message = f"The document {holds}; it was read as if there were no {name}."
+            message = f"The document {holds}. It was read like an archive without {name}."
             self._report.warning("empty-document", message, Place(self._entry))
 
     def _report_wrapping(self, how: How) -> None:
@@ -252,5 +254,5 @@ class _DocumentReader:
         for key, value in members.items():
             if value in (None, "", [], {}):
                 continue
-            message = f"“{shown(key)}” beside the list has no place in an event; it was left out."
+            message = f"“{shown(key)}” beside the list is not part of an event. It was left out."
             self._report.warning("unknown-key", message, self._json.place(key), quotable(value))

@@ -35,7 +35,7 @@ class NoEventError(ArchiveError):
     def __init__(self, entries: Sequence[Entry]) -> None:
         names = ", ".join(shown(entry.name) for entry in entries[:_LISTED])
         more = f" and {len(entries) - _LISTED:,} more" if len(entries) > _LISTED else ""
-        holds = f"It holds {names}{more}." if entries else "It holds no files."
+        holds = f"It contains {names}{more}." if entries else "It contains no files."
         message = f"The zip has no document named event or event.json. {holds}"
         super().__init__("no-event", message)
 
@@ -143,8 +143,8 @@ def _root(candidates: Iterable[_Candidate], entries: Sequence[Entry]) -> str:
     if len(roots) > 1:
         names = ", ".join(shown(root) for root in roots[:_LISTED])
         message = (
-            f"The zip holds {len(roots)} events, one in each of these folders: {names}. "
-            "Import each folder as a zip of its own."
+            f"The zip contains {len(roots)} events, in these folders: {names}."
+            " Import each folder as a separate zip."
         )
         raise ArchiveError("several-roots", message, Place(shown(roots[0] + "event")))
     return roots[0]
@@ -159,14 +159,14 @@ def _report_choice(found: Sequence[_Candidate], report: Report) -> None:
     chosen, *others = found
     what = chosen.document.replace("_", " ")
     if chosen.rank == _GUESS:
-        message = f"There is no file “{chosen.document}.json”; this file was read in its place."
+        message = f"The archive has no file “{chosen.document}.json”. This file was read instead."
         report.warning("document-name", message, chosen.entry.place, what)
     for other in others:
         if other.entry.member.content == chosen.entry.member.content:
             message = f"The file is a copy of “{shown(chosen.entry.name)}”."
             report.repair("duplicate-entry", message, other.entry.place)
         else:
-            message = f"The file was left out; “{shown(chosen.entry.name)}” was read as {what}."
+            message = f"The file was left out. “{shown(chosen.entry.name)}” was read as {what}."
             report.warning("duplicate-document", message, other.entry.place)
 
 

@@ -113,14 +113,14 @@ class _ConferenceReader:
                 flattened(item) or item for item in items if isinstance(item, dict)
             ]
             place = Place(entry, field=key)
-            message = f"“{key}” stands inside the event; it was read as the list of {document}."
+            message = f"“{key}” is inside the event. It was read as the list of {document}."
             self._report.repair("nested-document", message, place)
             for name, rest in beside.items():
-                message = f"“{name}” beside the list has no place in an event; it was left out."
+                message = f"“{name}” beside the list is not part of an event. It was left out."
                 self._report.warning("unknown-key", message, Place(entry, field=name), rest)
             for item in items:
                 if not isinstance(item, dict):
-                    message = "This element of the list is not an object; it was left out."
+                    message = "This element of the list is not an object. It was left out."
                     self._report.warning("record-not-an-object", message, place, item)
             self._count_nested(document, place)
 
@@ -142,7 +142,7 @@ class _ConferenceReader:
             event.keep(kind, raw)
             self._report.warning(
                 "not-an-object",
-                "expected an object; the value is kept in `extra`",
+                "The value is not an object. It is kept in `extra`.",
                 Place(entry, field=kind),
                 raw,
             )
@@ -160,7 +160,7 @@ class _ConferenceReader:
             event.keep("social_links", rejected)
             self._report.warning(
                 "not-an-object",
-                "expected objects; the values are kept in `extra`",
+                "The value is not a list of objects. It is kept in `extra`.",
                 Place(entry, field="social_links"),
                 rejected,
             )
@@ -226,7 +226,7 @@ class _ConferenceReader:
         if content is not None:
             self._bad_forms.setdefault(f"{form}_form", []).append(content)
             place = Place(entry, index, field=f"{form}_form")
-            message = "the form could not be read as JSON; it is kept in `extra` of the event"
+            message = "The form is not valid JSON. It is kept in `extra` of the event."
             self._report.warning("bad-form", message, place, content)
         return ()
 

@@ -92,7 +92,10 @@ class RecordReader:
             found = self._read_reference(kind, given)
             if not found or not reference.many:
                 return found, None
-            return found, ("no-list", "expected a list of references, got one; it is used")
+            return found, (
+                "no-list",
+                "The record names a single record where a list is expected. It is used.",
+            )
         if reference.many:
             result: list[Reference] = []
             for item in given:
@@ -100,7 +103,7 @@ class RecordReader:
             return tuple(result), None
         single = [ref for item in given if item != [] for ref in self._read_reference(kind, item)]
         if len(single) == 1:
-            message = "a list of one reference; the reference is used"
+            message = "The reference is a list of one. It is used."
             return (single[0],), ("list-of-one", message)
         return tuple(single), None
 

@@ -16,10 +16,10 @@ _WITHOUT_CONTENT: Final = frozenset({"jsonapi", "links"})
 """Members of a JSON:API document that say nothing of a record: its version, and addresses."""
 
 HOW_WORDS: Final[Mapping[How, str]] = {
-    "wrapped": "The list stands inside an object; it was read as the list.",
-    "keyed": "The records stand in an object, under their ids; they were read as a list.",
-    "lines": "The document holds one object after another; they were read as a list.",
-    "one": "The document is a single object; it was read as a list of one.",
+    "wrapped": "The list is inside an object. It was read from there.",
+    "keyed": "The records are in an object, under their ids. They were read as a list.",
+    "lines": "The document contains several objects in a row. They were read as a list.",
+    "one": "The document is a single object. It was read as a list of one.",
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Place, Report
+from eventimport.errors import size_in_words
 from eventimport.formats.bounded_xml.reader import (
     Element,
     Step,
@@ -24,7 +25,7 @@ from eventimport.formats.bounded_xml.reader import (
     value_of,
 )
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError, size_in_words
+from eventimport.formats.limits import ArchiveError
 from eventimport.formats.schedules.document import choose_document, has_document
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.producers import producer_of

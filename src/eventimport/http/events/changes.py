@@ -56,7 +56,7 @@ async def apply_patch(
         raise refuse(
             409,
             "id-mismatch",
-            "The id does not match",
+            "Id mismatch",
             f"Expected id {str(row['id'])!r}, got {data.id[:50]!r}.",
             source={"pointer": "/data/id"},
         )
@@ -107,7 +107,7 @@ def _read_only(edge: Edge) -> ProblemError:
         pointer = {"pointer": f"/data/relationships/{name}/data"}
         what = "A resource cannot move to another event."
         return refuse(403, "forbidden", "Not allowed", what, source=pointer)
-    what = f"{name!r} is read-only here. Leave it out, or send it as it is."
+    what = f"{name!r} is read-only. Leave it out, or send it unchanged."
     pointer = {"pointer": f"/data/relationships/{name}"}
     return refuse(422, "invalid-value", "Invalid value", what, source=pointer)
 

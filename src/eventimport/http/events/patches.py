@@ -44,43 +44,49 @@ Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT, pattern=NO_NUL)]
 def _time(value: Any) -> datetime:
     time = parse_time(value)
     if time is None:
-        raise ValueError("expected a date and time in ISO 8601 format")
+        raise ValueError(
+            "Expected a date and time in ISO 8601 format, such as 2027-05-20T09:00:00Z."
+        )
     if time.tzinfo is None:
-        raise ValueError("the time has no UTC offset; add Z or an offset such as +08:00")
+        raise ValueError("The time has no UTC offset. Add Z, or an offset such as +08:00.")
     return time.astimezone(UTC)
 
 
 def _zone(value: str) -> str:
     found = find_zone(value)
     if found is None or found.doubt:
-        raise ValueError("not an IANA time zone, such as Asia/Singapore, and not an offset")
+        raise ValueError(
+            "Unknown time zone. Expected an IANA name such as Asia/Singapore, or an"
+            " offset such as +08:00."
+        )
     return found.name
 
 
 def _rich(value: str, info: ValidationInfo[TextLimits]) -> str:
     found = rich_text.clean(value, info.context)
     if found.over_limit:
-        raise ValueError(f"too much markup: {found.over_limit}; remove some of it")
+        raise ValueError(f"Too much markup: {found.over_limit}. Remove some of it.")
     return found.text
 
 
 def _link(value: str) -> str:
     if not values.is_safe_link(value):
-        raise ValueError("expected an http, https, mailto or tel link")
+        raise ValueError("Expected an http, https, mailto or tel link.")
     return value
 
 
 def _remote(value: str) -> str:
     if not values.is_remote(value):
         raise ValueError(
-            "expected an http or https URL; upload the file with POST /v1/upload/file to get one"
+            "Expected an http or https URL. To get a URL for a file, upload it"
+            " with POST /v1/upload/file."
         )
     return value
 
 
 def _not_blank(value: str) -> str:
     if not value.strip():
-        raise ValueError("must not be empty")
+        raise ValueError("The value must not be empty.")
     return value
 
 
@@ -145,7 +151,7 @@ def _same_type(expected: str) -> Callable[[Any], Any]:
             raise refuse(
                 409,
                 "type-mismatch",
-                "The type does not match",
+                "Type mismatch",
                 f"Expected type {expected!r}, got {value[:50]!r}.",
                 source={"pointer": "/data/type"},
             )
@@ -293,7 +299,7 @@ def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
     if error["type"] == "extra_forbidden":
         known = name in resource.attributes
         placed["msg"] = (
-            "This attribute is read-only. Leave it out, or send it as it is."
+            "This attribute is read-only. Leave it out, or send it unchanged."
             if known
             else f"Unknown attribute of {resource.type}."
         )

@@ -59,7 +59,8 @@ def check_accept(request: Request) -> None:
             406,
             "not-acceptable",
             "Not acceptable",
-            f"{MEDIA_TYPE} is written without parameters, but for profile; no extension is known.",
+            f"Send {MEDIA_TYPE} without parameters other than profile. JSON:API"
+            " extensions are not supported.",
             source={"header": "Accept"},
         )
 
@@ -72,7 +73,7 @@ def check_content_type(request: Request) -> None:
             415,
             "unsupported-media-type",
             "Unsupported media type",
-            f"The body has to come as {MEDIA_TYPE}, without parameters, but for profile.",
+            f"Send the body as {MEDIA_TYPE}, without parameters other than profile.",
             source={"header": "Content-Type"},
         )
 
@@ -145,8 +146,8 @@ def changed_meanwhile() -> Exception:
     return refuse(
         412,
         "changed-meanwhile",
-        "It has changed since you read it",
-        "Somebody changed this in the meantime. Read it again, and repeat the change.",
+        "Resource changed",
+        "The resource has changed since you read it. Read it again, and repeat your change.",
         source={"header": "If-Match"},
     )
 

@@ -20,7 +20,7 @@ from eventimport.database.event_queries import (
     read_rows,
 )
 from eventimport.database.visibility import Viewer
-from eventimport.errors import ProblemError
+from eventimport.errors import ProblemError, size_in_words
 from eventimport.http.events.queries import Includes, ResourceQuery, bad_parameter
 from eventimport.http.events.requests import HEADERS, etag
 from eventimport.http.events.schema import TYPES, ResourceType, kebab
@@ -226,8 +226,8 @@ class Answer:
         fields = f"fields[{self._resource.type}]"
         return bad_parameter(
             "page[size]",
-            f"The page would be larger than {self._limit()}. Ask for a smaller page[size],"
-            f" or for fewer attributes with {fields}.",
+            f"The page would be larger than {self._limit()}. Request a smaller"
+            f" page[size], or fewer attributes with {fields}.",
         )
 
     def _include_too_large(self, edge: Edge, owners: Sequence[Row]) -> ProblemError:
@@ -241,7 +241,7 @@ class Answer:
         )
 
     def _limit(self) -> str:
-        return f"{self._budget.max_bytes:,} bytes (MAX_RESPONSE_BYTES)"
+        return f"{size_in_words(self._budget.max_bytes)} (MAX_RESPONSE_BYTES)"
 
 
 def _plain(value: Any) -> Any:

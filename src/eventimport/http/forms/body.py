@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from eventimport.errors import ProblemError, refuse
+from eventimport.errors import ProblemError, refuse, size_in_words
 from eventimport.resources import Resources
 
 KIB: Final = 1024
@@ -18,13 +18,14 @@ KIB: Final = 1024
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
 
 
-def too_large(what: str, limit: str, allowed: int) -> ProblemError:
-    """The answer to what goes beyond a limit; `limit` is its name in `UploadLimits`."""
+def too_large(problem: str, limit: str, allowed: int) -> ProblemError:
+    """The error for an upload that exceeds a limit: a setting, or a fixed limit in lower case."""
+    advice = f" The limit is set by {limit}." if limit.isupper() else ""
     return refuse(
         413,
         "limit-exceeded",
-        "The upload is too large",
-        f"Too many {what}: at most {allowed:,} are taken ({limit}).",
+        "Upload too large",
+        f"{problem}.{advice}",
         meta={"limit": limit, "allowed": allowed},
     )
 
@@ -66,8 +67,9 @@ class Body:
             raise refuse(
                 408,
                 "upload-stalled",
-                "The client stopped sending",
-                f"Nothing was received for {self._timeout:g} seconds (chunk_timeout_seconds).",
+                "Upload stalled",
+                f"The client sent nothing for {self._timeout:g} seconds. The limit is set by"
+                " RECEIVE_TIMEOUT. Send the upload again.",
                 headers={"Connection": "close"},
             ) from None
         if message["type"] == "http.disconnect":
@@ -137,15 +139,16 @@ class SmallBodyRoute(APIRoute):
                             413,
                             "content-too-large",
                             "Body too large",
-                            f"The body is larger than {allowed:,} bytes (MAX_BODY_BYTES).",
+                            f"The body is larger than {size_in_words(allowed)}."
+                            " The limit is set by MAX_BODY_BYTES.",
                         )
         except TimeoutError:
             raise refuse(
                 408,
                 "body-timed-out",
                 "Request timed out",
-                f"The body did not arrive within {settings.receive_timeout:g} seconds"
-                " (RECEIVE_TIMEOUT).",
+                f"The body did not arrive within {settings.receive_timeout:g}"
+                " seconds. The limit is set by RECEIVE_TIMEOUT.",
                 headers={"Connection": "close"},
             ) from None
         body = bytes(received)

@@ -10,7 +10,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from eventimport.errors import ProblemError, refuse, shown
+from eventimport.errors import ProblemError, refuse, shown, size_in_words
 from eventimport.http.forms.body import Body, too_large
 from eventimport.http.headers import media_type, parameters, parse_content_disposition, unquote
 from eventimport.storage.config import UploadLimits
@@ -24,12 +24,13 @@ _NO_LIMIT = 2**31
 MAX_FIRST_LINE = 200
 _BARE_LF = re.compile(rb"(?:\r?\n)*--[^\r\n]*\n")
 LF_LINES = (
-    "the form's lines end with LF. In multipart/form-data they end with CRLF: check the tool or"
-    " the editor that wrote the body"
+    "the lines of the form end with LF. In multipart/form-data they must end with"
+    " CRLF. Check the tool or the editor that wrote the body"
 )
 NOT_A_FORM = (
-    "the body is not valid multipart/form-data: a boundary or the headers of a part are malformed."
-    " Let an HTTP client build the form, and send the Content-Type header that it makes"
+    "the body is not valid multipart/form-data: a boundary or the headers of a"
+    " part are malformed. Let an HTTP client build the form and its Content-Type"
+    " header"
 )
 
 
@@ -71,7 +72,8 @@ class Part(AsyncIterator[bytes]):
         async for chunk in self:
             content += chunk
             if len(content) > max_bytes:
-                raise too_large(f"bytes in the part {self.name!r}", limit, max_bytes)
+                size = size_in_words(max_bytes)
+                raise too_large(f"The part {self.name!r} is larger than {size}", limit, max_bytes)
         return bytes(content)
 
     async def text(self) -> str:
@@ -90,11 +92,10 @@ class Form(AsyncIterator[Part]):
         self._parser = FormParser(_boundary(request), limits, files)
         self._events = self._parser.events
         self._current: Part | None = None
-        allowed = limits.max_request_bytes
         self._body = Body(
             request,
-            max_bytes=allowed,
-            refusal=too_large("bytes in the request", "max_request_bytes", allowed),
+            max_bytes=limits.max_request_bytes,
+            refusal=_request_too_large(limits),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
 
@@ -139,6 +140,19 @@ def parts(request: Request, limits: UploadLimits, files: Collection[str] = ()) -
     `chunk_timeout_seconds` (408), and `ClientDisconnect` for one that has gone.
     """
     return Form(request, limits, files)
+
+
+def _file(name: str) -> str:
+    return f"The file {shown(name)}" if name else "The file"
+
+
+def _request_too_large(limits: UploadLimits) -> ProblemError:
+    allowed, what = limits.max_request_bytes, "upload"
+    if limits.request_setting == limits.file_setting:
+        # The request is the file and the form around it.
+        allowed, what = limits.max_file_bytes, "file"
+    problem = f"The {what} is larger than {size_in_words(allowed)}"
+    return too_large(problem, limits.request_setting, allowed)
 
 
 def _boundary(request: Request) -> bytes:
@@ -199,7 +213,7 @@ class FormParser:
                 max_header_size=_NO_LIMIT,
             )
         except FormParserError as error:
-            raise malformed("the boundary in the Content-Type header is not valid") from error
+            raise malformed("the boundary in the Content-Type header is invalid") from error
 
     def feed(self, data: bytes) -> None:
         """Parse what has arrived."""
@@ -221,7 +235,8 @@ class FormParser:
         self._header_name = self._header_value = b""
         self._header_count += 1
         if self._header_count > self._limits.max_headers:
-            raise too_large("headers of one part", "max_headers", self._limits.max_headers)
+            most = self._limits.max_headers
+            raise too_large(f"A part of the form has more than {most} headers", "max_headers", most)
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._count_header_bytes(end - start)
@@ -235,7 +250,10 @@ class FormParser:
         self._header_bytes += count
         limit = self._limits.max_header_bytes
         if self._header_bytes > limit:
-            raise too_large("bytes in the headers of one part", "max_header_bytes", limit)
+            size = size_in_words(limit)
+            raise too_large(
+                f"The headers of a part are larger than {size}", "max_header_bytes", limit
+            )
 
     def _on_header_end(self) -> None:
         self._headers[self._header_name.lower()] = self._header_value.strip()
@@ -243,9 +261,12 @@ class FormParser:
     def _on_headers_finished(self) -> None:
         disposition = parse_content_disposition(self._headers.get(b"content-disposition", b""))
         if disposition.name is None:
-            raise malformed("a part has no name in its Content-Disposition")
+            raise malformed("a part of the form has no name in its Content-Disposition header")
         if self._headers.get(b"content-transfer-encoding", b"").lower() not in _UNENCODED:
-            raise malformed(f"the part {disposition.name!r} has a Content-Transfer-Encoding")
+            raise malformed(
+                f"the part {disposition.name!r} has a Content-Transfer-Encoding, which"
+                " is not supported"
+            )
         content_type = self._headers.get(b"content-type", b"").decode("latin-1")
         filename = disposition.filename
         if filename is None and disposition.name in self._file_names:
@@ -259,16 +280,17 @@ class FormParser:
         if head.filename is None:
             self._fields += 1
             self._part_limit = (
-                f"bytes in the field {head.name!r}",
+                f"The field {head.name!r} is larger than {size_in_words(limits.max_field_bytes)}",
                 "max_field_bytes",
                 limits.max_field_bytes,
             )
             if self._fields > limits.max_fields:
-                raise too_large("fields in one request", "max_fields", limits.max_fields)
+                most = limits.max_fields
+                raise too_large(f"The form has more than {most} fields", "max_fields", most)
         else:
             self._part_limit = (
-                f"bytes in the file {head.filename[:100]!r}",
-                "max_file_bytes",
+                f"{_file(head.filename)} is larger than {size_in_words(limits.max_file_bytes)}",
+                limits.file_setting,
                 limits.max_file_bytes,
             )
             # Browsers send an empty part without a file name where no file was chosen: that is a
@@ -280,7 +302,11 @@ class FormParser:
     def _count_file(self) -> None:
         self._files += 1
         if self._files > self._limits.max_files:
-            raise too_large("files in one request", "max_files", self._limits.max_files)
+            most = self._limits.max_files
+            files = "file" if most == 1 else "files"
+            raise too_large(
+                f"The form has more than {most:,} {files}", self._limits.files_setting, most
+            )
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_uncounted and end > start:
@@ -302,5 +328,5 @@ class FormParser:
 def malformed(detail: str) -> ProblemError:
     """The answer to a body that is no form, or half of one."""
     return refuse(
-        400, "malformed-form", "The form cannot be read", f"{detail[:1].upper()}{detail[1:]}."
+        400, "malformed-form", "Invalid upload form", f"{detail[:1].upper()}{detail[1:]}."
     )

@@ -165,8 +165,9 @@ async def delete_one_event(
             raise refuse(
                 409,
                 "import-running",
-                "The event is still being imported",
-                "Its media are still being moved. Delete it when its import has ended.",
+                "Import not ended",
+                "The media files of the event are still being stored. Delete the"
+                " event when its import has ended.",
             )
         files = await delete_event(connection, row["id"])
     await delete_objects(resources.engine, resources.storages, files)
