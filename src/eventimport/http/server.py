@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from eventimport.errors import ProblemError, document, refuse
+from eventimport.errors import ProblemError, document, refuse, size_in_words
 from eventimport.settings import Settings
 
 GRACE_SECONDS: Final = 10
@@ -115,8 +115,8 @@ class LimitedProtocol(HttpToolsProtocol):
                 503,
                 "too-many-connections",
                 "Too many connections",
-                f"This process serves at most {self.limits.max_connections} connections"
-                " (MAX_CONNECTIONS). Try again later.",
+                f"At most {self.limits.max_connections:,} connections can be open. The limit is set"
+                " by MAX_CONNECTIONS. Try again later.",
                 headers={"Retry-After": "5"},
             )
             self.transport.write(_answer(self._refusal))
@@ -164,7 +164,9 @@ class LimitedProtocol(HttpToolsProtocol):
                     414,
                     "url-too-long",
                     "URL too long",
-                    f"The URL is longer than {self.limits.max_url_bytes:,} bytes (MAX_URL_BYTES).",
+                    "The URL is longer than"
+                    f" {size_in_words(self.limits.max_url_bytes)}. The limit is"
+                    " set by MAX_URL_BYTES.",
                 )
             )
 
@@ -182,7 +184,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._made_progress = True
         self._stop_expecting()
         if len(self.pipeline) >= MAX_PIPELINED:
-            detail = f"At most {MAX_PIPELINED} requests may wait on one connection."
+            detail = (
+                f"More than {MAX_PIPELINED} requests wait on this connection. Read the"
+                " responses first."
+            )
             raise self._refused(refuse(400, "too-many-requests", "Too many requests", detail))
         super().on_headers_complete()
 
@@ -240,8 +245,9 @@ class LimitedProtocol(HttpToolsProtocol):
             431,
             "headers-too-large",
             "Headers too large",
-            f"The headers are larger than {self.limits.max_header_bytes:,} bytes"
-            " (MAX_HEADER_BYTES).",
+            "The headers are larger than"
+            f" {size_in_words(self.limits.max_header_bytes)}. The limit is set by"
+            " MAX_HEADER_BYTES.",
         )
 
     def _expect_more(self) -> None:
@@ -271,8 +277,8 @@ class LimitedProtocol(HttpToolsProtocol):
             408,
             "headers-timed-out",
             "Request timed out",
-            f"The headers did not arrive within {self.limits.header_timeout:g} seconds"
-            " (HEADER_TIMEOUT).",
+            f"The headers did not arrive within {self.limits.header_timeout:g}"
+            " seconds. The limit is set by HEADER_TIMEOUT.",
         )
         self.send_400_response("")
 
@@ -298,7 +304,10 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         unsent = self.transport.get_write_buffer_size()
         if self._unsent_bytes is not None and unsent >= self._unsent_bytes:
-            self.logger.info("A client read nothing for %g seconds", self.limits.send_timeout)
+            self.logger.info(
+                "a client read nothing for %g seconds (SEND_TIMEOUT); its connection was closed",
+                self.limits.send_timeout,
+            )
             self.transport.abort()
             return
         self._watch_sending()

@@ -80,7 +80,7 @@ async def _send_until(
             while not enough.is_set() and await send_next(resources, mailer):
                 pass
         except DATABASE_UNAVAILABLE:
-            logger.warning("the mails have to wait", exc_info=True)
+            logger.warning("mails cannot be sent for now", exc_info=True)
         except Exception:
             logger.exception("sending a mail failed unexpectedly; it is sent later")
         if not last_round:

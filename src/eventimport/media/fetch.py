@@ -275,7 +275,7 @@ class _Waiting:
                 return await step
         except TimeoutError:
             detail = (
-                "the server took too long to answer"
+                "the server did not answer in time"
                 if left == at_most
                 else (
                     f"the fetch exceeded {self._total:g} seconds. The limit is set by FETCH_TIMEOUT"

@@ -113,11 +113,10 @@ class ImageRefusedError(EventImportError):
 
     @classmethod
     def too_large(cls, limits: "ImageLimits") -> Self:
-        """The refusal of an image that has more bytes than allowed."""
-        size = limits.max_bytes
-        shown = f"{size / _MIB:,.6g} MiB" if size >= _MIB else f"{size:,} bytes"
+        """The error for an image that is larger than allowed."""
+        size = size_in_words(limits.max_bytes)
         return cls(
-            "too-large", f"The image is larger than {shown}. The limit is set by MAX_IMAGE_BYTES."
+            "too-large", f"The image is larger than {size}. The limit is set by MAX_IMAGE_BYTES."
         )
 
 

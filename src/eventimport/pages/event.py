@@ -141,7 +141,9 @@ async def create_preview(
         async with resources.reader.connect() as connection:
             event_id = await find_own_event_id(connection, identifier, user_id)
     if event_id is None:
-        raise refuse(404, "not-found", "Not Found", f"You have no event {identifier[:64]}.")
+        raise refuse(
+            404, "not-found", "Not Found", f"Unknown event {identifier[:64]}, or not your event."
+        )
     token = PreviewTokens(resources.settings.auth).issue(event_id)
     response.headers["Cache-Control"] = "no-store"
     return Preview(

@@ -55,7 +55,7 @@ async def get_static_file(
     and all must be of one version."""
     found = _assets().get(name)
     if found is None:
-        raise refuse(404, "not-found", "Not Found", f"There is no file /static/{name}.")
+        raise refuse(404, "not-found", "Not Found", f"Unknown file /static/{name}.")
     content, etag = found
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     answer = Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])

@@ -50,7 +50,7 @@ class MediaFields:
         """Set a media field, now or once relative addresses can be resolved."""
         value = value.strip()
         if PurePosixPath(urlsplit_path(value)).name == _NOTHING:
-            message = "“missing.png” means that there is no file."
+            message = "“missing.png” was read as “no file”."
             self.report.repair("no-file", message, Place(self.entry, field=name), value)
             extra[name] = value
         elif is_remote(value) or is_data(value):
