@@ -593,7 +593,7 @@ def same(  # noqa: PLR0911, PLR0917 - one for each sort of field
 
 def translated_message(language: str) -> str:
     """What a finding says of a text in several languages."""
-    return f"a text in several languages; “{language}” is used, and all are kept in `extra`"
+    return f"The text is in several languages. “{language}” is shown, and all are kept in `extra`."
 
 
 def _problem(detail: ErrorDetails) -> str:

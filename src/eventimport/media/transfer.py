@@ -1,4 +1,4 @@
-"""Storing the media files files files of an import into storage: each file once, each outcome
+"""Storing the media files files files files of an import into storage: each file once, each outcome
 recorded.
 
 An attempt may be killed at any moment, and the next may begin while it still runs. So each attempt
