@@ -143,6 +143,7 @@ MARKS_OF_FOLDERS = {"faults": pytest.mark.faults, "fuzz": pytest.mark.fuzz}
 MARKS_OF_FIXTURES = {
     "archives": pytest.mark.real_archives,
     "cases": pytest.mark.real_archives,
+    "real_formats": pytest.mark.real_archives,
     "database_url": pytest.mark.servers,
     "redis_url": pytest.mark.servers,
     "s3_endpoint": pytest.mark.servers,
