@@ -31,6 +31,9 @@ parsers repeat such tags in each element that follows."""
 MIN_REPEATED: Final = 10_000
 """Characters by which any text may grow so."""
 
+SHORT: Final = 20_000
+"""Characters of a text that an HTML parser reads fast, if it has few tags."""
+
 MARKS_PER_TAG: Final = 5
 """For each tag that is allowed, so many `&` and `<` are: HTML parsers need quadratic time for
 them."""
@@ -300,9 +303,11 @@ _LOOKS: Final = frozenset(
 )
 """Elements that do the same; their content stays."""
 
+_LINK_REL: Final = "noopener noreferrer"
+_REL: Final = f' rel="{_LINK_REL}"'
 _CLEANER: Final = nh3.Cleaner(
     url_schemes={"http", "https", "mailto", "tel"},
-    link_rel="noopener noreferrer",
+    link_rel=_LINK_REL,
 )
 
 
@@ -360,6 +365,11 @@ def clean(text: str, limits: TextLimits) -> CleanText:
     """
     if "<" not in text:
         return CleanText(text)
+    if len(text) <= SHORT and text.count("<") <= min(limits.max_tags, limits.max_depth):
+        # Most texts are clean: if the parser finds nothing to change, no tag needs to be judged.
+        cleaned = _CLEANER.clean(text)
+        if text in (cleaned, cleaned.replace(_REL, "")):
+            return CleanText(cleaned)
     tags = _tags(text)
     if not tags:
         return CleanText(text.replace("<", "&lt;"))

@@ -196,7 +196,7 @@ class _Cleaner:
         if len(bare := piece.translate(None, _CONTROLS)) != len(piece):
             self._note("control-character", self._line, piece, len(piece) - len(bare))
             piece = bare
-        if b"\xef\xbf" in piece and _NONCHARACTERS.search(piece):
+        if not piece.isascii() and _NONCHARACTERS.search(piece):
             self._note("control-character", self._line)
             piece = _NONCHARACTERS.sub(b"", piece)
         if self._until is not None or _is_odd(piece):

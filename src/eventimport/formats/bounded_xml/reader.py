@@ -7,7 +7,7 @@ as the next step is asked for.
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -33,6 +33,7 @@ class Element(Protocol):
     def attrib(self) -> Mapping[str, str]: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Self]: ...
+    def items(self) -> Sequence[tuple[str, str]]: ...
     def __getitem__(self, index: int) -> Self: ...
     def iter(self) -> Iterator[Self]: ...
     def itertext(self) -> Iterator[str]: ...
@@ -100,7 +101,7 @@ def local_name(element: Element) -> str:
 
 def bare_name(name: str) -> str:
     """A name of an element or attribute without its namespace or prefix."""
-    return name.rpartition("}")[2].rpartition(":")[2]
+    return name.rpartition("}")[2].rpartition(":")[2] if "}" in name or ":" in name else name
 
 
 def text_of(element: Element) -> str:
@@ -131,11 +132,13 @@ def root_name(beginning: bytes) -> str | None:
 def value_of(element: Element) -> Any:
     """All that an element says, as JSON: a text, or an object of its attributes (`@name`), its
     children by name, and its text (`#text`). Empty elements are empty texts."""
-    if not len(element) and not element.attrib:
-        return element.text or ""
-    result: dict[str, Any] = {f"@{bare_name(name)}": text for name, text in element.attrib.items()}
-    text = "".join([element.text or "", *(child.tail or "" for child in element)])
-    if text.strip():
+    attributes, text = element.items(), element.text or ""
+    if not attributes and not len(element):
+        return text
+    result: dict[str, Any] = {f"@{bare_name(name)}": value for name, value in attributes}
+    if len(element):
+        text = "".join([text, *(child.tail or "" for child in element)])
+    if text and not text.isspace():
         result["#text"] = text
     for child in element:
         name, value = local_name(child), value_of(child)
@@ -177,6 +180,7 @@ class _XmlWalk:
             huge_tree=False,
             remove_comments=True,
             remove_pis=True,
+            collect_ids=False,
         )
         for piece in chain((first,), pieces):
             self._bound(piece)

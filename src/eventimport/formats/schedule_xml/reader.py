@@ -329,7 +329,7 @@ class _ScheduleReader:
     def _read_text(self, event: _Event, child: Element, name: str) -> None:
         """Read an element that holds text only; if it says more, that is kept, too."""
         session = event.session
-        if child.attrib or (len(child) and name not in _RICH):
+        if child.items() or (len(child) and name not in _RICH):
             _keep_in(session.extra, name, value_of(child))
         text = markup_of(child) if name in _RICH else text_of(child).strip()
         if not text.strip():
@@ -443,7 +443,7 @@ class _ScheduleReader:
 
 def _attributes(element: Element) -> dict[str, Any]:
     """The attributes that say something, by their local names."""
-    return {bare_name(name): text.strip() for name, text in element.attrib.items() if text.strip()}
+    return {bare_name(name): said for name, text in element.items() if (said := text.strip())}
 
 
 def _keep_in(extra: dict[str, Any], name: str, value: Any) -> None:
