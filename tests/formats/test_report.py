@@ -2,7 +2,9 @@
 
 import json
 
-from eventimport.conference.report import Place, Report, Severity
+import pytest
+
+from eventimport.conference.report import Place, Report, Severity, sentence, times_in_words
 
 
 def size_of(report: Report) -> int:
@@ -144,3 +146,22 @@ def test_a_report_is_merged_with_its_counts() -> None:
     (finding,) = report.findings
     assert (finding.severity, finding.count, len(finding.others)) == (Severity.WARNING, 100, 4)
     assert report.totals == {Severity.WARNING: 100}
+
+
+def test_the_records_of_a_finding_are_named() -> None:
+    report = Report()
+    for number, title in enumerate(("Opening", "Keynote", "Opening", None, "Panel", "Tea", "End")):
+        report.warning("no-id", "the session names a speaker", Place("s.json", number, title=title))
+    (finding,) = report.as_rows()
+
+    assert times_in_words(finding) == " (7 times: “Opening”, “Keynote”, “Panel”, …)"
+    assert times_in_words(finding | {"places": []}) == " (7 times)"
+    assert times_in_words(finding | {"count": 1}) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("not a time", "Not a time."), ("“x” is new", "“x” is new."), ("Is it?", "Is it?"), ("", ".")],
+)
+def test_messages_are_sentences(text: str, shown: str) -> None:
+    assert sentence(text) == shown

@@ -19,7 +19,7 @@ from rich.table import Table
 from eventimport.cli.accounts import ask_password
 from eventimport.cli.client import Client, RefusedError, ServiceError, Task
 from eventimport.cli.console import IMPORT_FAILED, INTERRUPTED, console, fail, out, plain
-from eventimport.conference.report import Place
+from eventimport.conference.report import Place, times_in_words
 from eventimport.observability.visible_text import visible, visible_json
 
 MEDIA = {"archive": "in the archive", "missing": "missing", "remote": "linked"}
@@ -150,9 +150,7 @@ def _show_failure(task: Task) -> None:
 
 def _show_findings(findings: list[dict[str, Any]], total: int) -> None:
     for finding in findings[:SHOWN_FINDINGS]:
-        count = finding.get("count", 1)
-        times = f" ({count:,} times)" if count > 1 else ""
-        text = f"{place_of(finding)}: {finding.get('message')}{times}"
+        text = f"{place_of(finding)}: {finding.get('message')}{times_in_words(finding)}"
         out.print(visible(f"  {finding.get('severity')}  {text}"), markup=False)
     omitted = max(total, len(findings)) - len(findings[:SHOWN_FINDINGS])
     if omitted > 0:

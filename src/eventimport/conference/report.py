@@ -327,6 +327,20 @@ def _size(described: dict[str, Any]) -> int:
     return len(json.dumps(described, ensure_ascii=False).encode()) + 4
 
 
+def times_in_words(finding: Mapping[str, Any]) -> str:
+    """How often something was found, and in which records: " (188 times: “Opening”, “Keynote”, …)".
+    "" if it was found once. `finding` is as `Finding.as_dict` returns it."""
+    count = finding.get("count", 1)
+    if count <= 1:
+        return ""
+    places = finding.get("places") or ()
+    titles = list(dict.fromkeys(place["title"] for place in places if place.get("title")))
+    names = ", ".join(f"“{title}”" for title in titles)
+    if names and len(places) < count:
+        names += ", …"
+    return f" ({count:,} times: {names})" if names else f" ({count:,} times)"
+
+
 def sentence(text: str) -> str:
     """The text with a capital at its beginning and a full stop at its end."""
     end = "" if text.endswith((".", "!", "?", "…", ":")) else "."

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from eventimport.conference.report import Place
+from eventimport.conference.report import Place, times_in_words
 from eventimport.observability.visible_text import is_safe
 
 MAX_LISTED: Final = 20
@@ -128,8 +128,8 @@ def _line(finding: Mapping[str, Any], message: str) -> Line:
     place = str(Place(**{name: finding[name] for name in Place.__slots__ if name in finding}))
     # A task's error begins with its place, for those who read nothing else.
     line = one_line(message.removeprefix(f"{place}: "), MAX_LINE)
-    count = finding.get("count", 1)
-    return Line(one_line(place, MAX_LINE), f"{line} ({count:,} times)" if count > 1 else line)
+    times = one_line(times_in_words(finding), MAX_LINE)
+    return Line(one_line(place, MAX_LINE), f"{line} {times}".rstrip())
 
 
 def _occurrences(findings: Sequence[Mapping[str, Any]]) -> int:

@@ -87,7 +87,7 @@ function failureOf(errors, total = errors.length) {
 function listOf(lines, total) {
   const shown = lines.slice(0, MOST_SHOWN);
   const items = shown.map(([message, place]) => element("li", {},
-    element("p", {}, place.count > 1 ? `${message} (${place.count} times)` : message),
+    element("p", {}, message + timesOf(place)),
     element("p", { class: "place" }, placeOf(place)),
     place.value === undefined ? null : element("p", { class: "place" }, `found: ${JSON.stringify(place.value)}`),
   ));
@@ -95,6 +95,14 @@ function listOf(lines, total) {
   if (omitted > 0) items.push(element("li", {}, `… and ${omitted} more.`));
   // A scrolled list must be reachable for the keyboard.
   return element("ul", { class: "findings", tabindex: "0" }, ...items);
+}
+
+// How often something was found, and in which records.
+function timesOf({ count = 1, places = [] }) {
+  if (count <= 1) return "";
+  const titles = [...new Set(places.map(({ title }) => title).filter(Boolean))].map((title) => `“${title}”`);
+  if (titles.length && places.length < count) titles.push("…");
+  return titles.length ? ` (${count} times: ${titles.join(", ")})` : ` (${count} times)`;
 }
 
 // The same words as the service's own: entry, line, column, record, field.
