@@ -27,11 +27,13 @@ _WEBSITE: Final = frozenset({"website", "homepage"})
 
 def text_of(value: Any, language: str | None = None) -> str | None:
     """A value as a text: in this language if it is in several. None if it is not a text."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.strip() or None
     if isinstance(value, dict):
         found = values.translation(value, language)
         return found[1].strip() if found else None
-    if isinstance(value, str):
-        return value.strip() or None
     return values.source_key(value)
 
 
@@ -76,7 +78,7 @@ class PersonReader:
             if text is not None:
                 del says[key]
         for key in _NAMES:
-            if says.get(key) == name or text_of(says.get(key)) == name:
+            if key in says and (says[key] == name or text_of(says[key]) == name):
                 del says[key]
         person = Person(name=name, extra=says)
         person.guid, person.code, person.id = identities.values()
@@ -84,12 +86,17 @@ class PersonReader:
         return person
 
     def _name(self, raw: dict[str, Any]) -> str | None:
-        return next(filter(None, (text_of(raw.get(key), self._language) for key in _NAMES)), None)
+        for key in _NAMES:
+            if key in raw and (name := text_of(raw[key], self._language)):
+                return name
+        return None
 
     def _read_fields(self, person: Person) -> None:
         fields, extra = person.fields, person.extra
+        if not extra:
+            return
         for key, name in _TEXTS.items():
-            if name not in fields and isinstance(extra.get(key), (str, dict)):
+            if key in extra and name not in fields and isinstance(extra[key], (str, dict)):
                 fields[name] = extra.pop(key)
         for key in _ADDRESSES:
             address = extra.get(key)
@@ -98,7 +105,7 @@ class PersonReader:
         if isinstance(extra.get("links"), (list, dict)):
             self._read_links(fields, extra)
         for key in _PHOTOS:
-            if "photo_url" not in fields and (address := address_of(extra.get(key))):
+            if key in extra and (address := address_of(extra[key])):
                 value = extra.pop(key)
                 if isinstance(value, dict) and len(value) > 1:
                     extra[f"{key}_"] = value

@@ -66,8 +66,10 @@ class Listed:
             text = text_of(value)
             if text is None:
                 return None, value
+            if text in self.records or not self._names:
+                return text, None
             by_key = (self._names.get((key, text)) for key in _REFERENCE_KEYS)
-            return (text if text in self.records else next(filter(None, by_key), text)), None
+            return next(filter(None, by_key), text), None
         for key in _REFERENCE_KEYS:
             text = text_of(value.get(key))
             if text and (name := self._names.get((key, text))):
@@ -102,7 +104,8 @@ class SessionReader:
         extra = {key: value for key, value in event.value.items() if value not in EMPTY}
         session = Session(fields={}, slot=Slot(), extra=extra, line=event.line)
         for key, name in _FIELDS.items():
-            if isinstance(extra.get(key), (str, int, dict)) and not isinstance(extra[key], bool):
+            value = extra.get(key)
+            if isinstance(value, (str, dict)) or type(value) is int:
                 session.fields[name] = extra.pop(key)
         session.guid = self._take_text(extra, "guid")
         session.id = self._take_text(extra, "id")
@@ -184,7 +187,7 @@ class SessionReader:
 
     def _read_media(self, session: Session) -> None:
         fields, extra = session.fields, session.extra
-        attachments = extra.pop("attachments", None)
+        attachments = extra.pop("attachments", [])
         kept = []
         for each in attachments if isinstance(attachments, list) else [attachments]:
             address = address_of(each)
@@ -205,7 +208,9 @@ class SessionReader:
 
     def _take_text(self, extra: dict[str, Any], key: str) -> str | None:
         """Take a text, or a number, out of what is kept."""
-        value = extra.get(key)
+        if key not in extra:
+            return None
+        value = extra[key]
         if isinstance(value, (dict, list)) or (text := text_of(value)) is None:
             return None
         del extra[key]
