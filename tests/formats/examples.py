@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Mapping
 
+from tests.formats.calendar_samples import PLAIN_CALENDAR
 from tests.formats.planning import EVENT, zip_of
 from tests.formats.schedule_json_samples import PLAIN as PLAIN_JSON
 from tests.formats.schedule_samples import PLAIN
 
+from eventimport.formats.ical import ICAL
 from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
@@ -21,5 +23,6 @@ EXAMPLES: Mapping[str, Callable[[], bytes]] = {
     OPENEVENT.name: _open_event,
     SCHEDULE_XML.name: PLAIN.encode,
     SCHEDULE_JSON.name: json.dumps(PLAIN_JSON).encode,
+    ICAL.name: PLAIN_CALENDAR.encode,
 }
 """Names of formats → makers of an example with an event and at least one session."""

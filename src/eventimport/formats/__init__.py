@@ -9,6 +9,7 @@ from typing import Final
 
 from eventimport.errors import EventImportError
 from eventimport.formats.format import Format
+from eventimport.formats.ical import ICAL
 from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
@@ -24,7 +25,7 @@ __all__ = [
     "names_of",
 ]
 
-FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON)
+FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL)
 
 IMPORTABLE: Final = tuple(each for each in FORMATS if each.read is not None)
 """The formats that can be imported."""

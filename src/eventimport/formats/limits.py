@@ -39,6 +39,8 @@ class ArchiveLimits:
     """Objects and lists within each other, the record itself included."""
     max_records: int = 200_000
     """Records of all documents together."""
+    max_instances: int = 5_000
+    """Times that the recurring events of a calendar happen, all together."""
     texts: TextLimits = DEFAULT_LIMITS
     """The markup of one text."""
 

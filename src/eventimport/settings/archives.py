@@ -58,6 +58,11 @@ class ArchiveSettings(BaseSettings):
         description="Maximum number of JSON values in all documents of an import. Each needs"
         " up to 150 bytes of memory while an import runs.",
     )
+    max_instances: PositiveInt = Field(
+        5_000,
+        description="Maximum number of times that the recurring events of a calendar happen,"
+        " all of them together. Each is imported as a session.",
+    )
     max_text_length: PositiveInt = Field(
         1_000_000, description="Maximum length of one text value, in characters."
     )
@@ -99,5 +104,6 @@ class ArchiveSettings(BaseSettings):
             max_string_length=self.max_text_length,
             max_depth=self.max_json_depth,
             max_records=self.max_records,
+            max_instances=self.max_instances,
             texts=TextLimits(max_tags=self.max_text_tags, max_depth=self.max_text_depth),
         )

@@ -6,7 +6,7 @@ was exported as. Use: see the package's docstring.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import time as clock
@@ -122,9 +122,14 @@ class _Named:
                     continue
                 if known.setdefault(name, value) != value:
                     others = self.others.setdefault(name, [])
+                    value = HIDDEN if name in PRIVATE else value  # noqa: PLW2901
                     if value not in others and len(others) < _MOST_OTHERS:
                         others.append(value)
 
+
+PRIVATE: Final = frozenset({"email", "mobile"})
+HIDDEN: Final = "(not public)"
+"""Stands in `extra`, which anyone can read, for another value of a private field."""
 
 _MOST_OTHERS: Final = 20
 """Values of one field that are kept besides the first."""
@@ -159,6 +164,8 @@ class Schedule:
         self.flavour = Flavour.PLAIN
         self.language: str | None = None
         self.places: list[str] = []
+        self.is_administrative: Callable[[str], bool] = IDENTIFIERS.__contains__
+        """Whether a key in `extra` is reported together with all others of this sort."""
         self._report = report
         self._limits = limits
         self._entry = entry
@@ -221,7 +228,7 @@ class Schedule:
             self._limits.texts,
             self._check,
             entry=self._entry,
-            is_administrative=IDENTIFIERS.__contains__,
+            is_administrative=self.is_administrative,
         )
         builder.set_language(self.language)
         self._add_event(builder)
