@@ -165,3 +165,23 @@ def test_titles_are_short_noun_phrases() -> None:
 
     assert len(titles) > 50
     assert not wrong, f"{len(wrong)} titles:\n" + "\n".join(wrong)
+
+
+IN_DOCSTRINGS: Final = re.compile(
+    r"\b(?:told|tells?|nobody|no one|whoever|everybody|everyone|somebody|someone|alone|so many"
+    r"|thereof|of which|medium|pictures?|(?:is|are|was|were) away|no such|to mind|room for)\b",
+    re.IGNORECASE,
+)
+"""What docstrings do not say, either."""
+
+
+def test_docstrings() -> None:
+    texts = list(user_texts.docstrings())
+    found = [
+        f"{text}: “{match[0]}” in: {text.text}"
+        for text in texts
+        for match in IN_DOCSTRINGS.finditer(_without_code(text.text))
+    ]
+
+    assert len(texts) > 1_000
+    assert not found, f"{len(found)} faults:\n" + "\n".join(found)

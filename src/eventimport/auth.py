@@ -27,10 +27,10 @@ CONCURRENT_HASHES = 4
 """Each argon2 hash takes 64 MiB while it runs."""
 
 PORTIONS: Final = 20
-"""A process takes its share of a large limit in so many parts, so that not every request costs a
-call of Redis."""
+"""Number of parts in which a process claims its share of a large limit, so that few requests call
+Redis."""
 REST_SECONDS: Final = 5.0
-"""How long Redis is left alone after it failed: no request is to wait for it in vain."""
+"""How long Redis is not called after it failed: no request is to wait for it in vain."""
 MAX_REMEMBERED: Final = 10_000
 LOOK_ALIKE_SECONDS: Final = 3600
 LOOK_ALIKE_ACCOUNTS: Final = 20
@@ -149,7 +149,7 @@ class Passwords:
         return await anyio.to_thread.run_sync(self._hasher.hash, password, limiter=self._limiter)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether the password is right. Without a hash (no such user) it takes as long."""
+        """Whether the password is right. Without a hash (unknown user), it needs the same time."""
         matches = await anyio.to_thread.run_sync(
             self._matches, password_hash, password, limiter=self._limiter
         )
@@ -195,7 +195,7 @@ class LookAlikes:
     _noticed: bool = False
 
     def add(self, client: str, account: str) -> bool:
-        """Count a sign-in. True once in an hour in which so many accounts came from one client,
+        """Count a sign-in. True once in an hour in which this many accounts came from one client,
         and none from another."""
         window = int(self.clock() // LOOK_ALIKE_SECONDS)
         if window != self._window:
@@ -252,7 +252,7 @@ class Limiter:
         return max(1, int((window + 1) * limit.seconds - now))
 
     async def _take(self, limit: Limit, who: str, share: _Share, now: float) -> bool:
-        """Take a portion, of which one is for this hit. False where nothing is left."""
+        """Claim a portion. One of it is for this hit. False where nothing is left."""
         if now < self._rests_until:
             return share.counted <= limit.count
         key = f"{self.prefix}:limit:{limit.name}:{who}:{share.window}"

@@ -50,7 +50,7 @@ class EventImportError(Exception):
 
 @dataclass(eq=False)
 class ProblemError(EventImportError):
-    """A refusal that the client is told about: one or more problems, and headers to send along."""
+    """An error response: one or more problems, and headers to send with them."""
 
     problems: tuple[Problem, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ def document(problems: Iterable[Problem]) -> dict[str, Any]:
 
 
 def shorten(text: str, length: int) -> str:
-    """The text, cut to so many characters."""
+    """The text, cut to this many characters."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

@@ -46,8 +46,8 @@ Step = Callable[[AsyncConnection], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestIdentity:
-    """What tells a request from others: its idempotency key, its route and its options. `declared`
-    is how many bytes it brings at most, if the client has said so."""
+    """What distinguishes a request from others: its idempotency key, its route and its options.
+    `declared` is how many bytes it brings at most, if the client has said so."""
 
     key: str | None = None
     route: str = ""

@@ -43,10 +43,10 @@ logger = logging.getLogger(__name__)
 class Resources:
     """The open resources. `reader` is the engine without transactions, for single SELECTs.
 
-    `stopping` is set, by a signal's handler, once the process is told to stop: answers that have no
-    end of their own must end then, for the server waits for them. `unfinished` are the tasks that
-    must take back what they have stored should they fail: nothing is closed before they have ended,
-    for a server that stops cancels them, and does not wait.
+    A signal handler sets `stopping` once the process must stop: answers that have no end of their
+    own must end then, for the server waits for them. `unfinished` are the tasks that must take back
+    what they have stored should they fail: nothing is closed before they have ended, for a server
+    that stops cancels them, and does not wait.
     """
 
     settings: Settings
@@ -111,7 +111,7 @@ async def open_resources(
     settings: Settings, tracer_provider: TracerProvider = NO_TRACES
 ) -> AsyncIterator[Resources]:
     """Open everything, and close it in reverse order. No server is contacted yet: each connects
-    when it is first needed, so that a process starts while one of them is away."""
+    when it is first needed, so that a process starts even if one of them is unavailable."""
     async with AsyncExitStack() as stack:
         engine = create_engine(settings.database)
         stack.push_async_callback(engine.dispose)

@@ -10,7 +10,7 @@ MAX_LENGTH: Final = 60
 MAX_MINUTES: Final = 999 * 60 + 59
 MINUTES_OF_DAY: Final = 24 * 60
 LONG: Final = 10 * 60
-"""So many minutes are perhaps seconds (600, 900), or something else."""
+"""From this many minutes on, a number may mean seconds (600, 900), or something else."""
 _AS_CLOCK: Final = "as hours and minutes"
 
 _HOURS: Final = (
@@ -46,11 +46,12 @@ class LengthReading:
 
 
 def read_length(value: Any) -> LengthReading | None:
-    """Read a text or a number; None where it cannot be told.
+    """Read a text or a number; None if its meaning is unknown.
 
     Whole numbers are minutes from 10 on, and hours below. Two digits after a point are minutes, as
-    in the archives that have them (`01.30`, `0.20`), unless there are no such minutes (`0.75`); a
-    5 is half an hour, and other single digits are tens of minutes (the number 0.3, once 0.30).
+    in the archives that have them (`01.30`, `0.20`), unless an hour does not have that many minutes
+    (`0.75`); a 5 is half an hour, and other single digits are tens of minutes (the number 0.3, once
+    0.30).
     """
     if isinstance(value, bool):
         return None
@@ -64,7 +65,7 @@ def read_length(value: Any) -> LengthReading | None:
 
 
 def parse_length(value: Any) -> str | None:
-    """The length as `HH:MM`; None where it cannot be told."""
+    """The length as `HH:MM`; None if it is unknown."""
     found = read_length(value)
     return found.text if found else None
 

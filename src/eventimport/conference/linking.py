@@ -18,7 +18,7 @@ _BETWEEN_NAMES: Final = re.compile(r"\s*[,;&|/]\s*|\s+(?:and|und|et|y)\s+")
 
 
 class Linker:
-    """Resolves the references of all records; what they nest and nobody else says is kept."""
+    """Resolves the references of all records. Keeps nested values that no record has."""
 
     def __init__(self, conference: Conference, report: Report, check: Check = go_on) -> None:
         self._check = check
@@ -180,7 +180,7 @@ class Linker:
             self._report.warning("reference-detail", message, place, rest, group=what)
 
     def _compare(self, by_session: set[tuple[int, int]], by_speaker: set[tuple[int, int]]) -> None:
-        """The union of both holds. That they differ is told where both sides tell links."""
+        """The union of both holds. Differences are reported if both sides have links."""
         if not by_session or not by_speaker:
             return
         sides = (

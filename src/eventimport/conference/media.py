@@ -34,7 +34,7 @@ class MediaSource:
 
 
 def read_source(value: str) -> MediaSource:  # noqa: PLR0911 - one for each sort
-    """Tell what a value is, whatever is around it."""
+    """Find out what a value is, apart from what surrounds it."""
     text = value.strip()
     beginning = text[:300]
     if beginning[:5].lower() == "data:":
@@ -121,7 +121,7 @@ class MediaIndex:
         return self._by_base_name(path)
 
     def refusal(self, path: str) -> Unreadable | None:
-        """Why the file of a path is left out; None if the zip has no such file."""
+        """Why the file of a path is left out; None if the zip does not have the file."""
         for place in self.places(path):
             if place in self.left_out:
                 return self.left_out[place]

@@ -98,7 +98,7 @@ class PlannedMedia:
         return self.origin == "archive" and self.entry is None
 
     def as_dict(self) -> dict[str, Any]:
-        """The medium as the report lists it."""
+        """The media file as the report lists it."""
         return {
             "table": self.table,
             "row_id": str(self.row_id),
@@ -234,7 +234,7 @@ class _MediaPlanner:
             )
 
     def tell_unused(self) -> None:
-        """Tell of the entries that no record names: they are not taken over."""
+        """Report the entries that no record names: they are not taken over."""
         for path, name in self._index.files.items():
             if path not in self._used:
                 message = "No record names this file. It was not imported."

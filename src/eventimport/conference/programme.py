@@ -10,7 +10,7 @@ from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Check, Report, go_on, shortened
 
 PUBLIC_STATES: Final = frozenset({"", "accepted", "confirmed"})
-"""States of sessions that everyone sees."""
+"""States of public sessions."""
 
 AROUND: Final = timedelta(days=2)
 """How far before and after an event sessions may be: people arrive early, and events overrun."""

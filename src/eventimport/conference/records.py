@@ -1,4 +1,4 @@
-"""The canonical records, one class per kind: which values a row has, of which type.
+"""The canonical records, one class per kind: the values of a row, and their types.
 
 A record holds only what the archive gave: absent, null and empty values are left out. What a
 field's text means beyond its type (rich text, link, media) stands in its annotation and is read

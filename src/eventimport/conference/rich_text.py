@@ -35,7 +35,7 @@ SHORT: Final = 20_000
 """Characters of a text that an HTML parser reads fast, if it has few tags."""
 
 MARKS_PER_TAG: Final = 5
-"""For each tag that is allowed, so many `&` and `<` are: HTML parsers need quadratic time for
+"""Number of `&` and `<` that are allowed for each allowed tag: HTML parsers need quadratic time for
 them."""
 
 _VOID: Final = frozenset(

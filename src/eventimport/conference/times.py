@@ -101,9 +101,9 @@ _LONG_NUMBER: Final = _shape(r"((?:19|20)\d{6})(\d{4}|\d{6})")
 
 @dataclass(frozen=True, slots=True)
 class TimeReading:
-    """What a value means: `time`, which is local to the event if it has no offset, or `day`, a date
-    alone, or neither, for which `problem` is the reason. `repaired`: it was read with certainty,
-    but it is not what ISO 8601 or a database writes. `doubt` says what about it is uncertain."""
+    """What a value means: `time`, which is local to the event if it has no offset, or `day`, only a
+    date, or neither. Then `problem` is the reason. `repaired`: it was read with certainty, but it
+    is not what ISO 8601 or a database writes. `doubt` says what about it is uncertain."""
 
     time: datetime | None = None
     day: date | None = None

@@ -31,7 +31,7 @@ def is_safe_link(value: str) -> bool:
 
 
 def is_remote(value: str) -> bool:
-    """Whether a medium is to be fetched, rather than found in the archive."""
+    """Whether a media file is fetched from the web, instead of read from the archive."""
     return value[:8].lower().startswith(("http://", "https://"))
 
 

@@ -61,7 +61,7 @@ SITES: Final = {
         dotted=True,
     ),
 }
-"""The sites that a handle alone can lead to, by the field that holds it."""
+"""The sites whose profiles a handle names, by the field of the handle."""
 
 MASTODON: Final = "mastodon"
 _OTHER_NAMES: Final = {

@@ -87,9 +87,9 @@ _LONG: Final = {
 class EventContents:
     """All rows that the page of an event shows, in the order in which the archive had them.
 
-    `sessions` and `speakers` are those that everyone may see; `hidden_sessions` counts the other
-    sessions. `speakers_of` leads from the id of a session to the ids of its speakers. `is_brief`:
-    the long texts are left out, because there are too many of them for a page.
+    `sessions` and `speakers` are the public ones; `hidden_sessions` counts the other sessions.
+    `speakers_of` leads from the id of a session to the ids of its speakers. `is_brief`: the long
+    texts are left out, because there are too many of them for a page.
     """
 
     event: AnyRow
@@ -108,7 +108,7 @@ class EventContents:
 
 
 def is_public(event: AnyRow) -> bool:
-    """Whether everyone may see the event."""
+    """Whether the event is public."""
     return bool(event.is_public)
 
 
@@ -138,7 +138,7 @@ async def find_own_event_id(
 async def read_contents(
     connection: AsyncConnection, event_id: int, max_bytes: int, *, brief: bool = False
 ) -> EventContents | None:
-    """Everything that the page of this event shows: what everyone may see, whoever asks.
+    """Everything that the page of this event shows: only public data, for owners as well.
 
     None if the event was deleted meanwhile.
 

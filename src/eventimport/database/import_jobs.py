@@ -75,7 +75,7 @@ async def list_findings(
     offset: int,
 ) -> tuple[Sequence[Row[int, dict[str, Any]]], int] | None:
     """A page of an import's findings of this severity (of any, if None), each as its position and
-    its content, and how many there are in all. None if the user has no such import."""
+    its content, and how many there are in all. None if it is not an import of the user."""
     job = await connection.scalar(select(ImportJob.id).where(ImportJob.id == job_id, _of(user_id)))
     if job is None:
         return None

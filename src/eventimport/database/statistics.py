@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """How long a stage took in all the imports that told it, and how many they are."""
+    """The total duration of a stage, and the number of imports that recorded it."""
 
     seconds: float
     imports: int

@@ -18,10 +18,10 @@ OWNER: Final = "owner"
 PUBLIC: Final = "public"
 DRAFT: Final = "draft"
 SHOWN_STATES: Final = tuple(sorted(PUBLIC_STATES))
-"""States of sessions that everyone may see. A session without a state is shown."""
+"""States of public sessions. A session without a state is shown."""
 
 NOT_PUBLIC: Final = ("false", "f", "no", "n", "0")
-"""What a form field's `is_public`, kept in `extra`, says where the field isn't for everyone."""
+"""The values of a form field's `is_public`, kept in `extra`, that make it private."""
 
 PRIVATE_COLUMNS: Final = {
     Kind.EVENT: frozenset({"email"}),
@@ -76,8 +76,8 @@ def part_visible(kind: Kind, viewer: Viewer) -> ColumnElement[bool]:
 
 
 def shown(kind: Kind) -> ColumnElement[bool]:
-    """Whether everyone who may see the event may see the row of this kind at hand. What is deleted
-    is for the owner, who can restore it."""
+    """Whether a row of this kind is as visible as its event. What is deleted is for the owner, who
+    can restore it."""
     return and_(NODES[kind].table.c.deleted_at.is_(None), _shown_unless_deleted(kind))
 
 

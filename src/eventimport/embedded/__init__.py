@@ -1,7 +1,7 @@
 """PostgreSQL and Valkey out of wheels, for a machine that has neither.
 
 For development and tests: `eventimport dev` and the test suite use it, nothing else does. Both
-servers listen on a free port of 127.0.0.1 alone and ask for a random password. They end with this
+servers listen only on a free port of 127.0.0.1, and require a random password. They end with this
 process, however it ends, and start again over the data that they left.
 """
 

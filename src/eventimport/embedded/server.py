@@ -74,9 +74,9 @@ def package_folder(name: str, server: str, variable: str) -> Path:
 def locked(data_dir: Path) -> Iterator[IO[bytes]]:
     """The lock of a data directory, which is kept unless the block fails.
 
-    The server inherits it and so holds it to its own end: whoever has it knows that no server is
-    at work there, not even one that is about to stop. Raises EmbeddedServerError where another
-    one goes on for longer than a shutdown takes.
+    The server inherits it and so holds it to its own end: its holder knows that no server runs
+    there, not even a server that is about to stop. Raises EmbeddedServerError where another one
+    goes on for longer than a shutdown takes.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     lock = (data_dir / "lock").open("ab")
@@ -110,7 +110,7 @@ def password(data_dir: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner alone."""
+    """Write a file whole or not at all, readable only by its owner."""
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)
     with open(beside, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -119,7 +119,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+    """A free TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -139,9 +139,9 @@ class Source:
     def read(self, name: str | None = None) -> Iterator[bytes]:
         """The bytes of an entry, or of the only file, in chunks of at most 1 MiB.
 
-        Raises KeyError if the zip has no such entry that can be read. The iterator raises
-        ArchiveError if what comes out is over a limit or not what the zip promised (size, CRC-32),
-        and OSError as `open` does.
+        Raises KeyError if the zip does not have the entry, or it cannot be read. The iterator
+        raises ArchiveError if what comes out is over a limit or not what the zip promised (size,
+        CRC-32), and OSError as `open` does.
         """
         return self._whole_file() if name is None else self._zip().read(name)
 

@@ -63,7 +63,7 @@ class Account:
 
 
 def unauthorized() -> ProblemError:
-    """The one answer to a missing, bad or expired token; it does not tell which."""
+    """The response to a missing, invalid or expired token, the same for all three."""
     return refuse(
         401,
         "unauthorized",

@@ -63,7 +63,7 @@ class ContentDisposition:
 
 
 def parse_content_disposition(header: bytes) -> ContentDisposition:
-    """Read a part's `Content-Disposition`; what it does not tell is None.
+    """Read a part's `Content-Disposition`. Missing parameters are None.
 
     The bytes are UTF-8, as browsers send them, else Latin-1. A valid `filename*` (RFC 5987) goes
     before `filename`, though RFC 7578 forbids it in forms: some clients send nothing else.

@@ -89,7 +89,7 @@ def _refuse(detail: str) -> ProblemError:
 
 
 def identity_of(request: Request, key: str | None, options: Mapping[str, Any]) -> RequestIdentity:
-    """What tells the request from others; `options` are its query parameters."""
+    """What distinguishes the request from others; `options` are its query parameters."""
     declared = request.headers.get("content-length", "")
     return RequestIdentity(
         key=key,

@@ -123,7 +123,7 @@ class PageQuery(BaseModel):
         return (self.number - 1) * self.size
 
     def page_meta(self, total: int) -> PageMeta:
-        """The page's `meta`, if there are so many resources in all."""
+        """The page's `meta` for this total number of resources."""
         return PageMeta(total=total, pages=self._pages(total))
 
     def page_links(self, path: str, total: int) -> PageLinks:

@@ -242,7 +242,7 @@ async def run_attempt(
 ) -> None:
     """Run an attempt at a task of any kind: `work` ends the task. If it raises, the task is handed
     back for another attempt, or ends for one of the `reasons`. Cancelled, the attempt hands the
-    task back. Its log and trace show which task it is, whose, and of which request."""
+    task back. Its log and trace show the task, its user and its request."""
     claimed = attempt.claimed
     task_id = str(claimed.task_id)
     with (

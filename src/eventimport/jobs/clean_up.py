@@ -1,5 +1,5 @@
 """Removing what is no longer needed: archives of finished imports, files that nothing uses, and
-rows of which nothing asks any more.
+rows that are no longer needed.
 
 The rows of `stored_objects` say what is deleted; no storage is ever listed. Every step may be cut
 off anywhere, and begins again in the next round: a file is marked, deleted, and then its row is.

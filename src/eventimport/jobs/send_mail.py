@@ -24,8 +24,8 @@ from eventimport.resources import Resources
 from eventimport.settings import Settings
 
 LEASE: Final = timedelta(minutes=5)
-"""After so long a mail that was taken, and of which nothing was heard since, is tried again; at
-least twice as long as sending may take."""
+"""Time after which a mail is sent again if its worker has not reported the outcome. At least twice
+the time limit of sending."""
 
 MAX_DELAY: Final = timedelta(hours=1)
 MARK_SECONDS: Final = 60.0

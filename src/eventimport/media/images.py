@@ -105,8 +105,8 @@ class ImageSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessedImage:
-    """An image encoded by us, upright and without metadata. `frames_dropped` if it was an
-    animation of which only the first frame was kept."""
+    """An image encoded by us, upright and without metadata. `frames_dropped` if only the first
+    frame of an animation was kept."""
 
     data: bytes
     content_type: str

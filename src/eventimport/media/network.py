@@ -173,8 +173,8 @@ async def resolve_name(host: str, port: int) -> list[str]:
 class CheckedBackend(httpcore.AsyncNetworkBackend):
     """Resolves once, checks every address, connects to one of those very addresses.
 
-    A name with one forbidden address among good ones is refused altogether: an honest host has no
-    such name. TLS comes later, over the stream given here, and verifies the name as ever.
+    A name with one forbidden address among good ones is refused altogether: an honest host does not
+    have such a name. TLS comes later, over the stream given here, and verifies the name as ever.
     """
 
     def __init__(self, policy: AddressPolicy, resolve: Resolve) -> None:

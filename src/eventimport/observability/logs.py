@@ -1,7 +1,7 @@
 """Structured logs, with neither secrets nor personal data in them.
 
-Modules log through the standard library; what they say is rendered here. `configure` is for the
-roots alone: the web application's factory, the command line, the worker.
+Modules log through the standard library; what they say is rendered here. Only the roots call
+`configure`: the web application's factory, the command line, the worker.
 """
 
 import logging

@@ -10,8 +10,8 @@ REDACTED = "REDACTED"
 
 
 class Redaction(SpanProcessor):
-    """Takes out of spans what FastAPI puts there and nobody else may read: queries, which may hold
-    a token, and the paths of files, which end with the names that their owners gave them."""
+    """Removes from spans what FastAPI adds and operators must not read: queries, which may hold a
+    token, and the paths of files, which end with the names that their owners gave them."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
         """Overwrite the attributes; the SDK has no way to remove one."""

@@ -49,7 +49,7 @@ async def show_event(
     preview: str | None = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """An event, to everyone if it is public, else to those with a preview token of it."""
+    """An event: public, or with a preview token."""
     event = None
     if is_identifier(identifier):
         async with resources.reader.connect() as connection:

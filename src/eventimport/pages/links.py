@@ -29,7 +29,7 @@ def profile(site: str, value: str | None) -> Link | None:
 
 
 class StoredMedia:
-    """Tells the URLs of our storages' objects from all others: a page shows only these images.
+    """Distinguishes the URLs of our stored objects from all others: a page shows only these images.
 
     An image at another place would report to that place who looks at the page, and may change.
     """

@@ -14,12 +14,13 @@ from eventimport.pages.rich_text import to_html
 from eventimport.pages.schedule import SessionCard
 
 METALS = ("diamond", "platinum", "gold", "silver", "bronze")
-"""Names of levels whose order everybody knows."""
+"""Names of levels with a known order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerCard:
-    """A speaker; `photo` and `small_photo` are stored pictures, `initials` stand in for them."""
+    """A speaker. `photo` and `small_photo` are stored images; `initials` replace them if there are
+    none."""
 
     id: int
     name: str
@@ -106,8 +107,8 @@ def initials(name: str) -> str:
 
 
 def _larger_is_higher(levels: dict[tuple[int | None, str], list[SponsorCard]]) -> bool:
-    """Archives count levels from the top or from the bottom, and don't say which; where two levels
-    are named after metals, these tell."""
+    """Archives count levels from the top or from the bottom, and don't say which; two levels that
+    are named after metals show the direction."""
     ranked = sorted(
         (rank, level)
         for level, name in levels

@@ -1,7 +1,7 @@
 """Texts of an event, as safe HTML.
 
 The importer has cleaned them already. They are cleaned again, and more strictly, because the rows
-may have been changed since, and because a page has headings, pictures and colours of its own.
+may have been changed since, and because a page has headings, images and colours of its own.
 """
 
 import html

@@ -94,7 +94,7 @@ def view(contents: EventContents, media: StoredMedia) -> EventView:
 
 
 def track_style(tracks: Sequence[AnyRow]) -> str:
-    """One rule a track, for the class `track-<id>`. Made of numbers and parsed colours alone: an
+    """One rule a track, for the class `track-<id>`. Made only of numbers and parsed colours: an
     archive puts nothing of its own into a stylesheet."""
     rules = []
     for row in tracks:
@@ -109,7 +109,7 @@ def _place(event: AnyRow) -> str | None:
 
 
 def _map_url(event: AnyRow) -> str | None:
-    """Where 0, 0 means that nobody set it, as it does in archives."""
+    """For coordinates: 0, 0 means that they are not set, as in archives."""
     latitude, longitude = event.latitude, event.longitude
     if not latitude or not longitude or abs(latitude) > 90 or abs(longitude) > 180:
         return None

@@ -15,7 +15,7 @@ from eventimport.queue import worker_key
 from eventimport.resources import Resources
 
 PROBE_KEY = "private/readiness-probe"
-"""There is no such object: that a storage says so shows that it answers."""
+"""The object does not exist: that a storage says so shows that it answers."""
 
 router = APIRouter(tags=["health"])
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Readiness(BaseModel):
 
 
 class NoWorkerError(Exception):
-    """No worker has told the queue lately that it is alive."""
+    """No worker has recently reported to the queue that it is alive."""
 
 
 @router.get("/healthz")

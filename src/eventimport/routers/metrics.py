@@ -80,8 +80,8 @@ def _is_local(request: Request) -> bool:
 
 
 class StatisticsCollector(Collector):
-    """A snapshot in Prometheus's terms. All of a service's processes tell the same of imports: take
-    the `max` over them, not the `sum`."""
+    """A snapshot in Prometheus's terms. All processes of a service report the same figures about
+    imports: take the `max` over them, not the `sum`."""
 
     def __init__(self, statistics: ImportStatistics | None) -> None:
         self._statistics = statistics

@@ -1,4 +1,4 @@
-"""What the user is told in the service itself."""
+"""The messages that users see in the service itself."""
 
 from uuid import UUID
 

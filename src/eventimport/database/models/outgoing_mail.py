@@ -20,8 +20,8 @@ class MailStatus(StrEnum):
 class OutgoingMail(Base):
     """The e-mail of a notification. Its words are made when it is sent, of the import's row.
 
-    `next_attempt_at` is when it may be tried, by whoever comes first; whoever takes it moves that
-    on, so that it is tried again should they die. `attempts` counts the takings.
+    Any worker can send it from `next_attempt_at` on. It first moves that time on, so that the mail
+    is sent again if the worker dies. `attempts` counts the takings.
     """
 
     __tablename__ = "outgoing_mails"

@@ -19,7 +19,7 @@ class Sponsor(EventPart, Base):
 
 
 class Speaker(EventPart, Base):
-    """A speaker; `email` and `mobile` are for the event's owner and admins alone."""
+    """A speaker. Only the event's owner and admins can see `email` and `mobile`."""
 
     __tablename__ = "speakers"
 

@@ -9,8 +9,8 @@ from eventimport.database.models.base import Base, JsonObject
 
 
 class PeriodicJob(Base):
-    """When a job may next be run, by whoever comes first and moves that on; `counts` is what all
-    its rounds have done so far."""
+    """When a job is due. The worker that runs it first moves that time on. `counts` sums up all its
+    rounds."""
 
     __tablename__ = "periodic_jobs"
 

@@ -13,7 +13,7 @@ UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _MARK: Final = "\ufffd"
 
 Tell = Callable[[str, str], None]
-"""Told the field and its text as it was, where a character was taken out of it."""
+"""Called with the field and its original text if a character was removed from it."""
 
 
 def is_deeper(value: Any, limit: int) -> bool:

@@ -89,8 +89,8 @@ class TextStream:
         return DocumentError(code, message, *self.location(position))
 
     def fill(self, characters: int) -> None:
-        """Forget what is consumed, and read at least so many characters more, or up to the end, or
-        to bytes that are not UTF-8: those raise DocumentError, the next time. Raises what the
+        """Forget what is consumed, and read at least this many more characters, or up to the end,
+        or to bytes that are not UTF-8: those raise DocumentError, the next time. Raises what the
         chunks raise."""
         if self._error is not None:
             raise self.error(self._error.code, self._error.message, len(self.text))

@@ -216,7 +216,7 @@ class _Cleaner:
         return piece
 
     def _repaired(self, piece: bytes) -> Iterator[bytes]:
-        """The piece with references that XML knows; sections that hold none are left alone."""
+        """The piece with references that XML knows; sections without references are not changed."""
         position = 0
         while position < len(piece):
             if self._until is not None:

@@ -237,7 +237,7 @@ def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _zip64(field: bytes, *values: int) -> list[int]:
-    """Size, packed size and offset, each from the zip64 field if the header has no room for it."""
+    """Size, packed size and offset, each from the zip64 field if the header cannot hold it."""
     numbers = iter(struct.unpack_from(f"<{len(field) // 8}Q", field))
     return [next(numbers, value) if value == _UNKNOWN else value for value in values]
 

@@ -51,7 +51,7 @@ def read_list(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The records of a document that is a list of objects, each with its index, from 0.
 
-    Empty if the source has no such document. What is wrong is reported, never raised, as
+    Empty if the source does not have the document. What is wrong is reported, never raised, as
     `JsonDocument` says. An object around the list, JSON:API resources and other encodings are read.
     Raises OSError if the source's file cannot be read.
     """

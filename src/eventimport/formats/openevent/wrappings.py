@@ -154,7 +154,7 @@ def _is(key: str, document: str) -> bool:
 
 
 def is_references(value: Any) -> bool:
-    """Whether it is a list of ids alone, which tells nothing of the records."""
+    """Whether it is a list of ids without any other values of the records."""
     return (
         isinstance(value, list)
         and bool(value)

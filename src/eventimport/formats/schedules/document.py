@@ -33,7 +33,7 @@ def choose_document(
     """The name of the zip's entry that holds the schedule, or None if the source is one file. The
     other entries are media files. The outermost document counts.
 
-    Raises ArchiveError, its finding in the report too, if there is no such document, or several.
+    Raises ArchiveError, its finding in the report too, if the document is missing or not unique.
     """
     if not source.is_zip:
         return None

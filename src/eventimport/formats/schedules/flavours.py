@@ -1,7 +1,7 @@
 """Texts of a schedule as the fields of an event hold them: HTML, or plain text.
 
-No format declares how its texts are written. The program that wrote the source tells it best; HTML
-can be recognised. Source and flavour stay with the record, for exports.
+No format declares how its texts are written. The program that wrote the source decides it; HTML can
+be recognised. Source and flavour stay with the record, for exports.
 """
 
 from dataclasses import dataclass

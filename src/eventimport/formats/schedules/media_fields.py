@@ -20,7 +20,7 @@ AUDIO: Final = frozenset({".mp3", ".ogg", ".oga", ".opus", ".m4a", ".flac", ".wa
 VIDEO: Final = frozenset({".mp4", ".webm", ".mkv", ".ogv", ".mov", ".m4v", ".avi"})
 
 _NOTHING: Final = "missing.png"
-"""What programs that use Paperclip call the image of somebody who has none."""
+"""The file name that Paperclip uses for a missing image."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What the program that wrote a schedule tells about it.
+"""Rules of the programs that write schedules.
 
 Only frab, pretalx and wafer name themselves, since 2019. Pentabarf and FOSDEM's tools are known by
 what else the conference says.

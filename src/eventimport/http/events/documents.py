@@ -30,7 +30,7 @@ class RelationshipLinks(BaseModel):
 
 
 def optional_members(name: str, doc: str, fields: Mapping[str, Any]) -> Any:
-    """A type of JSON objects that hold some of the fields, none of which has a default."""
+    """A type of JSON objects with some of the fields. No field has a default."""
     made: Any = cast("Any", TypedDict)(name, dict(fields), total=False)
     made.__doc__ = doc
     made.__pydantic_config__ = _FORBID

@@ -115,7 +115,7 @@ def annotate(
     query: type[BaseModel] | None = None,
     body: type[BaseModel] | None = None,
 ) -> Endpoint:
-    """Tell FastAPI the types that are made from the schema: a type checker only sees their bases.
+    """Give FastAPI the types that are made from the schema: a type checker only sees their bases.
 
     `resource` is what the path names.
     """

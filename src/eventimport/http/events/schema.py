@@ -36,8 +36,8 @@ def kebab(name: str) -> str:
 
 @dataclass(frozen=True)
 class Attribute:
-    """`name` is the wire's, `column` the table's. One that is not `writable` cannot be patched; one
-    that is `private` is for the event's owner and admins alone."""
+    """`name` is the wire's, `column` the table's. One that is not `writable` cannot be patched;
+    only the event's owner and admins can see one that is `private`."""
 
     name: str
     column: str
@@ -53,7 +53,7 @@ class Attribute:
 
     @property
     def sortable(self) -> bool:
-        """Whether a list may be sorted by it; by what is private it would tell its order."""
+        """Whether a list may be sorted by it. The order must not reveal private values."""
         return not self.private
 
 

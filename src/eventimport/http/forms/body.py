@@ -55,7 +55,7 @@ class Body:
             raise self._too_large
 
     async def next_chunk(self) -> bytes:
-        """The next bytes, possibly none; `received_all` tells afterwards whether they are the last.
+        """The next bytes, possibly none. Afterwards, `received_all` says whether they are the last.
 
         Raises ClientDisconnect when the client has gone, and refuses one that sends nothing for
         too long (408) or more than the limit (413).

@@ -176,8 +176,8 @@ def _boundary(request: Request) -> bytes:
 class FormParser:
     """The synchronous half: feeds python-multipart's parser and turns its callbacks into events.
 
-    `events` is what has been parsed and not yet taken; `ended` tells whether the closing boundary
-    has come. Parts with a name of `files` are files, also if they have no file name. Raises
+    `events` is what has been parsed and not yet taken; `ended` says whether the closing boundary
+    has arrived. Parts with a name of `files` are files, also if they have no file name. Raises
     ProblemError for a malformed form (400) and for each limit (413, naming it).
     """
 
