@@ -62,6 +62,7 @@ SESSION_STATES: Final = {
     "submit": "submitted",
 }
 """What a session's state means, by what other programs call it."""
+USUAL_STATES: Final = frozenset(SESSION_STATES.values())
 
 PROBLEMS: Final = {
     "string": "not a text",
@@ -188,8 +189,9 @@ class RecordBuilder:
             self._read_state(record, entry)
         self._read_times(kind, record, entry)
         for name in shape.rich:
-            if name in fields:
-                self._clean(record, name, entry)
+            text = fields.get(name)
+            if isinstance(text, str) and "<" in text:
+                self._clean(record, name, text, entry)
         for name in shape.links:
             if name in fields:
                 self._read_link(kind, record, name, entry)
@@ -258,12 +260,13 @@ class RecordBuilder:
         """Make texts of what stands in their place, and decode character references in titles."""
         shape = SHAPES[kind]
         given = record.values
-        for name, value in list(given.items()):
+        for name, value in given.items():
             if isinstance(value, str):
-                if name in shape.flags:
+                if name in shape.plain:
+                    if "&" in value:
+                        self._decode(record, name, value, entry)
+                elif name in shape.flags:
                     given[name] = value.strip()
-                elif "&" in value and name in shape.plain:
-                    self._decode(record, name, value, entry)
             elif name in shape.texts and not isinstance(value, int):
                 self._make_text(shape, record, name, entry)
 
@@ -451,7 +454,7 @@ class RecordBuilder:
 
     def _read_state(self, record: Record, entry: str) -> None:
         given = record.values["state"]
-        if not isinstance(given, str):
+        if not isinstance(given, str) or given in USUAL_STATES:
             return
         state = " ".join(given.split()).casefold()
         state = SESSION_STATES.get(state, state)
@@ -461,10 +464,7 @@ class RecordBuilder:
             place = place_of(record, entry, "state")
             self._report.repair("state", message, place, given)
 
-    def _clean(self, record: Record, name: str, entry: str) -> None:
-        text = record.values[name]
-        if not isinstance(text, str) or "<" not in text:
-            return
+    def _clean(self, record: Record, name: str, text: str, entry: str) -> None:
         found = rich_text.clean(text, self._limits)
         record.values[name] = found.text
         if found.removed is None:

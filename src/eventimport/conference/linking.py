@@ -25,7 +25,7 @@ class Linker:
         self._conference = conference
         self._report = report
         self._maps: dict[Kind, IdMap] = {}
-        self._targets: dict[Reference, Record] = {}
+        self._targets: dict[tuple[Kind, str | None, str | None, bool], Record] = {}
         """What references mean that say no more than an id and a name."""
 
     def link(self) -> set[tuple[int, int]]:
@@ -104,7 +104,9 @@ class Linker:
         self, field: ReferenceField, reference: Reference, record: Record, entry: str
     ) -> tuple[Record | None, Any]:
         """The record that is meant, and what the reference says but that record does not."""
-        known = self._targets.get(reference) if not reference.rest else None
+        # The hash of a tuple is much faster than that of a dataclass.
+        identity = reference.kind, reference.key, reference.label, reference.either
+        known = self._targets.get(identity) if not reference.rest else None
         if known is not None:
             return known, None
         match = self._look_up(reference)
@@ -121,7 +123,7 @@ class Linker:
         if rest or not (named_only or reference.key in (None, match.record.key)):
             rest = {"id": None if named_only else reference.key, **rest}
         if not rest and match.code is None and not reference.rest:
-            self._targets[reference] = match.record
+            self._targets[identity] = match.record
         return match.record, rest
 
     def _look_up(self, reference: Reference) -> Match:

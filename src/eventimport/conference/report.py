@@ -210,6 +210,7 @@ class Report:
 
     def _cause(self, severity: Severity, code: str, message: str, place: Place) -> tuple[str, ...]:
         entry = (place.entry or "")[:EXCERPT]
+        field_name = (place.field or "")[:EXCERPT]
         whole_entry = place.record is None and place.field is None and place.line is None
         if whole_entry and not self.is_document(entry):
             entry = ""
@@ -217,7 +218,7 @@ class Report:
             severity,
             code,
             entry,
-            _INDEX.sub("…", (place.field or "")[:EXCERPT]),
+            _INDEX.sub("…", field_name) if "." in field_name else field_name,
             _VARIABLE.sub("…", message),
         )
 
@@ -355,7 +356,10 @@ def title_of(record: Mapping[str, Any]) -> str | None:
 
 def shortened(text: str, limit: int = EXCERPT) -> str:
     """The beginning of a text, without what no database stores."""
-    result = UNSTORABLE.sub(lambda found: ascii(found[0])[1:-1], text[: limit + 1])
+    result = text[: limit + 1]
+    # Nothing that is printable is unstorable.
+    if not result.isprintable():
+        result = UNSTORABLE.sub(lambda found: ascii(found[0])[1:-1], result)
     return result if len(result) <= limit else result[:limit] + "…"
 
 

@@ -13,7 +13,7 @@ import html.entities
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import nh3
@@ -351,10 +351,10 @@ class _Tag:
     counts: bool = False
     ends_itself: bool = False
     """Its end tag is left out."""
+    opens: bool = field(init=False)
 
-    @property
-    def opens(self) -> bool:
-        return not self.is_end and not self.is_empty and self.name not in _VOID
+    def __post_init__(self) -> None:
+        self.opens = not self.is_end and not self.is_empty and self.name not in _VOID
 
 
 def clean(text: str, limits: TextLimits) -> CleanText:
@@ -592,6 +592,8 @@ def _pieces(text: str, tags: Iterable[_Tag]) -> Iterable[tuple[str, _Tag | None]
 
 def _escaped(text: str, tags: list[_Tag]) -> str:
     """The text as HTML, in which each `<` begins a tag that counts."""
+    if text.count("<") == len(tags) and not any(tag.is_empty for tag in tags):
+        return text
     parts: list[str] = []
     raw = False
     for before, tag in _pieces(text, tags):

@@ -189,8 +189,8 @@ class JsonDocument:
         if end - start > self.limits.max_record_bytes:
             self.report_error(reader.too_long(start))
             return None
-        brackets = reader.objects + text.count("[", start, end)
-        if brackets > self.limits.max_depth and is_deeper(value, self.limits.max_depth):
+        max_depth = self.limits.max_depth
+        if reader.containers >= max_depth and is_deeper(value, max_depth):
             self.report_error(reader.too_deep(start, end))
             return None
         if end - start > self.limits.max_string_length and self._has_long_string(value):

@@ -20,6 +20,8 @@ _MARGIN: Final = 16
 """A token that the window's end cuts in two is found wrong at most so far before the end, unless
 it is a string: `-Infinit`, or the escapes of a surrogate pair."""
 
+_CONTAINERS: Final = frozenset({dict, list})
+
 _WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
 _STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _TOKEN: Final = re.compile(
@@ -78,22 +80,19 @@ def _marks(text: str, start: int = 0) -> int:
     return sum(text.count(mark, start) for mark in ",[{")
 
 
-def count_values(value: Any) -> int:
-    """How many values it is made of, itself included."""
-    count = 1
-    waiting = [value] if isinstance(value, (dict, list)) else []
-    while waiting:
-        outer = waiting.pop()
-        count += len(outer)
-        inner = outer.values() if isinstance(outer, dict) else outer
-        waiting.extend(each for each in inner if isinstance(each, (dict, list)))
-    return count
+def _containers(value: Any) -> list[Any]:
+    """The objects and lists that it is made of, itself included."""
+    found = [value] if type(value) in _CONTAINERS else []
+    for outer in found:
+        inner = outer.values() if type(outer) is dict else outer
+        found += [each for each in inner if type(each) in _CONTAINERS]
+    return found
 
 
 class JsonReader:
     """Reads values from a stream. After `value`, `start` and `end` say where in the stream's window
-    it was read from, until the next call; `objects` and `values` how many of them it is made of;
-    `duplicates` and `bad_numbers` what was odd in it."""
+    it was read from, until the next call; `values` and `containers` how many values, and how many
+    objects and lists, it is made of; `duplicates` and `bad_numbers` what was odd in it."""
 
     def __init__(self, stream: TextStream, limits: ArchiveLimits) -> None:
         self._stream = stream
@@ -111,7 +110,7 @@ class JsonReader:
         ).raw_decode
         self.start = 0
         self.end = 0
-        self.objects = 0
+        self.containers = 0
         self.values = 0
         self.duplicates: list[Duplicate] = []
         self.bad_numbers: list[BadNumber] = []
@@ -138,7 +137,6 @@ class JsonReader:
         decode = self._strict
         while True:
             self.duplicates.clear()
-            self.objects = 0
             try:
                 value, end = decode(stream.text, stream.position)
             except JSONDecodeError as error:
@@ -155,7 +153,9 @@ class JsonReader:
                 self._grow()
         self.start, self.end = stream.position, end
         self.bad_numbers = [] if decode is self._strict else list(self._find_bad_numbers())
-        self.values = count_values(value)
+        containers = _containers(value)
+        self.containers = len(containers)
+        self.values = 1 + sum(map(len, containers))
         if self.values > self._limits.max_record_values:
             raise self._too_many_values(self.start)
         stream.position = end
@@ -216,7 +216,6 @@ class JsonReader:
         return _marks(_STRING.sub("", text)) > self._limits.max_record_values
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        self.objects += 1
         record = dict(pairs)
         if len(record) != len(pairs):
             self._note_duplicates(pairs)

@@ -128,21 +128,22 @@ class _DocumentReader:
 
     def _list(self) -> Iterator[tuple[int, dict[str, Any]]]:
         for index, value in self._json.elements():
-            record = self._json.record(self._named(value, index))
+            named = self._named(value, index) if isinstance(value, str) else value
+            record = self._json.record(named)
             if record is not None:
                 yield index, self._plain(record)
 
-    def _named(self, value: Any, index: int) -> Any:
-        """The element of the list, or, if it is only a text, a record of that name."""
+    def _named(self, text: str, index: int) -> Any:
+        """A record of this name, if the list's records may be given by their names."""
         label = _LABELS.get(self._document)
-        if not isinstance(value, str) or not value.strip() or label is None:
-            return value
+        if label is None or not text.strip():
+            return text
         message = (
             f"The list contains texts instead of objects. Each was read as the {label} of a record."
         )
         place = Place(self._entry, index)
-        self._report.warning("record-is-a-text", message, place, quotable(value))
-        return {label: value}
+        self._report.warning("record-is-a-text", message, place, quotable(text))
+        return {label: text}
 
     def _object_for_list(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """An object that stands where the list belongs: around it, or one record, or the records
