@@ -41,7 +41,7 @@ def take(page: Page, url: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "lantern-open-2027.zip")
         write_archive(ROOT / "examples" / "lantern-open-2027", archive)
-        page.get_by_label("Archive (zip)").set_input_files(archive)
+        page.get_by_label("Schedule or archive").set_input_files(archive)
         page.get_by_role("button", name="Import", exact=True).click()
         link = page.get_by_role("link", name="View the event")
         expect(link).to_be_visible(timeout=PATIENCE)

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import Use, record_objects, use_objects
-from eventimport.formats.format import Format
-from eventimport.formats.openevent import OPENEVENT
-from eventimport.imports.accept import Upload, accept_import
+from eventimport.formats import OPENEVENT, Format
+from eventimport.imports.accept import ImportOptions, Upload, accept_import
 from eventimport.resources import Resources
 from eventimport.storage.protocol import Storage
 
@@ -64,15 +63,20 @@ async def accept_archive(
     data: bytes,
     *,
     file_name: str | None = None,
-    source_format: Format = OPENEVENT,
+    source_format: Format | str = OPENEVENT,
     strict: bool = False,
     dry_run: bool = False,
+    **about_event: str,
 ) -> UUID:
     """Accept an import as the web server does."""
 
     async def receive() -> Upload:
         return Upload(file_name, chunks_of(data))
 
-    return await accept_import(
-        resources, user_id, receive, source_format=source_format, strict=strict, dry_run=dry_run
+    options = ImportOptions(
+        source_format=source_format if isinstance(source_format, str) else source_format.name,
+        strict=strict,
+        dry_run=dry_run,
+        about_event=about_event,
     )
+    return await accept_import(resources, user_id, receive, options=options)

@@ -238,10 +238,7 @@ class FileRequest:
                     await self._record(connection, reply)
                     if step is not None:
                         await step(connection)
-                    uses = [
-                        Use(key=key, size=size, **used_by) for key, size in self._stored.items()
-                    ]
-                    await use_objects(connection, self._storage.name, uses)
+                    await self._use(connection, **used_by)
             except KeyUsedError:
                 await self._undo()
                 await self.find_earlier()

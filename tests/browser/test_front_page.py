@@ -27,7 +27,7 @@ def sign_in(page: Page) -> None:
 
 
 def start_import(page: Page, archive: Path) -> None:
-    page.get_by_label("Archive (zip)").set_input_files(archive)
+    page.get_by_label("Schedule or archive").set_input_files(archive)
     page.get_by_role("button", name="Import", exact=True).click()
 
 

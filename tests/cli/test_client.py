@@ -198,7 +198,7 @@ def test_an_archive_that_is_not_taken(service: Service, run: Import, status: int
 @pytest.mark.parametrize(
     ("arguments", "path"),
     [
-        ((), "/v1/events/import/openevent"),
+        ((), "/v1/events/import/auto"),
         (("--format", "json"), "/v1/events/import/json"),
         (("--format", "../../admin?a=b#c"), "/v1/events/import/..%2F..%2Fadmin%3Fa%3Db%23c"),
     ],
@@ -208,6 +208,23 @@ def test_the_format_is_a_part_of_the_path(
 ) -> None:
     run("--no-wait", *arguments)
     assert service.requests[1].url.raw_path.decode().partition("?")[0] == path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((), {}),
+        (("--timezone", "Europe/Berlin"), {"timezone": "Europe/Berlin"}),
+        (("--name", "Süd & Nord", "--language", "de"), {"name": "Süd & Nord", "language": "de"}),
+        (("--strict", "--dry-run"), {"strict": "true", "dry_run": "true"}),
+    ],
+)
+def test_options_are_query_parameters(
+    service: Service, run: Import, arguments: tuple[str, ...], options: dict[str, str]
+) -> None:
+    run("--no-wait", *arguments)
+    sent = dict(service.requests[1].url.params)
+    assert sent == {"strict": "false", "dry_run": "false"} | options
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(service: Service, run: Import) -> None:

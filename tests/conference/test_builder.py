@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from eventimport.conference.builder import ConferenceBuilder
+from eventimport.conference.builder import ConferenceBuilder, EventChoices
 from eventimport.conference.conference import Reference, id_or_name
 from eventimport.conference.kinds import Kind
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
@@ -130,3 +130,66 @@ def test_references_are_values() -> None:
     same = Reference(Kind.TRACK, "1", "Main", source={"id": 1})
     assert len({same, Reference(Kind.TRACK, "1", "Main"), Reference(Kind.TRACK, "1", "Side")}) == 2
     assert Reference(Kind.TRACK, "1", rest={"color": "red"}) != Reference(Kind.TRACK, "1")
+
+
+def chosen(report: Report, event: dict[str, Any], **choices: str) -> ConferenceBuilder:
+    builder = ConferenceBuilder(
+        report, TextLimits(), entry="event", choices=EventChoices(**choices)
+    )
+    builder.add(Kind.EVENT, event, 0)
+    return builder
+
+
+def test_the_users_choices_fill_what_the_source_does_not_say() -> None:
+    report = Report()
+    builder = chosen(
+        report, {"starts_at": "2026-07-01 09:00"}, name="Mine", timezone="Europe/Berlin"
+    )
+    conference = builder.finish()
+    assert conference.event.values["name"] == "Mine"
+    assert conference.event.values["timezone"] == "Europe/Berlin"
+    assert conference.event.values["starts_at"] == datetime(2026, 7, 1, 7, tzinfo=UTC)
+    assert {finding.code for finding in report.findings} == {"no-offset"}
+
+
+def test_the_users_choices_replace_what_the_source_says_with_a_finding() -> None:
+    report = Report()
+    event = {"name": "Theirs", "timezone": "Europe/Paris"}
+    builder = chosen(report, event, name="Mine", timezone="Asia/Tokyo")
+    conference = builder.finish()
+    assert conference.event.values["name"] == "Mine"
+    assert conference.event.values["timezone"] == "Asia/Tokyo"
+    assert conference.event.extra == {"name": "Theirs", "timezone": "Europe/Paris"}
+    assert [finding.value for finding in found(report, "other-name")] == ["Theirs"]
+    assert [finding.value for finding in found(report, "other-timezone")] == ["Europe/Paris"]
+
+
+def test_choices_that_the_source_agrees_with_are_no_finding() -> None:
+    report = Report()
+    event = {"name": "Mine", "timezone": "Europe/Berlin"}
+    builder = chosen(report, event, name="Mine", timezone="Europe/Berlin", language="de")
+    builder.set_language("DE")
+    assert not builder.finish().event.extra
+    assert not report.findings
+
+
+def test_a_zone_that_is_unknown_is_replaced() -> None:
+    report = Report()
+    builder = chosen(report, {"name": "A", "timezone": "Mars"}, timezone="Asia/Tokyo")
+    conference = builder.finish()
+    assert conference.event.values["timezone"] == "Asia/Tokyo"
+    assert conference.event.extra == {"timezone": "Mars"}
+
+
+def test_the_users_language_is_that_of_sessions_that_name_none() -> None:
+    report = Report()
+    builder = chosen(report, {"name": {"en": "A", "de": "B"}}, language="de")
+    builder.set_language("en")
+    builder.add(Kind.SESSION, {"id": 1, "title": {"en": "One", "de": "Eins"}}, 0)
+    builder.add(Kind.SESSION, {"id": 2, "title": "Two", "language": "en"}, 1)
+    conference = builder.finish()
+    assert conference.event.values["name"] == "B"
+    sessions = conference.records[Kind.SESSION]
+    assert [session.values["title"] for session in sessions] == ["Eins", "Two"]
+    assert [session.values["language"] for session in sessions] == ["de", "en"]
+    assert [finding.value for finding in found(report, "other-language")] == ["en"]

@@ -15,9 +15,11 @@ from eventimport.conference.conference import Conference
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Check, Report, go_on
 from eventimport.formats import (
+    AUTO,
     FORMATS,
     IMPORTABLE,
     UnknownFormatError,
+    choose_format,
     detect,
     format_named,
     names_of,
@@ -69,7 +71,7 @@ def test_names_are_unique_and_fit_into_a_url() -> None:
     names = names_of(FORMATS)
     assert len(names) == len(set(names))
     assert all(re.fullmatch("[a-z][a-z0-9-]*", name) for name in names)
-    assert "auto" not in names
+    assert AUTO not in names
 
 
 @each_format
@@ -109,6 +111,57 @@ def test_a_format_is_detected_by_content(each: Format) -> None:
 def test_what_is_foreign_is_not_detected(data: bytes) -> None:
     with Source.open(io.BytesIO(data), ArchiveLimits(), Report()) as source:
         assert detect(source) is None
+
+
+def chosen(data: bytes, name: str) -> tuple[Format | None, Report]:
+    """The format that data is read in, or None if it was rejected, and the report."""
+    report = Report()
+    rejection = None
+    with Source.open(io.BytesIO(data), ArchiveLimits(), report) as source:
+        try:
+            return choose_format(source, name, report), report
+        except ArchiveError as error:
+            rejection = error
+    assert rejection.code in {finding.code for finding in report.errors}
+    return None, report
+
+
+@each_importable
+def test_auto_reads_a_source_in_the_format_of_its_content(each: Format) -> None:
+    data = EXAMPLES[each.name]()
+    for name in (AUTO, *each.names):
+        assert chosen(data, name)[0] is each
+
+
+@pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN)
+def test_auto_lists_what_it_looked_for(data: bytes) -> None:
+    found, report = chosen(data, AUTO)
+    assert found is None
+    (error,) = report.errors
+    assert error.code == "unknown-format"
+    assert all(each.title in error.message for each in IMPORTABLE)
+
+
+@each_importable
+def test_a_source_in_another_format_is_named_with_its_route(each: Format) -> None:
+    for other in IMPORTABLE:
+        if other is each:
+            continue
+        found, report = chosen(EXAMPLES[other.name](), each.name)
+        assert found is None
+        (error,) = report.errors
+        assert error.code == "other-format"
+        assert f"/v1/events/import/{other.name}" in error.message
+        assert each.title in error.message
+        assert other.title in error.message
+
+
+@each_importable
+@pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN)
+def test_what_is_foreign_is_left_to_the_reader_of_the_named_format(
+    each: Format, data: bytes
+) -> None:
+    assert chosen(data, each.name)[0] is each
 
 
 @each_importable

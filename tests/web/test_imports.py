@@ -352,7 +352,86 @@ async def test_the_api_documents_the_formats(user_client: httpx.AsyncClient) -> 
     operation = described["paths"]["/v1/events/import/{source_type}"]["post"]
     (parameter,) = (each for each in operation["parameters"] if each["in"] == "path")
 
-    assert parameter["schema"]["enum"] == names_of(IMPORTABLE)
+    assert parameter["schema"]["enum"] == [*names_of(IMPORTABLE), "auto"]
+
+
+async def test_the_api_documents_the_options(user_client: httpx.AsyncClient) -> None:
+    described = (await user_client.get("/openapi.json")).json()
+    operation = described["paths"]["/v1/events/import/{source_type}"]["post"]
+    options = {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
+
+    assert set(options) == {"strict", "dry_run", "timezone", "name", "language"}
+    assert all(each["description"] for each in options.values())
+    assert options["timezone"]["schema"]["examples"]
+    # Swagger UI would send an `example` unless it is deleted.
+    assert all("example" not in {*each, *each["schema"]} for each in options.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, {}),
+        ({"timezone": "Europe/Berlin"}, {"timezone": "Europe/Berlin"}),
+        ({"timezone": "europe/berlin"}, {"timezone": "Europe/Berlin"}),
+        ({"timezone": "+05:30"}, {"timezone": "+05:30"}),
+        ({"name": " Süd ⚡ "}, {"name": "Süd ⚡"}),
+        ({"language": "pt_BR", "name": "A"}, {"language": "pt-BR", "name": "A"}),
+    ],
+)
+async def test_what_the_user_says_about_the_event_is_noted(
+    user_client: httpx.AsyncClient,
+    archive: bytes,
+    traces: Traces,
+    given: dict[str, str],
+    kept: dict[str, str],
+) -> None:
+    response = await user_client.post(URL, params=given, files={"file": archive})
+
+    assert response.status_code == 202
+    (job,) = await traces.jobs()
+    assert job.options == kept
+    shown = await user_client.get(f"/v1/import-jobs/{job.id}")
+    assert shown.json()["data"]["attributes"]["options"] == kept
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("timezone", ""),
+        ("timezone", "Mars/Olympus"),
+        ("timezone", "Europe/Berlin2"),
+        ("timezone", "x" * 101),
+        ("timezone", "(+03:00) Berlin"),
+        ("name", " "),
+        ("name", "a\x00b"),
+        ("name", "x" * 256),
+        ("language", ""),
+        ("language", "German, mostly"),
+        ("language", "x" * 36),
+    ],
+)
+async def test_an_invalid_option_is_named(
+    user_client: httpx.AsyncClient, archive: bytes, traces: Traces, option: str, value: str
+) -> None:
+    response = await user_client.post(URL, params={option: value}, files={"file": archive})
+
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    assert error["source"] == {"parameter": option}
+    assert error["code"] == "invalid-parameter"
+    assert await traces.none()
+
+
+async def test_auto_is_noted_until_the_format_is_detected(
+    user_client: httpx.AsyncClient, archive: bytes, traces: Traces
+) -> None:
+    for data in (archive, b"%PDF-1.7"):
+        response = await user_client.post(
+            "/v1/events/import/auto", files={"file": ("schedule.xml", data)}
+        )
+        assert response.status_code == 202
+
+    assert [job.format for job in await traces.jobs()] == ["auto", "auto"]
 
 
 @pytest.mark.parametrize("query", ["stict=true", "strict=maybe", "dry_run="])

@@ -93,7 +93,11 @@ async def test_success_leads_to_the_event(
         "identifier": "ab3de6f0",
         "event_name": "Conference",
         "url": "https://events.example/events/ab3de6f0",
-        "report": {**REPORT, "findings_url": f"/v1/import-jobs/{job_id}/findings"},
+        "report": {
+            **REPORT,
+            "format": "openevent",
+            "findings_url": f"/v1/import-jobs/{job_id}/findings",
+        },
     }
     assert "retry-after" not in response.headers
 
@@ -112,6 +116,7 @@ async def test_a_dry_run_has_a_report_and_no_event(
         "url": None,
         "report": {
             **REPORT,
+            "format": "openevent",
             "findings_url": f"/v1/import-jobs/{job_id}/findings",
             "dry_run": True,
         },

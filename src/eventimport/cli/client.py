@@ -1,7 +1,7 @@
 """A client of the HTTP API: signs in, sends a file to import and follows the task."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import TracebackType
@@ -98,9 +98,10 @@ class Client:
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def upload(
-        self, name: str, file: BinaryIO, source_format: str, *, strict: bool, dry_run: bool
+        self, name: str, file: BinaryIO, source_format: str, options: Mapping[str, str]
     ) -> str:
-        """Send a file to import and return its task's URL. `file` is read in small pieces.
+        """Send a file to import and return its task's URL. `file` is read in small pieces;
+        `options` are the route's query parameters.
 
         Repeats the request a few times if there is no response, or if the response asks for it. All
         use the same key, so that there is only one import.
@@ -111,12 +112,11 @@ class Client:
             wait=_pause,
             reraise=True,
         )
-        options = {"strict": strict, "dry_run": dry_run}
         path = f"/v1/events/import/{quote(source_format, safe='')}"
         return retrying(self._upload_once, path, PurePath(name).name, file, options, str(uuid4()))
 
     def _upload_once(
-        self, path: str, name: str, file: BinaryIO, options: dict[str, bool], key: str
+        self, path: str, name: str, file: BinaryIO, options: Mapping[str, str], key: str
     ) -> str:
         file.seek(0)
         response = self._send(

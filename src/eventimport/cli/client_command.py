@@ -1,5 +1,6 @@
 """`eventimport import`: sends an archive to a service and shows the result."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,8 +40,27 @@ def import_archive(
         str, typer.Option(envvar="EVENTIMPORT_URL", help="The URL of the service.")
     ] = "http://127.0.0.1:8000",
     source_format: Annotated[
-        str, typer.Option("--format", help="The format of the file, as the API names it.")
-    ] = "openevent",
+        str,
+        typer.Option(
+            "--format",
+            help="The format of the file, as the API names it. Default: detected by the content.",
+            show_default=False,
+        ),
+    ] = "auto",
+    timezone: Annotated[
+        str | None,
+        typer.Option(
+            help="The event's time zone, such as Europe/Berlin, if the file names none or a wrong "
+            "one."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The event's name, instead of the name in the file.")
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="The event's language, such as de, and that of sessions that name none."),
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the import has ended.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Fail if there is any finding.")] = False,
     dry_run: Annotated[
@@ -51,17 +71,20 @@ def import_archive(
         bool, typer.Option("--json", help="Print the task's result as JSON.")
     ] = False,
 ) -> None:
-    """Import a conference through a running service.
+    """Import a conference, in any format that the service reads, through a running service.
 
     Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if the
     file was imported, 1 if it cannot be imported, 2 if the service cannot be used.
     """
+    given = {"timezone": timezone, "name": name, "language": language}
+    options = {option: value for option, value in given.items() if value is not None}
+    options |= {"strict": str(strict).lower(), "dry_run": str(dry_run).lower()}
     password = ask_password()
     task_url = None
     try:
         with Client(url) as client:
             client.sign_in(email, password)
-            task_url = _upload(client, file, source_format, strict=strict, dry_run=dry_run)
+            task_url = _upload(client, file, source_format, options)
             if not wait:
                 told = visible_json({"task_url": task_url}) if as_json else visible(task_url)
                 out.print(told, markup=False)
@@ -86,7 +109,7 @@ def import_archive(
         raise typer.Exit(IMPORT_FAILED)
 
 
-def _upload(client: Client, path: Path, source_format: str, *, strict: bool, dry_run: bool) -> str:
+def _upload(client: Client, path: Path, source_format: str, options: Mapping[str, str]) -> str:
     columns = (DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
     with (
         Progress(
@@ -94,7 +117,7 @@ def _upload(client: Client, path: Path, source_format: str, *, strict: bool, dry
         ) as progress,
         progress.open(path, "rb", description=f"Uploading {plain(path.name)}") as file,
     ):
-        return client.upload(path.name, file, source_format, strict=strict, dry_run=dry_run)
+        return client.upload(path.name, file, source_format, options)
 
 
 def _watch(client: Client, task_url: str) -> Task:
@@ -128,6 +151,7 @@ def _show_success(task: Task) -> None:
         ("Event", result.get("event_name")),
         ("Identifier", result.get("identifier")),
         ("URL", result.get("url")),
+        ("Format", report.get("format")),
         ("Rows", _rows_in_words(report.get("counts") or {})),
         ("Media files", _in_words(report.get("media") or {}, MEDIA)),
         ("Findings", _in_words(report.get("totals") or {}, FINDINGS) or "none"),

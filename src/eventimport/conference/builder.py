@@ -23,6 +23,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from eventimport.conference import values
@@ -32,6 +33,16 @@ from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, SHAPES, Kind
 from eventimport.conference.report import Check, Place, Report, go_on
 from eventimport.conference.rich_text import TextLimits
 from eventimport.conference.zones import find_zone, zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventChoices:
+    """What the user says about the event; it counts instead of what the source says. `timezone` is
+    a name that `find_zone` returns. `language` is also that of sessions that name none."""
+
+    timezone: str | None = None
+    name: str | None = None
+    language: str | None = None
 
 
 class ConferenceBuilder:
@@ -48,6 +59,7 @@ class ConferenceBuilder:
         entry: str,
         is_administrative: Callable[[str], bool] = lambda _: False,
         names_field: Callable[[Kind, str], str] = lambda _, __: "",
+        choices: EventChoices = EventChoices(),
     ) -> None:
         kinds = [level.kind for level in IMPORT_ORDER]
         self.conference = Conference(
@@ -55,14 +67,22 @@ class ConferenceBuilder:
         )
         self._report = report
         self._check = check
+        self._choices = choices
         self._zone_name: str | None = None
         self._fields = RecordBuilder(
             report, limits, is_administrative=is_administrative, names_field=names_field
         )
+        self._fields.language = choices.language
 
     def set_language(self, language: str | None) -> None:
-        """Set the event's language: the one that is used of a text in several languages."""
-        self._fields.language = language
+        """Set the event's language: the one that is used of a text in several languages. The user's
+        choice counts instead."""
+        chosen = self._choices.language
+        if chosen and language and language.replace("_", "-").casefold() != chosen.casefold():
+            message = f"“{chosen}” is used as the event's language, because you chose it"
+            place = Place(self.conference.entries[Kind.EVENT], field="language")
+            self._report.warning("other-language", message, place, language)
+        self._fields.language = chosen or language
 
     def add(
         self,
@@ -78,10 +98,14 @@ class ConferenceBuilder:
         id as `id`; `extra` is what no field takes, under the source's own keys; `references` are by
         the names of `LEVELS[kind].references`. `index` counts from 0 in the entry."""
         entry = entry or self.conference.entries[kind]
-        unknown_zone = self._read_zone(fields, entry) if kind is Kind.EVENT else None
+        replaced: dict[str, Any] = {}
+        if kind is Kind.EVENT:
+            replaced = self._choose(fields, entry) | self._read_zone(fields, entry)
+        elif kind is Kind.SESSION and self._choices.language and not fields.get("language"):
+            fields["language"] = self._choices.language
         record = self._fields.build(kind, fields, extra or {}, references or {}, index, entry)
         if kind is Kind.EVENT:
-            self._finish_event(record, unknown_zone, entry)
+            self._finish_event(record, replaced, entry)
         else:
             self._fields.check_label(kind, record, entry)
         self.conference.records[kind].append(record)
@@ -134,11 +158,30 @@ class ConferenceBuilder:
         self._report_without_offset()
         return conference
 
-    def _read_zone(self, fields: dict[str, Any], entry: str) -> Any:
+    def _choose(self, fields: dict[str, Any], entry: str) -> dict[str, Any]:
+        """Set the fields that the user chose. Return the source's values that they replace."""
+        replaced = {}
+        for name, what in (("name", "name"), ("timezone", "time zone")):
+            chosen: str | None = getattr(self._choices, name)
+            given = fields.get(name)
+            if chosen is None or chosen == (_zone_named(given) if name == "timezone" else given):
+                continue
+            fields[name] = chosen
+            if given in (None, "") or (isinstance(given, str) and not given.strip()):
+                continue
+            replaced[name] = given
+            message = (
+                f"“{chosen}” is used as the event's {what}, because you chose it; "
+                "the source's value is kept in `extra`"
+            )
+            self._report.warning(f"other-{name}", message, Place(entry, field=name), given)
+        return replaced
+
+    def _read_zone(self, fields: dict[str, Any], entry: str) -> dict[str, Any]:
         """Settle what times without an offset are local to. Return what is not a time zone."""
         given = fields.get("timezone")
         if given is None:
-            return None
+            return {}
         found = find_zone(given) if isinstance(given, str) else None
         place = Place(entry, field="timezone")
         if found is None:
@@ -147,7 +190,7 @@ class ConferenceBuilder:
                 " value is kept in `extra`."
             )
             self._report.warning("timezone", message, place, given)
-            return fields.pop("timezone")
+            return {"timezone": fields.pop("timezone")}
         self._zone_name = fields["timezone"] = found.name
         self._fields.zone = zone(found.name)
         message = f"The time zone was read as “{found.name}”"
@@ -161,11 +204,11 @@ class ConferenceBuilder:
             self._report.warning("timezone", message, place, given)
         elif found.name != given:
             self._report.repair("timezone", message, place, given)
-        return None
+        return {}
 
-    def _finish_event(self, event: Record, unknown_zone: Any, entry: str) -> None:
-        if unknown_zone is not None:
-            event.keep("timezone", unknown_zone)
+    def _finish_event(self, event: Record, replaced: dict[str, Any], entry: str) -> None:
+        for name, value in replaced.items():
+            event.keep(name, value)
         for name in ("state", "privacy"):
             if name in event.values:
                 event.values[name] = event.values[name].strip().lower()
@@ -189,7 +232,10 @@ class ConferenceBuilder:
             if self._zone_name is not None:
                 self._report.repair("no-offset", message, Place(entry))
             else:
-                message += ", because the event has no known time zone"
+                message += (
+                    ", because the event has no known time zone. "
+                    "To read them as local times, set the option `timezone`."
+                )
                 self._report.warning("no-offset", message, Place(entry))
 
     def _without_repetitions(self, kind: Kind, records: list[Record]) -> Iterable[Record]:
@@ -221,6 +267,11 @@ class ConferenceBuilder:
             seen.add(content)
             kept.append(record)
         return kept
+
+
+def _zone_named(text: Any) -> str | None:
+    found = find_zone(text) if isinstance(text, str) else None
+    return found.name if found is not None else None
 
 
 def _digest(record: Record) -> bytes:

@@ -20,6 +20,8 @@ LISTED: Final = (
     ImportJob.archive_size,
     ImportJob.strict,
     ImportJob.dry_run,
+    ImportJob.format,
+    ImportJob.options,
     ImportJob.event_id,
     ImportJob.event_identifier,
     ImportJob.event_name,

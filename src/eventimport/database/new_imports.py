@@ -43,6 +43,7 @@ class NewImport:
     format: str
     strict: bool
     dry_run: bool
+    options: dict[str, str]
     archive_storage: str
     archive_key: str
     archive_size: int

@@ -28,6 +28,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             Task.result,
             Task.errors,
             job.dry_run,
+            job.format,
             job.event_id,
             job.event_identifier,
             job.event_name,

@@ -7,8 +7,8 @@ No clock decides whether a worker is alive. Each heartbeat adds 1 to the row's `
 worker that sees the same number for HEARTBEAT_TIMEOUT seconds of its own takes the task back.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -56,6 +56,7 @@ class Lease(Claim):
     archive_key: str
     event_id: int | None
     event_identifier: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def job_id(self) -> UUID:
@@ -138,6 +139,7 @@ async def lease_import(connection: AsyncConnection, claimed: Claim) -> Lease:
         job.format,
         job.strict,
         job.dry_run,
+        job.options,
         job.archive_storage,
         job.archive_key,
         job.event_id,

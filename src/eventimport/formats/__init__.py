@@ -5,24 +5,33 @@ the API's documentation, the choices of the command line, and what the worker re
 """
 
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Final
 
+from eventimport.conference.paths import shown
+from eventimport.conference.report import Report
 from eventimport.errors import EventImportError
 from eventimport.formats.format import Format
 from eventimport.formats.ical import ICAL
+from eventimport.formats.limits import ArchiveError, ArchiveLimits
 from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
 from eventimport.formats.source import Source
 
 __all__ = [
+    "AUTO",
     "FORMATS",
     "IMPORTABLE",
+    "OPENEVENT",
     "Format",
     "UnknownFormatError",
+    "choose_format",
     "detect",
+    "detect_beginning",
     "format_named",
     "names_of",
+    "other_format",
 ]
 
 FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL)
@@ -30,13 +39,22 @@ FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, IC
 IMPORTABLE: Final = tuple(each for each in FORMATS if each.read is not None)
 """The formats that can be imported."""
 
+AUTO: Final = "auto"
+"""Named instead of a format, it means the one that the source's content shows."""
+
+_LISTED: Final = 10
+_SHOWN: Final = 60
+
 
 class UnknownFormatError(EventImportError):
     """No format has this name."""
 
     def __init__(self, name: str, formats: Sequence[Format]) -> None:
         known = ", ".join(_with_aliases(each) for each in formats)
-        super().__init__(f"“{name}” is not a known format. The formats are: {known}.")
+        super().__init__(
+            f"“{name}” is not a known format. The formats are: {known}. "
+            f"To detect the format of a file, use “{AUTO}”."
+        )
 
 
 def format_named(name: str, formats: Sequence[Format] = FORMATS) -> Format:
@@ -50,6 +68,80 @@ def format_named(name: str, formats: Sequence[Format] = FORMATS) -> Format:
 def detect(source: Source, formats: Sequence[Format] = FORMATS) -> Format | None:
     """The format that a source is written in, by its content; None if none of them is."""
     return next((each for each in formats if each.detect(source)), None)
+
+
+def detect_beginning(head: bytes, formats: Sequence[Format] = IMPORTABLE) -> list[Format]:
+    """The formats of a file that begins so and is not a zip. None if the beginning is too short."""
+    try:
+        with Source.open(BytesIO(head), ArchiveLimits(), Report()) as source:
+            return [each for each in formats if each.detect(source)]
+    except ArchiveError:
+        return []
+
+
+def choose_format(
+    source: Source, name: str, report: Report, formats: Sequence[Format] = IMPORTABLE
+) -> Format:
+    """The format to read a source in: the one of this name, or, for AUTO, the one that its content
+    shows. A source that is in no known format is left to the reader of the named one.
+
+    Raises ArchiveError, its finding in the report too, if the source is in another format, or, for
+    AUTO, in none or several.
+    """
+    named = None if name == AUTO else format_named(name, formats)
+    if named is not None and named.detect(source):
+        return named
+    found = [each for each in formats if each is not named and each.detect(source)]
+    if named is None and len(found) == 1:
+        return found[0]
+    if named is not None and not found:
+        return named
+    if named is not None:
+        error = ArchiveError("other-format", other_format(named, found))
+    elif found:
+        error = ArchiveError("several-formats", _several_formats(found))
+    else:
+        source.report_zips_within(report)
+        error = ArchiveError("unknown-format", _unknown_format(source, formats))
+    report.error(error.code, error.message, error.place)
+    raise error
+
+
+def other_format(named: Format, found: Sequence[Format]) -> str:
+    """Explain that a file is not in the format that its route reads, but in these."""
+    titles = " and ".join(each.title for each in found)
+    return f"The file is not {named.title}, but {titles}. {_routes(found)}"
+
+
+def _several_formats(found: Sequence[Format]) -> str:
+    titles = " and ".join(each.title for each in found)
+    return f"The zip holds files in several formats: {titles}. {_routes(found)}"
+
+
+def _routes(found: Sequence[Format]) -> str:
+    routes = " or ".join(f"/v1/events/import/{each.name}" for each in found)
+    names = " or ".join(f"“{each.name}”" for each in found)
+    return f"Import it in the format {names} ({routes})."
+
+
+def _unknown_format(source: Source, formats: Sequence[Format]) -> str:
+    titles = ", ".join(each.title for each in formats)
+    if source.is_zip:
+        names = ", ".join(shown(entry.name) for entry in source.entries[:_LISTED])
+        more = len(source.entries) - _LISTED
+        holds = names + (f" and {more:,} more" if more > 0 else "") if names else "no files"
+        what = f"The zip holds {holds}. None of its files is in a known format"
+    else:
+        what = f"The file is in no known format{_beginning(source.head())}"
+    return f"{what}. Looked for: {titles}."
+
+
+def _beginning(head: bytes) -> str:
+    if not head:
+        return "; it is empty"
+    line = next(iter(head[:200].decode("utf-8", "replace").split("\n")), "").strip("\ufeff\r\t ")
+    text = "".join(filter(str.isprintable, line))[:_SHOWN]
+    return f"; it begins with “{text}”" if text and "\ufffd" not in text else ""
 
 
 def names_of(formats: Sequence[Format]) -> list[str]:

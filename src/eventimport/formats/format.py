@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from eventimport.conference.builder import EventChoices
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Report
 from eventimport.formats.source import Source
@@ -26,6 +27,13 @@ class ReadOptions:
     """The time zone of a source that names none; a name that `find_zone` knows."""
     name: str | None = None
     """The event's name, instead of the source's."""
+    language: str | None = None
+    """The event's language, instead of the source's; that of sessions that name none."""
+
+    @property
+    def choices(self) -> EventChoices:
+        """What the user says about the event."""
+        return EventChoices(timezone=self.timezone, name=self.name, language=self.language)
 
 
 OpenMedia = Callable[[str], Iterator[bytes]]

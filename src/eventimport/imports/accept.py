@@ -1,8 +1,8 @@
 """Accepting an import: check the quota, store the archive, add the row, wake a worker."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -18,8 +18,7 @@ from eventimport.database.new_imports import (
 )
 from eventimport.errors import ProblemError, refuse
 from eventimport.file_requests import FileRequest, Reply, RequestIdentity
-from eventimport.formats.format import Format
-from eventimport.formats.openevent import OPENEVENT
+from eventimport.formats import OPENEVENT
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 from eventimport.resources import Resources
@@ -36,10 +35,22 @@ RETRY_AFTER: Final = {"Retry-After": "30"}
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded archive: its file name, if it has one, and its bytes."""
+    """An uploaded source: its file name, if it has one, its bytes, and what its content is."""
 
     file_name: str | None
     chunks: AsyncIterator[bytes]
+    content_type: str = OPENEVENT.media_type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How to import a source. `source_format` is the name of a format, or AUTO; `about_event` is
+    what the user says about the event, by the names of `EventChoices`."""
+
+    source_format: str = OPENEVENT.name
+    strict: bool = False
+    dry_run: bool = False
+    about_event: Mapping[str, str] = field(default_factory=dict)
 
 
 async def accept_import(
@@ -47,9 +58,7 @@ async def accept_import(
     user_id: int,
     receive: Callable[[], Awaitable[Upload]],
     *,
-    source_format: Format = OPENEVENT,
-    strict: bool = False,
-    dry_run: bool = False,
+    options: ImportOptions = ImportOptions(),
     identity: RequestIdentity = RequestIdentity(),  # noqa: B008 - frozen
     reply: Callable[[UUID], Reply] | None = None,
 ) -> UUID:
@@ -69,13 +78,14 @@ async def accept_import(
         upload = await receive()
         key = archive_key(job_id)
         chunks = request.reading(FIELD, upload.file_name, upload.chunks)
-        size = await request.store_archive(key, chunks, content_type=source_format.media_type)
+        size = await request.store_archive(key, chunks, content_type=upload.content_type)
         new = NewImport(
             id=job_id,
             user_id=user_id,
-            format=source_format.name,
-            strict=strict,
-            dry_run=dry_run,
+            format=options.source_format,
+            strict=options.strict,
+            dry_run=options.dry_run,
+            options=dict(options.about_event),
             archive_storage=storage.name,
             archive_key=key,
             archive_size=size,

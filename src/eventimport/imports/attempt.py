@@ -148,13 +148,21 @@ class TaskAttempt:
 
 @dataclass(slots=True)
 class Attempt(TaskAttempt):
-    """An attempt at an import."""
+    """An attempt at an import. `detected` is the name of the format that its source turned out to
+    have."""
+
+    detected: str | None = None
 
     @property
     def lease(self) -> Lease:
         """The claimed attempt, with what its import job says."""
         assert isinstance(self.claimed, Lease)  # noqa: S101 - for the types
         return self.claimed
+
+    @property
+    def format(self) -> str:
+        """The name of the source's format, as far as it is known."""
+        return self.detected or self.lease.format
 
 
 _pauses = 0

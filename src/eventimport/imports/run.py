@@ -28,7 +28,7 @@ from eventimport.database.findings import add_findings, with_media_findings
 from eventimport.database.models import MediaOutcome
 from eventimport.database.objects import use_objects
 from eventimport.database.tasks import Claim, Lease, claim, lease_import, update_import
-from eventimport.formats import IMPORTABLE, format_named
+from eventimport.formats import choose_format
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.source import Source
@@ -125,7 +125,11 @@ async def commit_event(resources: Resources, attempt: Attempt) -> None:
                 connection,
                 lease,
                 words_of(resources.settings),
-                job={"event_name": plan.event_name, "report": summary},
+                job={
+                    "event_name": plan.event_name,
+                    "format": attempt.format,
+                    "report": summary,
+                },
                 stage="done",
                 message="Checked; nothing was imported",
             )
@@ -166,18 +170,6 @@ async def _plan(resources: Resources, attempt: Attempt, report: Report) -> Plan:
 async def _read(resources: Resources, attempt: Attempt, report: Report) -> Conference:
     lease = attempt.lease
     storage = resources.storages.get(lease.archive_storage)
-    options = ReadOptions(progress=attempt.show)
-
-    def read(path: Path) -> Conference:
-        with (
-            path.open("rb") as file,
-            Source.open(file, resources.settings.archive_limits, report, attempt.check) as source,
-        ):
-            conference = format_named(lease.format, IMPORTABLE).reader(source, options, report)
-            # A media file that cannot be read must be reported before the event is committed.
-            source.check_media(report)
-            conference.files = source.index
-            return conference
 
     try:
         async for trial in AsyncRetrying(
@@ -188,7 +180,9 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Confe
         ):
             with trial, _disk_as_storage():
                 async with local_copy(storage, lease.archive_key) as path:
-                    return await attempt.in_thread(lambda: read(path))
+                    return await attempt.in_thread(
+                        lambda: read_conference(resources, attempt, path, report)
+                    )
     except ArchiveError:
         raise failure_of(report) from None
     except ObjectNotFoundError:
@@ -197,6 +191,22 @@ async def _read(resources: Resources, attempt: Attempt, report: Report) -> Confe
         logger.warning("import %s: %s", lease.job_id, error)
         raise ImportFailedError([IMPORT_REASONS.storage_unavailable]) from None
     raise AssertionError("the retry either returns or raises")
+
+
+def read_conference(
+    resources: Resources, attempt: Attempt, path: Path, report: Report
+) -> Conference:
+    """Read the source at this path; its other files must be readable, too. Blocks."""
+    limits = resources.settings.archive_limits
+    options = ReadOptions(progress=attempt.show, **attempt.lease.options)
+    with path.open("rb") as file, Source.open(file, limits, report, attempt.check) as source:
+        source_format = choose_format(source, attempt.lease.format, report)
+        attempt.detected = source_format.name
+        conference = source_format.reader(source, options, report)
+        # A media file that cannot be read must be reported before the event is committed.
+        source.check_media(report)
+        conference.files = source.index
+        return conference
 
 
 @contextmanager
@@ -256,6 +266,7 @@ async def _write(
             event_id=plan.event_id,
             event_identifier=plan.identifier,
             event_name=plan.event_name,
+            format=attempt.format,
             report=summary,
         )
 
@@ -345,7 +356,7 @@ async def finish(resources: Resources, attempt: Attempt) -> None:
 
 async def _fail(resources: Resources, attempt: Attempt, failure: ImportFailedError) -> None:
     attempt.is_ending = True
-    job: dict[str, Any] = {}
+    job: dict[str, Any] = {"format": attempt.format}
     findings = await asyncio.to_thread(failure.report.as_rows) if failure.report else []
     if failure.report is not None:
         job["report"] = {**failure.report.summary(), "error_count": failure.count}

@@ -40,6 +40,8 @@ class ImportJobAttributes(Attributes):
     archive_size: int | None
     strict: bool
     dry_run: bool
+    format: str
+    options: dict[str, str]
     event_id: str | None
     event_identifier: str | None
     event_name: str | None

@@ -1,18 +1,30 @@
 """The route that accepts imports: a form with a file goes in, the URL of a task comes out."""
 
+import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from eventimport.errors import ProblemError, refuse
+from eventimport.conference.zones import find_zone
+from eventimport.errors import ProblemError, refuse, shown
 from eventimport.file_requests import Reply
-from eventimport.formats import IMPORTABLE, Format, UnknownFormatError, format_named, names_of
-from eventimport.formats.source import ZIP_SIGNATURES
+from eventimport.formats import (
+    AUTO,
+    IMPORTABLE,
+    Format,
+    UnknownFormatError,
+    detect_beginning,
+    format_named,
+    names_of,
+    other_format,
+)
+from eventimport.formats.source import HEAD, ZIP_SIGNATURES
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.forms.multipart import Form, Part, parts
 from eventimport.http.idempotency import (
@@ -23,8 +35,9 @@ from eventimport.http.idempotency import (
     response_to,
 )
 from eventimport.http.openapi import FILE_SCHEMA, problems
-from eventimport.imports.accept import FIELD, Upload, accept_import
+from eventimport.imports.accept import FIELD, ImportOptions, Upload, accept_import
 from eventimport.storage.config import UploadLimits
+from eventimport.storage.content_types import OCTET_STREAM, ZIP
 
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -37,18 +50,51 @@ REQUEST_BODY: dict[str, Any] = {
                 "properties": {
                     FIELD: {
                         **FILE_SCHEMA,
-                        "description": "The file to import. For Open Event, a zip.",
+                        "description": "The file to import: a file in the format, or a zip that "
+                        "holds such a file beside its media files.",
                     }
                 },
             }
         }
     },
 }
+MAX_ZONE_LENGTH: Final = 100
+MAX_LANGUAGE_LENGTH: Final = 35
+FORMAT_NAMES: Final = [*names_of(IMPORTABLE), AUTO]
+MAX_NAME_LENGTH: Final = 255
+
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}")
+_DOCUMENT_BEGINNINGS: Final = (b"{", b"[", b"<", b"BEGIN:")
+"""What documents that are not zips begin with, after a byte order mark and blanks."""
 
 router = APIRouter(prefix="/v1/events/import", tags=["imports"])
 
 
-class ImportOptions(BaseModel):
+def _zone_name(value: str) -> str:
+    found = find_zone(value)
+    if found is None or found.doubt is not None:
+        raise ValueError(
+            f"{shown(value)} is not a known time zone. Use a name such as “Europe/Berlin”."
+        )
+    return found.name
+
+
+def _event_name(value: str) -> str:
+    name = value.strip()
+    if not name or not name.isprintable():
+        raise ValueError("The name is empty, or has characters that cannot be printed.")
+    return name
+
+
+def _language_tag(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is not a language tag. Use a tag such as “de” or “en-GB”."
+        )
+    return value.replace("_", "-")
+
+
+class ImportQuery(BaseModel):
     """How to import."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,6 +103,36 @@ class ImportOptions(BaseModel):
     dry_run: bool = Field(
         False, description="Only check the archive: return the report, and import nothing."
     )
+    timezone: Annotated[str, AfterValidator(_zone_name)] | None = Field(
+        None,
+        max_length=MAX_ZONE_LENGTH,
+        description="The event's time zone, for example `Europe/Berlin`. Required if the times in "
+        "the file have no time zone. It replaces a time zone that the file names.",
+        examples=["Europe/Berlin", "America/New_York"],
+    )
+    name: Annotated[str, AfterValidator(_event_name)] | None = Field(
+        None,
+        max_length=MAX_NAME_LENGTH,
+        description="The event's name. It replaces the name in the file.",
+        examples=["Lantern Open 2027"],
+    )
+    language: Annotated[str, AfterValidator(_language_tag)] | None = Field(
+        None,
+        max_length=MAX_LANGUAGE_LENGTH,
+        description="The event's language, for example `de`. It is the language of sessions that "
+        "name none, and is preferred for texts in several languages.",
+        examples=["en", "de", "pt-BR"],
+    )
+
+    def for_format(self, source_format: str) -> ImportOptions:
+        """The options of an import in this format."""
+        about_event = self.model_dump(include={"timezone", "name", "language"}, exclude_none=True)
+        return ImportOptions(
+            source_format=source_format,
+            strict=self.strict,
+            dry_run=self.dry_run,
+            about_event=about_event,
+        )
 
 
 class AcceptedImport(BaseModel):
@@ -77,13 +153,19 @@ class AcceptedImport(BaseModel):
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def import_event(
-    source_type: Annotated[str, Path(json_schema_extra={"enum": names_of(IMPORTABLE)})],
+    source_type: Annotated[
+        str,
+        Path(
+            description="The format of the file. `auto` detects it by its content.",
+            json_schema_extra={"enum": FORMAT_NAMES},
+        ),
+    ],
     request: Request,
     *,
     account: AccountDep,
     resources: ResourcesDep,
     key: IdempotencyKeyDep,
-    options: Annotated[ImportOptions, Query()],
+    query: Annotated[ImportQuery, Query()],
 ) -> Response:
     """Import a conference.
 
@@ -91,7 +173,7 @@ async def import_event(
     result.
     """
     try:
-        source_format = format_named(source_type, IMPORTABLE)
+        named = None if source_type == AUTO else format_named(source_type, IMPORTABLE)
     except UnknownFormatError as error:
         raise refuse(404, "unknown-source-type", "Unknown format", str(error)) from None
     limits = resources.settings.archive_upload_limits
@@ -101,11 +183,9 @@ async def import_event(
         job_id = await accept_import(
             resources,
             account.id,
-            partial(_receive, request, source_format, limits),
-            source_format=source_format,
-            strict=options.strict,
-            dry_run=options.dry_run,
-            identity=identity_of(request, key, options.model_dump()),
+            partial(_receive, request, named, limits),
+            options=query.for_format(named.name if named is not None else AUTO),
+            identity=identity_of(request, key, query.model_dump(exclude_none=True)),
             reply=accepted,
         )
         return accepted(job_id)
@@ -119,65 +199,72 @@ def _accepted(job_id: UUID, *, poll_interval: int) -> Reply:
     return Reply(202, AcceptedImport(task_url=task_url).model_dump_json(), headers)
 
 
-async def _receive(request: Request, source_format: Format, limits: UploadLimits) -> Upload:
-    """The form's file. Its chunks read the form to its end."""
+async def _receive(request: Request, named: Format | None, limits: UploadLimits) -> Upload:
+    """The form's file, to be read in the format that the route names, if it names one. Its chunks
+    read the form to its end."""
     form = parts(request, limits, files={FIELD})
-    upload = await _next_file(form, source_format)
-    if upload is None:
+    found = await _next_file(form)
+    if found is None:
         raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
-    return Upload(upload.file_name, _only_file(upload.chunks, form, source_format))
+    part, head = found
+    content_type = _content_type(head, named)
+    return Upload(part.filename, _only_file(head, part, form), content_type)
 
 
-async def _only_file(
-    chunks: AsyncIterator[bytes], form: Form, source_format: Format
-) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
+async def _only_file(head: bytes, part: Part, form: Form) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in part:
         yield chunk
-    if await _next_file(form, source_format) is not None:
+    if await _next_file(form) is not None:
         raise _bad_request("many-files", f"The form has more than one part named {FIELD!r}.")
 
 
-async def _next_file(form: Form, source_format: Format) -> Upload | None:
-    """The next part that is a file. Without a file name it may be a field, or an input in which no
-    file was chosen, unless it begins as a zip does."""
+async def _next_file(form: Form) -> tuple[Part, bytes] | None:
+    """The next part that is a file, and its beginning. Without a file name it may be a field, or an
+    input in which no file was chosen, unless it begins as a zip or a document does."""
     async for part in form:
         if part.name == FIELD and part.filename is not None:
             head = await _head(part)
-            if part.filename or head.startswith(ZIP_SIGNATURES):
-                return Upload(part.filename, _checked_chunks(head, part, source_format))
+            if part.filename or _is_file(head):
+                return part, head
     return None
 
 
+def _is_file(head: bytes) -> bool:
+    text = head.removeprefix(BOM_UTF8).lstrip()
+    return head.startswith(ZIP_SIGNATURES) or text.startswith(_DOCUMENT_BEGINNINGS)
+
+
 async def _head(part: Part) -> bytes:
-    """The part's first bytes: as many as a signature has, or all there are."""
+    """The part's first bytes: what shows the format of most files, or all there are."""
     head = b""
     async for chunk in part:
         head += chunk
-        if len(head) >= len(ZIP_SIGNATURES[0]):
+        if len(head) >= HEAD or head.startswith(ZIP_SIGNATURES):
             break
     return head
 
 
-async def _checked_chunks(head: bytes, part: Part, source_format: Format) -> AsyncIterator[bytes]:
-    """The part's chunks, starting with `head`. Raises 400 if the file is empty, and 415 if the
-    format needs a zip and this is not one."""
-    _check_head(head, source_format)
-    yield head
-    async for chunk in part:
-        yield chunk
-
-
-def _check_head(head: bytes, source_format: Format) -> None:
+def _content_type(head: bytes, named: Format | None) -> str:
+    """The content type of a file that begins so. Raises 400 if it is empty, and 415 if it cannot be
+    in the named format, as far as its beginning shows."""
     if not head:
-        raise _bad_request("empty-file", "The file is empty. Choose a zip archive.")
-    if source_format.zip_only and not head.startswith(ZIP_SIGNATURES):
+        raise _bad_request("empty-file", "The file is empty. Choose another file.")
+    if head.startswith(ZIP_SIGNATURES):
+        return ZIP
+    found = detect_beginning(head)
+    if named is None:
+        return found[0].media_type if len(found) == 1 else OCTET_STREAM
+    if found and named not in found:
+        raise refuse(415, "other-format", "File in another format", other_format(named, found))
+    if named.zip_only:
         raise refuse(
             415,
             "not-a-zip",
             "Not a zip archive",
-            f"{source_format.title} is imported from a zip. "
-            "The file does not begin with a zip signature.",
+            f"{named.title} is imported from a zip. The file does not begin with a zip signature.",
         )
+    return named.media_type
 
 
 def _bad_request(code: str, detail: str) -> ProblemError:

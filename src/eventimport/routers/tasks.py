@@ -59,7 +59,7 @@ class ImportResult(BaseModel):
     report: dict[str, Any] = Field(
         description="Counts per kind, and the first findings with their places in the"
         " archive. `total` is the number of findings, and `findings_url` lists"
-        " all of them."
+        " all of them. `format` is the format of the file, also if it was detected."
     )
 
 
@@ -219,7 +219,7 @@ def _findings_url(row: Any) -> str:
 
 def _report(row: Any) -> dict[str, Any]:
     report: dict[str, Any] = row.report or {}
-    report = {**report, "findings_url": _findings_url(row)}
+    report = {**report, "format": row.format, "findings_url": _findings_url(row)}
     return {**report, "dry_run": True} if row.dry_run else report
 
 

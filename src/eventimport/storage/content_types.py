@@ -3,6 +3,7 @@
 import mimetypes
 
 OCTET_STREAM = "application/octet-stream"
+ZIP = "application/zip"
 
 # The tables of the machine and the client's claim are ignored: they differ between servers.
 _types = mimetypes.MimeTypes(filenames=())

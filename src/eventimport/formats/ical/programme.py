@@ -114,6 +114,7 @@ class Programme:
             check=source.check,
             time_zone=options.timezone,
             name=options.name,
+            language=options.language,
         )
         self._schedule.is_administrative = is_administrative
 

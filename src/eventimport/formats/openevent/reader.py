@@ -8,7 +8,7 @@ from eventimport.conference.builder import ConferenceBuilder
 from eventimport.conference.conference import Conference, Record
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Place, Report, Severity
-from eventimport.formats.format import Progress, ReadOptions
+from eventimport.formats.format import ReadOptions
 from eventimport.formats.openevent.dialect import DOCUMENTS, canonical_key
 from eventimport.formats.openevent.document_names import document_named
 from eventimport.formats.openevent.documents import EventDocuments, read_list, read_object
@@ -30,15 +30,15 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     Raises ArchiveError, its finding in the report too, if the source has no event, or several.
     """
     documents = EventDocuments(source, report)
-    return _ConferenceReader(documents, report, options.progress).read()
+    return _ConferenceReader(documents, report, options).read()
 
 
 class _ConferenceReader:
-    def __init__(self, documents: EventDocuments, report: Report, progress: Progress) -> None:
+    def __init__(self, documents: EventDocuments, report: Report, options: ReadOptions) -> None:
         self._documents = documents
         self._source = documents.source
         self._report = report
-        self._progress = progress
+        self._progress = options.progress
         self._reader = RecordReader(report)
         self._builder = ConferenceBuilder(
             report,
@@ -47,6 +47,7 @@ class _ConferenceReader:
             entry="event",
             is_administrative=is_administrative,
             names_field=self._reader.names_field,
+            choices=options.choices,
         )
         self._records = self._builder.conference.records
         self._entries = self._builder.conference.entries

@@ -83,6 +83,7 @@ class _ConferenceReader:
             check=source.check,
             time_zone=options.timezone,
             name=options.name,
+            language=options.language,
         )
 
     def read(self) -> Conference:

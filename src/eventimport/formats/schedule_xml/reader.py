@@ -125,6 +125,7 @@ class _ScheduleReader:
             check=source.check,
             time_zone=options.timezone,
             name=options.name,
+            language=options.language,
         )
         self._media = MediaFields(report, entry)
         self._events: list[_Event] = []

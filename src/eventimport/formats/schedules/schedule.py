@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import time as clock
 from typing import Any, Final
 
-from eventimport.conference.builder import ConferenceBuilder
+from eventimport.conference.builder import ConferenceBuilder, EventChoices
 from eventimport.conference.conference import Conference, Record, Reference
 from eventimport.conference.fields import translated_message
 from eventimport.conference.kinds import SHAPES, Kind
@@ -140,10 +140,9 @@ class Schedule:
 
     `event` are the fields of the event, `event_extra` what no field takes; both may be filled until
     `finish`. `named_zone` is the zone that the source as a whole names, `zones_of_times` are those
-    that single times name; `time_zone` is what the user says, and `name` the user's name for the
-    event. `flavour` is how the source's texts are usually written; of a text in several languages,
-    the one in `language` is used; `places` are places that suggest a zone to the user, such as the
-    city.
+    that single times name; `time_zone`, `name` and `language` are what the user says. `flavour` is
+    how the source's texts are usually written; of a text in several languages, the one in
+    `language` is used; `places` are places that suggest a zone to the user, such as the city.
     """
 
     def __init__(
@@ -155,6 +154,7 @@ class Schedule:
         check: Check = go_on,
         time_zone: str | None = None,
         name: str | None = None,
+        language: str | None = None,
     ) -> None:
         self.event: dict[str, Any] = {}
         self.event_extra: dict[str, Any] = {}
@@ -171,7 +171,7 @@ class Schedule:
         self._entry = entry
         self._check = check
         self._time_zone = time_zone
-        self._name = name
+        self._choices = EventChoices(name=name, language=language)
         self._sessions: list[Session] = []
         self._rooms: dict[str, _Named] = {}
         self._tracks: dict[str, _Named] = {}
@@ -229,6 +229,7 @@ class Schedule:
             self._check,
             entry=self._entry,
             is_administrative=self.is_administrative,
+            choices=self._choices,
         )
         builder.set_language(self.language)
         self._add_event(builder)
@@ -337,11 +338,9 @@ class Schedule:
         self._build(builder, Kind.EVENT, event, self.event_extra, 0)
 
     def _set_name(self, event: dict[str, Any]) -> None:
-        """Set the event's name: the user's, else the title, else the acronym."""
+        """Use the acronym as the event's name if there is no other."""
         acronym = self.event_extra.get("acronym")
-        if self._name:
-            event["name"] = self._name
-        elif not event.get("name") and isinstance(acronym, str):
+        if not self._choices.name and not event.get("name") and isinstance(acronym, str):
             event["name"] = acronym
             message = f"The conference has no title; its acronym, “{acronym}”, is its name now."
             self._report.warning("no-title", message, Place(self._entry))

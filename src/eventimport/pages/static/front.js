@@ -1,7 +1,7 @@
 // The front page: who is signed in, the form, and what it starts.
 
 import { account, forgetAccount, request, signIn, signUp } from "./api.js";
-import { byId, show, showErrors } from "./elements.js";
+import { byId, element, show, showErrors } from "./elements.js";
 import { showImports } from "./imports.js";
 import { MIB, startProgress, tellTask, tellUpload } from "./progress.js";
 import { openEvent, resultOf } from "./result.js";
@@ -95,10 +95,16 @@ byId("import-form").addEventListener("submit", async (event) => {
     showErrors("import-errors", new Error(`The archive is larger than ${Math.floor(limit / MIB)} MiB. The limit is set by MAX_ARCHIVE_BYTES.`));
     return;
   }
-  const options = { strict: byId("strict").checked, dryRun: byId("dry-run").checked };
+  const options = {
+    strict: byId("strict").checked,
+    dry_run: byId("dry-run").checked,
+    timezone: byId("timezone").value.trim(),
+    name: byId("event-name").value.trim(),
+    language: byId("language").value.trim(),
+  };
   await run(async (current) => {
     tellUpload(0, file.size);
-    current.taskUrl = await upload(file, options, tellUpload, current.watching.signal);
+    current.taskUrl = await upload(file, byId("format").value, options, tellUpload, current.watching.signal);
     refreshImports();
     return followTask(current.taskUrl, tellTask, current.watching.signal);
   });
@@ -138,6 +144,8 @@ function showResult(task) {
   byId("result-content").replaceChildren(...resultOf(task).filter(Boolean));
   show("progress", false);
   show("result");
+  // The next try needs a time zone: its field must be in sight.
+  if (task.result?.errors?.some((error) => error.code === "no-time-zone")) byId("about-event").open = true;
   byId("result").focus({ preventScroll: true });
   byId("result").scrollIntoView({ block: "start" });
   refreshImports();
@@ -161,6 +169,11 @@ byId("cancel").addEventListener("click", async () => {
     if (running === current && error.status !== 409) tellFailure("import-errors", error);
   }
 });
+
+// The names of time zones that the browser knows, to choose from.
+byId("zones").replaceChildren(
+  ...(Intl.supportedValuesOf?.("timeZone") ?? []).map((name) => element("option", { value: name })),
+);
 
 const drop = byId("drop");
 for (const name of ["dragenter", "dragover"]) {

@@ -2,11 +2,13 @@
 
 import { ApiError, authorization, problemsOf } from "./api.js";
 
-// Gives back the URL of the import's task. Throws ApiError, and AbortError.
-export function upload(file, { strict, dryRun }, tell, signal) {
+// Gives back the URL of the import's task. `options` are the route's query parameters; those that are
+// empty are left out. Throws ApiError, and AbortError.
+export function upload(file, format, options, tell, signal) {
+  const query = new URLSearchParams(Object.entries(options).filter(([, value]) => value !== ""));
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest();
-    sending.open("POST", `/v1/events/import/json?strict=${strict}&dry_run=${dryRun}`);
+    sending.open("POST", `/v1/events/import/${encodeURIComponent(format)}?${query}`);
     for (const [name, value] of Object.entries(authorization())) sending.setRequestHeader(name, value);
     sending.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) tell(event.loaded, event.total);
