@@ -315,6 +315,7 @@ ELSEWHERE: Final = {
     "FETCH_REDIRECTS": "media/test_fetch.py",
     "IMAGE_TIMEOUT": "media/test_image_processes.py",
     "MAX_ATTEMPTS": "notifications/test_endings.py",
+    "MAX_INSTANCES": "formats/test_ical.py",
 }
 """Limits whose own tests, which need servers or child processes, check the name."""
 
@@ -331,7 +332,7 @@ NOT_REPORTED: Final = {
     "SMTP_TIMEOUT": "the mail is sent later",
     "MAIL_MAX_ATTEMPTS": "only the log has it",
 }
-"""Limits that nobody is sent a message about, and what happens instead."""
+"""Limits without a message, and what happens instead."""
 
 
 def test_every_limit_has_a_case() -> None:

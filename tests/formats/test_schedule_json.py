@@ -375,9 +375,9 @@ def test_tracks_in_all_spellings(given: Any, expected: str | None) -> None:
         (b"[]", "not-a-schedule", "neither"),
         (b"", "not-a-schedule", "neither"),
         (b'{"schedule": []}', "not-a-schedule", "neither"),
-        (b"BEGIN:VCALENDAR", "json-syntax", "not JSON"),
-        (b"<schedule/>", "json-syntax", "not JSON"),
-        (b'{"schedule": {"conference": {"days": [', "json-syntax", "not JSON"),
+        (b"BEGIN:VCALENDAR", "json-syntax", "not valid JSON"),
+        (b"<schedule/>", "json-syntax", "not valid JSON"),
+        (b'{"schedule": {"conference": {"days": [', "json-syntax", "not valid JSON"),
         (b'{"schedule": {"conference": {}}} x', "json-syntax", "more text"),
     ],
 )

@@ -40,7 +40,7 @@ class Persons:
     _are_guests: bool = False
     _organizers_speak: bool = False
     _shared: set[str] = field(default_factory=set)
-    """Addresses that several persons have: they are those of nobody in particular."""
+    """Addresses that several persons have: they belong to no single person."""
 
     @classmethod
     def of(cls, events: Iterable[Component], method: str) -> "Persons":

@@ -408,7 +408,7 @@ class Programme:
         most = self._source.limits.max_instances
         message = (
             f"Sessions recur more than {most:,} times in the calendar. The limit is set by "
-            "MAX_INSTANCES. Export the calendar without rules, or give them an end."
+            "MAX_INSTANCES. Export the calendar without rules, or set an end in each rule."
         )
         return ArchiveError("too-many-instances", message, self._place(component, "rrule"))
 
