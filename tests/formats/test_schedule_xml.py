@@ -283,6 +283,31 @@ def test_a_conference_without_a_title_has_its_acronym_or_what_the_user_says() ->
     assert "no-event-name" in codes(report)
 
 
+def test_a_person_without_a_name_is_kept() -> None:
+    conference, report = read(PLAIN.replace(">Ann Lee</person>", "/><person>Bo Ek</person>"))
+    [session] = conference.records[Kind.SESSION]
+    assert session.extra["persons_without_name"] == [{"id": "1"}]
+    assert speakers_of(session) == ["Bo Ek"]
+    assert "unknown-key" in codes(report)
+
+
+def test_a_listed_person_has_a_photo() -> None:
+    listed = "<persons><person id='1'><name>Ann Lee</name><avatar>a.png</avatar></person></persons>"
+    base = "<base_url>https://lantern.example/x/</base_url></conference>"
+    report = Report()
+    with Source.open(
+        io.BytesIO(PLAIN.replace("</conference>", base + listed).encode()), ArchiveLimits(), report
+    ) as source:
+        conference = SCHEDULE_XML.reader(source, ReadOptions(), report)
+    [ann] = conference.records[Kind.SPEAKER]
+    assert ann.values["photo_url"] == "https://lantern.example/x/a.png"
+
+
+def test_a_namespace_does_not_matter() -> None:
+    named = PLAIN.replace("<schedule>", '<schedule xmlns="urn:x-lantern">')
+    assert sessions(read(named)[0]).keys() == {"Opening"}
+
+
 def test_order_does_not_matter() -> None:
     start, end = PLAIN.index("  <conference>"), PLAIN.index("  <day")
     moved = PLAIN[:start] + PLAIN[end:].replace("</schedule>", PLAIN[start:end] + "</schedule>")

@@ -135,6 +135,8 @@ class _ScheduleReader:
         self._generator: dict[str, Any] = {}
         self._tracks: list[tuple[str, dict[str, Any]]] = []
         """Those that stand beside the conference, as FOSDEM lists them."""
+        self._listed: list[Person] = []
+        """Persons beside the conference, as FOSDEM lists them."""
         self._others = 0
         """Entries of days that are not of this format."""
         self._kept = 0
@@ -196,7 +198,9 @@ class _ScheduleReader:
         elif name == "conference" and container == "schedule":
             self._read_conference(element)
         elif container == "persons" and name == "person":
-            self._schedule.list_person(self._person(element))
+            self._listed.append(self._person(element))
+            if len(self._listed) > self._source.limits.max_records:
+                raise too_many_records(self._source.limits, self._entry)
         elif container == "tracks" and name == "track":
             says = _attributes(element)
             self._bound(says)
@@ -384,6 +388,10 @@ class _ScheduleReader:
         return [Person(name=name) for name in names]
 
     def _person(self, element: Element) -> Person:
+        attributes = element.items()
+        if not len(element) and [name for name, _ in attributes] in ([], ["id"]):
+            name = " ".join((element.text or "").split())
+            return Person(name=name, id=attributes[0][1].strip() if attributes else None)
         extra: dict[str, Any] = dict(_attributes(element))
         for child in element:
             _keep_in(extra, local_name(child), value_of(child))
@@ -415,6 +423,8 @@ class _ScheduleReader:
         schedule.flavour = producer.flavour
         day_change = read_day_change(said.get("day_change"))
         self._media.resolve(self._source.index)
+        for person in self._listed:
+            schedule.list_person(person)
         for event in self._events:
             slot = {name: event.slot.get(name) for name in _SLOT}
             event.session.slot = slot_by_day_rules(

@@ -85,6 +85,12 @@ class Person:
         key = source_key(self.guid or self.code or self.id)
         return source_key(self.name) if key is None or "@" in key else key
 
+    def as_dict(self) -> dict[str, Any]:
+        """All that is said of it."""
+        identifiers = {"name": self.name, "guid": self.guid, "code": self.code, "id": self.id}
+        said = {name: value for name, value in identifiers.items() if value}
+        return {**said, **self.fields, **self.extra}
+
 
 @dataclass(slots=True, kw_only=True)
 class Session:
@@ -209,7 +215,10 @@ class Schedule:
         session.room = self._list(self._rooms, session.room)
         session.track = self._list(self._tracks, session.track)
         session.session_type = self._list(self._types, session.session_type)
-        session.persons = [person for person in session.persons if self._meet(person)]
+        nameless = [person for person in session.persons if not self._meet(person)]
+        if nameless:
+            session.persons = [person for person in session.persons if person.name]
+            session.extra["persons_without_name"] = [person.as_dict() for person in nameless]
         self._sessions.append(session)
 
     def __len__(self) -> int:
@@ -299,6 +308,9 @@ class Schedule:
             reference = Reference(Kind.SPEAKER, key, person.name, source=person.name)
             fields = {"id": key, "name": person.name}
             known = self._persons[person.identity] = _Named(fields, reference)
+        elif not (person.fields or person.extra or person.guid or person.code):
+            # All that it says is its identity.
+            return True
         beside = {"guid": person.guid, "code": person.code, "id": person.id}
         key = known.reference.key
         extra = {name: text for name, text in beside.items() if text and text != key}
@@ -329,9 +341,9 @@ class Schedule:
                 day = datetime.combine(found.day, at)
                 event[name] = in_zone(day, self._zone).isoformat()
         self._is_named = choice.name is not None and choice.doubt is None
-        slots = [self._in_utc(session.slot) for session in self._sessions]
-        starts = [start for start, _ in slots if start is not None]
-        ends = [end for _, end in slots if end is not None]
+        times = [self._in_utc(session.slot) for session in self._sessions]
+        starts = [start for start, _ in times if start is not None]
+        ends = [end for _, end in times if end is not None]
         if starts:
             event.setdefault("starts_at", min(starts).isoformat())
             event.setdefault("ends_at", max([*starts, *ends]).isoformat())

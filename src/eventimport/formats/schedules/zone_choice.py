@@ -56,7 +56,7 @@ def choose_zone(
     found = _by_offsets([time for time in times if time.tzinfo is not None])
     if found is not None:
         return found
-    return ZoneChoice(None) if has_local else ZoneChoice("UTC", _as_utc(bool(times)))
+    return ZoneChoice(None) if has_local else ZoneChoice("UTC", _as_utc(times))
 
 
 def without_zone(first: datetime | None, places: Iterable[str] = ()) -> str:
@@ -101,7 +101,9 @@ def _by_offsets(times: Sequence[datetime]) -> ZoneChoice | None:
     return None
 
 
-def _as_utc(has_times: bool) -> str:
-    why = "the offsets of its times are those of no known zone, or of UTC" if has_times else ""
-    reason = f", and {why}" if why else ""
+def _as_utc(times: Sequence[datetime]) -> str:
+    reason = ""
+    if times:
+        is_utc = {time.utcoffset() for time in times} == {timedelta()}
+        reason = ", and its times are in UTC" if is_utc else ", and no known one fits its times"
     return f"The file names no time zone{reason}; UTC is used. Set the option `{OPTION}`."
