@@ -200,7 +200,7 @@ def test_hub_has_flat_events_and_lists_beside_them() -> None:
     lamps, lunch, gone = found["Lamps"], found["Lunch"], found["Gone"]
     assert lamps.values["starts_at"] == utc("2027-12-27 23:15")
     assert lamps.values["short_abstract"] == "<p>Über <em>Lampen</em></p>"
-    assert lamps.extra["abstract"] if "abstract" in lamps.extra else lamps.extra["short_abstract"]
+    assert lamps.extra["short_abstract"] == {"de": "Über *Lampen*", "en": "About *lamps*"}
     assert lamps.values["slides_url"] == "https://hub.example/lamps.pdf"
     assert (lamps.values["state"], lamps.extra["state"]) == ("confirmed", "DELAYED")
     assert label(lamps, "microlocation") == "Hall"
@@ -434,6 +434,44 @@ def test_a_million_days_end(part: str) -> None:
     data = f'{{"schedule":{{"conference":{{"title":"a","days":[{days}{part}]}}}}}}'.encode()
     with pytest.raises(ArchiveError, match="MAX_RECORDS"):
         read(data)
+
+
+@pytest.mark.parametrize(
+    ("address", "base", "expected"),
+    [
+        ("talk.pdf", None, None),
+        ("a/talk.pdf", None, None),
+        ("/a/talk.pdf", None, None),
+        ("www.lantern.example/talk.pdf", None, "https://www.lantern.example/talk.pdf"),
+        ("//lantern.example/talk.pdf", None, "https://lantern.example/talk.pdf"),
+        ("//[talk.pdf", None, None),
+        ("talk.pdf", "https://lantern.example/27/", "https://lantern.example/27/talk.pdf"),
+        ("/talk.pdf", "https://lantern.example/27/", "https://lantern.example/talk.pdf"),
+        ("www.a.example/talk.pdf", "https://b.example", "https://www.a.example/talk.pdf"),
+    ],
+)
+def test_relative_attachments(address: str, base: str | None, expected: str | None) -> None:
+    audio = address.replace(".pdf", ".mp3")
+    document = changed(PLAIN, attachments=[address, audio])
+    document["schedule"]["base_url"] = base
+    conference, report = read(document)
+    [opening] = conference.records[Kind.SESSION]
+    assert opening.values.get("slides_url") == expected
+    if expected is None:
+        # Both are kept, though they have one name.
+        assert [address, audio] in (
+            opening.extra.get("attachment"),
+            opening.extra.get("attachments"),
+        )
+        assert not report.errors
+
+
+def test_the_user_chooses_the_language_of_texts() -> None:
+    conference, _ = read(HUB, language="en")
+    assert conference.event.values["description"] == "<p>Many <em>lamps</em></p>"
+    lamps = sessions(conference)["Lamps"].values
+    assert lamps["short_abstract"] == "<p>About <em>lamps</em></p>"
+    assert lamps["language"] == "de"
 
 
 def test_keys_that_are_repeated_are_kept() -> None:

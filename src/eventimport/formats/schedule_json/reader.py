@@ -74,6 +74,7 @@ class _ConferenceReader:
         self._report = report
         self._entry = entry
         self._parts = parts
+        self._language = options.language
         self._files = source.index
         self._media = MediaFields(report, entry)
         self._schedule = Schedule(
@@ -91,7 +92,7 @@ class _ConferenceReader:
         says = self._conference()
         producer = self._producer(says)
         schedule.flavour = producer.flavour
-        schedule.language = language = _language_of(says)
+        schedule.language = language = self._language or _language_of(says)
         self._read_event(says)
         persons = PersonReader(self._media, language, parts.persons)
         rooms, tracks = Listed.of(parts.rooms, language), Listed.of(parts.tracks, language)

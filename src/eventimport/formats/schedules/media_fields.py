@@ -52,7 +52,7 @@ class MediaFields:
         if PurePosixPath(urlsplit_path(value)).name == _NOTHING:
             message = "“missing.png” was read as “no file”."
             self.report.repair("no-file", message, Place(self.entry, field=name), value)
-            extra[name] = value
+            _keep(extra, name, value)
         elif is_remote(value) or is_data(value):
             fields[field] = value
         elif value:
@@ -83,7 +83,7 @@ class MediaFields:
         elif isinstance(value, str) and not self._is_taken(fields, "video_url"):
             self._take(fields, extra, "video_url", value)
         elif value:
-            extra[name] = value
+            _keep(extra, name, value)
 
     def resolve(self, files: MediaIndex) -> None:
         """Settle the relative addresses."""
@@ -98,7 +98,7 @@ class MediaFields:
                 place = Place(self.entry, field=each.name)
                 self.report.repair("relative-address", message, place, each.value)
             else:
-                each.extra[each.name] = each.value
+                _keep(each.extra, each.name, each.value)
                 message = (
                     "The address is relative, but the file does not say to what; it is kept in "
                     "`extra`."
@@ -109,7 +109,7 @@ class MediaFields:
 
     def _take(self, fields: dict[str, Any], extra: dict[str, Any], field: str, value: str) -> None:
         if self._is_taken(fields, field) and fields.get(field) != value:
-            extra[field] = [*extra.get(field, []), value]
+            _keep(extra, field, value)
         else:
             self.add(fields, extra, field, field, value)
 
@@ -124,10 +124,23 @@ class MediaFields:
 
 
 def _absolute(base: str | None, address: str) -> str | None:
+    """A relative address as a URL. A name such as “talk.pdf” is not taken for that of a host."""
+    if address.casefold().startswith(("www.", "//")):
+        return web_url(address)
     try:
-        return web_url(urljoin(base, address) if base else address)
+        return web_url(urljoin(base, address)) if base else None
     except ValueError:
         return None
+
+
+def _keep(extra: dict[str, Any], name: str, value: Any) -> None:
+    """Keep a value, beside what has that name already."""
+    if name not in extra:
+        extra[name] = value
+    elif isinstance(extra[name], list):
+        extra[name].append(value)
+    else:
+        extra[name] = [extra[name], value]
 
 
 def urlsplit_path(address: str) -> str:
