@@ -40,23 +40,23 @@ class ArchiveSettings(BaseSettings):
         description="Maximum dictionary size of an LZMA-compressed entry, in bytes of memory.",
     )
     max_document_bytes: PositiveInt = Field(
-        128 * MIB, description="Maximum size of one document, such as a JSON file, in bytes."
+        128 * MIB, description="Maximum size of one document, such as a JSON or XML file, in bytes."
     )
     max_record_bytes: PositiveInt = Field(
-        4 * MIB, description="Maximum size of one record of a JSON document, in bytes."
+        4 * MIB, description="Maximum size of one record of a JSON or XML document, in bytes."
     )
     max_records: PositiveInt = Field(
         200_000, description="Maximum number of records in all documents of an import."
     )
     max_record_values: PositiveInt = Field(
         100_000,
-        description="Maximum number of JSON values in one record, including those in lists"
-        " and objects.",
+        description="Maximum number of JSON values or XML elements in one record, including those"
+        " within others.",
     )
     max_values: PositiveInt = Field(
         2_000_000,
-        description="Maximum number of JSON values in all documents of an import. Each needs"
-        " up to 150 bytes of memory while an import runs.",
+        description="Maximum number of JSON values or XML elements in all documents of an import."
+        " Each needs up to 150 bytes of memory while an import runs.",
     )
     max_instances: PositiveInt = Field(
         5_000,
