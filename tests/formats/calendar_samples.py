@@ -260,3 +260,120 @@ CALENDARS = {
     "outlook": OUTLOOK,
     "google": GOOGLE,
 }
+
+PLAIN_XCAL = """\
+<?xml version="1.0" encoding="utf-8"?>
+<icalendar xmlns="urn:ietf:params:xml:ns:icalendar-2.0">
+ <vcalendar>
+  <properties>
+   <version><text>2.0</text></version>
+   <x-wr-calname><unknown>Lantern Days</unknown></x-wr-calname>
+   <x-wr-timezone><unknown>Europe/Berlin</unknown></x-wr-timezone>
+  </properties>
+  <components>
+   <vevent>
+    <properties>
+     <uid><text>opening</text></uid>
+     <dtstart>
+      <parameters><tzid><text>Europe/Berlin</text></tzid></parameters>
+      <date-time>2027-05-01T10:00:00</date-time>
+     </dtstart>
+     <duration><duration>PT30M</duration></duration>
+     <summary><text>Opening, at last; finally</text></summary>
+     <location><text>Hall 1</text></location>
+     <categories><text>Light</text></categories>
+     <attendee>
+      <parameters>
+       <cn><text>Ann Lamp</text></cn>
+       <cutype><text>INDIVIDUAL</text></cutype>
+      </parameters>
+      <cal-address>invalid:nomail</cal-address>
+     </attendee>
+    </properties>
+   </vevent>
+  </components>
+ </vcalendar>
+</icalendar>
+"""
+
+RECURRING_XCAL = PLAIN_XCAL.replace(
+    "<duration><duration>",
+    """\
+<rrule><recur><freq>WEEKLY</freq><count>3</count><byday>SA</byday><byday>SU</byday></recur></rrule>
+     <exdate>
+      <parameters><tzid><text>Europe/Berlin</text></tzid></parameters>
+      <date-time>2027-05-02T10:00:00</date-time>
+     </exdate>
+     <geo><latitude>52.5</latitude><longitude>13.4</longitude></geo>
+     <duration><duration>""",
+)
+
+PENTABARF_XCAL = """\
+<iCalendar xmlns:pentabarf='http://pentabarf.org' xmlns:xCal='urn:ietf:params:xml:ns:xcal'>
+  <vcalendar>
+    <version>2.0</version>
+    <prodid>-//Pentabarf//Schedule//EN</prodid>
+    <x-wr-caldesc>lantern27 Schedule</x-wr-caldesc>
+    <x-wr-calname>lantern27 Schedule</x-wr-calname>
+    <vevent>
+      <method>PUBLISH</method>
+      <uid>4@lantern27@pentabarf.org</uid>
+      <pentabarf:event-id>4</pentabarf:event-id>
+      <pentabarf:event-slug>lantern27-4-light</pentabarf:event-slug>
+      <pentabarf:title>Light, and shadow</pentabarf:title>
+      <pentabarf:subtitle>for beginners</pentabarf:subtitle>
+      <pentabarf:language>German</pentabarf:language>
+      <pentabarf:language-code>de</pentabarf:language-code>
+      <dtstart>20270501T100000</dtstart>
+      <dtend>20270501T113000</dtend>
+      <duration>013000</duration>
+      <summary>Light, and shadow- for beginners</summary>
+      <description>Light &amp; &lt;b&gt;shadow&lt;/b&gt;</description>
+      <class>PUBLIC</class>
+      <status>CONFIRMED</status>
+      <category>Lecture</category>
+      <url>2027/events/4.html</url>
+      <location>Tent</location>
+      <attendee>Ann Lamp, Lamp House</attendee>
+      <attendee>Bea Wick</attendee>
+    </vevent>
+  </vcalendar>
+</iCalendar>
+"""
+
+FOSDEM_XCAL = """\
+<?xml version="1.0" encoding="utf-8"?>
+<iCalendar xmlns:pentabarf="http://pentabarf.org" xmlns:xCal="urn:ietf:params:xml:ns:xcal">
+  <vcalendar>
+    <version>2.0</version>
+    <prodid>-//Pentabarf//Schedule//EN</prodid>
+    <x-wr-calname>Lantern Days</x-wr-calname>
+    <vevent>
+      <method>PUBLISH</method>
+      <uid>11@LANTERN27@lantern.example</uid>
+      <pentabarf:event-id>11</pentabarf:event-id>
+      <pentabarf:title>Welcome</pentabarf:title>
+      <pentabarf:subtitle/>
+      <pentabarf:track>Keynotes</pentabarf:track>
+      <pentabarf:start>2027-02-06 10:50:00 +0100</pentabarf:start>
+      <pentabarf:end>2027-02-06 11:20:00 +0100</pentabarf:end>
+      <pentabarf:duration>00:30:00:00</pentabarf:duration>
+      <dtstart>20270206T105000</dtstart>
+      <dtend>20270206T112000</dtend>
+      <duration>00:30:00:00</duration>
+      <summary>Welcome</summary>
+      <category>Keynotes</category>
+      <url>https:/lantern.example/2027/welcome/</url>
+      <location>Janson</location>
+      <attendee>Ann Lamp</attendee>
+    </vevent>
+  </vcalendar>
+</iCalendar>
+"""
+
+XCALS = {
+    "plain": PLAIN_XCAL,
+    "recurring": RECURRING_XCAL,
+    "pentabarf": PENTABARF_XCAL,
+    "fosdem": FOSDEM_XCAL,
+}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 
-from tests.formats.calendar_samples import PLAIN_CALENDAR
+from tests.formats.calendar_samples import PLAIN_CALENDAR, PLAIN_XCAL
 from tests.formats.planning import EVENT, zip_of
 from tests.formats.schedule_json_samples import PLAIN as PLAIN_JSON
 from tests.formats.schedule_samples import PLAIN
@@ -12,6 +12,7 @@ from eventimport.formats.ical import ICAL
 from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
+from eventimport.formats.xcal import XCAL
 
 
 def _open_event() -> bytes:
@@ -24,5 +25,6 @@ EXAMPLES: Mapping[str, Callable[[], bytes]] = {
     SCHEDULE_XML.name: PLAIN.encode,
     SCHEDULE_JSON.name: json.dumps(PLAIN_JSON).encode,
     ICAL.name: PLAIN_CALENDAR.encode,
+    XCAL.name: PLAIN_XCAL.encode,
 }
 """Names of formats → makers of an example with an event and at least one session."""

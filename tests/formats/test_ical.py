@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import random
 import re
 import resource
@@ -1011,15 +1010,6 @@ def test_damaged_bytes_end_in_an_event_or_an_explanation(text: str, seed: int) -
 # Real calendars.
 
 
-@pytest.fixture(scope="session")
-def real() -> Path:
-    """The folder of the shared schedules, which EVENTIMPORT_FORMATS names."""
-    folder = os.environ.get("EVENTIMPORT_FORMATS")
-    if not folder:
-        pytest.skip("EVENTIMPORT_FORMATS is not set")
-    return Path(folder)
-
-
 def described(conference: Conference) -> dict[str, Any]:
     """What is expected of a real calendar, without its texts."""
     found = sorted(
@@ -1155,8 +1145,8 @@ REAL: Final[dict[str, dict[str, Any]]] = {
 
 @pytest.mark.real_archives
 @pytest.mark.parametrize("name", REAL)
-def test_a_real_calendar(real: Path, name: str) -> None:
-    data = (real / "ics" / f"{name}.ics").read_bytes()
+def test_a_real_calendar(real_formats: Path, name: str) -> None:
+    data = (real_formats / "ics" / f"{name}.ics").read_bytes()
     # Only this one has local times without any zone.
     options: dict[str, Any] = {"timezone": "Europe/Berlin"} if name == "duration" else {}
     conference, report = read(data, **options)
@@ -1165,15 +1155,17 @@ def test_a_real_calendar(real: Path, name: str) -> None:
 
 
 @pytest.mark.real_archives
-def test_a_real_calendar_without_a_zone_fails_with_the_explanation(real: Path) -> None:
-    _, report = read((real / "ics" / "duration.ics").read_bytes())
+def test_a_real_calendar_without_a_zone_fails_with_the_explanation(real_formats: Path) -> None:
+    _, report = read((real_formats / "ics" / "duration.ics").read_bytes())
     assert [error.code for error in report.errors] == ["no-time-zone"]
 
 
 @pytest.mark.real_archives
 @pytest.mark.parametrize("name", [name for name in REAL if "_20" in name or "2015" in name])
-def test_starts_of_a_real_calendar_are_those_that_its_library_reads(real: Path, name: str) -> None:
-    data = (real / "ics" / f"{name}.ics").read_bytes()
+def test_starts_of_a_real_calendar_are_those_that_its_library_reads(
+    real_formats: Path, name: str
+) -> None:
+    data = (real_formats / "ics" / f"{name}.ics").read_bytes()
     events: Any = Calendar.from_ical(data.replace(b"\r\r\n", b"\r\n")).walk("VEVENT")
     starts = [each["DTSTART"].dt.astimezone(UTC) for each in events]
     conference, _ = read(data)

@@ -18,6 +18,7 @@ from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
 from eventimport.formats.source import Source
+from eventimport.formats.xcal import XCAL
 
 __all__ = [
     "AUTO",
@@ -34,7 +35,7 @@ __all__ = [
     "other_format",
 ]
 
-FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL)
+FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL)
 
 IMPORTABLE: Final = tuple(each for each in FORMATS if each.read is not None)
 """The formats that can be imported."""

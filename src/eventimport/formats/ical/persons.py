@@ -105,8 +105,8 @@ class Persons:
             person.fields["email"] = address
         elif is_remote(value):
             person.fields["website"] = value
-        elif address is None and value.casefold() not in {"", _NOBODY}:
-            person.extra[found.name.lower()] = value
+        elif address is None and value.casefold() not in {"", _NOBODY} and value != person.name:
+            person.extra[found.name.lower()] = self.without_addresses(value)
         return person
 
     def without_addresses(self, text: str) -> str:
@@ -120,7 +120,7 @@ class Persons:
 
 def name_of(found: Property) -> str:
     """The name of an attendee or organizer; empty if it has only an address."""
-    name = " ".join(found.params.get("CN", "").strip(' "').split())
+    name = " ".join(found.params.get("CN", "").split())
     if name or address_of(found) is not None or found.value.strip().casefold() == _NOBODY:
         return name
     return "" if ":" in found.value else found.text

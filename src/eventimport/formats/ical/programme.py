@@ -43,10 +43,11 @@ _RECURRENCE: Final = frozenset({"RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"})
 _READ: Final = frozenset(
     [
         *("UID", "SUMMARY", "DESCRIPTION", "LOCATION", "CATEGORIES", "STATUS", "GEO", "ATTACH"),
-        *("ATTENDEE", "ORGANIZER", "X-ALT-DESC", "TZID"),
+        *("ATTENDEE", "ORGANIZER", "X-ALT-DESC", "TZID", "CATEGORY"),
+        *("PENTABARF:TITLE", "PENTABARF:SUBTITLE", "PENTABARF:TRACK", "PENTABARF:LANGUAGE-CODE"),
     ]
 )
-"""Properties of an event that are read, besides its times."""
+"""Properties of an event that are read, besides its times. Some exist in xCal only."""
 
 _CALENDAR_NAMES: Final = ("X-WR-CALNAME", "NAME")
 _CALENDAR_TEXTS: Final = ("X-WR-CALDESC", "DESCRIPTION")
@@ -58,12 +59,21 @@ _STATES: Final = {"CONFIRMED": "confirmed", "TENTATIVE": "accepted", "CANCELLED"
 _PRIVATE: Final = frozenset({"PRIVATE", "CONFIDENTIAL"})
 _ADMINISTRATIVE: Final = frozenset(
     [
-        *("calscale", "class", "created", "dtstamp", "last-modified", "method", "prodid"),
+        *("calscale", "class", "created", "dtstamp", "duration", "last-modified", "method"),
+        "prodid",
         *("priority", "recurrence-id", "refresh-interval", "sequence", "transp", "vtimezone"),
         *("rrule", "rdate", "exdate"),
     ]
 )
-_OF_PROGRAMS: Final = ("x-apple-", "x-google-", "x-lic-", "x-microsoft-", "x-moz-", "x-published-")
+_OF_PROGRAMS: Final = (
+    "pentabarf:",
+    "x-apple-",
+    "x-google-",
+    "x-lic-",
+    "x-microsoft-",
+    "x-moz-",
+    "x-published-",
+)
 
 _PRETALX_UID: Final = re.compile(r"pretalx-(.{1,100})-[A-Z0-9]{6}(?:-\d+)?@")
 
@@ -83,6 +93,8 @@ class _Event:
     component: Component
     timed: Timed | None
     zone_name: str | None = None
+    length: str = ""
+    """What the event says of its duration beside its end."""
     doubts: list[Doubt] = field(default_factory=list)
 
     @property
@@ -292,6 +304,7 @@ class Programme:
         end = self._moment(event, "DTEND", zone_name)
         if end is not None:
             timed.end = end.moment
+            event.length = component.text("DURATION")
         elif (found := component.first("DURATION")) is not None:
             length = read_duration(found.value)
             if length is None:
@@ -426,6 +439,8 @@ class Programme:
         self._read_attachments(component, fields, extra)
         self._keep_others(component, extra)
         slot = self._slot(event, instance, extra)
+        if event.length:
+            extra["duration"] = event.length
         session = Session(
             fields=fields,
             slot=slot,
@@ -434,11 +449,7 @@ class Programme:
             extra=extra,
             line=component.line,
         )
-        categories = [text for each in component.all("CATEGORIES") for text in each.texts]
-        if categories:
-            session.track = categories[0]
-        if len(categories) > 1:
-            extra["categories"] = categories[1:]
+        self._read_categories(component, session)
         if uid := event.uid:
             session.id = uid
             if instance is not None or is_repeated:
@@ -447,6 +458,18 @@ class Programme:
         if event.zone_name is not None:
             self._schedule.zones_of_times.append(event.zone_name)
         self._schedule.add(session)
+
+    def _read_categories(self, component: Component, session: Session) -> None:
+        """The track and the type. Pentabarf's dialect of xCal has both; in others, the categories
+        are tracks."""
+        tracks = [component.text("PENTABARF:TRACK")]
+        tracks += [text for each in component.all("CATEGORIES") for text in each.texts]
+        tracks = list(dict.fromkeys(filter(None, tracks)))
+        session.track = tracks[0] if tracks else None
+        if len(tracks) > 1:
+            session.extra["categories"] = tracks[1:]
+        if (category := component.text("CATEGORY")) not in tracks:
+            session.session_type = category
 
     def _id_of(self, uid: str, slot: Slot, room: str | None) -> str:
         """The id of a session whose UID others have, too."""
@@ -458,6 +481,17 @@ class Programme:
     ) -> None:
         title, text = component.first("SUMMARY"), component.first("DESCRIPTION")
         fields["title"] = title.text if title is not None else ""
+        subtitle = component.text("PENTABARF:SUBTITLE")
+        if own := component.text("PENTABARF:TITLE"):
+            # The summary is both together.
+            if fields["title"].replace(" ", "") not in {
+                own.replace(" ", ""),
+                _joined(own, subtitle),
+            }:
+                extra["summary"] = fields["title"]
+            fields["title"] = own
+        fields["subtitle"] = subtitle
+        fields["language"] = component.text("PENTABARF:LANGUAGE-CODE")
         fields["long_abstract"] = text.text if text is not None else ""
         markup = component.text("X-ALT-DESC")
         if "<" in markup:
@@ -468,7 +502,8 @@ class Programme:
             extra["x-alt-desc"] = markup
         for found in (title, text):
             language = found.params.get("LANGUAGE") if found is not None else None
-            if language and fields.setdefault("language", language) != language:
+            fields["language"] = fields["language"] or language or ""
+            if language and fields["language"] != language:
                 extra["description;language"] = language
         if status := component.text("STATUS"):
             state = _STATES.get(status.upper())
@@ -626,6 +661,11 @@ class Programme:
 def _doubt(name: str, value: str) -> Doubt:
     message = f"“{name}” of a session was not understood; it is kept in `extra`."
     return Doubt("invalid-value", message, name.lower(), value, kept=True)
+
+
+def _joined(title: str, subtitle: str) -> str:
+    """How Pentabarf's dialect joins a title and a subtitle, without blanks."""
+    return f"{title}-{subtitle}".replace(" ", "")
 
 
 def _after(start: Moment, length: timedelta) -> Moment | None:
