@@ -115,17 +115,17 @@ class _Programme:
                 for record in self._conference.records[kind]
             }
             for key, sessions in sorted(booked.items()):
+                name = names.get(key, "")
+                quoted = shortened(name)
                 for one, other in _overlaps(sessions):
                     self._stop_if_asked()
                     message = (
-                        f"The {what} “{shortened(names.get(key, ''))}” is booked"
-                        " twice at the same time, for"
+                        f"The {what} “{quoted}” is booked twice at the same time, for"
                         f" “{shortened(one.values.get('title', ''))}” and"
                         f" “{shortened(other.values.get('title', ''))}”."
                     )
-                    self._report.warning(
-                        code, message, place_of(other, self._entry), names.get(key)
-                    )
+                    place = place_of(other, self._entry)
+                    self._report.warning(code, message, place, name, group=what)
 
     def _warn(self, code: str, message: str, session: Record, field: str) -> None:
         value = session.values.get(field)

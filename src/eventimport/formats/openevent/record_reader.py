@@ -13,7 +13,7 @@ from eventimport.conference.conference import Reference, id_or_name
 from eventimport.conference.fields import PLURALS, some
 from eventimport.conference.kinds import LEVELS, Kind, ReferenceField
 from eventimport.conference.paths import shown
-from eventimport.conference.report import Place, Report, title_of
+from eventimport.conference.report import EXCERPT, Place, Report, title_of
 from eventimport.formats.openevent.dialect import (
     ADMINISTRATION,
     BESIDES_FIELDS,
@@ -43,9 +43,7 @@ class RecordReader:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._dialects = dialects()
-        self._known: dict[Kind, dict[tuple[Any, ...], tuple[Reference, ...]]] = {
-            kind: {} for kind in Kind
-        }
+        self._known: dict[Kind, dict[str, tuple[Reference, ...]]] = {kind: {} for kind in Kind}
 
     def read(self, kind: Kind, raw: dict[str, Any], index: int, entry: str) -> Parts:
         """Take an object apart."""
@@ -110,23 +108,16 @@ class RecordReader:
     def _read_reference(self, kind: Kind, raw: Any) -> tuple[Reference, ...]:
         """The reference that a value is; none if it says nothing. Thousands of sessions refer to
         the same few records: what says the same is read once. Types count: true is not 1."""
-        if not isinstance(raw, dict):
-            words: tuple[Any, ...] = raw, type(raw)
-        elif len(raw) <= _SHORT:
-            words = (*raw.items(), *map(type, raw.values()))
-        else:
+        if isinstance(raw, dict) and len(raw) > _SHORT:
             return self._parse(kind, raw)
         known = self._known[kind]
-        try:
-            return known[words]
-        except KeyError:
+        words = repr(raw)
+        found = known.get(words)
+        if found is None:
             found = self._parse(kind, raw)
-            if len(known) < MAX_KNOWN_REFERENCES:
+            if len(words) <= EXCERPT and len(known) < MAX_KNOWN_REFERENCES:
                 known[words] = found
-            return found
-        except TypeError:
-            # It holds a list or an object.
-            return self._parse(kind, raw)
+        return found
 
     def _parse(self, kind: Kind, raw: Any) -> tuple[Reference, ...]:
         if raw is None or raw == "":
@@ -146,7 +137,8 @@ class RecordReader:
         for other, value in rest.items():
             fields[f"{other}_" if other in fields or other == name else other] = value
         text = None if label is None else str(label)
-        return (Reference(kind, key, text, fields, source=raw),)
+        # A dictionary that was emptied keeps its memory.
+        return (Reference(kind, key, text, fields or {}, source=raw),)
 
 
 def is_administrative(key: str) -> bool:
