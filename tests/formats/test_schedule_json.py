@@ -259,6 +259,26 @@ def test_all_sessions_of_frab_are_read_if_the_user_names_the_event() -> None:
     assert "starts_at" not in sessions(conference)["Unscheduled"].values
 
 
+def test_the_persons_of_frab_are_read_if_the_user_names_the_event() -> None:
+    ann = {
+        "id": 3,
+        "full_public_name": "Ann Lee",
+        "abstract": "Lights lamps",
+        "description": "Long",
+        "events": [{"id": 1, "title": "Lamps"}],
+    }
+    conference, report = read({"schedule_speakers": {"speakers": [ann]}}, name="Lantern Days")
+    assert not report.errors
+    [speaker] = conference.records[Kind.SPEAKER]
+    assert speaker.key == "3"
+    assert speaker.values == {
+        "name": "Ann Lee",
+        "short_biography": "Lights lamps",
+        "long_biography": "Long",
+    }
+    assert speaker.extra["events"] == ann["events"]
+
+
 def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -760,3 +780,22 @@ def test_an_event_exported_in_two_formats_is_the_same(real_formats: Path) -> Non
     assert [described(each) for each in in_order(by_json)] == [
         described(each) for each in in_order(by_xml)
     ]
+
+
+def test_an_event_is_the_same_in_each_format(real_formats: Path) -> None:
+    found = {}
+    for path in sorted(real_formats.glob("*/klimacamp2015_frab.*")):
+        report = Report()
+        with path.open("rb") as file, Source.open(file, ArchiveLimits(), report) as source:
+            known = detect(source)
+            if known is not None:
+                options = ReadOptions(timezone="Europe/Berlin")
+                conference = known.reader(source, options, report)
+                found[known.name] = [
+                    [starts, lasts, room, title]
+                    for starts, lasts, room, _, title, _ in map(described, in_order(conference))
+                ]
+    assert {"schedule-json", "schedule-xml", "ical"} <= set(found)
+    for name, described_sessions in found.items():
+        assert len(described_sessions) == 106
+        assert sorted(described_sessions) == sorted(found["schedule-json"]), name
