@@ -331,6 +331,14 @@ def test_names_become_rows_once() -> None:
     assert keys == [{"track_id", "microlocation_id", "session_type_id"}] * 2 + [set()]
 
 
+def test_blanks_in_titles_do_not_count() -> None:
+    conference, _ = made(
+        talk(fields={"title": " Wax\n and  wick ", "subtitle": "a\tb "}), zone="UTC"
+    )
+    values = conference.records[Kind.SESSION][0].values
+    assert (values["title"], values["subtitle"]) == ("Wax and wick", "a b")
+
+
 def test_a_type_has_a_length_only_if_all_of_it_are_equally_long() -> None:
     long = Slot(datetime(2027, 5, 1, 10, tzinfo=UTC), length=timedelta(hours=1))
     conference, _ = made(

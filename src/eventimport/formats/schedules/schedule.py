@@ -212,6 +212,9 @@ class Schedule:
     def add(self, session: Session) -> None:
         """Add a session, and the room, track, type and persons that it names."""
         self._count()
+        for name in ("title", "subtitle"):
+            if isinstance(text := session.fields.get(name), str):
+                session.fields[name] = " ".join(text.split())
         session.room = self._list(self._rooms, session.room)
         session.track = self._list(self._tracks, session.track)
         session.session_type = self._list(self._types, session.session_type)
