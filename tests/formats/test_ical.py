@@ -631,6 +631,33 @@ def test_instances_of_all_series_are_counted_together() -> None:
         read(calendar(*events), ArchiveLimits(max_instances=29))
 
 
+def test_a_rule_for_each_second_with_few_times() -> None:
+    lines = "DTSTART:20270501T080000Z\nRRULE:FREQ=SECONDLY;INTERVAL=600;COUNT=3"
+    conference, _ = read(calendar(f"{lines}\nSUMMARY:A\nUID:a"))
+    assert len(sessions(conference)) == 3
+
+
+def test_series_without_a_time_are_counted() -> None:
+    """Each takes some time, even if nothing of it remains."""
+    series = f"{START}\nRRULE:FREQ=DAILY;COUNT=1\nEXDATE:20270501T080000Z\nSUMMARY:A"
+    with pytest.raises(ArchiveError, match="MAX_INSTANCES"):
+        read(calendar(*(f"{series}\nUID:{n}" for n in range(11))), ArchiveLimits(max_instances=10))
+
+
+def test_changes_of_a_series_are_counted() -> None:
+    series = f"{START}\nRRULE:FREQ=DAILY;COUNT=2\nSUMMARY:A\nUID:a"
+    change = f"{START}\nRECURRENCE-ID:20270501T080000Z\nSUMMARY:A\nUID:a"
+    with pytest.raises(ArchiveError, match="MAX_INSTANCES"):
+        read(calendar(series, *[change] * 20), ArchiveLimits(max_instances=10))
+
+
+def test_many_rules_of_one_session() -> None:
+    rules = "RRULE:FREQ=DAILY;COUNT=2\n" * 1_000
+    conference, report = read(calendar(f"{START}\n{rules}SUMMARY:A\nUID:a"))
+    assert len(sessions(conference)) == 2
+    assert "recurrence" in codes(report)
+
+
 NEVER: Final = [
     "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30",
     "FREQ=MINUTELY;BYMONTH=13",
@@ -808,6 +835,33 @@ END:VTODO
 def test_the_name_of_the_user_counts() -> None:
     conference, _ = read(PLAIN_CALENDAR, name="Lamp Days")
     assert conference.event.values["name"] == "Lamp Days"
+
+
+def test_repeated_properties_are_kept() -> None:
+    lines = "SUMMARY;LANGUAGE=de:A\nSUMMARY;LANGUAGE=en:B\nLOCATION:C\nLOCATION:D\nSTATUS:CONFIRMED"
+    session, report = only(f"{START}\n{lines}\nDTEND:20270501T090000Z\nDURATION:PT2H")
+    assert session.values["title"] == "A"
+    assert session.extra["summary"] == "B"
+    assert session.extra["location"] == "D"
+    assert session.extra["dtend"] == "20270501T090000Z"
+    assert session.extra["duration"] == "PT2H"
+    assert "unknown-key" in codes(report)
+
+
+def test_calendars_of_several_zones() -> None:
+    other = PLAIN_CALENDAR.replace("Europe/Berlin", "Asia/Tokyo").replace("UID:op", "UID:p")
+    conference, _ = read(PLAIN_CALENDAR + other)
+    assert conference.event.values["timezone"] == "Europe/Berlin"
+    assert conference.event.extra["x-wr-timezone"] == "Asia/Tokyo"
+    assert [each.values["starts_at"] for each in sessions(conference)] == [
+        utc("2027-05-01T01:00"),
+        utc("2027-05-01T08:00"),
+    ]
+
+
+def test_the_language_of_the_user_counts_for_sessions_that_name_none() -> None:
+    conference, _ = read(PLAIN_CALENDAR, language="de")
+    assert sessions(conference)[0].values["language"] == "de"
 
 
 def test_a_private_session_is_reported() -> None:

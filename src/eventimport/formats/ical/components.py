@@ -21,11 +21,15 @@ from eventimport.formats.limits import ArchiveError, ArchiveLimits
 MAX_HEADER: Final = 10_000
 """Characters of a property's name and parameters; a longer header is not parsed."""
 
+_LONG_HEADER: Final = 1_000
+"""Characters of a header whose parse takes a millisecond."""
+
 CALENDAR: Final = "VCALENDAR"
 
 _BARE: Final = re.compile(r"([A-Za-z0-9_-]+)[ \t]*:(.*)", re.DOTALL)
 _HEADER: Final = re.compile(r"[A-Za-z0-9_-]+[ \t]*;[^\":]*(?:\"[^\"]*\"[^\":]*)*:")
 _LIKE_A_PROPERTY: Final = re.compile("[A-Z][A-Z0-9-]*[;:]")
+_DATE_AT_END: Final = re.compile(r"(.{1,200}):(\d{8}(?:T\d{6}Z?)?)", re.ASCII)
 _ESCAPED: Final = re.compile(r"\\([\\;,:\"nN])")
 _SEPARATED: Final = re.compile(r"(?:[^\\,]|\\.)*+", re.DOTALL)
 _NAMES: Final = frozenset(
@@ -228,6 +232,8 @@ class _ComponentReader:
             if found[1].isupper() or found[1].upper() in _NAMES or found[1][:2] in {"x-", "X-"}:
                 return Property(found[1].upper(), found[2], line.number)
         elif found := _HEADER.match(line.text[: MAX_HEADER + 1]):
+            if len(found[0]) > _LONG_HEADER:
+                self._check()
             try:
                 name, params, _ = Contentline(found[0]).raw_parts()  # type: ignore[no-untyped-call]
             except ValueError:
@@ -237,7 +243,11 @@ class _ComponentReader:
                     key.upper(): value if isinstance(value, str) else ", ".join(value)
                     for key, value in params.items()
                 }
-                return Property(name.upper(), line.text[found.end() :], line.number, known)
+                value = line.text[found.end() :]
+                if "TZID" in known and (split := _DATE_AT_END.fullmatch(value)):
+                    # A colon in the name of a zone that should stand in quotation marks.
+                    known["TZID"], value = f"{known['TZID']}:{split[1]}", split[2]
+                return Property(name.upper(), value, line.number, known)
         self._keep(line)
         return None
 

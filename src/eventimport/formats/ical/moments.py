@@ -25,20 +25,23 @@ Moment: TypeAlias = datetime | date
 LONGEST: Final = timedelta(days=366)
 """A longer duration is not one."""
 
-MAX_OBSERVANCES: Final = 200
+MAX_DEFINED: Final = 50
+"""Definitions of zones that are used of one calendar: each costs some time."""
+
+MAX_OBSERVANCES: Final = 100
 """Changes of the clocks that the definition of a time zone may list."""
 
 MAX_DAYS: Final = 100
 """Times of a zone by which its definition is compared with what is known of it."""
 
 _DATE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(?:\.\d+)?(Z)?)?", re.ASCII)
-_DATE_AT_END: Final = re.compile(r"(.*):(\d{8}(?:T\d{6}Z?)?)", re.ASCII)
 _DURATION: Final = re.compile(
     r"(\+|-)?P(?:(\d{1,3})W)?(?:(\d{1,4})D)?"
     r"(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?",
     re.ASCII,
 )
 _OFFSET: Final = re.compile(r"([+-])(\d\d)(\d\d)(\d\d)?", re.ASCII)
+_FIRST_YEAR: Final = 1970
 _YEARS: Final = range(2, 9998)
 """Other years leave the calendar when an offset is applied."""
 
@@ -73,6 +76,7 @@ class Zones:
     """Names of definitions that say when something happens."""
     _days: dict[str, set[datetime]] = field(default_factory=dict)
     """By names of zones, the first times of some days, to compare definitions by."""
+    _definitions: int = 0
     _known: dict[str, tuple[tzinfo | None, str | None]] = field(default_factory=dict)
 
     def define(self, component: Component) -> None:
@@ -88,11 +92,7 @@ class Zones:
     def read(self, found: Property, default: str | None = None) -> Reading | None:
         """The moment that a property names; None if it is none. `default` is the name of the zone
         of times that name none."""
-        text, name = found.value.strip(), found.params.get("TZID", "").strip(' "')
-        if name and (split := _DATE_AT_END.fullmatch(text)):
-            # A colon in the name of a zone, which must stand in quotation marks, but does not.
-            name, text = f"{name}:{split[1]}".strip(' "'), split[2]
-        return self.read_text(text, name or default)
+        return self.read_text(found.value, found.params.get("TZID", "").strip(' "') or default)
 
     def read_text(self, text: str, name: str | None) -> Reading | None:
         """The moment of a text, in the zone of this name."""
@@ -107,13 +107,13 @@ class Zones:
         return Reading(moment.replace(tzinfo=there), usual)
 
     def differs(self, name: str) -> bool:
-        """Whether a definition says something else of the calendar's times than the zone that its
-        name is known for. Reports it."""
+        """Whether a definition may say something else of the calendar's times than the zone that
+        its name is known for. Reports it if it does."""
         there, _ = self.named(name)
         times = self._days.get(name)
-        defined = _defined_zone(self.defined[name]) if times and there is not None else None
+        defined = self._defined_zone(self.defined[name]) if times else None
         if defined is None or there is None or not times:
-            return False
+            return True
         if all(
             time.replace(tzinfo=defined).utcoffset() == time.replace(tzinfo=there).utcoffset()
             for time in times
@@ -140,7 +140,7 @@ class Zones:
             location = find_zone(definition.text("X-LIC-LOCATION"))
             if location is not None and not location.is_fixed:
                 return zone(location.name), location.name
-            defined = _defined_zone(definition)
+            defined = self._defined_zone(definition)
             if defined is not None:
                 return defined, None
         message = (
@@ -149,6 +149,10 @@ class Zones:
         )
         self.report.warning("timezone", message, Place(self.entry, field="tzid"), name)
         return None, None
+
+    def _defined_zone(self, definition: Component) -> tzinfo | None:
+        self._definitions += 1
+        return _defined_zone(definition) if self._definitions <= MAX_DEFINED else None
 
 
 def _spellings(name: str) -> list[str]:
@@ -194,12 +198,15 @@ def _defined_zone(component: Component) -> tzinfo | None:
         offsets = [_offset(child.text(name)) for name in ("TZOFFSETFROM", "TZOFFSETTO")]
         if not isinstance(start, datetime) or None in offsets:
             return None
+        if child.first("RRULE") is not None and start.year < _FIRST_YEAR:
+            # Programs begin in 1601; each year since then would be counted for each time.
+            start = start.replace(year=_FIRST_YEAR, day=min(start.day, 28))
         part.add("dtstart", start.replace(tzinfo=None))
         part.add("tzoffsetfrom", offsets[0])
         part.add("tzoffsetto", offsets[1])
         for rule in child.all("RRULE"):
             read = read_rule(rule.value)
-            if read is None or read.frequency != "YEARLY":
+            if read is None or read.frequency != "YEARLY" or read.count is not None:
                 return None
             part.add("rrule", vRecur.from_ical(read.text))
         extra = [_moment(text) for found in child.all("RDATE") for text in found.texts]

@@ -16,7 +16,8 @@ from eventimport.formats.schedules.schedule import Person
 
 _MAILTO: Final = re.compile(r"(?:mailto:)?\s*([^\s@<>:;,]{1,100}@[\w.\-]{1,200})", re.IGNORECASE)
 _ADDRESS: Final = re.compile(
-    r"(?:mailto:\s*)?[^\s@<>()\"',;:]{1,100}@[\w\-]+(?:\.[\w\-]+)+", re.IGNORECASE
+    r"(?<![^\s@<>()\"',;:])(?:mailto:\s*)?[^\s@<>()\"',;:]{1,100}@[\w\-]+(?:\.[\w\-]+)+",
+    re.IGNORECASE,
 )
 _INVITATIONS: Final = frozenset({"REQUEST", "REPLY", "COUNTER", "CANCEL", "ADD", "REFRESH"})
 _PEOPLE: Final = frozenset({"", "INDIVIDUAL", "UNKNOWN"})
@@ -92,7 +93,9 @@ class Persons:
                 continue
             if is_speaker:
                 speakers.append(self._speaker(each))
-            elif each.name == "ATTENDEE" or name_of(each) != self.owner:
+            elif each.name == "ORGANIZER" and name_of(each) == self.owner:
+                self.hidden += address_of(each) not in {None, self.owner_email}
+            else:
                 self.hidden += address_of(each) is not None
                 name = self.without_addresses(name_of(each)) or HIDDEN
                 others.setdefault(each.name.lower(), []).append(name)
@@ -101,11 +104,14 @@ class Persons:
     def _speaker(self, found: Property) -> Person:
         person = Person(name=name_of(found))
         address, value = address_of(found), found.value.strip()
-        if address is not None and address not in self._shared and address != self.owner_email:
-            person.fields["email"] = address
+        if address is not None:
+            if address not in self._shared | {self.owner_email}:
+                person.fields["email"] = address
+            else:
+                self.hidden += address != self.owner_email
         elif is_remote(value):
             person.fields["website"] = value
-        elif address is None and value.casefold() not in {"", _NOBODY} and value != person.name:
+        elif value.casefold() not in {"", _NOBODY} and value != person.name:
             person.extra[found.name.lower()] = self.without_addresses(value)
         return person
 

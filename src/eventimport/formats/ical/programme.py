@@ -35,6 +35,9 @@ from eventimport.formats.schedules.schedule import IDENTIFIERS, Person, Schedule
 from eventimport.formats.schedules.slots import Doubt, Slot
 from eventimport.formats.source import Source
 
+MAX_RULES: Final = 20
+"""Rules of one session."""
+
 EVERY: Final = 250
 """Sessions between two reports of progress."""
 
@@ -48,6 +51,9 @@ _READ: Final = frozenset(
     ]
 )
 """Properties of an event that are read, besides its times. Some exist in xCal only."""
+
+_LISTS: Final = frozenset({"CATEGORIES", "ATTACH", "ATTENDEE", "ORGANIZER"})
+"""Properties that may be repeated, and are all read."""
 
 _CALENDAR_NAMES: Final = ("X-WR-CALNAME", "NAME")
 _CALENDAR_TEXTS: Final = ("X-WR-CALDESC", "DESCRIPTION")
@@ -118,6 +124,8 @@ class Programme:
         self._instances = 0
         self._dialect = Dialect()
         self._persons = Persons()
+        self._zone_text = ""
+        """The name of the calendars' zone, as they spell it."""
         self._media = MediaFields(report, entry)
         self._schedule = Schedule(
             report,
@@ -144,6 +152,8 @@ class Programme:
             self._calendar.broken += component.broken
         elif component.name == "VEVENT":
             self._events.append(component)
+            if len(self._events) % EVERY == 0:
+                self._options.progress("Reading sessions", len(self._events), 0)
         elif component.name == "VTIMEZONE":
             self._zones.define(component)
         else:
@@ -170,7 +180,7 @@ class Programme:
         for number, (event, instance) in enumerate(self._happenings(events)):
             self._add_session(event, instance, is_repeated=event.uid in repeated)
             if number % EVERY == 0:
-                self._options.progress("Reading sessions", number, len(events))
+                self._options.progress("Checking sessions", number, len(events))
         self._name_event()
         self._keep_definitions()
         self._report_persons()
@@ -183,8 +193,8 @@ class Programme:
 
     def _read_zone(self) -> None:
         names = [self._calendar.text(name) for name in _CALENDAR_ZONES]
-        named = next(filter(None, names), None)
-        if named is not None:
+        named = self._zone_text = next(filter(None, names), "")
+        if named:
             found = self._zones.named(named)[1]
             self._schedule.named_zone = found or named
 
@@ -193,7 +203,9 @@ class Programme:
         kept: dict[str, list[str]] = defaultdict(list)
         for each in calendar.properties:
             text = each.text
-            if not text or each.name in _CALENDAR_ZONES or (each.name, text) == ("VERSION", "2.0"):
+            if not text or (each.name, text) == ("VERSION", "2.0"):
+                continue
+            if each.name in _CALENDAR_ZONES and text == self._zone_text:
                 continue
             if each.name in _CALENDAR_NAMES and schedule.event.setdefault("name", text) == text:
                 continue
@@ -274,7 +286,7 @@ class Programme:
         self._report.warning("event-name", message, Place(self._entry, field="name"))
 
     def _keep_definitions(self) -> None:
-        """Keep the definitions of zones that were not used and say something else."""
+        """Keep the definitions of zones, unless they say what is known."""
         definitions = [
             _as_dict(component)
             for name, component in self._zones.defined.items()
@@ -286,8 +298,8 @@ class Programme:
     def _report_persons(self) -> None:
         if self._persons.hidden:
             message = (
-                "Anyone can read what is kept in `extra`, so "
-                f"{self._persons.hidden} e-mail addresses in it were replaced by “{HIDDEN}”."
+                f"{self._persons.hidden} e-mail addresses were left out, because anyone can read "
+                f"what is kept in `extra`. “{HIDDEN}” stands in their place."
             )
             self._report.warning("address-hidden", message, Place(self._entry))
 
@@ -327,7 +339,7 @@ class Programme:
         component = event.component
         for found in component.all("RRULE"):
             rule = read_rule(found.value)
-            if rule is not None:
+            if rule is not None and len(timed.rules) < MAX_RULES:
                 timed.rules.append(rule)
                 continue
             message = (
@@ -380,6 +392,8 @@ class Programme:
     def _expanded(self, events: list[_Event]) -> Iterator[tuple[_Event, Instance | None]]:
         component = events[0].component
         limit = self._source.limits.max_instances - self._instances
+        if len(events) > limit:
+            raise self._too_many(component)
         named = self._schedule.named_zone
         found = find_zone(named) if named else None
         timed = [event.timed for event in events if event.timed is not None]
@@ -396,7 +410,7 @@ class Programme:
             self._report.warning("recurrence", message, place)
             yield from ((event, None) for event in events)
             return
-        self._instances += len(series.instances)
+        self._instances += max(1, len(series.instances))
         self._report_series(component, series)
         for instance in series.instances:
             yield events[instance.index], instance
@@ -557,10 +571,14 @@ class Programme:
     def _keep_others(self, component: Component, extra: dict[str, Any]) -> None:
         """Keep what no field takes."""
         kept: dict[str, list[str]] = defaultdict(list)
+        read: set[str] = set()
         for each in component.properties:
             self._keep_parameters(each, extra)
             is_recurrence = each.name in _RECURRENCE
-            if not each.value.strip() or each.name in _READ or each.name in _TIMES:
+            is_read = each.name in _LISTS or (each.name in _READ | _TIMES and each.name not in read)
+            if not each.value.strip() or is_read:
+                # Of those that must not be repeated, the first is read.
+                read.update([each.name] if each.value.strip() else [])
                 continue
             if (each.name, each.value.strip().upper()) == ("CLASS", "PUBLIC"):
                 continue
@@ -569,7 +587,8 @@ class Programme:
                 text = self._link(each)
             kept[each.name.lower()].append(self._persons.without_addresses(text))
         for name, texts in kept.items():
-            extra[name] = texts[0] if len(texts) == 1 else texts
+            before = [extra[name]] if isinstance(extra.get(name), str) else []
+            extra[name] = texts[0] if len(texts) == 1 and not before else [*before, *texts]
         for child in component.children:
             extra.setdefault(child.name.lower(), []).append(self._hidden(_as_dict(child)))
         if component.broken:
@@ -598,7 +617,7 @@ class Programme:
         for name, value in found.params.items():
             is_known = (
                 name in _CONSUMED
-                or (name == "TZID" and found.name in _TIMES | _RECURRENCE)
+                or (name == "TZID" and found.name in _TIMES | _RECURRENCE and self._knows(value))
                 or (name == "LANGUAGE" and found.name in {"SUMMARY", "DESCRIPTION"})
                 or (name == "FMTTYPE" and found.name in {"ATTACH", "X-ALT-DESC"})
                 or (name == "RANGE" and found.name == "RECURRENCE-ID")
@@ -608,6 +627,9 @@ class Programme:
             if not is_known:
                 key = f"{found.name.lower()};{name.lower()}"
                 extra.setdefault(key, self._persons.without_addresses(value))
+
+    def _knows(self, zone_name: str) -> bool:
+        return self._zones.named(zone_name.strip(' "'))[0] is not None
 
     def _slot(self, event: _Event, instance: Instance | None, extra: dict[str, Any]) -> Slot:
         slot = Slot(doubts=list(event.doubts))

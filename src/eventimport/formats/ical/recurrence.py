@@ -109,7 +109,9 @@ def _instances(master: Timed, query: Any, limit: int) -> Series:
     first = _midnight(master.start)
     last = first + (ENDLESS if is_endless else MOST)
     seen: dict[tuple[int, str], Instance] = {}
-    in_day = max((rule.most_in_day for rule in master.rules), default=1)
+    in_day = max(
+        (min(rule.most_in_day, rule.count or limit + 1) for rule in master.rules), default=1
+    )
     if in_day > limit:
         # A day of it is more than enough.
         raise TooManyInstancesError
