@@ -780,22 +780,3 @@ def test_an_event_exported_in_two_formats_is_the_same(real_formats: Path) -> Non
     assert [described(each) for each in in_order(by_json)] == [
         described(each) for each in in_order(by_xml)
     ]
-
-
-def test_an_event_is_the_same_in_each_format(real_formats: Path) -> None:
-    found = {}
-    for path in sorted(real_formats.glob("*/klimacamp2015_frab.*")):
-        report = Report()
-        with path.open("rb") as file, Source.open(file, ArchiveLimits(), report) as source:
-            known = detect(source)
-            if known is not None:
-                options = ReadOptions(timezone="Europe/Berlin")
-                conference = known.reader(source, options, report)
-                found[known.name] = [
-                    [starts, lasts, room, title]
-                    for starts, lasts, room, _, title, _ in map(described, in_order(conference))
-                ]
-    assert {"schedule-json", "schedule-xml", "ical"} <= set(found)
-    for name, described_sessions in found.items():
-        assert len(described_sessions) == 106
-        assert sorted(described_sessions) == sorted(found["schedule-json"]), name
