@@ -4,7 +4,14 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
@@ -19,6 +26,7 @@ from eventimport.storage.keys import PRIVATE_FOLDER, check_key, check_public, vi
 from eventimport.storage.partial_file import (
     BUFFER_BYTES,
     PartialFile,
+    commit_together,
     make_directories,
     new_buffer,
 )
@@ -62,22 +70,25 @@ class LocalStorage:
         content_type: str,  # noqa: ARG002 - the port has it; a file has no place for its type
     ) -> StoredObject:
         """Store the chunks: written beside, fsynced, renamed."""
-        check_key(key)
+        file = self._file(key)
         await self._prepare()
-        private = visibility_of(key) is Visibility.PRIVATE
-        file = PartialFile(
-            self._incoming,
-            self._root / key,
-            prefix=_digest(key),
-            private=private,
-            direct=self._direct_io,
-        )
         try:
             await _write(file, chunks)
         except BaseException:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, file.discard))
             raise
         return StoredObject(key, file.size, content_type_of(key), datetime.now(UTC))
+
+    async def put_together(self, contents: Mapping[str, bytes]) -> None:
+        """Store contents by key, all of them or none; the disk is waited for once."""
+        files = {self._file(key): content for key, content in contents.items()}
+        await self._prepare()
+        try:
+            await _run(commit_together, files)
+        except BaseException:
+            discarding = asyncio.get_running_loop().run_in_executor(None, _discard, list(files))
+            await asyncio.shield(discarding)
+            raise
 
     @asynccontextmanager
     async def open(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -120,6 +131,15 @@ class LocalStorage:
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
+
+    def _file(self, key: str) -> PartialFile:
+        return PartialFile(
+            self._incoming,
+            self._root / check_key(key),
+            prefix=_digest(key),
+            private=visibility_of(key) is Visibility.PRIVATE,
+            direct=self._direct_io,
+        )
 
     async def _prepare(self) -> None:
         if not self._ready:
@@ -187,6 +207,11 @@ async def local_copy(storage: Storage, key: str) -> AsyncIterator[Path]:
                 await asyncio.to_thread(file.write, chunk)
         await asyncio.to_thread(file.flush)
         yield Path(file.name)
+
+
+def _discard(files: Iterable[PartialFile]) -> None:
+    for file in files:
+        file.discard()
 
 
 async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> None:

@@ -7,7 +7,10 @@ import mmap
 import os
 import secrets
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 BUFFER_BYTES = 1024 * 1024
 """Written at once; a multiple of every disk's block. More falls out of the processor's cache."""
@@ -57,8 +60,16 @@ class DirectFile:
 
     def finish(self, rest: memoryview) -> None:
         """Append the last buffer, which may be shorter, and wait until all is on disk."""
+        self.append(rest)
+        self.sync()
+
+    def append(self, rest: memoryview) -> None:
+        """Append the last buffer, through the cache."""
         self._give_up()
         self._write_all(rest)
+
+    def sync(self) -> None:
+        """Wait until all is on disk."""
         os.fsync(self._descriptor)
 
     def _give_up(self) -> None:
@@ -125,7 +136,27 @@ class PartialFile:
             self._opened().finish(rest)
             self.size += len(rest)
             self._close()
-            self._give_name()
+            entries = NewEntries()
+            self._give_name(entries)
+            entries.sync()
+
+    def fill(self, content: bytes) -> None:
+        """Append the whole content; `sync` waits until it is on disk."""
+        with self._lock:
+            self._opened().append(memoryview(content))
+            self.size += len(content)
+
+    def sync(self) -> None:
+        """Wait until the content is on disk."""
+        with self._lock:
+            self._opened().sync()
+            self._close()
+
+    def name(self, entries: "NewEntries") -> None:
+        """Give the file its name. It has it for good once the entries are on disk."""
+        with self._lock:
+            self._check_kept()
+            self._give_name(entries)
 
     def discard(self) -> None:
         """Remove whatever there is; harmless when there is nothing."""
@@ -137,8 +168,7 @@ class PartialFile:
                 self._destination.unlink(missing_ok=True)
 
     def _opened(self) -> DirectFile:
-        if self._discarded:
-            raise FileNotFoundError(f"{self._temporary} was discarded")
+        self._check_kept()
         if self._descriptor is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             mode = 0o600 if self._private else 0o644
@@ -146,16 +176,20 @@ class PartialFile:
             self._file = DirectFile(self._descriptor, direct=self._direct)
         return self._file
 
+    def _check_kept(self) -> None:
+        if self._discarded:
+            raise FileNotFoundError(f"{self._temporary} was discarded")
+
     def _close(self) -> None:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
 
-    def _give_name(self) -> None:
+    def _give_name(self, entries: "NewEntries") -> None:
         folder = self._destination.parent
         for attempt in range(_DIRECTORY_ATTEMPTS):
             try:
-                make_directories(folder, mode=0o700 if self._private else 0o777)
+                entries.make_folder(folder, mode=0o700 if self._private else 0o777)
                 self._temporary.rename(self._destination)
                 self._committed = True
                 break
@@ -163,16 +197,66 @@ class PartialFile:
                 # A deletion pruned the still empty folder, or one above it, in between.
                 if attempt + 1 == _DIRECTORY_ATTEMPTS:
                     raise
-        _sync_directory(folder)
+        entries.add(self._destination)
+
+
+def commit_together(files: Mapping[PartialFile, bytes]) -> None:
+    """Write files and give them their names, once all of them are on disk.
+
+    The disk gets all contents before it is waited for, and each folder is waited for once. If it
+    raises, the caller discards all files.
+    """
+    for file, content in files.items():
+        file.fill(content)
+    for file in files:
+        file.sync()
+    entries = NewEntries()
+    for file in files:
+        file.name(entries)
+    entries.sync()
+
+
+class NewEntries:
+    """New files and folders whose names are not on disk yet, and the folders to sync for them."""
+
+    _unsynced: ClassVar[set[Path]] = set()
+    """Folders of all threads that are made, and may not be on disk."""
+
+    def __init__(self) -> None:
+        self._made: set[Path] = set()
+        self._folders: dict[Path, None] = {}
+
+    def add(self, path: Path) -> None:
+        """A file or folder that has its name."""
+        self._folders[path.parent] = None
+
+    def make_folder(self, folder: Path, *, mode: int = 0o777) -> None:
+        """Make the folder and its parents. What another thread has just made may not be on disk:
+        it is synced here, too."""
+        exists = folder.is_dir()
+        if exists and (folder in self._made or folder not in self._unsynced):
+            return
+        self.make_folder(folder.parent, mode=mode)
+        self._unsynced.add(folder)
+        self._made.add(folder)
+        if not exists:
+            folder.mkdir(mode=mode, exist_ok=True)
+        self.add(folder)
+
+    def sync(self) -> None:
+        """Wait until all names are on disk."""
+        for folder in self._folders:
+            # A folder that was deleted meanwhile holds no file any more.
+            with suppress(FileNotFoundError):
+                _sync_directory(folder)
+        self._unsynced.difference_update(self._made)
 
 
 def make_directories(folder: Path, *, mode: int = 0o777) -> None:
     """Make the folder and its parents, each entry on disk before anything relies on it."""
-    if folder.is_dir():
-        return
-    make_directories(folder.parent, mode=mode)
-    folder.mkdir(mode=mode, exist_ok=True)
-    _sync_directory(folder.parent)
+    entries = NewEntries()
+    entries.make_folder(folder, mode=mode)
+    entries.sync()
 
 
 def _sync_directory(folder: Path) -> None:
