@@ -34,6 +34,8 @@ QUICK: Final = {
     "MAX_RUNNING_PER_USER": "100",
     "MAX_IMPORTS_PER_USER": "1000",
     "MAIL_INTERVAL": "0.1",
+    # Several batches of the few media files of a test.
+    "MEDIA_BATCH": "2",
     "SHUTDOWN_GRACE": "5",
     # A machine at its limit makes living workers look dead, too; tests that mean it set fewer.
     "MAX_ATTEMPTS": "50",

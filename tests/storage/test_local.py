@@ -1,11 +1,12 @@
 """Local disk: what is on it when something fails, and after a crash."""
 
+import asyncio
 import errno
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from tests.stored_files import keys_in
@@ -13,7 +14,7 @@ from tests.stored_files import keys_in
 from eventimport.storage import partial_file
 from eventimport.storage.config import LocalConfig
 from eventimport.storage.local import LocalStorage
-from eventimport.storage.partial_file import BUFFER_BYTES, PartialFile, new_buffer
+from eventimport.storage.partial_file import BUFFER_BYTES, NewEntries, PartialFile, new_buffer
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 KEY = "uploads/1/abc/a.bin"
@@ -151,6 +152,102 @@ async def test_short_writes_are_made_good(
 
     await storage.put(KEY, source(), content_type="x/y")
     assert (await storage.path(KEY)).read_bytes() == content
+
+
+FILES: Final = [f"events/1/speakers/{number}/photo.png" for number in range(20)]
+
+
+async def put_all(storage: LocalStorage, keys: Sequence[str]) -> list[Any]:
+    """Store files at the same time; the errors of those that failed."""
+    puts = (storage.put(key, stream(5), content_type="x/y") for key in keys)
+    results = await asyncio.gather(*puts, return_exceptions=True)
+    return [result for result in results if isinstance(result, BaseException)]
+
+
+async def test_files_of_the_same_time_are_synced_together(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file and each new folder once, and the folder that holds them once; all contents are
+    written before the disk is waited for."""
+    await storage.put("events/1/speakers/a", stream(1), content_type="x/y")
+    calls: list[str] = []
+    for name in ("write", "fsync", "rename"):
+        real = getattr(os, name)
+
+        def function(*args: Any, name: str = name, real: Any = real) -> Any:
+            calls.append(name)
+            return real(*args)
+
+        monkeypatch.setattr(os, name, function)
+    assert await put_all(storage, FILES) == []
+    written = [name for name in calls if name != "rename"]
+    assert written == ["write"] * len(FILES) + ["fsync"] * (2 * len(FILES) + 1)
+    assert calls.index("rename") == 2 * len(FILES)
+
+
+@pytest.mark.parametrize("name", ["write", "fsync", "rename"])
+async def test_of_files_that_are_synced_together_only_the_failing_one_fails(
+    storage: LocalStorage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    await storage.put("events/1/speakers/a", stream(1), content_type="x/y")
+    fail_at(monkeypatch, name, 3)
+    errors = await put_all(storage, FILES)
+    assert [type(error) for error in errors] == [StorageError]
+    assert files(tmp_path).count("photo.png") == len(FILES) - 1
+
+
+async def test_no_file_is_kept_if_a_folder_cannot_be_synced(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await storage.put("events/1/speakers/a", stream(1), content_type="x/y")
+    fail_at(monkeypatch, "fsync", len(FILES) + 4)
+    assert len(await put_all(storage, FILES)) == len(FILES)
+    assert files(tmp_path) == ["a"]
+
+
+async def test_cancelling_one_of_several_files_leaves_the_others(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await storage.put("events/1/speakers/a", stream(1), content_type="x/y")
+    begun, go_on = threading.Event(), threading.Event()
+    real = os.fsync
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        go_on.wait()
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    puts = [asyncio.create_task(put_all(storage, [key])) for key in FILES]
+    await asyncio.to_thread(begun.wait)
+    puts[5].cancel()
+    go_on.set()
+    results = await asyncio.gather(*puts, return_exceptions=True)
+    assert isinstance(results.pop(5), asyncio.CancelledError)
+    assert results == [[]] * (len(FILES) - 1)
+    assert files(tmp_path).count("photo.png") == len(FILES) - 1
+
+
+def test_a_folder_that_another_thread_has_just_made_is_synced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that is done first does not rely on the other."""
+    synced: list[Path] = []
+    monkeypatch.setattr(partial_file, "_sync_directory", synced.append)
+    slow, quick = NewEntries(), NewEntries()
+    slow.make_folder(tmp_path / "a" / "b")
+    quick.make_folder(tmp_path / "a" / "b" / "c")
+    quick.sync()
+    assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    slow.sync()
+    later = NewEntries()
+    later.make_folder(tmp_path / "a" / "b" / "d")
+    del synced[:]
+    later.sync()
+    assert synced == [tmp_path / "a" / "b"]
 
 
 async def test_nothing_is_seen_before_it_is_whole(storage: LocalStorage, tmp_path: Path) -> None:

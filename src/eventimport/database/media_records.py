@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from eventimport.database.models import (
     Base,
@@ -86,15 +87,18 @@ class TaskFileRecords(FileRecords):
 
     async def empty_fields(
         self, table: str, row_ids: Collection[int], fields: Collection[str]
-    ) -> Collection[str]:
-        """Those of the fields in which at least one of the rows holds nothing."""
+    ) -> Mapping[int, Collection[str]]:
+        """For each row, those of the fields in which it holds nothing."""
         columns = _table(table).c
-        statement = select(*(func.bool_or(columns[name].is_(None)) for name in fields)).where(
+        statement = select(columns.id, *(columns[name].is_(None) for name in fields)).where(
             columns.id == func.any(cast(list(row_ids), ARRAY(BigInteger)))
         )
         async with self._engine.connect() as connection:
-            row = (await connection.execute(statement)).one()
-        return [name for name, empty in zip(fields, row, strict=True) if empty]
+            rows = (await connection.execute(statement)).all()
+        return {
+            row_id: [name for name, is_empty in zip(fields, empty, strict=True) if is_empty]
+            for row_id, *empty in rows
+        }
 
     async def reserve(self, storage: str, keys: Collection[str]) -> None:
         """Record the files that are going to be stored under these keys."""
@@ -208,49 +212,35 @@ class ImportMediaRecords(TaskFileRecords):
                 .values(outcome=MediaOutcome(outcome).value, detail=detail)
             )
 
-    async def settle_moved(self, event_id: int, ids: Collection[int], moved: Moved) -> bool:
-        """Record that the file of these items is moved: their fields hold its URL from now on, and
-        other fields of their rows those of its sizes, if they are empty. The files are linked with
-        the rows.
+    async def settle_moved(self, files: Sequence[tuple[PlannedFile, Moved]]) -> Collection[str]:
+        """Record that files are moved: their fields hold the URLs from now on, and other fields of
+        their rows those of the sizes, if they are empty. The files are linked with the rows.
 
         A field that holds something else by now than what the archive said keeps it, and its item
-        is recorded as refused. False, and nothing is changed, if no field takes the URL."""
-        statement = (
-            update(MediaItem)
-            .where(_among(ids), MediaItem.outcome == MediaOutcome.PLANNED)
-            .values(
-                outcome=MediaOutcome.MOVED.value,
-                url=moved.file.url,
-                size=moved.file.size,
-                detail=moved.detail,
-                moved_at=func.now(),
-            )
-            .returning(
-                MediaItem.id,
-                MediaItem.table_name,
-                MediaItem.field,
-                MediaItem.row_id,
-                MediaItem.source,
-            )
-        )
-        async with self._engine.connect() as connection, connection.begin() as transaction:
+        is recorded as refused. Returns the keys that no field took."""
+        event_id, storage = files[0][0].event_id, files[0][1].storage
+        moved_by_id = {item.id: moved for file, moved in files for item in file.items}
+        uses: list[Use] = []
+        async with self._engine.begin() as connection:
             await self.hold(connection)
             await hold_event(connection, event_id)
             refused: list[int] = []
-            uses: list[Use] = []
-            items = (await connection.execute(statement)).all()
+            items = (await connection.execute(_moved_items(moved_by_id))).all()
             for place, group in _by_field(items).items():
-                taken = await _set_urls(connection, place, group, moved)
-                uses += uses_of(event_id, place, taken, moved)
-                refused += [item.id for item in group if item.row_id not in taken]
-            if not uses:
-                await transaction.rollback()
-                return False
-            await use_objects(connection, moved.storage, uses)
+                taken = await _set_urls(
+                    connection, place, [(item, moved_by_id[item.id]) for item in group]
+                )
+                for item in group:
+                    if item.row_id in taken:
+                        moved, fields = moved_by_id[item.id], taken[item.row_id]
+                        uses += uses_of(event_id, place, item.row_id, moved, fields)
+                    else:
+                        refused.append(item.id)
+            await use_objects(connection, storage, uses)
             if refused:
                 await connection.execute(
                     update(MediaItem)
-                    .where(MediaItem.id.in_(refused))
+                    .where(_among(refused))
                     .values(
                         outcome=MediaOutcome.REFUSED.value,
                         detail=CHANGED,
@@ -259,7 +249,7 @@ class ImportMediaRecords(TaskFileRecords):
                         moved_at=None,
                     )
                 )
-        return True
+        return {key for _, moved in files for key in moved.keys} - {use.key for use in uses}
 
     def _own(self) -> ColumnElement[bool]:
         return MediaItem.import_job_id == self._lease.job_id
@@ -332,14 +322,16 @@ def _by_field(items: Iterable[Any]) -> Mapping[tuple[str, str], list[Any]]:
     return groups
 
 
-def uses_of(event_id: int, place: Field, rows: Collection[int], moved: Moved) -> list[Use]:
-    """The uses of a file, and of its sizes, by these rows of the field's table."""
+def uses_of(
+    event_id: int, place: Field, row_id: int, moved: Moved, fields: Collection[str]
+) -> list[Use]:
+    """The uses of a file by a row of the field's table, and of its sizes by those other fields."""
     table, own_field = place
     made = moved.made.get(place, {})
     files = [
         (own_field, moved.file.key, moved.file.size),
         *((own_field, key, size) for key, size in moved.private.items()),
-        *((field, file.key, file.size) for field, file in made.items()),
+        *((field, made[field].key, made[field].size) for field in fields),
     ]
     return [
         Use(
@@ -350,35 +342,82 @@ def uses_of(event_id: int, place: Field, rows: Collection[int], moved: Moved) ->
             row_id=row_id,
             field=field,
         )
-        for row_id in rows
         for field, key, size in files
     ]
 
 
+def _moved_items(moved_by_id: Mapping[int, Moved]) -> ReturningUpdate[int, str, str, int, str]:
+    moved = moved_by_id.values()
+    files = (
+        func.unnest(
+            cast(list(moved_by_id), ARRAY(BigInteger)),
+            cast([one.file.url for one in moved], ARRAY(Text)),
+            cast([one.file.size for one in moved], ARRAY(BigInteger)),
+            cast([one.detail for one in moved], ARRAY(Text)),
+        )
+        .table_valued("id", "url", "size", "detail")
+        .render_derived()
+        .c
+    )
+    return (
+        update(MediaItem)
+        .where(MediaItem.id == files.id, MediaItem.outcome == MediaOutcome.PLANNED)
+        .values(
+            outcome=MediaOutcome.MOVED.value,
+            url=files.url,
+            size=files.size,
+            detail=files.detail,
+            moved_at=func.now(),
+        )
+        .returning(
+            MediaItem.id,
+            MediaItem.table_name,
+            MediaItem.field,
+            MediaItem.row_id,
+            MediaItem.source,
+        )
+    )
+
+
 async def _set_urls(
-    connection: AsyncConnection, place: Field, items: Sequence[Any], moved: Moved
-) -> Collection[int]:
-    """The rows that took the URLs. It counts as a change of the row, as any other."""
+    connection: AsyncConnection, place: Field, items: Sequence[tuple[Any, Moved]]
+) -> Mapping[int, Collection[str]]:
+    """The rows that took the URLs, and which of their fields took that of a size. It counts as a
+    change of the row, as any other."""
     table_name, field = place
     table = _table(table_name)
     column = table.c[field]
-    sources = (
+    made = {item.row_id: moved.made.get(place, {}) for item, moved in items}
+    names = sorted({name for sizes in made.values() for name in sizes})
+    urls = [
+        [sizes[name].url if name in sizes else None for sizes in made.values()] for name in names
+    ]
+    files = (
         func.unnest(
-            cast([item.row_id for item in items], ARRAY(BigInteger)),
-            cast([item.source for item in items], ARRAY(Text)),
+            cast([item.row_id for item, _ in items], ARRAY(BigInteger)),
+            cast([item.source for item, _ in items], ARRAY(Text)),
+            cast([moved.file.url for _, moved in items], ARRAY(Text)),
+            *(cast(values, ARRAY(Text)) for values in urls),
         )
-        .table_valued("row_id", "source")
+        .table_valued("row_id", "source", "url", *names)
         .render_derived()
+        .c
     )
-    made = moved.made.get(place, {})
-    sizes = {name: func.coalesce(table.c[name], size.url) for name, size in made.items()}
+    sizes = {name: func.coalesce(table.c[name], files[name]) for name in names}
     statement = (
         update(table)
         .where(
-            table.c.id == sources.c.row_id,
-            or_(column.is_(None), column == sources.c.source),
+            table.c.id == files.row_id,
+            or_(column.is_(None), column == files.source),
         )
-        .values({field: moved.file.url, "version": table.c.version + 1, **sizes})
-        .returning(table.c.id)
+        .values({field: files.url, "version": table.c.version + 1, **sizes})
+        .returning(table.c.id, *(table.c[name] for name in names))
     )
-    return set(await connection.scalars(statement))
+    return {
+        row_id: [
+            name
+            for name, url in zip(names, values, strict=True)
+            if name in made[row_id] and made[row_id][name].url == url
+        ]
+        for row_id, *values in await connection.execute(statement)
+    }

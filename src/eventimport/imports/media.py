@@ -159,10 +159,12 @@ class EarlyRecords(FileRecords):
 
     async def empty_fields(
         self, table: str, row_ids: Collection[int], fields: Collection[str]
-    ) -> Collection[str]:
-        """Those of the fields in which at least one of the rows will hold nothing."""
-        rows = [self._rows[table, row_id] for row_id in row_ids]
-        return [name for name in fields if any(row.values.get(name) is None for row in rows)]
+    ) -> Mapping[int, Collection[str]]:
+        """For each row, those of the fields in which it will hold nothing."""
+        return {
+            row_id: [name for name in fields if self._rows[table, row_id].values.get(name) is None]
+            for row_id in row_ids
+        }
 
     async def reserve(self, storage: str, keys: Collection[str]) -> None:
         """Record the files that are going to be stored; a check stores none."""
@@ -178,22 +180,29 @@ class EarlyRecords(FileRecords):
         for item_id in ids:
             self.items[item_id].outcome, self.items[item_id].detail = outcome, detail
 
-    async def settle_moved(self, event_id: int, ids: Collection[int], moved: Moved) -> bool:
-        """Write the URLs to the rows of the plan."""
-        for item_id in ids:
-            item = self.items[item_id]
-            item.outcome, item.detail = "MOVED", moved.detail
-            item.url, item.size = moved.file.url, moved.file.size
-            if self._only_check:
-                continue
-            table, row_id, field = item.planned.table, item.planned.row_id, item.planned.field
-            values = self._rows[table, row_id].values
-            values[field] = moved.file.url
-            for name, size in moved.made.get((table, field), {}).items():
-                if values.get(name) is None:
-                    values[name] = size.url
-            self.uses += uses_of(event_id, (table, field), [row_id], moved)
-        return True
+    async def settle_moved(self, files: Sequence[tuple[PlannedFile, Moved]]) -> Collection[str]:
+        """Write the URLs to the rows of the plan. Returns the keys that no row took."""
+        before = len(self.uses)
+        for file, moved in files:
+            for planned in file.items:
+                item = self.items[planned.id]
+                item.outcome, item.detail = "MOVED", moved.detail
+                item.url, item.size = moved.file.url, moved.file.size
+                if not self._only_check:
+                    self._use(file.event_id, planned, moved)
+        if self._only_check:
+            return ()
+        used = {use.key for use in self.uses[before:]}
+        return {key for _, moved in files for key in moved.keys} - used
+
+    def _use(self, event_id: int, item: PlannedItem, moved: Moved) -> None:
+        place = item.table_name, item.field
+        values = self._rows[item.table_name, item.row_id].values
+        values[item.field] = moved.file.url
+        made = moved.made.get(place, {})
+        fields = [name for name in made if values.get(name) is None]
+        values |= {name: made[name].url for name in fields}
+        self.uses += uses_of(event_id, place, item.row_id, moved, fields)
 
     def report(self, report: Report) -> None:
         """Add a finding for each file that was not stored, or that is odd."""

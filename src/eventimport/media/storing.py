@@ -3,7 +3,16 @@
 import asyncio
 import logging
 import mimetypes
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+)
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -66,11 +75,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferConfig:
-    """`concurrency` files of the archive are moved at once; `max_bytes` bounds each file, and
-    `max_stored_bytes` all that one import stores. What storage refuses for now is tried
-    `storage_attempts` times, after `storage_wait` seconds, then twice that, …"""
+    """`concurrency` files of the archive are read at once; `batch` files are stored and recorded
+    together. `max_bytes` bounds each file, and `max_stored_bytes` all that one import stores. What
+    storage refuses for now is tried `storage_attempts` times, after `storage_wait` seconds, then
+    twice that, …"""
 
     concurrency: int = 4
+    batch: int = 32
     max_bytes: int = 512 * 1024 * 1024
     max_stored_bytes: int = 4 * 1024 * 1024 * 1024
     fetches: ImportFetchLimits = field(default_factory=ImportFetchLimits)
@@ -88,8 +99,8 @@ class FileRows(Protocol):
 
     async def empty_fields(
         self, table: str, row_ids: Collection[int], fields: Collection[str]
-    ) -> Collection[str]:
-        """Those of the fields in which at least one of the rows holds nothing."""
+    ) -> Mapping[int, Collection[str]]:
+        """For each row, those of the fields in which it holds nothing."""
         ...
 
     async def reserve(self, storage: str, keys: Collection[str]) -> None:
@@ -136,9 +147,24 @@ class StoredBytes:
         self._used -= size
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyFile:
+    """A file that is fit. `contents` are what is still to be stored, with their types, by key: a
+    checked image and its sizes. A streamed file is stored already."""
+
+    file: PlannedFile
+    moved: Moved
+    contents: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """The bytes that are still to be stored."""
+        return sum(len(content) for content, _ in self.contents.values())
+
+
 class MediaStorer:
     """Stores files that it has recorded before. A file that is not fit raises NotMovedError, and
-    storage that goes on failing StorageError; either way nothing of it is left behind."""
+    storage that goes on failing StorageError."""
 
     def __init__(
         self,
@@ -156,13 +182,34 @@ class MediaStorer:
         self._images = images
         self._config = config
         self._bytes = stored_bytes
+        self._empty: dict[tuple[str, int], Collection[str]] = {}
 
-    async def store(self, file: PlannedFile) -> Moved:
-        """Store a file, and the sizes of an image that lacks them."""
+    async def read_empty_fields(self, files: Iterable[PlannedFile]) -> None:
+        """Find out which sizes the rows of these files lack, before the files are prepared."""
+        rows: dict[Field, set[int]] = {}
+        for file in files:
+            for item in file.items:
+                rows.setdefault((item.table_name, item.field), set()).add(item.row_id)
+        for place in IMAGES_WITH_SIZES:
+            if place in rows:
+                table, fields = place[0], [_field_of_size(name) for name in self._sizes_of(place)]
+                empty = await self._records.empty_fields(table, rows[place], fields)
+                self._empty |= {(table, row_id): names for row_id, names in empty.items()}
+
+    async def prepare(self, file: PlannedFile) -> ReadyFile:
+        """Check an image and make the sizes that its rows lack; store any other file. If it raises,
+        nothing is left behind."""
         self._bytes.check()
         if file.is_image:
-            return await self._store_image(file)
-        return await self._store_file(file)
+            return await self._prepare_image(file)
+        return ReadyFile(file, await self._store_file(file))
+
+    async def put(self, files: Iterable[ReadyFile]) -> None:
+        """Store what is still to be stored of the files, and record it before. If it raises, the
+        caller gives up all keys of the files."""
+        contents = {key: value for file in files for key, value in file.contents.items()}
+        if contents:
+            await self._put_all(contents)
 
     async def _store_file(self, file: PlannedFile) -> Moved:
         """As a stream, from the source right into storage."""
@@ -203,31 +250,25 @@ class MediaStorer:
             raise
         return size
 
-    async def _store_image(self, file: PlannedFile) -> Moved:
+    async def _prepare_image(self, file: PlannedFile) -> ReadyFile:
         """In whole, once it is known to be an image; its sizes along with it."""
         content, server_name = await self.read_image(file)
-        sizes = await self._sizes_wanted(file)
+        sizes = self._sizes_wanted(file)
         info, made = await self._check(content, sizes)
-        size = len(content) + sum(len(image.data) for image in made.values())
-        self._bytes.add(size)
-        try:
-            name = with_extension(_name(file, "", server_name), info.content_type, info.extension)
-            drawing = made.pop("", None)
-            key = _new_key(file, name + drawing.extension if drawing else name)
-            original = f"{PRIVATE_PREFIX}{_folder(key)}/{safe_name(name)}" if drawing else key
-            keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
-            # The original of a drawing may contain scripts: it is kept, and never served.
-            contents = {original: (content, info.content_type)}
-            if drawing is not None:
-                contents[key] = drawing.data, drawing.content_type
-            for name, image in made.items():
-                contents[keys[name]] = image.data, image.content_type
-            await self._put_all(contents)
-        except BaseException:
-            self._bytes.give_back(size)
-            raise
+        self._bytes.add(len(content) + sum(len(image.data) for image in made.values()))
+        name = with_extension(_name(file, "", server_name), info.content_type, info.extension)
+        drawing = made.pop("", None)
+        key = _new_key(file, name + drawing.extension if drawing else name)
+        original = f"{PRIVATE_PREFIX}{_folder(key)}/{safe_name(name)}" if drawing else key
+        keys = {name: _key_of_size(key, name, image) for name, image in made.items()}
+        # The original of a drawing may contain scripts: it is kept, and never served.
+        contents = {original: (content, info.content_type)}
+        if drawing is not None:
+            contents[key] = drawing.data, drawing.content_type
+        for name, image in made.items():
+            contents[keys[name]] = image.data, image.content_type
         files = {name: self._stored(keys[name], len(image.data)) for name, image in made.items()}
-        return Moved(
+        moved = Moved(
             self._storage.name,
             self._stored(key, len(drawing.data if drawing else content)),
             {
@@ -237,6 +278,7 @@ class MediaStorer:
             info.repair,
             {original: len(content)} if drawing else {},
         )
+        return ReadyFile(file, moved, contents)
 
     async def read_image(self, file: PlannedFile) -> tuple[bytes, str]:
         """The image's bytes, and its name as the server says it."""
@@ -245,7 +287,8 @@ class MediaStorer:
 
     async def store_sizes(self, file: PlannedFile, content: bytes) -> Mapping[str, StoredFile]:
         """Store the sizes that an image's row lacks, by the row's fields, but not the image."""
-        sizes = await self._sizes_wanted(file)
+        await self.read_empty_fields([file])
+        sizes = self._sizes_wanted(file)
         _, made = await self._check(content, sizes)
         made.pop("", None)
         size = sum(len(image.data) for image in made.values())
@@ -258,6 +301,7 @@ class MediaStorer:
             )
         except BaseException:
             self._bytes.give_back(size)
+            await self.give_up(keys.values())
             raise
         return {
             _field_of_size(name): self._stored(keys[made_name], len(made[made_name].data))
@@ -276,27 +320,38 @@ class MediaStorer:
             raise NotMovedError(outcome, str(error)) from error
 
     async def _put_all(self, contents: Mapping[str, tuple[bytes, str]]) -> None:
-        """Store contents with their types, by key: all of them, or none."""
+        """Record contents with their types, by key, and store them."""
         await self._records.reserve(self._storage.name, contents)
-        try:
-            for key, (content, content_type) in contents.items():
-                await self._put(key, content, content_type)
-        except BaseException:
-            await self.give_up(contents)
-            raise
+        waiting = deque(contents.items())
 
-    async def _sizes_wanted(self, file: PlannedFile) -> Mapping[Field, Mapping[str, ImageSize]]:
-        """For each field that the file is for, the sizes that its rows lack."""
-        rows: dict[Field, list[int]] = {}
+        async def put() -> None:
+            while waiting:
+                key, (content, content_type) = waiting.popleft()
+                try:
+                    await self._put(key, content, content_type)
+                except BaseException:
+                    waiting.clear()
+                    raise
+
+        results = await asyncio.gather(
+            *(put() for _ in range(min(self._config.batch, len(contents)))), return_exceptions=True
+        )
+        for result in results:
+            if result is not None:
+                raise result
+
+    def _sizes_wanted(self, file: PlannedFile) -> Mapping[Field, Mapping[str, ImageSize]]:
+        """For each field that the file is for, the sizes that at least one of its rows lacks."""
+        wanted: dict[Field, dict[str, ImageSize]] = {}
         for item in file.items:
-            rows.setdefault((item.table_name, item.field), []).append(item.row_id)
-        wanted = {}
-        for place in IMAGES_WITH_SIZES:
-            if place in rows:
-                sizes = self._sizes_of(place)
-                fields = {_field_of_size(name): name for name in sizes}
-                empty = await self._records.empty_fields(place[0], rows[place], fields)
-                wanted[place] = {fields[name]: sizes[fields[name]] for name in empty}
+            place = (item.table_name, item.field)
+            if place in IMAGES_WITH_SIZES:
+                empty = self._empty.get((item.table_name, item.row_id), ())
+                wanted.setdefault(place, {}).update(
+                    (name, size)
+                    for name, size in self._sizes_of(place).items()
+                    if _field_of_size(name) in empty
+                )
         return wanted
 
     def _sizes_of(self, place: Field) -> Mapping[str, ImageSize]:

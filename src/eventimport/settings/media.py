@@ -22,7 +22,10 @@ class MediaSettings(FileSettings, BaseSettings):
     """Media files and images."""
 
     media_at_once: PositiveInt = Field(
-        4, description="Number of files of an archive that one import stores at the same time."
+        4, description="Number of files of an archive that one import reads at the same time."
+    )
+    media_batch: PositiveInt = Field(
+        32, description="Number of an import's media files that are stored and recorded together."
     )
     max_media_bytes: PositiveInt = Field(
         512 * MIB, description="Maximum size of a media file other than an image, in bytes."
@@ -191,6 +194,7 @@ class MediaSettings(FileSettings, BaseSettings):
         """How the media files of an import are stored."""
         return TransferConfig(
             concurrency=self.media_at_once,
+            batch=self.media_batch,
             max_bytes=self.max_media_bytes,
             max_stored_bytes=self.max_stored_bytes_per_import,
             fetches=ImportFetchLimits(

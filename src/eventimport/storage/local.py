@@ -9,7 +9,6 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Iterable,
     Mapping,
 )
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from stat import S_ISREG
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from eventimport.storage.config import MIB, LocalConfig
@@ -38,6 +37,9 @@ from eventimport.storage.protocol import (
     Visibility,
 )
 
+COMMITTED_TOGETHER: Final = 64
+"""Files whose descriptors are open at once."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -56,6 +58,7 @@ class LocalStorage:
         self._base_url = config.base_url.rstrip("/")
         self._direct_io = config.direct_io
         self._ready = False
+        self._commits = _Commits()
 
     @property
     def name(self) -> str:
@@ -70,25 +73,23 @@ class LocalStorage:
         content_type: str,  # noqa: ARG002 - the port has it; a file has no place for its type
     ) -> StoredObject:
         """Store the chunks: written beside, fsynced, renamed."""
-        file = self._file(key)
+        check_key(key)
         await self._prepare()
+        private = visibility_of(key) is Visibility.PRIVATE
+        file = PartialFile(
+            self._incoming,
+            self._root / key,
+            prefix=_digest(key),
+            private=private,
+            direct=self._direct_io,
+        )
         try:
-            await _write(file, chunks)
+            rest = await _write(file, chunks)
+            await (self._commits.commit(file, rest) if file.size == 0 else _run(file.commit, rest))
         except BaseException:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, file.discard))
             raise
         return StoredObject(key, file.size, content_type_of(key), datetime.now(UTC))
-
-    async def put_together(self, contents: Mapping[str, bytes]) -> None:
-        """Store contents by key, all of them or none; the disk is waited for once."""
-        files = {self._file(key): content for key, content in contents.items()}
-        await self._prepare()
-        try:
-            await _run(commit_together, files)
-        except BaseException:
-            discarding = asyncio.get_running_loop().run_in_executor(None, _discard, list(files))
-            await asyncio.shield(discarding)
-            raise
 
     @asynccontextmanager
     async def open(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -131,15 +132,6 @@ class LocalStorage:
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
-
-    def _file(self, key: str) -> PartialFile:
-        return PartialFile(
-            self._incoming,
-            self._root / check_key(key),
-            prefix=_digest(key),
-            private=visibility_of(key) is Visibility.PRIVATE,
-            direct=self._direct_io,
-        )
 
     async def _prepare(self) -> None:
         if not self._ready:
@@ -209,13 +201,62 @@ async def local_copy(storage: Storage, key: str) -> AsyncIterator[Path]:
         yield Path(file.name)
 
 
-def _discard(files: Iterable[PartialFile]) -> None:
-    for file in files:
-        file.discard()
+class _Commits:
+    """Commits small files that are ready at the same time together: the disk is waited for once.
+
+    A large file is not among them, as the others would wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[PartialFile, memoryview, asyncio.Future[None]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def commit(self, file: PartialFile, rest: memoryview) -> None:
+        """Commit a file with the next group."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((file, rest, done))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        await _told(done)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while group := self._waiting[:COMMITTED_TOGETHER]:
+                del self._waiting[:COMMITTED_TOGETHER]
+                try:
+                    files = {file: rest for file, rest, _ in group}
+                    failed = await loop.run_in_executor(None, _commit, files)
+                except BaseException:
+                    for _, _, done in group:
+                        done.cancel()
+                    raise
+                for file, _, done in group:
+                    if done.done():
+                        continue
+                    if (error := failed.get(file)) is not None:
+                        done.set_exception(error)
+                    else:
+                        done.set_result(None)
+        finally:
+            self._running = None
+            for _, _, done in self._waiting:
+                done.cancel()
 
 
-async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> None:
-    """Gather the chunks in one buffer while a thread writes the other.
+def _commit(files: Mapping[PartialFile, memoryview]) -> Mapping[PartialFile, OSError]:
+    if len(files) > 1:
+        return commit_together(files)
+    for file, rest in files.items():
+        try:
+            file.commit(rest)
+        except OSError as error:
+            return {file: error}
+    return {}
+
+
+async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> memoryview:
+    """Gather the chunks in one buffer while a thread writes the other; returns what is left.
 
     Each is copied as it comes, and its memory is free for the next: what was received is still in
     the processor's cache then, and is not when a whole buffer of it has come.
@@ -241,7 +282,7 @@ async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> None:
                     filled = 0
         if writing is not None:
             await _told(writing)
-        await _run(file.commit, buffer[:filled])
+        return buffer[:filled]
     finally:
         if writing is not None:
             writing.cancel()

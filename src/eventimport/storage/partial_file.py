@@ -7,7 +7,7 @@ import mmap
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -58,13 +58,8 @@ class DirectFile:
                 self._give_up()
         self._write_all(buffer[written:])
 
-    def finish(self, rest: memoryview) -> None:
-        """Append the last buffer, which may be shorter, and wait until all is on disk."""
-        self.append(rest)
-        self.sync()
-
     def append(self, rest: memoryview) -> None:
-        """Append the last buffer, through the cache."""
+        """Append the last buffer, which may be shorter."""
         self._give_up()
         self._write_all(rest)
 
@@ -118,7 +113,7 @@ class PartialFile:
         self._private = private
         self._direct = direct
         self._descriptor: int | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._discarded = False
         self._committed = False
         self._file: DirectFile
@@ -133,18 +128,17 @@ class PartialFile:
     def commit(self, rest: memoryview) -> None:
         """Append what is left and give the file its name, once all of it is on disk."""
         with self._lock:
-            self._opened().finish(rest)
-            self.size += len(rest)
-            self._close()
+            self.fill(rest)
+            self.sync()
             entries = NewEntries()
-            self._give_name(entries)
+            self.name(entries)
             entries.sync()
 
-    def fill(self, content: bytes) -> None:
-        """Append the whole content; `sync` waits until it is on disk."""
+    def fill(self, rest: memoryview) -> None:
+        """Append what is left; `sync` waits until it is on disk."""
         with self._lock:
-            self._opened().append(memoryview(content))
-            self.size += len(content)
+            self._opened().append(rest)
+            self.size += len(rest)
 
     def sync(self) -> None:
         """Wait until the content is on disk."""
@@ -160,8 +154,8 @@ class PartialFile:
 
     def discard(self) -> None:
         """Remove whatever there is; harmless when there is nothing."""
-        self._discarded = True
         with self._lock:
+            self._discarded = True
             self._close()
             self._temporary.unlink(missing_ok=True)
             if self._committed:
@@ -200,20 +194,30 @@ class PartialFile:
         entries.add(self._destination)
 
 
-def commit_together(files: Mapping[PartialFile, bytes]) -> None:
-    """Write files and give them their names, once all of them are on disk.
+def commit_together(files: Mapping[PartialFile, memoryview]) -> Mapping[PartialFile, OSError]:
+    """Commit files, each with what is left of it; returns the errors of those that failed.
 
-    The disk gets all contents before it is waited for, and each folder is waited for once. If it
-    raises, the caller discards all files.
+    The disk gets all contents before it is waited for, and each folder is waited for once.
     """
-    for file, content in files.items():
-        file.fill(content)
-    for file in files:
-        file.sync()
+    failed: dict[PartialFile, OSError] = {}
     entries = NewEntries()
-    for file in files:
-        file.name(entries)
-    entries.sync()
+
+    def each(step: Callable[[PartialFile], None]) -> None:
+        for file in files:
+            if file not in failed:
+                try:
+                    step(file)
+                except OSError as error:
+                    failed[file] = error
+
+    each(lambda file: file.fill(files[file]))
+    each(PartialFile.sync)
+    each(lambda file: file.name(entries))
+    try:
+        entries.sync()
+    except OSError as error:
+        return dict.fromkeys(files, error) | failed
+    return failed
 
 
 class NewEntries:
