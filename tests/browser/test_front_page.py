@@ -174,10 +174,49 @@ def test_an_upload_that_is_refused_says_why(open_page: Any, tmp_path: Path) -> N
     page = open_page()
     sign_up(page)
 
+    page.get_by_label("Format").select_option("Open Event")
     start_import(page, text)
 
     expect(page.locator("#import-errors").get_by_text("zip")).to_be_visible()
     expect(page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
+
+
+CALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Lantern//EN
+X-WR-CALNAME:Lantern Days
+BEGIN:VEVENT
+UID:1@lantern.example
+DTSTAMP:20270101T000000Z
+DTSTART:20270501T090000
+DTEND:20270501T100000
+SUMMARY:Opening
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def test_a_schedule_without_a_zone_is_imported_with_that_of_the_user(
+    open_page: Any, tmp_path: Path
+) -> None:
+    calendar = tmp_path / "calendar.txt"
+    calendar.write_text(CALENDAR.replace("\n", "\r\n"))
+    page = open_page()
+    sign_up(page)
+    expect(page.get_by_label("Format")).to_have_value("auto")
+    expect(page.get_by_label("Time zone")).to_be_hidden()
+
+    start_import(page, calendar)
+
+    expect(result_of(page)).to_contain_text("Not imported.")
+    expect(result_of(page)).to_contain_text("Europe/Berlin")
+    page.get_by_label("Time zone").fill("Nowhere")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("#import-errors")).to_contain_text("not a known time zone")
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    page.get_by_label("Name of the event").fill("My Lantern")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(result_of(page)).to_contain_text("My Lantern is ready.")
 
 
 def test_a_wrong_password_is_told_and_signing_out_forgets(open_page: Any) -> None:

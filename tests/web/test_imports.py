@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.types import Message
 
 from eventimport.database.models import ImportJob, User
+from eventimport.file_requests import FileRequest
 from eventimport.formats import IMPORTABLE, format_named, names_of
 from eventimport.queue import create_redis, deserialize_job
 from eventimport.settings import Settings
@@ -321,7 +322,7 @@ async def test_a_declared_size_is_refused_at_once(start_service: Any, user: User
     assert not asked
 
 
-@pytest.mark.parametrize("source_type", ["csv", "JSON", "json ", "ical"])
+@pytest.mark.parametrize("source_type", ["csv", "JSON", "json ", "AUTO"])
 async def test_an_unknown_format_is_not_found_and_the_known_ones_are_listed(
     user_client: httpx.AsyncClient, archive: bytes, traces: Traces, source_type: str
 ) -> None:
@@ -420,6 +421,71 @@ async def test_an_invalid_option_is_named(
     assert error["source"] == {"parameter": option}
     assert error["code"] == "invalid-parameter"
     assert await traces.none()
+
+
+VCALENDAR = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"
+
+
+async def test_a_file_in_another_format_is_named_with_its_route(
+    user_client: httpx.AsyncClient, traces: Traces
+) -> None:
+    response = await user_client.post(URL, files={"file": ("event.zip", VCALENDAR)})
+
+    assert response.status_code == 415
+    (error,) = response.json()["errors"]
+    assert error["code"] == "other-format"
+    assert "/v1/events/import/ical" in error["detail"]
+    assert await traces.none()
+
+
+@pytest.mark.parametrize("name", ["ical", "auto"])
+@pytest.mark.parametrize("head", ['name="file"', 'name="file"; filename="calendar"'])
+async def test_a_document_without_a_file_name_is_a_file(
+    user_client: httpx.AsyncClient, traces: Traces, name: str, head: str
+) -> None:
+    body = form((head, VCALENDAR))
+
+    response = await user_client.post(f"/v1/events/import/{name}", content=body, headers=FORM)
+
+    assert response.status_code == 202
+    (job,) = await traces.jobs()
+    assert (job.format, job.archive_size) == (name, len(VCALENDAR))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "content_type"),
+    [
+        ("auto", ZIP, "application/zip"),
+        ("ical", ZIP, "application/zip"),
+        ("auto", VCALENDAR, "text/calendar"),
+        ("ical", VCALENDAR, "text/calendar"),
+        ("auto", b"%PDF-1.7", "application/octet-stream"),
+        ("openevent", b'{"event": {"name": "A"}}', "application/json"),
+        ("schedule-xml", b"<schedule>", "application/xml"),
+    ],
+)
+async def test_a_file_is_stored_as_what_it_is(  # noqa: PLR0917 - fixtures
+    service: Any,
+    user: User,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    data: bytes,
+    content_type: str,
+) -> None:
+    stored = []
+    original = FileRequest.store_archive
+
+    async def store(self: Any, *arguments: Any, content_type: str) -> int:
+        stored.append(content_type)
+        return await original(self, *arguments, content_type=content_type)
+
+    monkeypatch.setattr(FileRequest, "store_archive", store)
+    client = await service.client(user)
+
+    response = await client.post(f"/v1/events/import/{name}", files={"file": ("a", data)})
+
+    assert response.status_code == 202, response.text
+    assert stored == [content_type]
 
 
 async def test_auto_is_noted_until_the_format_is_detected(

@@ -1,5 +1,6 @@
 """What a format is: its names, how it is recognised, and how it is read and written."""
 
+import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -36,6 +37,14 @@ class ReadOptions:
         return EventChoices(timezone=self.timezone, name=self.name, language=self.language)
 
 
+def text_of(head: bytes) -> bytes:
+    """What the text of a file begins with, after a byte order mark, blanks, and the first byte of
+    a character in UTF-16."""
+    for mark in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        head = head.removeprefix(mark)
+    return head.lstrip(b" \t\r\n\0")
+
+
 OpenMedia = Callable[[str], Iterator[bytes]]
 """Returns the bytes of a conference's media file in chunks, by its entry's name."""
 
@@ -62,8 +71,9 @@ class Format:
     extensions: tuple[str, ...]
     """Suffixes of files in this format, the usual one first."""
     media_type: str
-    zip_only: bool = False
-    """Whether a source must be a zip: other files are rejected while they are uploaded."""
+    beginnings: tuple[bytes, ...] = ()
+    """What a file that is not a zip begins with, after blanks; other files are rejected while they
+    are uploaded. Empty if a file may begin in any way."""
     detect: Detect
     read: Read | None = None
     write: Write | None = None
@@ -72,6 +82,10 @@ class Format:
     def names(self) -> tuple[str, ...]:
         """The name and its aliases."""
         return self.name, *self.aliases
+
+    def may_begin(self, head: bytes) -> bool:
+        """Whether a file that is not a zip may begin so."""
+        return not self.beginnings or text_of(head).startswith(self.beginnings)
 
     @property
     def reader(self) -> Read:

@@ -1,5 +1,6 @@
 """What was uploaded or fetched: one file, or a zip. Its content says which, never its name."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,6 +27,10 @@ ZIP_SIGNATURES: Final = (ZIP_MAGIC, b"PK\x05\x06")
 HEAD: Final = 512
 """Bytes that `head` returns at most."""
 
+BEGINNING: Final = 64 * 1024
+"""Bytes that `beginning` returns at most."""
+
+_BEGINS_OBJECT: Final = re.compile(rb"[\s\x00\xef\xbb\xbf\xfe\xff]*+\{")
 _PEEKS: Final = 16
 _PACKING: Final = frozenset({"compression-method", "encrypted-entry"})
 _LIMITS: Final = frozenset(
@@ -135,6 +140,22 @@ class Source:
         file = self._open_file()
         file.seek(0)
         return file.read(HEAD)
+
+    def beginning(self, name: str | None = None) -> bytes:
+        """What shows the format of a document: more than the head of what begins as XML or JSON.
+        Empty if it cannot be read."""
+        try:
+            head = self.head(name)
+            if b"<" not in head and not _BEGINS_OBJECT.match(head):
+                return head
+            beginning = b""
+            for chunk in self.read(name):
+                beginning += chunk
+                if len(beginning) >= BEGINNING:
+                    break
+            return beginning[:BEGINNING]
+        except ArchiveError:
+            return b""
 
     def read(self, name: str | None = None) -> Iterator[bytes]:
         """The bytes of an entry, or of the only file, in chunks of at most 1 MiB.

@@ -1,7 +1,6 @@
 """The route that accepts imports: a form with a file goes in, the URL of a task comes out."""
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any, Final
@@ -24,6 +23,7 @@ from eventimport.formats import (
     names_of,
     other_format,
 )
+from eventimport.formats.format import text_of
 from eventimport.formats.source import HEAD, ZIP_SIGNATURES
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.forms.multipart import Form, Part, parts
@@ -231,8 +231,7 @@ async def _next_file(form: Form) -> tuple[Part, bytes] | None:
 
 
 def _is_file(head: bytes) -> bool:
-    text = head.removeprefix(BOM_UTF8).lstrip()
-    return head.startswith(ZIP_SIGNATURES) or text.startswith(_DOCUMENT_BEGINNINGS)
+    return head.startswith(ZIP_SIGNATURES) or text_of(head).startswith(_DOCUMENT_BEGINNINGS)
 
 
 async def _head(part: Part) -> bytes:
@@ -257,14 +256,16 @@ def _content_type(head: bytes, named: Format | None) -> str:
         return found[0].media_type if len(found) == 1 else OCTET_STREAM
     if found and named not in found:
         raise refuse(415, "other-format", "File in another format", other_format(named, found))
-    if named.zip_only:
+    if not named.may_begin(head):
         raise refuse(
             415,
             "not-a-zip",
             "Not a zip archive",
-            f"{named.title} is imported from a zip. The file does not begin with a zip signature.",
+            f"{named.title} is imported from a zip, or from a single document. The file does not "
+            "begin with a zip signature, nor as such a document.",
         )
-    return named.media_type
+    # A format of zips whose single document is JSON.
+    return named.media_type if named.media_type != ZIP else "application/json"
 
 
 def _bad_request(code: str, detail: str) -> ProblemError:

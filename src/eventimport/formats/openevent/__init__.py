@@ -1,18 +1,19 @@
-"""Open Event archives: a zip with a JSON document for each kind of record, and the media files."""
+"""Open Event: a zip with a JSON document for each kind of record, and the media files; or a single
+JSON document that has all records."""
 
 from typing import Final
 
 from eventimport.formats.format import Format
-from eventimport.formats.openevent.layout import has_event
+from eventimport.formats.openevent.layout import JSON_BEGINNINGS, has_event
 from eventimport.formats.openevent.reader import read
 
 OPENEVENT: Final = Format(
     name="openevent",
     title="Open Event",
     aliases=("json",),
-    extensions=(".zip",),
+    extensions=(".zip", ".json"),
     media_type="application/zip",
-    zip_only=True,
+    beginnings=JSON_BEGINNINGS,
     detect=has_event,
     read=read,
 )

@@ -11,7 +11,8 @@ from eventimport.formats.bounded_json.checks import quotable
 from eventimport.formats.bounded_json.document import JsonCounts, JsonDocument
 from eventimport.formats.bounded_json.text_stream import DocumentError
 from eventimport.formats.bounded_zip.directory import ZIP_MAGIC
-from eventimport.formats.openevent.layout import find_layout
+from eventimport.formats.openevent.document_names import is_document
+from eventimport.formats.openevent.layout import find_layout, is_single_document
 from eventimport.formats.openevent.wrappings import (
     HOW_WORDS,
     How,
@@ -22,6 +23,9 @@ from eventimport.formats.openevent.wrappings import (
     without_furniture,
 )
 from eventimport.formats.source import Source
+
+SINGLE: Final = "event.json"
+"""The name in findings of a document that is the whole source."""
 
 _LABELS: Final = {
     "sessions": "title",
@@ -36,12 +40,18 @@ class EventDocuments:
     def __init__(self, source: Source, report: Report) -> None:
         """Find the documents. Raises ArchiveError, its finding in the report too."""
         self.source: Final = source
-        layout = find_layout(source, report)
-        self.root: Final = layout.root
+        self.is_single: Final = is_single_document(source)
+        """Whether the source is a document that has all records, instead of a zip."""
+        if self.is_single:
+            report.is_document = is_document
+            root, documents = "", {"event": SINGLE}
+        else:
+            layout = find_layout(source, report)
+            root = layout.root
+            documents = {document: entry.name for document, entry in layout.documents.items()}
+        self.root: Final = root
         """The folder of all documents, ending in a slash; empty if they are in none."""
-        self.documents: Final[Mapping[str, str]] = {
-            document: entry.name for document, entry in layout.documents.items()
-        }
+        self.documents: Final[Mapping[str, str]] = documents
         """Canonical document names → entry names."""
         self.counts: Final = JsonCounts()
 
@@ -75,9 +85,10 @@ class _DocumentReader:
         self._report = report
         self._entry = shown(name)
         self._source = source
-        self._name = name
+        self._name = None if documents.is_single else name
+        self._is_single = documents.is_single
         self._json = JsonDocument(
-            source.read_document(name),
+            source.read_document(None if documents.is_single else name),
             document,
             entry=self._entry,
             limits=source.limits,
@@ -117,6 +128,8 @@ class _DocumentReader:
         unwrapped = unwrapped_event(record)
         if unwrapped is None:
             return record
+        if self._is_single:
+            return unwrapped
         message = "The event is inside another object. It was read from there."
         self._report.repair("wrapped-event", message, Place(self._entry))
         return unwrapped

@@ -1,6 +1,5 @@
 """Where in a source its documents are: their names, and the folder that holds them."""
 
-import codecs
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +7,18 @@ from typing import Final
 
 from eventimport.conference.paths import shown
 from eventimport.conference.report import Place, Report, Severity
+from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.bounded_zip.entries import Entry
+from eventimport.formats.format import text_of
 from eventimport.formats.limits import ArchiveError, document_too_large
 from eventimport.formats.openevent.document_names import document_named, is_document
 from eventimport.formats.source import Source
 
 _BESIDES: Final = frozenset({"meta", "config"})
 """Documents that an event is complete without."""
+
+JSON_BEGINNINGS: Final = (b"{", b"[")
+"""What a JSON document begins with that holds records."""
 
 _LISTED: Final = 30
 _GUESS: Final = 2
@@ -56,8 +60,18 @@ class _Candidate:
 
 
 def has_event(source: Source) -> bool:
-    """Whether the source is a zip that has an `event` document."""
+    """Whether the source is a zip that has an `event` document, or a document that has one inside.
+    An event by itself could be anything, and does not count."""
+    if not source.is_zip:
+        keys = outline(source.beginning())
+        events = {key for key in keys if (document_named(key) or ("", 0))[0] == "event"}
+        return any(key.partition(".")[0] in events for key in keys if "." in key)
     return any(candidate.document == "event" for candidate in _candidates(source))
+
+
+def is_single_document(source: Source) -> bool:
+    """Whether the source is not a zip, but may be a JSON document that has all records."""
+    return not source.is_zip and text_of(source.head()).startswith(JSON_BEGINNINGS)
 
 
 def find_layout(source: Source, report: Report) -> Layout:
@@ -113,15 +127,13 @@ def _candidate(entry: Entry, index: int, source: Source) -> _Candidate | None:
     if known is None:
         return None
     document, rank = known
-    if rank == _GUESS and entry.refusal is None and not _looks_like_json(source.head(entry.name)):
+    if (
+        rank == _GUESS
+        and entry.refusal is None
+        and not text_of(source.head(entry.name)).startswith(JSON_BEGINNINGS)
+    ):
         return None
     return _Candidate(entry, document, rank, index)
-
-
-def _looks_like_json(head: bytes) -> bool:
-    for mark in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        head = head.removeprefix(mark)
-    return head.lstrip(b" \t\r\n\0").startswith((b"{", b"["))
 
 
 def _folder(entry: Entry) -> str:

@@ -115,7 +115,8 @@ class _ConferenceReader:
             ]
             place = Place(entry, field=key)
             message = f"“{key}” is inside the event. It was read as the list of {document}."
-            self._report.repair("nested-document", message, place)
+            if not self._documents.is_single:
+                self._report.repair("nested-document", message, place)
             for name, rest in beside.items():
                 message = f"“{name}” beside the list is not part of an event. It was left out."
                 self._report.warning("unknown-key", message, Place(entry, field=name), rest)

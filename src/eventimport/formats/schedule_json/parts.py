@@ -6,7 +6,6 @@ inside `schedule`, beside it, or in its place, so a list is read wherever it sta
 one bounded value.
 """
 
-import re
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,7 +14,7 @@ from eventimport.conference.paths import shown
 from eventimport.conference.report import Place, Severity
 from eventimport.formats.bounded_json.checks import storable_text
 from eventimport.formats.bounded_json.document import JsonDocument
-from eventimport.formats.bounded_json.text_stream import TextStream
+from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import Progress
 from eventimport.formats.limits import ArchiveError
 
@@ -41,8 +40,6 @@ _WITHIN: Final = {
 }
 _PERSONS: Final = frozenset({"persons", "speakers", "participants"})
 _MOST_KEYS: Final = 10
-_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*+:)?|[\[\]{}]', re.DOTALL)
-_OUTLINE_DEPTH: Final = 2
 
 EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 """Values that say nothing."""
@@ -85,34 +82,12 @@ class Parts:
 
 def begins_as_schedule(beginning: bytes) -> bool:
     """Whether a document that begins so is a schedule.json."""
-    text = TextStream(iter([beginning])).text
-    if not text.lstrip().startswith("{"):
-        return False
-    keys = _outline(text)
+    keys = outline(beginning)
     if keys & {"schedule.conference", "schedule.days", "schedule.events"}:
         return True
     if "conference" in keys and keys & {"conference.days", "conference.daysCount", "days"}:
         return True
     return bool(keys & {"conference_events.events", "schedule_speakers.speakers"})
-
-
-def _outline(text: str) -> set[str]:
-    """The keys of the outermost object, and of the objects in it: `schedule.conference`."""
-    path: list[str] = []
-    keys: set[str] = set()
-    last = ""
-    for token in _TOKEN.finditer(text):
-        mark = token[0]
-        if mark in {"{", "["}:
-            path.append(last)
-            last = ""
-        elif mark in {"}", "]"}:
-            del path[-1:]
-            last = ""
-        elif token[2] is not None and len(path) <= _OUTLINE_DEPTH:
-            last = token[1]
-            keys.add(".".join([*path[1:], last]))
-    return keys
 
 
 def read_parts(document: JsonDocument, progress: Progress) -> Parts:

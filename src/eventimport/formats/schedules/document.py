@@ -1,6 +1,5 @@
 """The document of a source that is one schedule: the only file, or a file of a zip."""
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -10,20 +9,16 @@ from eventimport.formats.bounded_zip.entries import Entry
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.source import Source
 
-BEGINNING: Final = 64 * 1024
-"""Bytes of a document that recognise its format."""
-
 IsSchedule = Callable[[bytes], bool]
 """Whether a document that begins so is in a format."""
 
 _LISTED: Final = 10
-_BEGINS_OBJECT: Final = re.compile(rb"[\s\x00\xef\xbb\xbf\xfe\xff]*+\{")
 
 
 def has_document(source: Source, is_schedule: IsSchedule) -> bool:
     """Whether a source is such a document, or a zip with one. Never raises ArchiveError."""
     if not source.is_zip:
-        return is_schedule(_beginning(source, None))
+        return is_schedule(source.beginning())
     return bool(_documents(source, is_schedule))
 
 
@@ -59,24 +54,8 @@ def _documents(source: Source, is_schedule: IsSchedule) -> list[Entry]:
     return [
         entry
         for entry in source.entries
-        if entry.refusal is None and is_schedule(_beginning(source, entry.name))
+        if entry.refusal is None and is_schedule(source.beginning(entry.name))
     ]
-
-
-def _beginning(source: Source, name: str | None) -> bytes:
-    """The beginning of a file; of one that begins as XML or JSON, more than its head."""
-    try:
-        head = source.head(name)
-        if b"<" not in head and not _BEGINS_OBJECT.match(head):
-            return head
-        beginning = b""
-        for chunk in source.read(name):
-            beginning += chunk
-            if len(beginning) >= BEGINNING:
-                break
-        return beginning[:BEGINNING]
-    except ArchiveError:
-        return b""
 
 
 def _reported(error: ArchiveError, report: Report) -> ArchiveError:
