@@ -23,10 +23,10 @@ from eventimport.conference.report import Place, Report
 from eventimport.conference.times import read_time
 from eventimport.conference.web_links import read_link
 from eventimport.conference.zones import find_zone
-from eventimport.formats.bounded_zip import names as entry_names
+from eventimport.formats.bounded_zip import archive
 from eventimport.formats.openevent.dialect import canonical_key, dialects
-from eventimport.formats.openevent.document_names import document_named
-from eventimport.formats.openevent.wrappings import is_wrapper
+from eventimport.formats.openevent.documents import is_wrapper
+from eventimport.formats.openevent.layout import document_named
 from eventimport.http.events.requests import check_accept, check_content_type
 from eventimport.http.forms.body import check_shape
 from eventimport.http.headers import (
@@ -152,17 +152,17 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     },
     "rich_text.decode_references": rich_text.decode_references,
     **{
-        f"entry_names.{function.__name__}": function
+        f"names.{function.__name__}": function
         for function in (
-            *(entry_names.path_of, paths.resolved, entry_names.left_out_because),
-            *(entry_names.is_absolute, paths.composed, paths.folded),
-            *(entry_names.is_junk, document_named, paths.shown),
+            *(archive.path_of, paths.resolved, archive.left_out_because),
+            *(archive.is_absolute, paths.composed, paths.folded),
+            *(archive.is_junk, document_named, paths.shown),
         )
     },
     "rich_text.clean": lambda text: rich_text.clean(text, rich_text.DEFAULT_LIMITS),
     "dialect.canonical_key": canonical_key,
     "dialect.translate": lambda text: dialects()[Kind.SESSION].translate({text: text}),
-    "wrappings.is_wrapper": lambda text: is_wrapper(text, "sessions"),
+    "documents.is_wrapper": lambda text: is_wrapper(text, "sessions"),
     "media.find": lambda text: MediaIndex({"a/b.png": "a/b.png"}, "a/").find(text),
     "data_urls.decode_data_url": decode_data_url,
     "report.add": lambda text: Report().warning("a", text, Place(text, 0, text, text), text),

@@ -10,11 +10,9 @@ from eventimport.conference.media import MediaIndex
 from eventimport.conference.paths import folded, resolved, shown
 from eventimport.conference.report import Check, Report, Severity, go_on
 from eventimport.errors import size_in_words
-from eventimport.formats.bounded_zip.archive import Archive
+from eventimport.formats.bounded_zip.archive import HOSTILE, Archive, Entry, Refusal, path_of
 from eventimport.formats.bounded_zip.directory import ZIP_MAGIC, NotAZipError
-from eventimport.formats.bounded_zip.entries import HOSTILE, Entry, Refusal
 from eventimport.formats.bounded_zip.inflating import CHUNK
-from eventimport.formats.bounded_zip.names import path_of
 from eventimport.formats.limits import (
     ArchiveError,
     ArchiveLimits,

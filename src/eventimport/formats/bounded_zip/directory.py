@@ -15,7 +15,6 @@ from typing import BinaryIO, Final
 from eventimport.conference.paths import shown
 from eventimport.conference.report import Place
 from eventimport.errors import size_in_words
-from eventimport.formats.bounded_zip.names import Name, decoded_name
 from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 
 ZIP_MAGIC: Final = b"PK\x03\x04"
@@ -47,6 +46,43 @@ _BYTES_PER_ENTRY: Final = 512
 _UNKNOWN: Final = 0xFFFFFFFF
 _ZIP64_FIELD: Final = 1
 _UNICODE_PATH_FIELD: Final = 0x7075
+_UTF8_FLAG: Final = 0x800
+
+CODE_PAGES: Final = (
+    "cp437",
+    "cp850",
+    "cp1252",
+    "cp852",
+    "cp1250",
+    "cp866",
+    "cp1251",
+    "cp932",
+    "gb18030",
+    "cp949",
+    "big5",
+)
+"""What the names of old zips are written in: the standard's code page, then those of Windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An entry's name as the archive means it. `guessed` says that its encoding is not known;
+    `raw` are its bytes then, which `other_readings` reads in other ways."""
+
+    text: str
+    guessed: bool = False
+    raw: bytes = b""
+
+    def other_readings(self) -> dict[str, None]:
+        """What the name may be in other code pages, most likely first."""
+        found: dict[str, None] = {}
+        if self.guessed:
+            for page in CODE_PAGES:
+                try:
+                    found.setdefault(self.raw.decode(page))
+                except UnicodeDecodeError:
+                    continue
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +260,7 @@ def _members(data: bytes, shift: int, limits: ArchiveLimits) -> Iterator[Member]
             raise _DamagedError(f"it ends within entry {number:,}")
         fields = dict(_fields(extra))
         size, packed, offset = _zip64(fields.get(_ZIP64_FIELD, b""), size, packed, offset)
-        name = decoded_name(raw, flags, _unicode_path(fields.get(_UNICODE_PATH_FIELD, b""), raw))
+        name = _decoded_name(raw, flags, _unicode_path(fields.get(_UNICODE_PATH_FIELD, b""), raw))
         yield Member(name, flags, method, crc, packed, size, attributes, max(0, offset + shift))
 
 
@@ -240,6 +276,20 @@ def _zip64(field: bytes, *values: int) -> list[int]:
     """Size, packed size and offset, each from the zip64 field if the header cannot hold it."""
     numbers = iter(struct.unpack_from(f"<{len(field) // 8}Q", field))
     return [next(numbers, value) if value == _UNKNOWN else value for value in values]
+
+
+def _decoded_name(raw: bytes, flags: int, unicode_path: str | None) -> Name:
+    """The name of these bytes; `unicode_path` is what the extra field for it says.
+
+    Without its flag for UTF-8, a name is in code page 437 by the standard, and in UTF-8 by the
+    habit of many tools: it is read as UTF-8 if it is valid UTF-8, else as the standard says.
+    """
+    if unicode_path is not None and not flags & _UTF8_FLAG:
+        return Name(unicode_path)
+    try:
+        return Name(raw.decode())
+    except UnicodeDecodeError:
+        return Name(raw.decode("cp437"), guessed=True, raw=raw)
 
 
 def _unicode_path(field: bytes, raw: bytes) -> str | None:

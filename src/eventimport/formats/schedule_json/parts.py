@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from eventimport.conference.paths import shown
 from eventimport.conference.report import Place, Severity
-from eventimport.formats.bounded_json.checks import storable_text
-from eventimport.formats.bounded_json.document import JsonDocument
+from eventimport.formats.bounded_json.document import JsonDocument, storable_text
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import Progress
 from eventimport.formats.limits import ArchiveError

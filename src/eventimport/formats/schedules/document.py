@@ -5,7 +5,7 @@ from typing import Final
 
 from eventimport.conference.paths import shown
 from eventimport.conference.report import Report
-from eventimport.formats.bounded_zip.entries import Entry
+from eventimport.formats.bounded_zip.archive import Entry
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.source import Source
 
