@@ -140,9 +140,9 @@ def _unknown_format(source: Source, formats: Sequence[Format]) -> str:
 def _beginning(head: bytes) -> str:
     if not head:
         return "; it is empty"
-    line = next(iter(head[:200].decode("utf-8", "replace").split("\n")), "").strip("\ufeff\r\t ")
-    text = "".join(filter(str.isprintable, line))[:_SHOWN]
-    return f"; it begins with “{text}”" if text and "\ufffd" not in text else ""
+    words = " ".join(head[:200].decode("utf-8", "ignore").removeprefix("\ufeff").split())
+    text = "".join(filter(str.isprintable, words))[:_SHOWN]
+    return f"; it begins with “{text}”" if text and b"\0" not in head else ""
 
 
 def names_of(formats: Sequence[Format]) -> list[str]:
