@@ -10,8 +10,8 @@ import pytest
 from tests.formats.planning import EVENT, conference_of, zip_of
 
 from eventimport.conference.conference import Conference
-from eventimport.conference.id_map import IdMap
 from eventimport.conference.kinds import Kind
+from eventimport.conference.linking import IdMap
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Check, Report, go_on
 from eventimport.formats.limits import ArchiveLimits

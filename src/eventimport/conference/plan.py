@@ -8,12 +8,11 @@ from typing import Any, Final, Literal, Protocol
 from urllib.parse import unquote
 
 from eventimport.conference.conference import Conference, Record, place_of
-from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind
+from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind, MediaType
 from eventimport.conference.linking import Linker
 from eventimport.conference.media import FoundFile, MediaIndex, MediaSource, read_source, spellings
 from eventimport.conference.paths import shown
 from eventimport.conference.programme import check_programme
-from eventimport.conference.records import MediaType
 from eventimport.conference.report import Check, Place, Report, go_on, shortened
 
 Origin = Literal["archive", "remote", "inline"]

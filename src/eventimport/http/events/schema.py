@@ -1,6 +1,6 @@
 """The resource types as data: which path each has, and which attributes.
 
-The attributes are the fields of the archive's records (`openevent.records`), so that what a field
+The attributes are the fields of the archive's records (`conference.kinds`), so that what a field
 is stands in one place; here stands only what the wire adds to them.
 """
 
