@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import cast
 
+import httpcore
 import pytest
 from tests.media.test_fetch import Names, Server, ok, redirect, serving
 from tests.storage_doubles import MemoryStorage
@@ -113,6 +114,43 @@ async def test_a_dead_host_is_given_up_and_the_rest_is_settled(server: Server) -
     result = await fetch_all([*dead, server.url("/", "a.test")])
     assert Counter(result.outcomes) == {"UNREACHABLE": 1000, "MOVED": 1}
     assert len(set(result.details)) == 1
+
+
+async def test_a_name_is_looked_up_once_for_all_files_of_an_import(server: Server) -> None:
+    """A look-up that fails is repeated with the next file."""
+    server.answers["/"] = b"HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    names = Names(a_test=[LOOPBACK])
+    async with Fetcher(FetchLimits(allow_list=LOOPBACK), resolve=names) as fetcher:
+        fetches = ImportFetches(fetcher, ImportFetchLimits())
+
+        async def fetch(host: str) -> None:
+            with pytest.raises(FetchError):
+                async with fetches.open(server.url("/", host)):
+                    pass
+
+        await asyncio.gather(*(fetch("a.test") for _ in range(20)))
+        for _ in range(3):
+            await fetch("unknown.test")
+    assert len(server.requests) == 20
+    assert Counter(names.asked) == {"a.test": 1, "unknown.test": 3}
+
+
+async def test_a_host_that_accepts_no_connection_is_asked_a_few_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1,000 links end within two rounds of connections, which is less than five timeouts."""
+    begun = 0
+
+    async def connect(*_args: object, **_options: object) -> httpcore.AsyncNetworkStream:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(0)
+        raise httpcore.ConnectTimeout("nothing answered")
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+    result = await fetch_all([f"http://dead.test/{number}" for number in range(1000)])
+    assert Counter(result.outcomes) == {"UNREACHABLE": 1000}
+    assert 5 <= begun <= 2 * ImportFetchLimits().at_once_per_host
 
 
 @dataclass(frozen=True)

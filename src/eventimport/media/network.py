@@ -7,6 +7,7 @@ what `ipaddress.is_global` says has changed between Python's patch releases.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -170,6 +171,13 @@ async def resolve_name(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+LookUps = dict[tuple[str, int], "asyncio.Future[Sequence[str]]"]
+
+LOOK_UPS: Final[ContextVar[LookUps | None]] = ContextVar("LOOK_UPS", default=None)
+"""The addresses that the fetches of one import share, by host and port. They are checked for each
+connection all the same."""
+
+
 class CheckedBackend(httpcore.AsyncNetworkBackend):
     """Resolves once, checks every address, connects to one of those very addresses.
 
@@ -206,7 +214,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
     async def _checked(self, host: str, port: int, timeout: float | None) -> Sequence[str]:
         try:
             async with asyncio.timeout(timeout):
-                addresses = await self._resolve(host, port)
+                addresses = await self._looked_up(host, port)
         except TimeoutError:
             raise _failed("the host's name was not resolved in time") from None
         except (OSError, UnicodeError):
@@ -214,6 +222,24 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         if not all(self._policy.permits(host, address, port) for address in addresses):
             raise FetchError("REFUSED", "the URL points to a private address or a blocked port")
         return addresses
+
+    async def _looked_up(self, host: str, port: int) -> Sequence[str]:
+        known = LOOK_UPS.get()
+        if known is None:
+            return await self._resolve(host, port)
+        asked = (host, port)
+        if asked not in known:
+            look_up = asyncio.ensure_future(self._resolve(host, port))
+            # Its error is seen here even if all fetches that waited for it have ended.
+            look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
+            known[asked] = look_up
+        try:
+            # Other fetches wait for the same answer.
+            return await asyncio.shield(known[asked])
+        except (OSError, UnicodeError):
+            # The next fetch asks again: the failure may be over by then.
+            known.pop(asked, None)
+            raise
 
 
 def _failed(detail: str) -> FetchError:

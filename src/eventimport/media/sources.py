@@ -16,7 +16,7 @@ from typing import Final, Literal
 from eventimport.conference.data_urls import DataUrlError, decode_data_url
 from eventimport.errors import EventImportError
 from eventimport.media.fetch import Fetched, Fetcher
-from eventimport.media.network import FetchError
+from eventimport.media.network import LOOK_UPS, FetchError, LookUps
 
 RETRIES: Final = 2
 """How often a link is tried again after the host asked to wait."""
@@ -59,6 +59,7 @@ class ImportFetches:
     fetcher: Fetcher
     limits: ImportFetchLimits
     _hosts: dict[str, _Host] = field(default_factory=dict)
+    _look_ups: LookUps = field(default_factory=dict)
     _requests: int = 0
     _deadline: float | None = None
     _free: asyncio.Semaphore = field(init=False)
@@ -76,6 +77,7 @@ class ImportFetches:
         loop = asyncio.get_running_loop()
         if self._deadline is None:
             self._deadline = loop.time() + self.limits.total_timeout
+        LOOK_UPS.set(self._look_ups)
         opened = False
         for retry in range(RETRIES + 1):
             try:
