@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import update
+from sqlalchemy import event, update
 from tests.media.conftest import (
     LOGO,
     MEDIA,
@@ -262,6 +262,59 @@ async def test_more_media_than_are_read_at_once(
     await running.plan("events", "logo_url", "images/logo.png", content=LOGO)
     assert await running.run() == {"MOVED": 5}
     assert running.told[-1] == ("Storing media files", 5, 5)
+
+
+async def plan_logos(running: Import, count: int) -> None:
+    """Sponsors, each with a logo of its own."""
+    async with running.sessions.begin() as session:
+        sponsors = [Sponsor(event_id=running.event_id, name=f"{n}") for n in range(count)]
+        session.add_all(sponsors)
+        await session.flush()
+        for number, sponsor in enumerate(sponsors):
+            running.entries[f"{number}.png"] = picture(20 + number, 20, "PNG")
+            session.add(
+                MediaItem(
+                    import_job_id=running.lease.job_id,
+                    event_id=running.event_id,
+                    table_name="sponsors",
+                    row_id=sponsor.id,
+                    field="logo_url",
+                    source=f"{number}.png",
+                    entry=f"{number}.png",
+                    origin="archive",
+                    media_type="image",
+                )
+            )
+
+
+@pytest.mark.parametrize("bytes_of_a_batch", [None, 1])
+async def test_a_batch_needs_as_many_statements_as_a_file(
+    running: Import, monkeypatch: pytest.MonkeyPatch, bytes_of_a_batch: int | None
+) -> None:
+    """However many files are in it. Large files need more batches."""
+    monkeypatch.setattr("eventimport.media.transfer.LONGEST_WAIT", 60)
+    statements: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    await plan_logos(running, 1)
+    event.listen(running.engine.sync_engine, "before_cursor_execute", count)
+    try:
+        assert await running.run() == {"MOVED": 1}
+        of_one = len(statements)
+        await plan_logos(running, 20)
+        statements.clear()
+        if bytes_of_a_batch is not None:
+            monkeypatch.setattr("eventimport.media.transfer.BATCH_BYTES", bytes_of_a_batch)
+        assert await running.run() == {"MOVED": 21}
+    finally:
+        event.remove(running.engine.sync_engine, "before_cursor_execute", count)
+    if bytes_of_a_batch is None:
+        assert len(statements) == of_one
+    else:
+        assert len(statements) > of_one
+    assert len(await running.storage.all_keys()) == 21
 
 
 async def test_a_file_that_several_rows_name_is_read_and_stored_once(running: Import) -> None:
