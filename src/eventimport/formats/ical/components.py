@@ -9,6 +9,7 @@ import quopri
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from icalendar.parser import Contentline
@@ -46,6 +47,9 @@ _NAMES: Final = frozenset(
 """Names that a line may have in lower case. Other lines that begin so are rather text."""
 
 
+NO_PARAMS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Property:
     """A line: its name in upper case, its parameters by their names in upper case, and its value.
@@ -54,7 +58,7 @@ class Property:
     name: str
     value: str
     line: int | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=lambda: NO_PARAMS)
     is_escaped: bool = True
 
     @property

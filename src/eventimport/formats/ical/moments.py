@@ -31,6 +31,9 @@ MAX_DEFINED: Final = 50
 MAX_OBSERVANCES: Final = 100
 """Changes of the clocks that the definition of a time zone may list."""
 
+MAX_RULES: Final = 10
+"""Of these, the most that recur: each of their years is looked at for each time."""
+
 MAX_DAYS: Final = 100
 """Times of a zone by which its definition is compared with what is known of it."""
 
@@ -188,7 +191,8 @@ def _moment(text: str) -> Moment | None:
 
 def _defined_zone(component: Component) -> tzinfo | None:
     """The zone of a calendar's definition; None if it is incomplete, or would take long."""
-    if not 0 < len(component.children) <= MAX_OBSERVANCES:
+    rules = sum(child.first("RRULE") is not None for child in component.children)
+    if not 0 < len(component.children) <= MAX_OBSERVANCES or rules > MAX_RULES:
         return None
     result = Timezone()
     result.add("tzid", "defined")

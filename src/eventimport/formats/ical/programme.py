@@ -173,15 +173,19 @@ class Programme:
                     each.is_escaped = False
         self._persons = Persons.of(self._events, calendar.text("METHOD"))
         self._read_zone()
+        slugs = {_slug_of(component.text("UID")) for component in self._events}
         events = [self._timed(component) for component in self._events]
         self._read_calendar()
         self._read_places()
         repeated = {uid for uid, n in Counter(event.uid for event in events).items() if n > 1}
         for number, (event, instance) in enumerate(self._happenings(events)):
             self._add_session(event, instance, is_repeated=event.uid in repeated)
+            if instance is None:
+                # All that it says is in the session now; a large calendar needs the memory.
+                event.component.properties = []
             if number % EVERY == 0:
                 self._options.progress("Checking sessions", number, len(events))
-        self._name_event()
+        self._name_event(slugs)
         self._keep_definitions()
         self._report_persons()
         self._media.resolve(self._source.index)
@@ -264,7 +268,7 @@ class Programme:
         )
         self._report.warning("timezone", message, Place(self._entry, field="timezone"), "UTC")
 
-    def _name_event(self) -> None:
+    def _name_event(self, slugs: set[str | None]) -> None:
         event = self._schedule.event
         if event.get("name") or self._options.name:
             return
@@ -272,7 +276,6 @@ class Programme:
         if name:
             # An organizer without an address, as frab writes it, is the conference.
             del event["owner_name"]
-        slugs = {_slug_of(component.text("UID")) for component in self._events}
         if not name and len(slugs) == 1:
             [name] = slugs
         if not name:
@@ -306,6 +309,7 @@ class Programme:
     # When events happen.
 
     def _timed(self, component: Component) -> _Event:
+        self._source.check()
         event = _Event(component, None)
         zone_name = component.text("TZID") or None
         start = self._moment(event, "DTSTART", zone_name)
