@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from eventimport.conference import paths, rich_text, values, web_links
+from eventimport.conference import rich_text, values, web_links
 from eventimport.conference.data_urls import decode_data_url
 from eventimport.conference.kinds import Kind
 from eventimport.conference.lengths import read_length
-from eventimport.conference.media import MediaIndex, read_source, spellings
-from eventimport.conference.report import Place, Report
+from eventimport.conference.media import MediaIndex, read_source, resolved, spellings
+from eventimport.conference.report import Place, Report, shown
 from eventimport.conference.times import read_time
 from eventimport.conference.web_links import read_link
 from eventimport.conference.zones import find_zone
@@ -154,9 +154,9 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     **{
         f"names.{function.__name__}": function
         for function in (
-            *(archive.path_of, paths.resolved, archive.left_out_because),
-            *(archive.is_absolute, paths.composed, paths.folded),
-            *(archive.is_junk, document_named, paths.shown),
+            *(archive.path_of, resolved, archive.left_out_because),
+            *(archive.is_absolute, values.composed, values.folded),
+            *(archive.is_junk, document_named, shown),
         )
     },
     "rich_text.clean": lambda text: rich_text.clean(text, rich_text.DEFAULT_LIMITS),

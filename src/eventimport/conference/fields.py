@@ -20,8 +20,7 @@ from eventimport.conference import rich_text, values, web_links
 from eventimport.conference.conference import Record, Reference, place_of
 from eventimport.conference.kinds import LEVELS, SHAPES, Kind, Shape
 from eventimport.conference.lengths import parse_length, read_length
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Place, Report, Severity
+from eventimport.conference.report import Place, Report, Severity, shown
 from eventimport.conference.times import TimeReading, in_zone, is_repeated, local_gap, read_time
 from eventimport.conference.zones import find_zone, zone
 

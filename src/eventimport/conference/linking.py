@@ -10,8 +10,7 @@ from eventimport.conference import values
 from eventimport.conference.conference import Conference, Record, Reference, id_or_name, place_of
 from eventimport.conference.fields import same
 from eventimport.conference.kinds import LEVELS, SHAPES, Kind, ReferenceField
-from eventimport.conference.paths import shown
-from eventimport.conference.report import SHORT, Check, Place, Report, go_on, shortened
+from eventimport.conference.report import SHORT, Check, Place, Report, go_on, shortened, shown
 from eventimport.conference.values import label_key, source_key
 
 MAX_NAMES: Final = 1_000

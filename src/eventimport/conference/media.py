@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final, Literal, Protocol
 from urllib.parse import unquote
 
-from eventimport.conference.paths import folded, resolved
+from eventimport.conference.values import folded
 
 Sort = Literal["path", "link", "data", "computer"]
 
@@ -157,3 +157,14 @@ class MediaIndex:
         if folded(last) != folded(folder.rpartition("/")[2]):
             return None
         return FoundFile(found[0], self.files[found[0]], "base-name")
+
+
+def resolved(path: str) -> str:
+    """The path without `..`, but for those at its beginning that lead out of the archive."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in {"", "."}:
+            parts.append(part)
+    return "/".join(parts)

@@ -11,9 +11,8 @@ from eventimport.conference.conference import Conference, Record, place_of
 from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, LINK_TABLE, SHAPES, Kind, MediaType
 from eventimport.conference.linking import Linker
 from eventimport.conference.media import FoundFile, MediaIndex, MediaSource, read_source, spellings
-from eventimport.conference.paths import shown
 from eventimport.conference.programme import check_programme
-from eventimport.conference.report import Check, Place, Report, go_on, shortened
+from eventimport.conference.report import Check, Place, Report, go_on, shortened, shown
 
 Origin = Literal["archive", "remote", "inline"]
 _ORIGINS: Final[dict[str, Origin]] = {"link": "remote", "data": "inline"}

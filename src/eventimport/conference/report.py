@@ -34,6 +34,7 @@ FIRST_BYTES: Final = 64 * 1024
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 """What no database stores: NUL, and halves of surrogate pairs."""
 
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _VARIABLE: Final = re.compile("“[^“”]*”|\"[^\"]*\"|'[^']*'|[0-9]+")
 _INDEX: Final = re.compile(r"(?<=\.)[0-9]+(?=\.|$)")
 _MOST_DIGITS: Final = 2**63
@@ -352,6 +353,12 @@ def title_of(record: Mapping[str, Any]) -> str | None:
     """What people know a record by: its title or name."""
     title = record.get("title") or record.get("name")
     return title if isinstance(title, str) else None
+
+
+def shown(name: str) -> str:
+    """The name as it may stand in a report: control characters escaped, and not too long."""
+    escaped = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], name)
+    return escaped if len(escaped) <= 200 else escaped[:200] + "…"
 
 
 def shortened(text: str, limit: int = EXCERPT) -> str:

@@ -1,10 +1,11 @@
-"""Single values as archives spell them: links, ids, names, translations."""
+"""Single values as archives spell them: links, ids, names, translations; and how two of them are
+compared.
+"""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
-
-from eventimport.conference.paths import composed
 
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT: Final = re.compile(r"(localhost|[\w\-]+(\.[\w\-]+)+):\d+([/?#].*)?", re.DOTALL)
@@ -18,6 +19,8 @@ _DATA: Final = re.compile(
     re.IGNORECASE,
 )
 _WHOLE_NUMBER: Final = re.compile(r"([0-9]+)\.0+")
+_LONGEST_RUN: Final = 30
+"""Combining marks after one letter: the bound of Unicode's stream-safe text format."""
 
 
 def is_safe_link(value: str) -> bool:
@@ -79,6 +82,28 @@ def label_key(value: Any) -> str:
     """A name or title as one compares it: case, spaces and kinds of dashes do not count."""
     text = " ".join(composed(str(value)).translate(_DASHES).split()).casefold()
     return _AROUND_DASHES.sub("-", text) if "-" in text else text
+
+
+def composed(text: str) -> str:
+    """The text in Unicode's composed form (NFC). A text that holds longer runs of combining marks
+    than any language writes stays as it is: sorting a run takes time squared."""
+    if text.isascii() or _has_long_run(text):
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def _has_long_run(text: str) -> bool:
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _LONGEST_RUN:
+            return True
+    return False
+
+
+def folded(text: str) -> str:
+    """The text as it is compared with others if case and Unicode's forms do not count."""
+    return composed(composed(text).casefold())
 
 
 def translation(value: Mapping[str, Any], language: str | None) -> tuple[str, str] | None:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Final
 
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Report
+from eventimport.conference.report import Report, shown
 from eventimport.errors import EventImportError
 from eventimport.formats.format import Format
 from eventimport.formats.ical import ICAL

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from eventimport.conference.media import MediaIndex
-from eventimport.conference.paths import folded, resolved, shown
-from eventimport.conference.report import Check, Report, Severity, go_on
+from eventimport.conference.media import MediaIndex, resolved
+from eventimport.conference.report import Check, Report, Severity, go_on, shown
+from eventimport.conference.values import folded
 from eventimport.errors import size_in_words
 from eventimport.formats.bounded_zip.archive import HOSTILE, Archive, Entry, Refusal, path_of
 from eventimport.formats.bounded_zip.directory import ZIP_MAGIC, NotAZipError

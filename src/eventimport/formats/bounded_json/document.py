@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from eventimport.conference.paths import shown
 from eventimport.conference.report import (
     EXCERPT,
     UNSTORABLE,
@@ -20,6 +19,7 @@ from eventimport.conference.report import (
     Report,
     Severity,
     go_on,
+    shown,
     title_of,
 )
 from eventimport.formats.bounded_json.reader import JsonReader

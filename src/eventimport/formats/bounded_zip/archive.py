@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Self
 
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Check, Place, Report, go_on
+from eventimport.conference.report import Check, Place, Report, go_on, shown
 from eventimport.errors import size_in_words
 from eventimport.formats.bounded_zip.directory import Directory, Member, locate, read_directory
 from eventimport.formats.bounded_zip.inflating import (

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from io import SEEK_END
 from typing import BinaryIO, Final
 
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Place
+from eventimport.conference.report import Place, shown
 from eventimport.errors import size_in_words
 from eventimport.formats.limits import MIB, ArchiveError, ArchiveLimits
 

@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Place, Report
+from eventimport.conference.report import Place, Report, shown
 from eventimport.formats.bounded_json.document import JsonCounts, JsonDocument, quotable
 from eventimport.formats.bounded_json.text_stream import DocumentError
 from eventimport.formats.bounded_zip.directory import ZIP_MAGIC

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Place, Report, Severity
+from eventimport.conference.report import Place, Report, Severity, shown
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.bounded_zip.archive import Entry
 from eventimport.formats.format import text_of

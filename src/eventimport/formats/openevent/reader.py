@@ -14,8 +14,7 @@ from eventimport.conference.builder import ConferenceBuilder
 from eventimport.conference.conference import Conference, Record, Reference, id_or_name
 from eventimport.conference.fields import PLURALS, some
 from eventimport.conference.kinds import LEVELS, Kind, ReferenceField
-from eventimport.conference.paths import shown
-from eventimport.conference.report import EXCERPT, Place, Report, Severity, title_of
+from eventimport.conference.report import EXCERPT, Place, Report, Severity, shown, title_of
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.openevent.dialect import (
     ADMINISTRATION,

@@ -10,8 +10,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Place, Severity
+from eventimport.conference.report import Place, Severity, shown
 from eventimport.formats.bounded_json.document import JsonDocument, storable_text
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import Progress

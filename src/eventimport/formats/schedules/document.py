@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from eventimport.conference.paths import shown
-from eventimport.conference.report import Report
+from eventimport.conference.report import Report, shown
 from eventimport.formats.bounded_zip.archive import Entry
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.source import Source
