@@ -223,7 +223,6 @@ def test_an_archive_without_an_event_lists_its_files(report: Report) -> None:
     [
         (b"Rar!\x1a\x07\x01\x00", "a RAR archive"),
         (b"\x1f\x8b\x08\x00", "a gzip file"),
-        (b'\xef\xbb\xbf {"name": "Conference"}', "JSON text"),
         (b"<!doctype html>", "a web page"),
         (b"", "it is empty"),
     ],
