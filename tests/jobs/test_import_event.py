@@ -173,12 +173,16 @@ async def test_a_stale_attempt_commits_nothing(
     job_id = await imports.accept(ARCHIVE)
     others: list[asyncio.Task[None]] = []
 
+    async def another_attempt() -> None:
+        # Meanwhile the worker was taken for dead, and another one has done the job.
+        assert await lose_workers(imports.resources) == 1
+        await run_import(imports.resources, job_id)
+
     async def slow_write(*arguments: Any) -> None:
         await write_plan(*arguments)
         monkeypatch.undo()
-        # Meanwhile the worker was taken for dead, and another one has done the job.
-        assert await lose_workers(imports.resources) == 1
-        others.append(asyncio.create_task(run_import(imports.resources, job_id)))
+        # A task of its own: the first attempt's heartbeat may end that attempt at any time.
+        others.append(asyncio.create_task(another_attempt()))
         await asyncio.wait(others)
 
     monkeypatch.setattr(WRITE_PLAN, slow_write)
