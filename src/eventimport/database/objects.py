@@ -244,8 +244,12 @@ async def unlink_upload(
     )
     if await connection.scalar(found) is None:
         return None
+    # A request that held the row's lock before may have removed the link: a statement of its own
+    # sees that.
     own = and_(ObjectLink.object_id == object_id, ObjectLink.user_id.is_not(None))
-    return await _unlink(connection, own)
+    if not _rowcount(await connection.execute(delete(ObjectLink).where(own))):
+        return None
+    return await _mark(connection, [object_id])
 
 
 def is_upload() -> ColumnElement[bool]:

@@ -191,8 +191,17 @@ async def _listen(resources: Resources, slots: Slots) -> None:
             logger.warning("the queue is unavailable: %s", error)
         finally:
             slots.listener = None
-            await _close(worker)
+            await _to_its_end(_close(worker))
         await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _to_its_end(closing: Coroutine[Any, Any, None]) -> None:
+    """Wait for what must not stop halfway, however often the caller is cancelled meanwhile."""
+    task = asyncio.create_task(closing)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait((task,))
+    task.result()
 
 
 async def _close(worker: Worker) -> None:
