@@ -96,7 +96,7 @@ async def test_what_kills_its_worker_each_time_is_given_up(service: Service) -> 
 
 
 async def test_media_that_kill_their_worker_each_time_are_left_out(service: Service) -> None:
-    job = await killed_twice(service, KillPoint(RECORDS + "settle_moved", "before", 3))
+    job = await killed_twice(service, KillPoint(RECORDS + "settle_moved", "before", 1))
     assert (job.status, job.attempt, job.errors) == (ImportStatus.SUCCESS, 2, None)
     assert job.event_id is not None
     assert job.report is not None
