@@ -165,6 +165,10 @@ class Running:
         self.begun: list[str] = []
 
     async def handle(self, resources: Resources, claimed: Claim) -> None:
+        async with asyncio.timeout(60):
+            # The task may be claimed before `Queue.add` has noted its name.
+            while claimed.task_id not in self._queue.names:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         name = self._queue.names[claimed.task_id]
         self._ends[name] = asyncio.Event()
         self.begun.append(name)
