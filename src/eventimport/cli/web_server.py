@@ -43,7 +43,7 @@ def run_web_server(settings: Settings, *, host: str, port: int) -> bool:
             raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, end)
-    # As `uvicorn.run` does: Ctrl-C is no error, but an application that cannot start is one.
+    # As `uvicorn.run` does: Ctrl-C is not an error, but a failed start is.
     with suppress(KeyboardInterrupt):
         server.run()
     return server.started

@@ -88,7 +88,7 @@ def _of_text(text: str) -> LengthReading | None:  # noqa: PLR0911 - one for each
     if found := _DECIMAL.fullmatch(text):
         hours, digits, unit = int(found[1]), str(found[2]), found[3]
         unit_is_minutes = unit is not None and _MINUTE.fullmatch(unit) is not None
-        # "00.2 Hour" may be 12 or 20 minutes, and "22.5 min" is no part of an hour.
+        # "00.2 Hour" may be 12 or 20 minutes, and "22.5 min" is not a part of an hour.
         if (unit and digits in {"1", "2", "3", "4"}) or (
             unit_is_minutes and (len(digits) == 1 or hours >= 10)
         ):

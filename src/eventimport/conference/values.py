@@ -54,7 +54,7 @@ def is_data(value: str) -> bool:
 
 
 def source_key(value: Any) -> str | None:
-    """An id as a key of the id map: 3, 3.0, "3" and " 3 " are one. None where it is no id."""
+    """An id as a key of the id map: 3, 3.0, "3" and " 3 " are the same. None if it is not an id."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

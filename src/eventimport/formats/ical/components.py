@@ -111,7 +111,7 @@ def read_components(
 ) -> Iterator[Component]:
     """The components of all calendars: those within a calendar, and then itself, without them.
 
-    Raises ArchiveError if the file is no calendar, ends within a component, or is over a limit.
+    Raises ArchiveError if the file is not a calendar, ends within a component, or is over a limit.
     """
     return _ComponentReader(limits, report, entry, check).read(lines)
 

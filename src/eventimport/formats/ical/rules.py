@@ -25,7 +25,7 @@ _SHAPES: Final = {
     "WKST": re.compile("MO|TU|WE|TH|FR|SA|SU"),
     "BYDAY": re.compile(r"(?:[+-]?(?:[1-9]|[1-4][0-9]|5[0-3]))?(?:MO|TU|WE|TH|FR|SA|SU)"),
 }
-"""Parts of a rule that are no lists of numbers."""
+"""Parts of a rule that are not lists of numbers."""
 
 _RANGES: Final = {
     "BYSECOND": range(60),

@@ -353,7 +353,7 @@ class Schedule:
         self._build(builder, Kind.EVENT, event, self.event_extra, 0)
 
     def _set_name(self, event: dict[str, Any]) -> None:
-        """Use the acronym as the event's name if there is no other."""
+        """Use the acronym as the event's name if the source gives none."""
         acronym = self.event_extra.get("acronym")
         if not self._choices.name and not event.get("name") and isinstance(acronym, str):
             event["name"] = acronym
