@@ -197,8 +197,9 @@ END:VCALENDAR
 
 
 def test_a_schedule_without_a_zone_is_imported_with_that_of_the_user(
-    open_page: Any, tmp_path: Path
+    service: Any, open_page: Any, tmp_path: Path
 ) -> None:
+    service.start_worker()
     calendar = tmp_path / "calendar.txt"
     calendar.write_text(CALENDAR.replace("\n", "\r\n"))
     page = open_page()
@@ -231,7 +232,9 @@ def test_a_wrong_password_is_told_and_signing_out_forgets(open_page: Any) -> Non
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Sign in").click()
 
-    expect(page.get_by_role("alert").first).to_contain_text("There is no account")
+    expect(page.get_by_role("alert").first).to_contain_text(
+        "The e-mail address or the password is wrong."
+    )
     assert page.evaluate("sessionStorage.length") == 0
 
 
