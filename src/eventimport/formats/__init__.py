@@ -21,6 +21,7 @@ from eventimport.formats.xcal import XCAL
 
 __all__ = [
     "AUTO",
+    "EXPORTABLE",
     "FORMATS",
     "IMPORTABLE",
     "OPENEVENT",
@@ -38,6 +39,9 @@ FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, IC
 
 IMPORTABLE: Final = tuple(each for each in FORMATS if each.read is not None)
 """The formats that can be imported."""
+
+EXPORTABLE: Final = tuple(each for each in FORMATS if each.write is not None)
+"""The formats that can be exported."""
 
 AUTO: Final = "auto"
 """Named instead of a format, it means the one that the source's content shows."""

@@ -3,11 +3,13 @@
 import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 from eventimport.conference.builder import EventChoices
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Report
+from eventimport.conference.stored import StoredConference
 from eventimport.formats.source import Source
 
 Progress = Callable[[str, int, int], None]
@@ -45,12 +47,35 @@ def text_of(head: bytes) -> bytes:
     return head.lstrip(b" \t\r\n\0")
 
 
-OpenMedia = Callable[[str], Iterator[bytes]]
-"""Returns the bytes of a conference's media file in chunks, by its entry's name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """What a writer needs besides the conference. Two exports of the same version with the same
+    options are equal: writers use `now`, and no clock."""
+
+    event_url: str
+    """The event's page, such as `https://example.org/events/abcd1234`; URLs of its parts begin
+    so."""
+    base_url: str
+    """Where the service is, without a slash at the end. Media fields hold whole URLs already."""
+    generator: str = "eventimport"
+    version: str
+    """The version of `generator`."""
+    now: datetime
+    """The time of the export, with a time zone."""
+
+
+OpenMedia = Callable[[str], Iterator[bytes] | None]
+"""Returns the bytes of a stored media file in chunks, by the URL that a record holds. None if the
+URL is not that of a stored file: it is a link."""
 
 Detect = Callable[[Source], bool]
 Read = Callable[[Source, ReadOptions, Report], Conference]
-Write = Callable[[Conference, OpenMedia, BinaryIO, Report], None]
+Write = Callable[[StoredConference, OpenMedia, BinaryIO, WriteOptions, Report], None]
+
+
+def never(_source: Source) -> bool:
+    """Detects no source: that of a format which is only written."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +99,7 @@ class Format:
     beginnings: tuple[bytes, ...] = ()
     """What a file that is not a zip begins with, after blanks; other files are rejected while they
     are uploaded. Empty if a file may begin in any way."""
-    detect: Detect
+    detect: Detect = never
     read: Read | None = None
     write: Write | None = None
 
@@ -93,3 +118,10 @@ class Format:
         if self.read is None:
             raise TypeError(f"{self.title} cannot be read")
         return self.read
+
+    @property
+    def writer(self) -> Write:
+        """What writes the format. Raises TypeError if it is only read."""
+        if self.write is None:
+            raise TypeError(f"{self.title} cannot be written")
+        return self.write

@@ -1,0 +1,105 @@
+"""A stored conference, as the writers of formats read it: kind by kind, as often as they like.
+
+Nothing here holds all records in memory but `MemoryConference`, which is for small conferences. An
+export reads a large one from a temporary file (`exports/spool.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, tzinfo
+from typing import Protocol
+
+from eventimport.conference.conference import Conference, Record, Reference
+from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, Kind
+from eventimport.conference.zones import find_zone, zone
+
+
+class StoredConference(Protocol):
+    """An event with its parts, as they are stored.
+
+    `new_id` is a record's id in the database, `key` its source id, and `index` counts the records
+    of its kind from 0. `foreign_keys` hold the ids of other records, by column (`track_id`); the
+    `references` of a session name its track, room, type and speakers by source id and name. Texts
+    are clean HTML or plain text, as `SHAPES` says; times have a time zone; media fields hold URLs.
+    A view for the public lacks what only the owner sees: `extra`, private fields, hidden records,
+    and every reference and link to those.
+    """
+
+    @property
+    def event(self) -> Record:
+        """The event itself."""
+        ...
+
+    @property
+    def zone(self) -> tzinfo:
+        """The event's time zone; UTC if its name is unknown."""
+        ...
+
+    def records(self, kind: Kind) -> Iterator[Record]:
+        """The records of a kind in the order of their ids. Each call begins anew, also while
+        another is read."""
+        ...
+
+    def links(self) -> Iterator[tuple[int, int]]:
+        """The ids (`new_id`) of sessions, each with that of one of its speakers, ascending. They
+        can be read beside the sessions."""
+        ...
+
+    def count(self, kind: Kind) -> int:
+        """The number of records of a kind."""
+        ...
+
+
+class MemoryConference:
+    """A stored conference whose records are all in memory. `links` are pairs of the `new_id` of a
+    session and of a speaker."""
+
+    def __init__(self, conference: Conference, links: Iterable[tuple[int, int]]) -> None:
+        self._records = conference.records
+        self._links = sorted(links)
+        self.event = conference.event
+        self.zone = zone_of(conference.event)
+
+    def records(self, kind: Kind) -> Iterator[Record]:
+        """The records of a kind."""
+        return iter(self._records.get(kind, ()))
+
+    def links(self) -> Iterator[tuple[int, int]]:
+        """The pairs of sessions and speakers."""
+        return iter(self._links)
+
+    def count(self, kind: Kind) -> int:
+        """The number of records of a kind."""
+        return len(self._records.get(kind, ()))
+
+
+def as_stored(conference: Conference, links: Iterable[tuple[int, int]]) -> MemoryConference:
+    """A planned conference as it is read again once it is stored: with the defaults of its columns,
+    and with references that follow from the foreign keys and the links. Changes the records."""
+    pairs = sorted(links)
+    speakers: dict[int, list[int]] = defaultdict(list)
+    for session_id, speaker_id in pairs:
+        speakers[session_id].append(speaker_id)
+    known: dict[Kind, dict[int, Reference]] = {}
+    for level in IMPORT_ORDER:
+        references = known[level.kind] = {}
+        for index, record in enumerate(conference.records.get(level.kind, ())):
+            record.index = index
+            for name, default in level.defaults.items():
+                record.values.setdefault(name, default)
+            label = record.values.get(level.label)
+            references[record.new_id] = Reference(level.kind, record.key, label)
+            record.references = {}
+    for session in conference.records.get(Kind.SESSION, ()):
+        for ref in LEVELS[Kind.SESSION].references:
+            ids = speakers[session.new_id] if ref.many else [session.foreign_keys.get(ref.column)]
+            found = [known[ref.kind][number] for number in ids if number is not None]
+            if found:
+                session.references[ref.field] = tuple(found)
+    return MemoryConference(conference, pairs)
+
+
+def zone_of(event: Record) -> tzinfo:
+    """The event's time zone; UTC if its name is unknown."""
+    found = find_zone(event.values.get("timezone", ""))
+    return zone(found.name) if found is not None else UTC
