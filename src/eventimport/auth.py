@@ -20,6 +20,7 @@ from eventimport.errors import EventImportError
 
 ALGORITHM = "HS256"
 MAX_USER_ID = 2**63 - 1
+MAX_VERSION = 2**31 - 1
 REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 128
@@ -55,17 +56,26 @@ class AuthConfig:
     audience: str = "eventimport"
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom a token names. The token counts only while the account has this `token_version`."""
+
+    user_id: int
+    token_version: int = 0
+
+
 class Tokens:
     """Issues and verifies access tokens: JWT, always HS256."""
 
     def __init__(self, config: AuthConfig) -> None:
         self._config = config
 
-    def issue(self, user_id: int) -> str:
+    def issue(self, user_id: int, token_version: int = 0) -> str:
         """A token that says who its bearer is, valid from now on."""
         now = datetime.now(UTC)
         claims = {
             "sub": str(user_id),
+            "token_version": token_version,
             "iat": now,
             "exp": now + self._config.token_lifetime,
             "iss": self._config.issuer,
@@ -73,8 +83,9 @@ class Tokens:
         }
         return jwt.encode(claims, self._config.secret_key, ALGORITHM)
 
-    def verify(self, token: str) -> int:
-        """The id of the user whom the token names. Raises InvalidTokenError."""
+    def verify(self, token: str) -> Bearer:
+        """Whom the token names. A token without a version is of an earlier release, and has 0.
+        Raises InvalidTokenError."""
         try:
             claims = jwt.decode(
                 token,
@@ -85,12 +96,12 @@ class Tokens:
                 leeway=self._config.leeway,
                 options={"require": REQUIRED_CLAIMS},
             )
-            user_id = int(claims["sub"])
-        except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+            bearer = Bearer(int(claims["sub"]), int(claims.get("token_version", 0)))
+        except (jwt.InvalidTokenError, TypeError, ValueError, RecursionError) as error:
             raise InvalidTokenError("the token is invalid") from error
-        if not 0 < user_id <= MAX_USER_ID:
+        if not 0 < bearer.user_id <= MAX_USER_ID or not 0 <= bearer.token_version <= MAX_VERSION:
             raise InvalidTokenError("the token does not name an account")
-        return user_id
+        return bearer
 
 
 class PreviewTokens:

@@ -17,6 +17,7 @@ from eventimport.observability.tracing import NO_TRACES, create_tracer_provider
 from eventimport.pages import api_docs
 from eventimport.resources import open_resources
 from eventimport.routers import (
+    audit_log,
     events,
     health,
     images,
@@ -55,6 +56,7 @@ TAGS = [
     },
     {"name": "events", "description": "Imported events and their resources."},
     {"name": "files", "description": "Uploads and public files."},
+    {"name": "audit log", "description": "Who did what; only for admins."},
     {"name": "settings", "description": "Settings that admins change while the service runs."},
     {"name": "health", "description": "Checks and metrics for operators."},
 ]
@@ -107,6 +109,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         images,
         media,
         service_settings,
+        audit_log,
         health,
         metrics,
         api_docs,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eventimport import __version__
-from eventimport.cli import accounts, clean_up, client_command, dev, operations
+from eventimport.cli import accounts, audit_log, clean_up, client_command, dev, operations
 from eventimport.cli.console import out
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("serve")(operations.serve)
 app.command("worker")(operations.work)
 app.command("migrate")(operations.migrate)
 app.command("clean-up")(clean_up.clean_up)
+app.command("audit")(audit_log.show_audit_log)
 app.add_typer(accounts.app, name="user")
 app.command("import")(client_command.import_archive)
 app.command("archive")(operations.make_archive)

@@ -20,6 +20,7 @@ WORDS: Final = {
     "upload": "uploads that were deleted or never completed",
     "probe": "files that storages were tested with",
     "old_mail": "records of old mails",
+    "old_audit_entry": "entries of the audit log",
     "expired_idempotency_key": "idempotency keys",
     FAILED: "not removed; the next clean-up tries again",
 }

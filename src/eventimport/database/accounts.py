@@ -1,8 +1,9 @@
 """Finding and making accounts."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -47,6 +48,30 @@ async def find_to_sign_in(session: AsyncSession, email: str) -> tuple[str, User 
     )
     address, user = (await session.execute(statement)).one()
     return address, user
+
+
+def is_signed_in(user_id: Any, token_version: Any) -> ColumnElement[bool]:
+    """Whether a row of `users` is that of a valid token. No process caches the answer: signing out
+    everywhere and disabling an account take effect with the next request."""
+    return and_(User.id == user_id, User.token_version == token_version, User.disabled_at.is_(None))
+
+
+async def find_signed_in(
+    connection: AsyncConnection, user_id: int, token_version: int
+) -> Row[int, str, bool, bool] | None:
+    """The account of a token: its id, e-mail address, `is_admin` and `is_confirmed`. None if the
+    token does not count any more."""
+    statement = select(User.id, User.email, User.is_admin, User.is_confirmed).where(
+        is_signed_in(user_id, token_version)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def sign_out_everywhere(connection: AsyncConnection, user_id: int) -> None:
+    """Have no access token of the account count any more."""
+    await connection.execute(
+        update(User).where(User.id == user_id).values(token_version=User.token_version + 1)
+    )
 
 
 async def find_account(

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from eventimport.database.accounts import is_signed_in
 from eventimport.database.endings import error_count
 from eventimport.database.models import IMPORT_JOBS, Task, User
 
@@ -38,7 +39,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
         .select_from(User)
         .outerjoin(Task, visible)
         .outerjoin(IMPORT_JOBS, job.id == Task.id)
-        .where(User.id == bindparam("user_id"))
+        .where(is_signed_in(bindparam("user_id"), bindparam("token_version")))
     )
 
 
@@ -47,13 +48,14 @@ STATEMENT: Final = _statement()
 
 
 async def find_task(
-    reader: AsyncEngine, task_id: UUID, user_id: int
+    reader: AsyncEngine, task_id: UUID, user_id: int, token_version: int
 ) -> Row[*tuple[Any, ...]] | None:
     """The task's row, read in one statement over a connection that is given back at once.
 
-    None if the user does not exist. Its `id` is None if the user may not see the task, or if there
-    is none.
+    None if a token with this version does not count any more. Its `id` is None if the user may not
+    see the task, or if there is none.
     """
     async with reader.connect() as connection:
-        found = await connection.execute(STATEMENT, {"task_id": task_id, "user_id": user_id})
+        values = {"task_id": task_id, "user_id": user_id, "token_version": token_version}
+        found = await connection.execute(STATEMENT, values)
         return found.one_or_none()

@@ -12,8 +12,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 
-from eventimport.auth import InvalidTokenError, Limit
-from eventimport.database.accounts import find_account
+from eventimport.auth import Bearer, InvalidTokenError, Limit
+from eventimport.database.accounts import find_signed_in
 from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.observability import logs
 from eventimport.resources import Resources
@@ -55,6 +55,7 @@ class Account:
     id: int
     email: str
     is_admin: bool
+    is_confirmed: bool = True
 
     @property
     def only_of(self) -> int | None:
@@ -103,6 +104,11 @@ async def count_stranger(
     await count(resources, resources.settings.client_limit, digest)
 
 
+async def get_client_address(request: Request) -> str | None:
+    """The client's address, as the audit log has it."""
+    return request.client.host if request.client else None
+
+
 def client_network(request: Request) -> str:
     """The client's address. Of an IPv6 address it is the network: each has 2**64 of them."""
     client = request.client.host if request.client else "local"
@@ -116,33 +122,33 @@ def client_network(request: Request) -> str:
     return str(ip_network((address, 64 if address.version == 6 else 32), strict=False))
 
 
-async def get_token_user_id(
+async def get_bearer(
     resources: Annotated[Resources, Depends(get_resources)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
-) -> int:
-    """Whom the token names. That the user still exists is not checked. Raises 401, and 429 where
-    the user asks too often."""
+) -> Bearer:
+    """Whom the token names. That the token still counts is not checked: the route's statement must
+    do that. Raises 401, and 429 where the user asks too often."""
     if credentials is None:
         raise unauthorized()
     try:
-        user_id = resources.tokens.verify(credentials.credentials)
+        bearer = resources.tokens.verify(credentials.credentials)
     except InvalidTokenError:
         raise unauthorized() from None
-    logs.bind(user_id=user_id)
-    await count(resources, resources.settings.request_limit, str(user_id))
-    return user_id
+    logs.bind(user_id=bearer.user_id)
+    await count(resources, resources.settings.request_limit, str(bearer.user_id))
+    return bearer
 
 
 async def get_account(
     resources: Annotated[Resources, Depends(get_resources)],
-    user_id: Annotated[int, Depends(get_token_user_id)],
+    bearer: Annotated[Bearer, Depends(get_bearer)],
 ) -> Account:
     """The signed-in user. Holds no connection when it returns, since an upload may take hours."""
     async with resources.reader.connect() as connection:
-        row = await find_account(connection, user_id)
+        row = await find_signed_in(connection, bearer.user_id, bearer.token_version)
     if row is None:
         raise unauthorized()
-    return Account(row.id, row.email, row.is_admin)
+    return Account(row.id, row.email, row.is_admin, row.is_confirmed)
 
 
 async def get_optional_account(
@@ -154,7 +160,7 @@ async def get_optional_account(
     is no good: a client that means to be signed in is not to take the public's view for its own."""
     if "authorization" not in request.headers:
         return None
-    return await get_account(resources, await get_token_user_id(resources, credentials))
+    return await get_account(resources, await get_bearer(resources, credentials))
 
 
 async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:
@@ -197,8 +203,10 @@ def _unknown(name: str) -> Problem:
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
-TokenUserIdDep = Annotated[int, Depends(get_token_user_id)]
+BearerDep = Annotated[Bearer, Depends(get_bearer)]
 AccountDep = Annotated[Account, Depends(get_account)]
+ClientAddressDep = Annotated[str | None, Depends(get_client_address)]
+"""For the `client` of an entry of the audit log."""
 OptionalAccountDep = Annotated[Account | None, Depends(get_optional_account)]
 AdminDep = Annotated[Account, Depends(get_admin)]
 ForceLocal = Annotated[

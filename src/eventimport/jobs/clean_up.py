@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from eventimport.database.audit import delete_old_acts
 from eventimport.database.idempotency import delete_expired_keys
 from eventimport.database.objects import (
     storages_of_unlinked,
@@ -33,6 +34,7 @@ PAUSE: Final = 60.0
 
 FAILED: Final = "failed"
 MAIL: Final = "old_mail"
+AUDIT: Final = "old_audit_entry"
 IDEMPOTENCY_KEY: Final = "expired_idempotency_key"
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ async def clean_up(resources: Resources) -> dict[str, int]:
     async with resources.engine.begin() as connection:
         lifetime = settings.idempotency_key_lifetime
         counts[IDEMPOTENCY_KEY] += await delete_expired_keys(connection, lifetime)
+    async with resources.engine.begin() as connection:
+        counts[AUDIT] += await delete_old_acts(connection, settings.audit_retention)
     removed = dict(sorted((+counts).items()))
     if removed:
         async with resources.engine.begin() as connection:

@@ -20,7 +20,7 @@ from eventimport.database.event_page import (
 )
 from eventimport.database.event_queries import TooLargeError
 from eventimport.errors import refuse
-from eventimport.http.dependencies import ResourcesDep, TokenUserIdDep
+from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.headers import names_etag, not_modified
 from eventimport.http.openapi import problems
 from eventimport.pages.links import StoredMedia
@@ -130,7 +130,7 @@ class Preview(BaseModel):
 
 @previews.post("/v1/events/{identifier}/preview", responses=problems(401, 404))
 async def create_preview(
-    identifier: str, user_id: TokenUserIdDep, resources: ResourcesDep, response: Response
+    identifier: str, account: AccountDep, resources: ResourcesDep, response: Response
 ) -> Preview:
     """Create a URL that shows the event's page while the event is a draft or private.
 
@@ -139,7 +139,7 @@ async def create_preview(
     event_id = None
     if is_identifier(identifier):
         async with resources.reader.connect() as connection:
-            event_id = await find_own_event_id(connection, identifier, user_id)
+            event_id = await find_own_event_id(connection, identifier, account.id)
     if event_id is None:
         raise refuse(
             404, "not-found", "Not Found", f"Unknown event {identifier[:64]}, or not your event."

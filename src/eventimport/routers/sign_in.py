@@ -8,9 +8,19 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from eventimport.auth import MAX_PASSWORD_LENGTH
+from eventimport.database import accounts
 from eventimport.database.accounts import change_password_hash, find_to_sign_in
+from eventimport.database.audit import record_act
+from eventimport.database.models import User
 from eventimport.errors import refuse
-from eventimport.http.dependencies import ResourcesDep, client_network, count, count_stranger
+from eventimport.http.dependencies import (
+    AccountDep,
+    ClientAddressDep,
+    ResourcesDep,
+    client_network,
+    count,
+    count_stranger,
+)
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.openapi import problems
 from eventimport.resources import Resources
@@ -45,7 +55,11 @@ class Session(BaseModel):
 @router.post("/v1/auth/session", responses=problems(400, 401, 413, 422, 429))
 @router.post("/auth/session", responses=problems(400, 401, 413, 422, 429), include_in_schema=False)
 async def create_session(
-    request: Request, credentials: Credentials, resources: ResourcesDep, response: Response
+    request: Request,
+    credentials: Credentials,
+    resources: ResourcesDep,
+    client: ClientAddressDep,
+    response: Response,
 ) -> Session:
     """Sign in. Existing clients can also use `/auth/session`."""
     # Counted for addresses that nobody has, too: the limit tells as little as the answer.
@@ -58,7 +72,8 @@ async def create_session(
     password_hash = user.password_hash if user else None
     # An unknown user costs a hash as well: neither answer nor time tells who has an account.
     matches = await resources.passwords.verify(password_hash, credentials.password)
-    if user is None or not matches:
+    if user is None or not matches or user.disabled_at is not None:
+        await _record(resources, "sign-in-failed", user, client)
         raise refuse(
             401,
             "wrong-credentials",
@@ -68,8 +83,32 @@ async def create_session(
         )
     if resources.passwords.needs_rehash(user.password_hash):
         await _renew_hash(user.id, credentials.password, resources)
+    await _record(resources, "sign-in", user, client)
     response.headers["Cache-Control"] = "no-store"
-    return Session(access_token=resources.tokens.issue(user.id))
+    return Session(access_token=resources.tokens.issue(user.id, user.token_version))
+
+
+@router.post("/v1/auth/sign-out-everywhere", status_code=204, responses=problems(401, 429))
+async def sign_out_everywhere(
+    account: AccountDep, resources: ResourcesDep, client: ClientAddressDep
+) -> None:
+    """Sign out everywhere. No access token of your account is valid any more, not even the one of
+    this request. Sign in again to get a new one."""
+    async with resources.engine.begin() as connection:
+        await accounts.sign_out_everywhere(connection, account.id)
+        await record_act(connection, "sign-out-everywhere", actor=account.id, client=client)
+
+
+async def _record(resources: Resources, action: str, user: User | None, client: str | None) -> None:
+    """Record a sign-in. Of an unknown address nothing is kept: it may be a mistyped password."""
+    async with resources.engine.begin() as connection:
+        await record_act(
+            connection,
+            action,
+            actor=None if user is None or action != "sign-in" else user.id,
+            subject=None if user is None else ("user", user.id),
+            client=client,
+        )
 
 
 async def _renew_hash(user_id: int, password: str, resources: Resources) -> None:

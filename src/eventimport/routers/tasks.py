@@ -12,12 +12,13 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
+from eventimport.auth import Bearer
 from eventimport.database.endings import cancel
 from eventimport.database.models import OPEN_STATUSES, ImportStatus, TaskKind
 from eventimport.database.task_status import find_task
 from eventimport.database.task_watch import UNREADABLE, Watch
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.dependencies import ResourcesDep, TokenUserIdDep, unauthorized
+from eventimport.http.dependencies import BearerDep, ResourcesDep, unauthorized
 from eventimport.http.openapi import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs
@@ -97,13 +98,13 @@ class Task(BaseModel):
 
 
 @router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
-async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep) -> JSONResponse:
+async def get_task(task_id: UUID, bearer: BearerDep, resources: ResourcesDep) -> JSONResponse:
     """Get the state of a task. If the response has a `Retry-After` header, repeat the request after
     that many seconds.
 
     Only the owner of the task and admins can see it.
     """
-    task = await read_task(resources, task_id, user_id)
+    task = await read_task(resources, task_id, bearer)
     headers = {"Cache-Control": "no-store"}
     if task["state"] in OPEN_STATUSES:
         headers["Retry-After"] = str(resources.settings.client_poll_interval)
@@ -111,12 +112,12 @@ async def get_task(task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesD
 
 
 async def get_first_state(
-    task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep
+    task_id: UUID, bearer: BearerDep, resources: ResourcesDep
 ) -> AsyncIterator[dict[str, Any]]:
     """The task as it is now: read before the answer begins, so that a refusal has its status. The
     stream counts until the answer has ended. Raises 429 for one too many."""
-    with resources.task_watcher.stream(user_id):
-        yield await read_task(resources, task_id, user_id)
+    with resources.task_watcher.stream(bearer.user_id):
+        yield await read_task(resources, task_id, bearer)
 
 
 @router.get(
@@ -127,7 +128,7 @@ async def get_first_state(
 )
 async def watch_task(
     task_id: UUID,
-    user_id: TokenUserIdDep,
+    bearer: BearerDep,
     resources: ResourcesDep,
     first: Annotated[dict[str, Any], Depends(get_first_state)],
 ) -> AsyncIterator[ServerSentEvent]:
@@ -151,7 +152,7 @@ async def watch_task(
                 continue
             watch.changed.clear()
             try:
-                now = await read_task(resources, task_id, user_id)
+                now = await read_task(resources, task_id, bearer)
             except (ProblemError, *UNREADABLE) as error:
                 # The status is sent already: the stream can only end early.
                 logger.warning("the event stream of task %s ends early: %s", task_id, error)
@@ -169,9 +170,7 @@ async def _changed(watch: Watch, seconds: float) -> None:
 
 
 @router.delete("/{task_id}", response_model=Task, responses=problems(401, 404, 409))
-async def cancel_task(
-    task_id: UUID, user_id: TokenUserIdDep, resources: ResourcesDep
-) -> JSONResponse:
+async def cancel_task(task_id: UUID, bearer: BearerDep, resources: ResourcesDep) -> JSONResponse:
     """Cancel a task that has not ended. Only its owner and admins may do so.
 
     Until its event is committed (`event` is null), the import ends as `REVOKED`: it leaves no event
@@ -179,7 +178,7 @@ async def cancel_task(
     that are not stored yet. To undo the import, delete the event. A task that makes the sizes of an
     image ends as `REVOKED`. A worker that runs the task stops within seconds.
     """
-    await read_task(resources, task_id, user_id)
+    await read_task(resources, task_id, bearer)
     async with resources.engine.begin() as connection:
         files = await cancel(
             connection,
@@ -195,17 +194,17 @@ async def cancel_task(
             f"Task {task_id} has ended. Only a waiting or running task can be cancelled.",
         )
     await delete_objects(resources.engine, resources.storages, files)
-    task = await read_task(resources, task_id, user_id)
+    task = await read_task(resources, task_id, bearer)
     return JSONResponse(task, headers={"Cache-Control": "no-store"})
 
 
-async def read_task(resources: Resources, task_id: UUID, user_id: int) -> dict[str, Any]:
+async def read_task(resources: Resources, task_id: UUID, bearer: Bearer) -> dict[str, Any]:
     """The task as `Task` describes it.
 
-    Raises ProblemError: 401 if the user is gone, 404 if they may not see the task.
+    Raises ProblemError: 401 if the token does not count any more, 404 if they may not see the task.
     """
     logs.bind(task_id=str(task_id))
-    row = await find_task(resources.reader, task_id, user_id)
+    row = await find_task(resources.reader, task_id, bearer.user_id, bearer.token_version)
     if row is None:
         raise unauthorized()
     if row.id is None:

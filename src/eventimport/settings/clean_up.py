@@ -35,6 +35,12 @@ class CleanUpSettings(WorkSettings):
         description="Days for which the record of a sent or abandoned mail is kept.",
     )
 
+    audit_retention_days: NonNegativeInt = Field(
+        365,
+        le=CENTURY,
+        description="Days for which an entry of the audit log is kept.",
+    )
+
     @model_validator(mode="after")
     def _imports_end_before(self) -> Self:
         # What waits for the database goes on for twice that long.
@@ -61,3 +67,8 @@ class CleanUpSettings(WorkSettings):
     def mail_retention(self) -> timedelta:
         """How long the record of a mail is kept."""
         return timedelta(days=self.mail_retention_days)
+
+    @property
+    def audit_retention(self) -> timedelta:
+        """How long an entry of the audit log is kept."""
+        return timedelta(days=self.audit_retention_days)

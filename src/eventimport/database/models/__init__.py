@@ -1,5 +1,6 @@
 """All models, so that importing this module fills `Base.metadata`."""
 
+from eventimport.database.models.audit_entry import AuditEntry
 from eventimport.database.models.base import Base
 from eventimport.database.models.event import (
     CustomForm,
@@ -39,6 +40,7 @@ __all__ = [
     "IMAGE_JOBS",
     "IMPORT_JOBS",
     "OPEN_STATUSES",
+    "AuditEntry",
     "Base",
     "CustomForm",
     "Event",
