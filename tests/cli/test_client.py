@@ -417,3 +417,26 @@ def test_no_file_name_drives_the_terminal(service: Service, archive: Path) -> No
     assert done.exit_code == 0
     assert drivers(done.stdout + done.stderr) == set()
     assert "evil" in done.stderr
+
+
+def test_fetching_what_is_missing(service: Service) -> None:
+    def run(*arguments: str) -> Result:
+        command = ["fetch-media", *arguments, "--email", "a@example.org"]
+        return CliRunner().invoke(app, command, env={"EVENTIMPORT_PASSWORD": "right"})
+
+    for missing, status in ((0, 0), (2, 1)):
+        result = {"stored": 3, "missing": missing, "outcomes": {}}
+        message = f"Stored 3 media files; {missing} are missing"
+        service.tasks = iter([task("SUCCESS", result, message=message)])
+        # The URL of the import's task works as well as the id.
+        done = run(TASK)
+        assert (done.exit_code, done.stdout.strip()) == (status, message)
+    path = f"/v1/import-jobs/{TASK.rpartition('/')[2]}/fetch-media"
+    assert service.requests[1].url.path == path
+
+    service.upload = problem(409, "It has no media files that can be fetched again.")
+    refused = run(TASK)
+    assert (refused.exit_code, "no media files" in refused.stderr) == (1, True)
+
+    service.upload = problem(503, "The database is unavailable.")
+    assert run(TASK).exit_code == 2

@@ -48,7 +48,7 @@ class ServiceError(EventImportError):
 
 
 class RefusedError(ServiceError):
-    """The service rejected the file. The message has the reasons."""
+    """The service rejected the file, or the request. The message has the reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,16 @@ class Client:
                 retryable=response.status_code in AWAY,
                 retry_after=_retry_after(response),
             )
+        return task_url
+
+    def fetch_media(self, job_id: str) -> str:
+        """Have the service fetch what an import has not stored; returns the task's URL."""
+        response = self._send("POST", f"/v1/import-jobs/{quote(job_id, safe='')}/fetch-media")
+        if response.status_code in {404, 409}:
+            raise RefusedError(_reasons(response))
+        task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
+        if not isinstance(task_url, str):
+            raise ServiceError(f"The media files cannot be fetched: {_reasons(response)}")
         return task_url
 
     def watch(self, task_url: str) -> Iterator[Task]:

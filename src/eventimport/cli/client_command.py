@@ -1,6 +1,6 @@
-"""`eventimport import`: sends an archive to a service and shows the result."""
+"""`eventimport import` and `fetch-media`: begin a task of a service, and show its result."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,17 +28,21 @@ FINDINGS = {"repair": "repairs", "warning": "warnings", "error": "errors"}
 SHOWN_FINDINGS = 20
 
 
+Email = Annotated[
+    str, typer.Option(envvar="EVENTIMPORT_EMAIL", help="The e-mail address of your account.")
+]
+ServiceURL = Annotated[str, typer.Option(envvar="EVENTIMPORT_URL", help="The URL of the service.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the task's result as JSON.")]
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
 def import_archive(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file to import.")
     ],
     *,
-    email: Annotated[
-        str, typer.Option(envvar="EVENTIMPORT_EMAIL", help="The e-mail address of your account.")
-    ],
-    url: Annotated[
-        str, typer.Option(envvar="EVENTIMPORT_URL", help="The URL of the service.")
-    ] = "http://127.0.0.1:8000",
+    email: Email,
+    url: ServiceURL = DEFAULT_URL,
     source_format: Annotated[
         str,
         typer.Option(
@@ -67,9 +71,7 @@ def import_archive(
         bool,
         typer.Option("--dry-run", help="Only check the file: show the report, and import nothing."),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the task's result as JSON.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import a conference, in any format that the service reads, through a running service.
 
@@ -80,16 +82,78 @@ def import_archive(
     options = {option: value for option, value in given.items() if value is not None}
     options |= {"strict": str(strict).lower(), "dry_run": str(dry_run).lower()}
     password = ask_password()
+    task = _followed(
+        url,
+        email,
+        password,
+        lambda client: _upload(client, file, source_format, options),
+        wait=wait,
+        as_json=as_json,
+    )
+    if task is None:
+        return
+    if as_json:
+        out.print(visible_json(task.result, indent=2), markup=False)
+    elif task.state == "SUCCESS":
+        _show_success(task)
+    else:
+        _show_failure(task, "The import")
+    if task.state != "SUCCESS":
+        raise typer.Exit(IMPORT_FAILED)
+
+
+def fetch_media(
+    import_job: Annotated[
+        str, typer.Argument(help="The id of the import job, or the URL of its task.")
+    ],
+    *,
+    email: Email,
+    url: ServiceURL = DEFAULT_URL,
+    wait: Annotated[bool, typer.Option(help="Wait until the task has ended.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the media files that an import has not stored, through a running service.
+
+    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if no
+    media file is missing any more, 1 if some are, 2 if the service cannot be used.
+    """
+    password = ask_password()
+    job_id = import_job.rstrip("/").rpartition("/")[2]
+    task = _followed(
+        url, email, password, lambda client: client.fetch_media(job_id), wait=wait, as_json=as_json
+    )
+    if task is None:
+        return
+    if as_json:
+        out.print(visible_json(task.result, indent=2), markup=False)
+    elif task.state == "SUCCESS":
+        out.print(plain(task.progress.get("message") or "Done"))
+    else:
+        _show_failure(task, "The fetch")
+    if task.state != "SUCCESS" or task.result.get("missing"):
+        raise typer.Exit(IMPORT_FAILED)
+
+
+def _followed(
+    url: str,
+    email: str,
+    password: str,
+    begin: Callable[[Client], str],
+    *,
+    wait: bool,
+    as_json: bool,
+) -> Task | None:
+    """Begin a task and follow it to its end; None if the user does not want to wait."""
     task_url = None
     try:
         with Client(url) as client:
             client.sign_in(email, password)
-            task_url = _upload(client, file, source_format, options)
-            if not wait:
-                told = visible_json({"task_url": task_url}) if as_json else visible(task_url)
-                out.print(told, markup=False)
-                return
-            task = _watch(client, task_url)
+            task_url = begin(client)
+            if wait:
+                return _watch(client, task_url)
+            shown = visible_json({"task_url": task_url}) if as_json else visible(task_url)
+            out.print(shown, markup=False)
+            return None
     except RefusedError as error:
         fail(str(error), IMPORT_FAILED)
     except ServiceError as error:
@@ -97,16 +161,8 @@ def import_archive(
     except KeyboardInterrupt:
         if task_url:
             where = plain(f"{url.rstrip('/')}{task_url}")
-            console.print(f"\nThe import continues on the service. Its task: {where}")
+            console.print(f"\nThe task continues on the service: {where}")
         raise typer.Exit(INTERRUPTED) from None
-    if as_json:
-        out.print(visible_json(task.result, indent=2), markup=False)
-    elif task.state == "SUCCESS":
-        _show_success(task)
-    else:
-        _show_failure(task)
-    if task.state != "SUCCESS":
-        raise typer.Exit(IMPORT_FAILED)
 
 
 def _upload(client: Client, path: Path, source_format: str, options: Mapping[str, str]) -> str:
@@ -162,9 +218,9 @@ def _show_success(task: Task) -> None:
     _show_findings(report.get("findings") or [], report.get("total") or 0)
 
 
-def _show_failure(task: Task) -> None:
+def _show_failure(task: Task, what: str) -> None:
     errors = task.result.get("errors") or [task.result]
-    console.print(f"[bold red]The import ended as {plain(task.state)}:[/]")
+    console.print(f"[bold red]{what} ended as {plain(task.state)}:[/]")
     for error in errors:
         detail = str(error.get("detail") or error.get("title") or error)
         place = place_of(error.get("meta") or {})

@@ -19,6 +19,7 @@ from eventimport.database.findings import with_media_findings
 from eventimport.database.media_records import leave_media
 from eventimport.database.models import (
     IMPORT_JOBS,
+    MEDIA_FETCHES,
     OPEN_STATUSES,
     ImportJob,
     ImportStatus,
@@ -135,8 +136,9 @@ async def cancel(
     connection: AsyncConnection, task_id: UUID, words_of: WordsOf, *, new_report: NewReport = Report
 ) -> list[Unlinked] | None:
     """End the task as REVOKED; or, if it is an import whose event is committed, as SUCCESS without
-    the media files that are not stored yet. Returns the files that are to be deleted after the
-    commit. None, and nothing is changed, if it has ended already.
+    the media files that are not stored yet. A fetch of media files keeps what it has stored.
+    Returns the files that are to be deleted after the commit. None, and nothing is changed, if it
+    has ended already.
 
     No attempt at it can commit anything from then on. A worker that runs it stops at its next check
     point, and holds the task until it has. A REVOKED import sends no notification.
@@ -149,6 +151,7 @@ async def cancel(
     if await _has_event(connection, task_id):
         await _leave_rest(connection, task_id, words_of, "the import was cancelled", new_report)
         return []
+    await _leave_fetch(connection, task_id, "the fetch was cancelled", new_report)
     await connection.execute(
         update(Task)
         .where(Task.id == task_id)
@@ -186,6 +189,8 @@ async def _give_up(
         return
     if job:
         await _change_job(connection, task_id, job)
+    why = str(errors[0]["title"]).lower() if errors else "the task was ended"
+    await _leave_fetch(connection, task_id, why, new_report)
     failure = {
         "status": ImportStatus.FAILURE,
         "message": await _failed(connection, task_id),
@@ -210,11 +215,7 @@ async def _leave_rest(
 ) -> None:
     """End as SUCCESS an import whose event is committed; what isn't stored of its media stays so,
     and the report says why."""
-    media = await leave_media(connection, task_id, why)
-    report = await with_media_findings(connection, task_id, media, new_report())
-    await _change_job(connection, task_id, {"report": report})
-    left = media["outcomes"].get(MediaOutcome.NOT_STORED.value, 0)
-    message = f"Imported; {left} media files were not stored" if left else "Imported"
+    message = await report_media(connection, task_id, why, new_report())
     await _end(
         connection,
         task_id,
@@ -224,6 +225,37 @@ async def _leave_rest(
         message=message,
         **values,
     )
+
+
+async def report_media(connection: AsyncConnection, job_id: UUID, why: str, report: Report) -> str:
+    """Settle what is still planned of an import's media files, and write its report. `report` is
+    empty, with the limits of findings. Returns the import's message."""
+    media = await leave_media(connection, job_id, why)
+    summary = await with_media_findings(connection, job_id, media, report)
+    await _change_job(connection, job_id, {"report": summary})
+    left = media["outcomes"].get(MediaOutcome.NOT_STORED.value, 0)
+    return f"Imported; {left} media files were not stored" if left else "Imported"
+
+
+async def _leave_fetch(
+    connection: AsyncConnection, task_id: UUID, why: str, new_report: NewReport
+) -> None:
+    """If the task fetches an import's media files and has begun, report what is still missing."""
+    begun = select(MEDIA_FETCHES.c.import_job_id).where(
+        MEDIA_FETCHES.c.id == task_id, MEDIA_FETCHES.c.stored_before.is_not(None)
+    )
+    job_id = await connection.scalar(begun)
+    if job_id is not None:
+        await end_media_fetch(connection, job_id, why, new_report())
+
+
+async def end_media_fetch(
+    connection: AsyncConnection, job_id: UUID, why: str, report: Report
+) -> None:
+    """Report anew what an import has stored of its media files; the caller ends the task that has
+    fetched them again."""
+    message = await report_media(connection, job_id, why, report)
+    await connection.execute(update(Task).where(Task.id == job_id).values(message=message))
 
 
 async def _change_job(connection: AsyncConnection, task_id: UUID, values: dict[str, Any]) -> None:

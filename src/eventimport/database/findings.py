@@ -3,6 +3,7 @@ file that is not stored is a finding, too.
 """
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
     func,
     literal,
     select,
@@ -141,6 +143,17 @@ _WHAT: Final = {
 _GRAVEST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.REPAIR)
 
 
+_REPAIRED: Final = "media-repaired"
+
+
+def code_of(outcome: str) -> str:
+    """The code of the finding for a file that was not stored."""
+    return f"media-{outcome.lower().replace('_', '-')}"
+
+
+_CODES_OF_FILES: Final = (_REPAIRED, *(code_of(outcome) for outcome in MediaOutcome))
+
+
 def add_finding(
     report: Report,
     place: Place,
@@ -155,9 +168,9 @@ def add_finding(
     what = _WHAT.get(media_type, "The file")
     reason = (detail or outcome.lower()).rstrip(".")
     if outcome == "MOVED":
-        report.repair("media-repaired", f"{what} was stored as it is: {reason}.", place, source)
+        report.repair(_REPAIRED, f"{what} was stored as it is: {reason}.", place, source)
         return
-    code = f"media-{outcome.lower().replace('_', '-')}"
+    code = code_of(outcome)
     kept = " The link is kept." if origin == "remote" else " The event has no file there."
     report.warning(code, f"{what} was not stored: {reason}.{kept}", place, source)
 
@@ -191,6 +204,37 @@ async def with_media_findings(
     for name in ("total", "omitted"):
         summary[name] = summary.get(name, 0) + more[name]
     summary["findings"] = _first([*summary.get("findings", []), *more["findings"]])
+    return summary
+
+
+async def take_media_findings_back(connection: AsyncConnection, job_id: UUID) -> dict[str, Any]:
+    """Delete the findings that `with_media_findings` has added; returns the report without them.
+    Findings of the reading of the archive name a record or an entry, and stay."""
+    table = ImportFinding.__table__
+    content = table.c.content
+    where = [~content.has_key(name) for name in ("entry", "record", "line")]
+    gone = await connection.execute(
+        delete(ImportFinding)
+        .where(table.c.import_job_id == job_id, content["code"].astext.in_(_CODES_OF_FILES), *where)
+        .returning(table.c.severity, content["count"].as_integer())
+    )
+    counts: Counter[str] = Counter()
+    causes = 0
+    for severity, count in gone:
+        counts[severity] += count
+        causes += 1
+    first = (
+        select(content)
+        .where(table.c.import_job_id == job_id)
+        .order_by(table.c.position)
+        .limit(FIRST_FINDINGS)
+    )
+    summary = await report_of(connection, job_id)
+    summary["totals"] = {
+        name: count - counts[name] for name, count in summary.get("totals", {}).items()
+    }
+    summary["total"] = summary.get("total", 0) - causes
+    summary["findings"] = _first(list(await connection.scalars(first)))
     return summary
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Table,
     Text,
+    and_,
     case,
     cast,
     func,
@@ -38,7 +39,7 @@ from eventimport.database.objects import (
     record_objects,
     use_objects,
 )
-from eventimport.database.tasks import Claim, Lease, StaleAttemptError, current
+from eventimport.database.tasks import Claim, StaleAttemptError, current
 from eventimport.storage.stored_file import Field, Moved, PlannedFile, PlannedItem
 
 LISTED: Final = 100
@@ -46,7 +47,7 @@ LISTED: Final = 100
 
 logger = logging.getLogger(__name__)
 
-CHANGED: Final = "the field was changed during the import and keeps its new value"
+CHANGED: Final = "the field was changed meanwhile and keeps its new value"
 
 LONGEST_LISTED = 200
 """Characters of a text in the report's list."""
@@ -117,15 +118,16 @@ class TaskFileRecords(FileRecords):
 
 
 class ImportMediaRecords(TaskFileRecords):
-    """What `media.transfer` asks of the database, over one connection of the engine per call.
+    """What `media.transfer` asks of the database, over one connection of the engine per call. The
+    import is that of the claimed task, unless `job_id` names another one.
 
-    `reserve` and `settle` hold the job's row against being claimed anew until they have committed,
+    `reserve` and `settle` hold the task's row against being claimed anew until they have committed,
     and raise StaleAttemptError, having changed nothing, when it was.
     """
 
-    def __init__(self, engine: AsyncEngine, lease: Lease) -> None:
-        super().__init__(engine, lease)
-        self._lease = lease
+    def __init__(self, engine: AsyncEngine, claimed: Claim, job_id: UUID | None = None) -> None:
+        super().__init__(engine, claimed)
+        self._job_id = job_id or claimed.task_id
 
     async def planned(
         self, limit: int, *, last: Collection[tuple[str, str]]
@@ -184,12 +186,22 @@ class ImportMediaRecords(TaskFileRecords):
     async def counts(self) -> Mapping[str, int]:
         """How many items there are of each outcome."""
         async with self._engine.connect() as connection:
-            return await _counts(connection, self._lease.job_id)
+            return await count_outcomes(connection, self._job_id)
+
+    async def needs_archive(self) -> bool:
+        """Whether a file of the archive is still to be moved."""
+        planned = select(MediaItem.id).where(
+            self._own(),
+            MediaItem.outcome == MediaOutcome.PLANNED,
+            MediaItem.origin == "archive",
+        )
+        async with self._engine.connect() as connection:
+            return bool(await connection.scalar(select(planned.exists())))
 
     async def report(self) -> dict[str, Any]:
         """What the import's report says of its media."""
         async with self._engine.connect() as connection:
-            return await read_media_report(connection, self._lease.job_id)
+            return await read_media_report(connection, self._job_id)
 
     async def stored_bytes(self) -> int:
         """The size of all files that the import has stored; a shared one counts once."""
@@ -252,7 +264,7 @@ class ImportMediaRecords(TaskFileRecords):
         return {key for _, moved in files for key in moved.keys} - {use.key for use in uses}
 
     def _own(self) -> ColumnElement[bool]:
-        return MediaItem.import_job_id == self._lease.job_id
+        return MediaItem.import_job_id == self._job_id
 
 
 async def leave_media(connection: AsyncConnection, job_id: UUID, why: str) -> dict[str, Any]:
@@ -268,7 +280,7 @@ async def leave_media(connection: AsyncConnection, job_id: UUID, why: str) -> di
 
 async def read_media_report(connection: AsyncConnection, job_id: UUID) -> dict[str, Any]:
     """What an import's report says of its media."""
-    counts = await _counts(connection, job_id)
+    counts = await count_outcomes(connection, job_id)
     columns = (
         MediaItem.table_name.label("table"),
         MediaItem.row_id.cast(Text).label("row_id"),
@@ -292,7 +304,8 @@ async def read_media_report(connection: AsyncConnection, job_id: UUID) -> dict[s
     }
 
 
-async def _counts(connection: AsyncConnection, job_id: UUID) -> dict[str, int]:
+async def count_outcomes(connection: AsyncConnection, job_id: UUID) -> dict[str, int]:
+    """How many media items of an import there are of each outcome."""
     statement = (
         select(MediaItem.outcome, func.count())
         .where(MediaItem.import_job_id == job_id)
@@ -346,7 +359,7 @@ def uses_of(
     ]
 
 
-def _moved_items(moved_by_id: Mapping[int, Moved]) -> ReturningUpdate[int, str, str, int, str]:
+def _moved_items(moved_by_id: Mapping[int, Moved]) -> ReturningUpdate[int, str, str, int, str, str]:
     moved = moved_by_id.values()
     files = (
         func.unnest(
@@ -375,6 +388,7 @@ def _moved_items(moved_by_id: Mapping[int, Moved]) -> ReturningUpdate[int, str, 
             MediaItem.field,
             MediaItem.row_id,
             MediaItem.source,
+            MediaItem.origin,
         )
     )
 
@@ -396,10 +410,11 @@ async def _set_urls(
         func.unnest(
             cast([item.row_id for item, _ in items], ARRAY(BigInteger)),
             cast([item.source for item, _ in items], ARRAY(Text)),
+            cast([item.origin for item, _ in items], ARRAY(Text)),
             cast([moved.file.url for _, moved in items], ARRAY(Text)),
             *(cast(values, ARRAY(Text)) for values in urls),
         )
-        .table_valued("row_id", "source", "url", *names)
+        .table_valued("row_id", "source", "origin", "url", *names)
         .render_derived()
         .c
     )
@@ -408,7 +423,8 @@ async def _set_urls(
         update(table)
         .where(
             table.c.id == files.row_id,
-            or_(column.is_(None), column == files.source),
+            # A link stays in its field until its file is stored, unless a user has removed it.
+            or_(column == files.source, and_(column.is_(None), files.origin != "remote")),
         )
         .values({field: files.url, "version": table.c.version + 1, **sizes})
         .returning(table.c.id, *(table.c[name] for name in names))

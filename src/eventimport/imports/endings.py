@@ -44,6 +44,7 @@ def _too_long(code: str, title: str, consequence: str) -> Problem:
 
 
 _NOTHING: Final = "Nothing was imported."
+_FETCHED: Final = "The media files that are stored by now stay. Fetch the others again."
 NO_SIZES: Final = "The image stays as it is, without smaller sizes."
 
 IMPORT_REASONS: Final = Reasons(
@@ -64,6 +65,19 @@ SIZES_REASONS: Final = Reasons(
     _unavailable("database", NO_SIZES),
     _too_long("sizes-too-long", "Sizes timed out", NO_SIZES),
     _internal_error("made the sizes", NO_SIZES),
+)
+
+FETCH_REASONS: Final = Reasons(
+    Problem(
+        422,
+        "archive-gone",
+        "Archive deleted",
+        f"The archive is no longer in storage. {_FETCHED}",
+    ),
+    _unavailable("storage", _FETCHED),
+    _unavailable("database", _FETCHED),
+    _too_long("fetch-too-long", "Fetch timed out", _FETCHED),
+    _internal_error("fetched the media files", _FETCHED),
 )
 
 

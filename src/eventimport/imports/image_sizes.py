@@ -1,7 +1,7 @@
 """Making the smaller sizes of an image that was changed over the API."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from eventimport.errors import Problem
 from eventimport.imports.attempt import TaskAttempt, run_attempt
 from eventimport.imports.endings import NO_SIZES, SIZES_REASONS, words_of
 from eventimport.media.images import ImageRefusedError
-from eventimport.media.sources import ImportFetches, NotMovedError, Sources
+from eventimport.media.sources import ImportFetches, NotMovedError, Sources, no_entry
 from eventimport.media.storing import MediaStorer, StoredBytes
 from eventimport.resources import Resources
 from eventimport.storage.protocol import ObjectNotFoundError, Storage
@@ -55,7 +55,7 @@ async def _run(resources: Resources, attempt: TaskAttempt) -> None:
         storer = MediaStorer(
             TaskFileRecords(resources.engine, claimed),
             storage,
-            Sources(_no_entry, ImportFetches(resources.fetcher, config.fetches), reader),
+            Sources(no_entry, ImportFetches(resources.fetcher, config.fetches), reader),
             resources.images,
             config,
             stored_bytes=StoredBytes(config.max_stored_bytes, 0),
@@ -165,7 +165,3 @@ def _problem(error: NotMovedError) -> Problem:
     code = error.outcome.lower().replace("_", "-")
     detail = error.detail[:1].upper() + error.detail[1:].rstrip(".")
     return Problem(422, f"image-{code}", "Sizes not made", f"{detail}. {NO_SIZES}")
-
-
-def _no_entry(_name: str) -> Iterator[bytes]:
-    raise KeyError(_name)

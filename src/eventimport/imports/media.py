@@ -4,10 +4,11 @@ stores them and a dry run checks them."""
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,9 +18,11 @@ from eventimport.database.findings import add_finding
 from eventimport.database.media_records import FileRecords, ImportMediaRecords, uses_of
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import Use, record_objects
+from eventimport.database.tasks import Lease
 from eventimport.formats.source import Source
-from eventimport.imports.attempt import Attempt
+from eventimport.imports.attempt import Attempt, TaskAttempt
 from eventimport.media.images import ImageSizes
+from eventimport.media.sources import OpenEntry, no_entry
 from eventimport.media.transfer import MediaTransfer, TransferConfig
 from eventimport.resources import Resources
 from eventimport.storage.local import local_copy
@@ -28,17 +31,36 @@ from eventimport.storage.stored_file import Moved, PlannedFile, PlannedItem
 from eventimport.stored_objects import take_back
 
 
-async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
-    """Move what is still planned of the import's media; return what the report says of all of them.
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """Where an import's archive is stored. The key is None once the archive is deleted."""
+
+    storage: str | None
+    key: str | None
+
+    @classmethod
+    def of(cls, lease: Lease) -> Self:
+        """The archive of an import that runs."""
+        return cls(lease.archive_storage, lease.archive_key)
+
+
+async def move_media(
+    resources: Resources, attempt: TaskAttempt, job_id: UUID, archive: Archived
+) -> dict[str, Any]:
+    """Move what is still planned of an import's media; return what the report says of all of them.
+    The archive is opened only if a file of it is to be moved.
 
     Raises StaleAttemptError, and StorageError once storage has failed for too long: what is moved
     by then stays so, and the next attempt goes on with the rest.
     """
-    lease = attempt.lease
-    records = ImportMediaRecords(resources.engine, lease)
+    records = ImportMediaRecords(resources.engine, attempt.claimed, job_id)
     if (await records.counts()).get("PLANNED"):
         storage = await resources.active_storage()
-        async with archive_of(resources, attempt) as archive:
+        async with AsyncExitStack() as stack:
+            open_entry: OpenEntry = no_entry
+            if await records.needs_archive():
+                opening = archive_of(resources, attempt, archive)
+                open_entry = (await stack.enter_async_context(opening)).read
             await MediaTransfer(
                 records,
                 storage,
@@ -46,17 +68,20 @@ async def move_media(resources: Resources, attempt: Attempt) -> dict[str, Any]:
                 resources.images,
                 resources.settings.transfer,
                 show=attempt.show,
-            ).run(archive.read)
+            ).run(open_entry)
     return await records.report()
 
 
 @asynccontextmanager
-async def archive_of(resources: Resources, attempt: Attempt) -> AsyncIterator[Source]:
-    """The import's archive, opened once more. Raises StorageError."""
-    lease = attempt.lease
-    archived = resources.storages.get(lease.archive_storage)
+async def archive_of(
+    resources: Resources, attempt: TaskAttempt, archive: Archived
+) -> AsyncIterator[Source]:
+    """An import's archive, opened once more. Raises StorageError."""
+    if archive.key is None or archive.storage is None:
+        raise ObjectNotFoundError("the archive was deleted")
+    archived = resources.storages.get(archive.storage)
     limits = resources.settings.archive_limits
-    async with local_copy(archived, lease.archive_key) as path:
+    async with local_copy(archived, archive.key) as path:
         with path.open("rb") as file:
             # Its findings were reported when the archive was read for the first time.
             opened = await attempt.in_thread(
@@ -305,7 +330,7 @@ async def _transfer(
     storage: Storage,
     config: TransferConfig,
 ) -> None:
-    async with archive_of(resources, attempt) as archive:
+    async with archive_of(resources, attempt, Archived.of(attempt.lease)) as archive:
         await MediaTransfer(
             records,
             storage,

@@ -41,6 +41,7 @@ from eventimport.imports.endings import (
     words_of,
 )
 from eventimport.imports.media import (
+    Archived,
     EarlyItem,
     EarlyMedia,
     check_early,
@@ -334,7 +335,8 @@ async def finish(resources: Resources, attempt: Attempt) -> None:
     Raises what `move_media` does, and what the database raises: the next attempt goes on.
     """
     attempt.enter("media", "Storing the media files")
-    media = await move_media(resources, attempt)
+    lease = attempt.lease
+    media = await move_media(resources, attempt, lease.job_id, Archived.of(lease))
     attempt.is_ending = True
     async with resources.engine.begin() as connection:
         found = new_report_of(resources.settings)()

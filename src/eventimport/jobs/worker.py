@@ -18,6 +18,7 @@ from eventimport.database.engine import is_unavailable
 from eventimport.database.models import TaskKind
 from eventimport.database.tasks import Claim, claim_next
 from eventimport.imports.image_sizes import attempt_image_sizes
+from eventimport.imports.media_fetch import attempt_media_fetch
 from eventimport.imports.run import attempt_import
 from eventimport.jobs.clean_up import keep_cleaning_up
 from eventimport.jobs.recovery import keep_recovering
@@ -37,6 +38,7 @@ from eventimport.settings import Settings
 HANDLERS: Final[Mapping[str, Callable[[Resources, Claim], Coroutine[Any, Any, None]]]] = {
     TaskKind.IMPORT: attempt_import,
     TaskKind.IMAGE_SIZES: attempt_image_sizes,
+    TaskKind.FETCH_MEDIA: attempt_media_fetch,
 }
 """What runs a claimed task of each kind. Tasks of other kinds are left to newer workers."""
 

@@ -194,6 +194,11 @@ _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
 
 
+def no_entry(name: str) -> Iterator[bytes]:
+    """Opens the entries where there is no archive: raises KeyError."""
+    raise KeyError(name)
+
+
 class NotMovedError(EventImportError):
     """The file is not moved, for a reason of its own; `outcome` says which."""
 

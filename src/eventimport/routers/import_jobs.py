@@ -1,14 +1,21 @@
-"""Earlier and running imports, as JSON:API resources."""
+"""Earlier and running imports, as JSON:API resources, and fetching what they have not stored."""
 
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
 from eventimport.conference.report import Severity
 from eventimport.database import import_jobs
+from eventimport.database.media_fetches import (
+    ImportNotEndedError,
+    NothingMissingError,
+    UnknownImportError,
+    add_media_fetch,
+)
 from eventimport.database.models import ImportStatus
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
@@ -22,6 +29,8 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
+from eventimport.observability import logs
+from eventimport.observability.tracing import current_parent
 
 PATH = "/v1/import-jobs"
 
@@ -93,6 +102,13 @@ class ImportJobQuery(PageQuery):
     )
 
 
+class AcceptedFetch(BaseModel):
+    """The URL of the task that fetches the media files."""
+
+    task_url: str
+
+
+_NO_LINKS: Final = " Linked files are not fetched (FETCH_MEDIA is false)."
 AttributesT = TypeVar("AttributesT", bound=ImportJobAttributes)
 
 
@@ -168,6 +184,60 @@ async def list_findings(
         for row in rows
     )
     return FindingCollection.page(path, query, total, findings)
+
+
+@router.post(
+    "/{import_job_id}/fetch-media",
+    status_code=202,
+    response_model=AcceptedFetch,
+    response_class=JSONResponse,
+    responses=problems(404, 409),
+)
+async def fetch_media_files(
+    import_job_id: UUID, account: AccountDep, resources: ResourcesDep
+) -> JSONResponse:
+    """Fetch the media files that an import has not stored.
+
+    These are links that were unreachable or rejected. If the import was cancelled, or its storage
+    was unavailable, these are also files that it did not reach. The task stores what it can, and
+    the report of the import then lists only what is still missing. While such a task waits or runs,
+    the response has its URL: repeat the request as often as you like.
+    """
+    try:
+        async with resources.engine.begin() as connection:
+            task_id = await add_media_fetch(
+                connection,
+                import_job_id,
+                account.only_of,
+                links=resources.settings.fetch_media,
+                trace_parent=current_parent(),
+                request_id=logs.request_id(),
+            )
+    except UnknownImportError:
+        raise _not_found(import_job_id) from None
+    except ImportNotEndedError:
+        raise refuse(
+            409,
+            "import-running",
+            "Import not ended",
+            f"Import job {import_job_id} has not ended, and stores its media files itself. Fetch"
+            " what is missing when it has ended.",
+        ) from None
+    except NothingMissingError:
+        raise refuse(
+            409,
+            "nothing-missing",
+            "No media files to fetch",
+            f"Import job {import_job_id} has no media files that can be fetched again."
+            + ("" if resources.settings.fetch_media else _NO_LINKS),
+        ) from None
+    await resources.wake_worker()
+    task_url = f"/v1/tasks/{task_id}"
+    headers = {
+        "Location": task_url,
+        "Retry-After": str(resources.settings.client_poll_interval),
+    }
+    return JSONResponse({"task_url": task_url}, 202, headers)
 
 
 def _not_found(job_id: UUID) -> ProblemError:

@@ -73,6 +73,16 @@ class ImageSizes(BaseModel):
     sizes: dict[str, str]
 
 
+class FetchedMedia(BaseModel):
+    """What became of the media files of an import that were fetched again: how many the task has
+    stored, how many of the import's are still missing, and the number for each outcome."""
+
+    import_job_id: str
+    stored: int
+    missing: int
+    outcomes: dict[str, int]
+
+
 class ErrorsMeta(ErrorsTotal):
     """The number of errors, and the URL that lists all of them."""
 
@@ -87,14 +97,15 @@ class ImportErrors(ErrorDocument):
 
 class Task(BaseModel):
     """`event` is null until an import has committed its event. `result` is null until the state is
-    `SUCCESS` or `FAILURE`. Then it has the event and the report of an import, or the sizes of an
-    image (`image-sizes`). After a failure, it is a JSON:API document with the first errors."""
+    `SUCCESS` or `FAILURE`. Then it has the event and the report of an import, the sizes of an image
+    (`image-sizes`), or the numbers of media files (`fetch-media`). After a failure, it is a
+    JSON:API document with the first errors."""
 
-    kind: Literal["import", "image-sizes"]
+    kind: Literal["import", "image-sizes", "fetch-media"]
     state: TaskState
     progress: Progress
     event: TaskEvent | None
-    result: ImportResult | ImageSizes | ImportErrors | ErrorDocument | None
+    result: ImportResult | ImageSizes | FetchedMedia | ImportErrors | ErrorDocument | None
 
 
 @router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
@@ -176,7 +187,8 @@ async def cancel_task(task_id: UUID, bearer: BearerDep, resources: ResourcesDep)
     Until its event is committed (`event` is null), the import ends as `REVOKED`: it leaves no event
     and no files. After the commit, it ends as `SUCCESS`: the event stays, without the media files
     that are not stored yet. To undo the import, delete the event. A task that makes the sizes of an
-    image ends as `REVOKED`. A worker that runs the task stops within seconds.
+    image, or fetches media files, ends as `REVOKED`; what it has stored stays. A worker that runs
+    the task stops within seconds.
     """
     await read_task(resources, task_id, bearer)
     async with resources.engine.begin() as connection:

@@ -15,6 +15,7 @@ from eventimport.database.models.image_job import IMAGE_JOBS, ImageJob
 from eventimport.database.models.import_finding import ImportFinding
 from eventimport.database.models.import_job import IMPORT_JOBS, ImportJob
 from eventimport.database.models.media import MediaItem, MediaOutcome
+from eventimport.database.models.media_fetch import MEDIA_FETCHES, MediaFetch
 from eventimport.database.models.notification import Notification
 from eventimport.database.models.outgoing_mail import MailStatus, OutgoingMail
 from eventimport.database.models.people import Speaker, Sponsor
@@ -39,6 +40,7 @@ from eventimport.database.models.user import User
 __all__ = [
     "IMAGE_JOBS",
     "IMPORT_JOBS",
+    "MEDIA_FETCHES",
     "OPEN_STATUSES",
     "AuditEntry",
     "Base",
@@ -53,6 +55,7 @@ __all__ = [
     "ImportJob",
     "ImportStatus",
     "MailStatus",
+    "MediaFetch",
     "MediaItem",
     "MediaOutcome",
     "Microlocation",

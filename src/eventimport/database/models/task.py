@@ -29,6 +29,7 @@ class TaskKind(StrEnum):
 
     IMPORT = "import"
     IMAGE_SIZES = "image-sizes"
+    FETCH_MEDIA = "fetch-media"
 
 
 class Task(Base):

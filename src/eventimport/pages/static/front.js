@@ -11,6 +11,8 @@ import { upload } from "./upload.js";
 const main = byId("main");
 // What is shown: how to look away from it, and, once there is one, its task's URL.
 let running = null;
+// The URL of the task whose result is shown.
+let shownUrl = null;
 
 function showAccount() {
   const signedIn = account();
@@ -117,6 +119,18 @@ async function openTask(taskUrl) {
   });
 }
 
+// Then the import is shown again, whose report has changed.
+async function fetchMissing(url) {
+  const importUrl = shownUrl;
+  await run(async (current) => {
+    current.taskUrl = (await request("POST", url)).task_url;
+    const task = await followTask(current.taskUrl, tellTask, current.watching.signal);
+    if (task.state !== "SUCCESS") return task;
+    current.taskUrl = importUrl;
+    return request("GET", importUrl);
+  });
+}
+
 // Only one import is shown at a time: a new one takes the place of the one before, which goes on.
 async function run(work) {
   running?.watching.abort();
@@ -128,7 +142,7 @@ async function run(work) {
   startProgress();
   try {
     const task = await work(current);
-    if (running === current) showResult(task);
+    if (running === current) showResult(task, current.taskUrl);
   } catch (error) {
     if (running === current) tellFailure("import-errors", error);
   } finally {
@@ -140,8 +154,9 @@ async function run(work) {
   }
 }
 
-function showResult(task) {
-  byId("result-content").replaceChildren(...resultOf(task).filter(Boolean));
+function showResult(task, taskUrl) {
+  shownUrl = taskUrl;
+  byId("result-content").replaceChildren(...resultOf(task, fetchMissing).filter(Boolean));
   show("progress", false);
   show("result");
   // The next try needs a time zone: its field must be in sight.
@@ -163,7 +178,7 @@ byId("cancel").addEventListener("click", async () => {
     const task = await request("DELETE", current.taskUrl);
     if (running !== current) return;
     current.watching.abort();
-    showResult(task);
+    showResult(task, current.taskUrl);
   } catch (error) {
     // One that has just ended cannot be cancelled: whoever watches it is about to see how.
     if (running === current && error.status !== 409) tellFailure("import-errors", error);

@@ -20,9 +20,10 @@ export function tellUpload(done, total) {
   draw(0, done, total, text, "Uploading", "Cancel the upload");
 }
 
-export function tellTask({ state, progress, event }) {
+export function tellTask({ kind, state, progress, event }) {
   const { stage, message, done, total } = progress;
-  const cancel = event ? "Skip the remaining media files" : "Cancel the import";
+  const skips = event || kind === "fetch-media";
+  const cancel = skips ? "Skip the remaining media files" : "Cancel the import";
   if (state === "PENDING") draw(1, 0, 0, "Waiting for a worker", "Waiting for a worker", cancel);
   else draw(2, done, total, message || "Importing", stage || "Importing", cancel);
 }

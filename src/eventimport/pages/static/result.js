@@ -10,9 +10,11 @@ const SEVERITIES = [
   ["repair", "repair", "repairs"],
 ];
 
-// Elements for the task's result.
-export function resultOf(task) {
-  if (task.state === "SUCCESS") return successOf(task.result);
+// Elements for the task's result. `fetchMissing` is called with the URL that fetches an import's
+// missing media files.
+export function resultOf(task, fetchMissing) {
+  if (task.kind === "fetch-media") return fetchOf(task);
+  if (task.state === "SUCCESS") return [...successOf(task.result), missingOf(task.result.report, fetchMissing)];
   if (task.state === "REVOKED") return [element("p", {}, "Cancelled. Nothing was imported.")];
   return failureOf(task.result?.errors ?? [], task.result?.meta?.total);
 }
@@ -29,6 +31,21 @@ function successOf(result) {
     ? element("p", {}, element("span", { class: "good" }, "Checked. "), `${name} can be imported. Nothing was imported yet.`)
     : element("p", {}, element("span", { class: "good" }, "Imported. "), `${name} is ready.`);
   return [told, linkTo(result), countsOf(report.counts), ...findingsOf(report)];
+}
+
+// A button, if linked files were unreachable, or the import did not reach all of its files.
+function missingOf(report, fetchMissing) {
+  const { UNREACHABLE = 0, NOT_STORED = 0 } = report.media?.outcomes ?? {};
+  if (report.dry_run || !(UNREACHABLE + NOT_STORED)) return null;
+  const url = report.findings_url.replace(/findings$/, "fetch-media");
+  return element("p", { class: "buttons" },
+    element("button", { type: "button", class: "quiet", onclick: () => fetchMissing(url) }, "Fetch the missing media files"));
+}
+
+function fetchOf({ state, result }) {
+  if (state === "REVOKED") return [element("p", {}, "Cancelled. The media files that are stored stay.")];
+  const errors = (result?.errors ?? []).map((error) => [error.detail, {}]);
+  return [element("p", {}, element("span", { class: "bad" }, "Not fetched. ")), listOf(errors, errors.length)];
 }
 
 function linkTo({ identifier, url }) {
