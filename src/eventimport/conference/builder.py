@@ -111,6 +111,35 @@ class ConferenceBuilder:
         self.conference.records[kind].append(record)
         return record
 
+    def restore(
+        self,
+        kind: Kind,
+        fields: dict[str, Any],
+        index: int,
+        *,
+        extra: dict[str, Any],
+        unknown: dict[str, Any],
+        references: dict[str, tuple[Reference, ...]],
+        link_key: str | None,
+        entry: str,
+    ) -> Record:
+        """Add a record of an export of this service: the values are taken as they are. `extra` is
+        what the export says that it had; `unknown` are keys beside it, which are reported."""
+        replaced: dict[str, Any] = {}
+        if kind is Kind.EVENT:
+            replaced = self._choose(fields, entry) | self._read_zone(fields, entry)
+        elif kind is Kind.SESSION and self._choices.language and not fields.get("language"):
+            fields["language"] = self._choices.language
+        record = self._fields.restore(kind, fields, extra, references, index, entry)
+        record.link_key = link_key
+        for name, value in unknown.items():
+            record.keep(name, value)
+        self._fields.note_keys(kind, record, entry, unknown)
+        if kind is Kind.EVENT:
+            self._finish_event(record, replaced, entry)
+        self.conference.records[kind].append(record)
+        return record
+
     def keep_document(self, name: str, content: Any) -> None:
         """Keep a document that has no table with the event."""
         self._fields.keep_document(
@@ -146,12 +175,12 @@ class ConferenceBuilder:
             )
             self._report.repair(f"{kind.replace('_', '-')}s-derived", message, Place(entry))
 
-    def finish(self) -> Conference:
+    def finish(self, *, is_restored: bool = False) -> Conference:
         """Return the conference, each kind sorted by source id, without repeated records. Report
-        what concerns many records."""
+        what concerns many records. The records of an export stay as they are (`is_restored`)."""
         conference = self.conference
         conference.zone = self._fields.zone
-        for kind, records in conference.records.items():
+        for kind, records in () if is_restored else conference.records.items():
             records[:] = self._without_repetitions(kind, records)
             records.sort(key=lambda record: values.sort_key(record.key))
         self._fields.report_keys(conference.entries[Kind.EVENT])

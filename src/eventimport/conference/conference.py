@@ -36,7 +36,8 @@ class Record:
     """A record, and where it stood: `index` counts from 0 in its document. `key` is its id as the
     id map knows it; `values` are the canonical fields that have one; `extra` is what the canonical
     vocabulary does not name, or could not take; `references` are what it says about other
-    records, by field. The planner adds `new_id`, and the foreign keys."""
+    records, by field. The planner adds `new_id`, and the foreign keys. `link_key` is the id by
+    which other records refer to this one, if that is not `key`."""
 
     index: int
     key: str | None
@@ -45,6 +46,12 @@ class Record:
     references: dict[str, tuple[Reference, ...]]
     new_id: int = 0
     foreign_keys: dict[str, int] = field(default_factory=dict)
+    link_key: str | None = None
+
+    @property
+    def known_as(self) -> str | None:
+        """The id by which other records refer to this one."""
+        return self.key if self.link_key is None else self.link_key
 
     def keep(self, name: str, value: Any) -> None:
         """Put a value in `extra`, beside whatever has that name there already."""
@@ -57,13 +64,15 @@ class Record:
 class Conference:
     """The records of a source by kind, each kind sorted by source id. `entries` names the entry
     that a kind was read from; `zone` is the event's time zone; `files` finds media files that the
-    source holds; `limits` bound the markup of its texts."""
+    source holds; `limits` bound the markup of its texts; `first_import` is the report of the import
+    that made an event, if the source is an export of that event."""
 
     records: dict[Kind, list[Record]] = field(default_factory=dict)
     entries: dict[Kind, str] = field(default_factory=dict)
     zone: tzinfo = UTC
     files: MediaIndex = field(default_factory=MediaIndex)
     limits: TextLimits = DEFAULT_LIMITS
+    first_import: dict[str, Any] | None = None
 
     @property
     def event(self) -> Record:

@@ -7,7 +7,7 @@ field can hold goes to `extra`, with a finding.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock
@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from eventimport.conference import rich_text, values, web_links
 from eventimport.conference.conference import Record, Reference, place_of
-from eventimport.conference.kinds import LEVELS, SHAPES, Kind, Shape
+from eventimport.conference.kinds import DELETED, LEVELS, SHAPES, Kind, Shape
 from eventimport.conference.lengths import parse_length, read_length
 from eventimport.conference.report import Place, Report, Severity, shown
 from eventimport.conference.times import TimeReading, in_zone, is_repeated, local_gap, read_time
@@ -199,6 +199,52 @@ class RecordBuilder:
         self._validate(kind, record, entry)
         return record
 
+    def restore(  # noqa: PLR0917 - as in `build`
+        self,
+        kind: Kind,
+        fields: dict[str, Any],
+        extra: dict[str, Any],
+        references: dict[str, tuple[Reference, ...]],
+        index: int,
+        entry: str,
+    ) -> Record:
+        """Make a record of what an export of this service says: values are as they were stored, and
+        are not interpreted again. A file can be edited, so they are checked as in `build`."""
+        record = Record(index, values.source_key(fields.pop("id", None)), fields, extra, references)
+        shape = SHAPES[kind]
+        for name in (*shape.times, DELETED):
+            if name in fields:
+                self._restore_time(record, name, entry)
+        for name in shape.rich:
+            text = fields.get(name)
+            if isinstance(text, str) and "<" in text:
+                self._clean(record, name, text, entry)
+        for name in shape.links:
+            link = fields.get(name)
+            if isinstance(link, str) and not values.is_safe_link(link):
+                self._set_aside(record, name, entry, "not a link to the web")
+        for name in shape.media:
+            if name in fields:
+                self._check_medium(record, name, entry)
+        self._validate(kind, record, entry)
+        return record
+
+    def _restore_time(self, record: Record, name: str, entry: str) -> None:
+        given = record.values[name]
+        try:
+            time = datetime.fromisoformat(given)
+        except (TypeError, ValueError):
+            time = None
+        if time is None or time.tzinfo is None:
+            self._set_aside(record, name, entry, "not a time with an offset from UTC")
+        else:
+            record.values[name] = in_zone(time, self.zone)
+
+    def note_keys(self, kind: Kind, record: Record, entry: str, keys: Iterable[str]) -> None:
+        """Report these keys of the record's `extra` later, as those that no field takes."""
+        for key in keys:
+            self._note_key(kind, record, entry, key, record.extra[key])
+
     def keep_document(self, name: str, content: Any, record: Record, entry: str) -> None:
         """Keep a document that has no table with a record."""
         record.keep(name, content)
@@ -231,16 +277,19 @@ class RecordBuilder:
 
     def _note_keys(self, kind: Kind, record: Record, entry: str) -> None:
         for key, value in record.extra.items():
-            kept = self._kept_keys.get((kind, key))
-            if kept is not None:
-                kept.count += 1
-            elif len(self._kept_keys) < MAX_KNOWN_KEYS:
-                self._kept_keys[kind, key] = KeptKey(
-                    place_of(record, entry, shown(key)),
-                    value,
-                    self._names_field(kind, key),
-                    administrative=self._is_administrative(key),
-                )
+            self._note_key(kind, record, entry, key, value)
+
+    def _note_key(self, kind: Kind, record: Record, entry: str, key: str, value: Any) -> None:
+        kept = self._kept_keys.get((kind, key))
+        if kept is not None:
+            kept.count += 1
+        elif len(self._kept_keys) < MAX_KNOWN_KEYS:
+            self._kept_keys[kind, key] = KeptKey(
+                place_of(record, entry, shown(key)),
+                value,
+                self._names_field(kind, key),
+                administrative=self._is_administrative(key),
+            )
 
     def check_label(self, kind: Kind, record: Record, entry: str) -> None:
         """Report a record without a name: people cannot find it."""

@@ -57,15 +57,16 @@ class IdMap:
         self._by_label: _Namesakes | None = None
         self._labels: dict[int, str] = {}
         for record in records:
-            if record.key is None:
+            key = record.known_as
+            if key is None:
                 continue
-            other = self._by_key.setdefault(record.key, record)
+            other = self._by_key.setdefault(key, record)
             if other is record:
                 continue
             if isinstance(other, Record):
                 shared = _Namesakes()
                 shared.add(other, self.label_of(other))
-                self._by_key[record.key] = other = shared
+                self._by_key[key] = other = shared
             other.add(record, self.label_of(record))
 
     def find(self, key: str | None, label: Any) -> Match:
@@ -241,7 +242,7 @@ class Linker:
         if rest:
             self._report_rest(reference, rest, place)
         named_only = reference.either and match.code == "reference-by-name"
-        if rest or not (named_only or reference.key in (None, match.record.key)):
+        if rest or not (named_only or reference.key in (None, match.record.known_as)):
             rest = {"id": None if named_only else reference.key, **rest}
         if not rest and match.code is None and not reference.rest:
             self._targets[identity] = match.record

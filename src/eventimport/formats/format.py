@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from eventimport.conference.builder import EventChoices
 from eventimport.conference.conference import Conference
@@ -62,6 +62,8 @@ class WriteOptions:
     """The version of `generator`."""
     now: datetime
     """The time of the export, with a time zone."""
+    first_import: dict[str, Any] | None = None
+    """The report of the import that made the event, if it is known and may be shown."""
 
 
 OpenMedia = Callable[[str], Iterator[bytes] | None]

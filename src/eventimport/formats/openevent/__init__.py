@@ -6,6 +6,7 @@ from typing import Final
 from eventimport.formats.format import Format
 from eventimport.formats.openevent.layout import JSON_BEGINNINGS, has_event
 from eventimport.formats.openevent.reader import read
+from eventimport.formats.openevent.writer import write
 
 OPENEVENT: Final = Format(
     name="openevent",
@@ -16,4 +17,5 @@ OPENEVENT: Final = Format(
     beginnings=JSON_BEGINNINGS,
     detect=has_event,
     read=read,
+    write=write,
 )

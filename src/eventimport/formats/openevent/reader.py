@@ -32,6 +32,7 @@ from eventimport.formats.openevent.documents import (
     records_in,
 )
 from eventimport.formats.openevent.layout import document_named
+from eventimport.formats.openevent.restoring import ExportReader, export_meta, first_import_of
 from eventimport.formats.source import Source
 
 _LISTS: Final = frozenset(DOCUMENTS.values()) - {"event"}
@@ -53,6 +54,13 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     Raises ArchiveError, its finding in the report too, if the source has no event, or several.
     """
     documents = EventDocuments(source, report)
+    if (meta := export_meta(documents)) is not None:
+        builder = ConferenceBuilder(
+            report, source.limits.texts, source.check, entry="event", choices=options.choices
+        )
+        conference = ExportReader(documents, builder, report, options).read()
+        conference.first_import = first_import_of(meta)
+        return conference
     return _ConferenceReader(documents, report, options).read()
 
 

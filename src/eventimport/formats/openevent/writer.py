@@ -1,0 +1,296 @@
+"""Writes a conference as an Open Event archive, without any loss.
+
+The documents have no extension and stand at the zip's root, as the readers of the format expect
+them. Each record is written as it is read, and each media file once, after the documents.
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, tzinfo
+from typing import IO, Any, BinaryIO, Final
+from urllib.parse import unquote, urlsplit
+
+from eventimport.conference.conference import Record, Reference
+from eventimport.conference.kinds import LEVELS, SHAPES, Kind, MediaType
+from eventimport.conference.report import Place, Report
+from eventimport.conference.stored import StoredConference
+from eventimport.formats.format import OpenMedia, WriteOptions
+from eventimport.formats.openevent.dialect import DOCUMENTS
+from eventimport.formats.openevent.export import (
+    COLUMNS,
+    EXTRA,
+    GENERATOR,
+    LAYOUT,
+    NESTED,
+    NEW_ID,
+    REFERRED_TO,
+    SHARED_IDS,
+    SOURCE_ID,
+    key_of,
+)
+
+FOLDERS: Final[dict[MediaType, str]] = {
+    "image": "images",
+    "audio": "audio",
+    "video": "videos",
+    "document": "slides",
+}
+"""The folders of media files."""
+
+_COMPRESSED: Final = re.compile(
+    r"\.(?:jpe?g|png|gif|webp|avif|mp[34]|m4[av]|webm|og[gva]|opus|flac|zip|pptx|docx|odp|pdf)$",
+    re.IGNORECASE,
+)
+"""Names of files that deflate does not make smaller."""
+
+_NOT_IN_NAMES: Final = re.compile(r"[^\w.]+")
+_LONGEST_NAME: Final = 80
+_LONGEST_NUMBER: Final = 15
+_BUFFER: Final = 64 * 1024
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
+
+
+def write(
+    conference: StoredConference,
+    open_media: OpenMedia,
+    sink: BinaryIO,
+    options: WriteOptions,
+    report: Report,
+) -> None:
+    """Write the archive. Reports only media files that are no longer in storage."""
+    moment = options.now.astimezone(UTC).timetuple()[:6]
+    with (
+        zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as media,
+    ):
+        _Writer(conference, open_media, _Zip(archive, moment), media, report).write(options)
+
+
+class _Zip:
+    """The zip: one entry after the other, none of them in memory."""
+
+    def __init__(self, archive: zipfile.ZipFile, moment: tuple[int, ...]) -> None:
+        self._archive = archive
+        self._moment = moment
+
+    def open(self, name: str, *, is_large: bool = False) -> IO[bytes]:
+        year, *rest = self._moment
+        info = zipfile.ZipInfo(name, (max(year, 1980), *rest))  # type: ignore[arg-type]
+        info.external_attr = 0o644 << 16
+        stored = _COMPRESSED.search(name) is not None
+        info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+        return self._archive.open(info, "w", force_zip64=is_large)
+
+
+class _Writer:
+    def __init__(
+        self,
+        conference: StoredConference,
+        open_media: OpenMedia,
+        archive: _Zip,
+        media: IO[str],
+        report: Report,
+    ) -> None:
+        self._conference = conference
+        self._open_media = open_media
+        self._zip = archive
+        self._media = media
+        self._listed: set[bytes] = set()
+        self._report = report
+        self._ids = {kind: _Ids(conference.records(kind)) for kind in REFERRED_TO}
+        self._no_ids = _Ids(())
+
+    def write(self, options: WriteOptions) -> None:
+        self._write_json(
+            "meta",
+            {
+                "generator": GENERATOR,
+                "version": options.version,
+                "layout": LAYOUT,
+                "url": options.event_url,
+                "exported-at": options.now.isoformat(),
+                **({"first-import": options.first_import} if options.first_import else {}),
+            },
+        )
+        self._write_event()
+        for kind, document in DOCUMENTS.items():
+            if document != "event" and kind not in NESTED:
+                self._write_list(document, kind)
+        self._write_media()
+
+    def _write_json(self, name: str, content: Any) -> None:
+        with self._zip.open(name) as entry:
+            entry.write(_encode(content).encode())
+
+    def _write_event(self) -> None:
+        conference = self._conference
+        event = self._record(Kind.EVENT, conference.event)
+        for kind, key in NESTED.items():
+            found = [self._record(kind, record) for record in conference.records(kind)]
+            if kind is Kind.SOCIAL_LINK:
+                event[key] = found
+            elif found:
+                event[key] = found[0]
+        self._write_json("event", event)
+
+    def _write_list(self, document: str, kind: Kind) -> None:
+        written = (
+            self._with_links()
+            if kind is Kind.SESSION
+            else (self._record(kind, record) for record in self._conference.records(kind))
+        )
+        before = "[\n"
+        with self._zip.open(document) as entry:
+            lines: list[str] = []
+            size = 0
+            for content in written:
+                line = before + _encode(content)
+                before = ",\n"
+                lines.append(line)
+                size += len(line)
+                if size > _BUFFER:
+                    entry.write("".join(lines).encode())
+                    lines, size = [], 0
+            lines.append("[]\n" if before == "[\n" else "\n]\n")
+            entry.write("".join(lines).encode())
+
+    def _with_links(self) -> Iterator[dict[str, Any]]:
+        links = self._conference.links()
+        link = next(links, None)
+        for session in self._conference.records(Kind.SESSION):
+            speakers: list[int] = []
+            while link is not None and link[0] <= session.new_id:
+                if link[0] == session.new_id:
+                    speakers.append(link[1])
+                link = next(links, None)
+            yield self._session(session, speakers)
+
+    def _session(self, session: Record, speakers: list[int]) -> dict[str, Any]:
+        content = self._record(Kind.SESSION, session)
+        for ref in LEVELS[Kind.SESSION].references:
+            given = session.references.get(ref.field, ())
+            ids = speakers if ref.many else [session.foreign_keys.get(ref.column, 0)]
+            found = [
+                self._reference(reference, new_id)
+                for reference, new_id in zip(given, ids, strict=bool(given) or ref.many)
+            ]
+            # An empty object, because clients of the format read `name` of whatever is there.
+            content[key_of(ref.field)] = found if ref.many else found[0] if found else {}
+        return content
+
+    def _reference(self, reference: Reference, new_id: int) -> dict[str, Any]:
+        written_id = self._ids[reference.kind].written(reference.key, new_id)
+        return {"id": written_id, LEVELS[reference.kind].label: reference.label}
+
+    def _record(self, kind: Kind, record: Record) -> dict[str, Any]:
+        ids = self._ids.get(kind, self._no_ids)
+        content: dict[str, Any] = {"id": ids.written(record.key, record.new_id)}
+        if kind is SHARED_IDS:
+            content["id"] = None if record.key is None else _number(record.key)
+        elif not ids.is_own(record.key):
+            content[SOURCE_ID] = record.key
+        values, media, zone = record.values, SHAPES[kind].media, self._conference.zone
+        for key, column in COLUMNS[kind].items():
+            value = values.get(column)
+            if value is None:
+                continue
+            if isinstance(value, datetime):
+                content[key] = _local(value, zone)
+            elif column in media:
+                content[key] = self._path(value, media[column])
+            elif column == "level" and isinstance(value, int):
+                # A text, by which existing clients group sponsors.
+                content[key] = str(value)
+            else:
+                content[key] = value
+        if record.extra:
+            content[EXTRA] = record.extra
+        return content
+
+    def _path(self, url: str, media_type: MediaType) -> str:
+        """The path of a file that the archive gets, or the URL itself if it is a link."""
+        if self._open_media(url) is None:
+            return url
+        folder = FOLDERS[media_type]
+        digest = hashlib.blake2b(f"{folder} {url}".encode(), digest_size=8)
+        path = f"{folder}/{digest.hexdigest()}-{_name_in(url)}"
+        if digest.digest() not in self._listed:
+            self._listed.add(digest.digest())
+            self._media.write(json.dumps([path, url]) + "\n")
+        return f"/{path}"
+
+    def _write_media(self) -> None:
+        self._media.seek(0)
+        for line in self._media:
+            path, url = json.loads(line)
+            chunks = self._open_media(url)
+            first = next(chunks, b"") if chunks is not None else None
+            if chunks is None or first is None:
+                message = "The file is no longer in storage. It is missing in the export."
+                self._report.warning("media-missing", message, Place(path), url)
+                continue
+            with self._zip.open(path, is_large=True) as entry:
+                entry.write(first)
+                for chunk in chunks:
+                    entry.write(chunk)
+
+
+class _Ids:
+    """The ids that the records of a kind get. A source id that several records have, or none, is
+    replaced."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        seen: set[str] = set()
+        self._shared: set[str] = set()
+        self._taken: set[str] = set()
+        for record in records:
+            key = record.key
+            if key is None:
+                continue
+            if key in seen:
+                self._shared.add(key)
+            seen.add(key)
+            if key.startswith(NEW_ID):
+                self._taken.add(key)
+
+    def is_own(self, key: str | None) -> bool:
+        """Whether a record with this source id keeps it."""
+        return key is not None and key not in self._shared
+
+    def written(self, key: str | None, new_id: int) -> str | int:
+        """The id of a record, and in references to it."""
+        if key is not None and key not in self._shared:
+            return _number(key)
+        made = f"{NEW_ID}{new_id}"
+        while made in self._taken:
+            made = f"{NEW_ID}{made}"
+        return made
+
+
+def _number(key: str) -> str | int:
+    """A source id as a number, if it is one: most clients of the format expect that."""
+    if len(key) <= _LONGEST_NUMBER and key.isascii() and key.isdigit():
+        number = int(key)
+        return number if str(number) == key else key
+    return key
+
+
+def _local(time: datetime, zone: tzinfo) -> str:
+    try:
+        return time.astimezone(zone).isoformat()
+    except OverflowError:
+        return time.isoformat()
+
+
+def _name_in(url: str) -> str:
+    """The file name in a URL, without characters that are special in paths."""
+    try:
+        last = unquote(urlsplit(url).path.rpartition("/")[2])
+    except ValueError:
+        last = ""
+    return _NOT_IN_NAMES.sub("-", last)[-_LONGEST_NAME:].strip("-") or "file"
