@@ -304,6 +304,7 @@ PROBLEMS: Final = {
 """The errors of attempts that were ended. `tests/jobs` and `tests/faults` exceed these limits."""
 
 ELSEWHERE: Final = {
+    "MAX_FILTER_CONDITIONS": "web/test_existing_clients.py",
     "MAX_RESPONSE_BYTES": "web/events/test_sizes.py",
     "MAX_MEDIA_BYTES": "media/test_fetch.py",
     "MAX_STORED_BYTES_PER_IMPORT": "media/test_transfer.py",
@@ -320,6 +321,7 @@ ELSEWHERE: Final = {
 """Limits whose own tests, which need servers or child processes, check the name."""
 
 NOT_REPORTED: Final = {
+    "MAX_LIST_SIZE": "further resources are on the next page",
     "MAX_FINDINGS": "the report counts the findings that it leaves out",
     "MAX_REPORT_BYTES": "the report counts the findings that it leaves out",
     "MAX_RUNNING_PER_USER": "further tasks wait",

@@ -54,7 +54,10 @@ async def listed(client: httpx.AsyncClient, query: str = "") -> tuple[list[str],
 
 
 async def test_there_may_be_none(user_client: httpx.AsyncClient) -> None:
-    assert await listed(user_client) == ([], {"total": 0, "pages": 0, "unread-count": 0})
+    assert await listed(user_client) == (
+        [],
+        {"total": 0, "count": 0, "pages": 0, "unread-count": 0},
+    )
 
 
 async def test_the_newest_comes_first_page_by_page(
@@ -67,7 +70,7 @@ async def test_the_newest_comes_first_page_by_page(
 
     seen = [resource["id"] for page in (first, second) for resource in page.json()["data"]]
     assert seen == ids
-    assert first.json()["meta"] == {"total": 3, "pages": 2, "unread-count": 2}
+    assert first.json()["meta"] == {"total": 3, "count": 3, "pages": 2, "unread-count": 2}
 
 
 async def test_read_ones_and_unread_ones_can_be_asked_for(
@@ -78,8 +81,8 @@ async def test_read_ones_and_unread_ones_can_be_asked_for(
     unread = await listed(user_client, "?filter[is-read]=false")
     read = await listed(user_client, "?filter[is-read]=true")
 
-    assert unread == ([ids[0], ids[2]], {"total": 2, "pages": 1, "unread-count": 2})
-    assert read == ([ids[1]], {"total": 1, "pages": 1, "unread-count": 2})
+    assert unread == ([ids[0], ids[2]], {"total": 2, "count": 2, "pages": 1, "unread-count": 2})
+    assert read == ([ids[1]], {"total": 1, "count": 1, "pages": 1, "unread-count": 2})
 
 
 @pytest.mark.parametrize("query", ["filter[is-read]=perhaps", "filter[read]=true", "sort=title"])
@@ -205,7 +208,7 @@ async def test_nobody_changes_those_of_others(
 
         assert (patched.status_code, read_all.status_code) == (404, 204)
         assert (await client.get(url)).status_code == 404
-        assert await listed(client) == ([], {"total": 0, "pages": 0, "unread-count": 0})
+        assert await listed(client) == ([], {"total": 0, "count": 0, "pages": 0, "unread-count": 0})
     assert (await listed(owner))[1]["unread-count"] == 1
 
 
@@ -217,7 +220,7 @@ async def test_all_can_be_marked_read_at_once(
     response = await user_client.post(f"{PATH}/mark-all-read")
 
     assert (response.status_code, response.content) == (204, b"")
-    assert (await listed(user_client))[1] == {"total": 3, "pages": 1, "unread-count": 0}
+    assert (await listed(user_client))[1] == {"total": 3, "count": 3, "pages": 1, "unread-count": 0}
 
 
 @pytest.mark.parametrize("notification_id", ["0", "x", "99999999999999999999", "mark-all-read"])

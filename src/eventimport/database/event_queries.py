@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.kinds import Kind
+from eventimport.database.event_filters import Filter, met
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node, row_size
 from eventimport.database.visibility import Viewer, editable, event_visible, part_visible
 from eventimport.errors import EventImportError
@@ -48,10 +49,12 @@ class TooLargeError(EventImportError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A column by which a list is sorted; nulls come last."""
+    """A column by which a list is sorted; nulls come last. With an `edge`, it is a column of the
+    row that this edge to one leads to."""
 
     column: str
     descending: bool = False
+    edge: Edge | None = None
 
 
 @dataclass(slots=True)
@@ -115,19 +118,23 @@ async def find_event_ids(
     viewer: Viewer,
     order: Sequence[Order],
     *,
+    filters: Sequence[Filter] = (),
     name: str | None,
     state: str | None,
     limit: int,
     offset: int,
 ) -> tuple[list[int], int]:
-    """One page of the events that the viewer may see, and how many there are: of those whose name
-    contains `name`, in any case, and whose state is `state`."""
+    """One page of the events that the viewer may see, and how many there are: of those that meet
+    all filters, whose name contains `name`, in any case, and whose state is `state`."""
     statement = select(_EVENTS.c.id).where(event_visible(viewer))
+    if filters:
+        statement = statement.where(met(Kind.EVENT, filters, viewer))
     if name:
         statement = statement.where(_EVENTS.c.name.icontains(name, autoescape=True))
     if state:
         statement = statement.where(_EVENTS.c.state == state.lower())
-    return await _page(connection, statement, _EVENTS, order, limit=limit, offset=offset)
+    terms = _terms(Kind.EVENT, order, viewer)
+    return await _page(connection, statement, _EVENTS, terms, limit=limit, offset=offset)
 
 
 async def find_related_ids(
@@ -137,13 +144,16 @@ async def find_related_ids(
     viewer: Viewer,
     order: Sequence[Order],
     *,
+    filters: Sequence[Filter] = (),
     limit: int,
     offset: int,
 ) -> tuple[list[int], int]:
     """One page of what the edge leads to from a row that is visible, and how many there are, as far
-    as the viewer may see it. All of it belongs to the owner's event."""
+    as the viewer may see it and it meets all filters. All of it belongs to the owner's event."""
     target = NODES[edge.target].table
     statement = select(target.c.id).where(part_visible(edge.target, viewer))
+    if filters:
+        statement = statement.where(met(edge.target, filters, viewer))
     if edge.column is not None:
         statement = statement.where(target.c.id == owner[edge.column])
     elif edge.back is not None:
@@ -152,7 +162,8 @@ async def find_related_ids(
         own, other = link_columns(edge)
         statement = statement.join(LINKS, LINKS.c[other] == target.c.id)
         statement = statement.where(LINKS.c[own] == owner["id"])
-    return await _page(connection, statement, target, order, limit=limit, offset=offset)
+    terms = _terms(edge.target, order, viewer)
+    return await _page(connection, statement, target, terms, limit=limit, offset=offset)
 
 
 async def find_one_related_id(
@@ -169,19 +180,37 @@ async def find_one_related_id(
     return await connection.scalar(statement.order_by(target.c.id).limit(1))
 
 
+def _terms(kind: Kind, order: Sequence[Order], viewer: Viewer) -> list[ColumnElement[Any]]:
+    """What a list of rows of this kind is sorted by, for ORDER BY."""
+    terms: list[ColumnElement[Any]] = []
+    for each in order:
+        by: ColumnElement[Any] = NODES[kind].table.c[each.column if each.edge is None else "id"]
+        if each.edge is not None:
+            by = _of_one(each.edge, each.column, viewer)
+        terms.append(by.desc().nulls_last() if each.descending else by.asc())
+    return terms
+
+
+def _of_one(edge: Edge, column: str, viewer: Viewer) -> ColumnElement[Any]:
+    """A column of the row that an edge to one leads to, null if the viewer may not see it."""
+    source, target = NODES[edge.source].table, NODES[edge.target].table
+    found = select(target.c[column]).where(part_visible(edge.target, viewer))
+    if edge.column is not None:
+        found = found.where(target.c.id == source.c[edge.column])
+    else:
+        found = found.where(target.c[edge.back or ""] == source.c.id).order_by(target.c.id)
+    return found.limit(1).correlate(source).scalar_subquery()
+
+
 async def _page(
     connection: AsyncConnection,
     statement: Select[tuple[int]],
     table: FromClause,
-    order: Sequence[Order],
+    terms: Sequence[ColumnElement[Any]],
     *,
     limit: int,
     offset: int,
 ) -> tuple[list[int], int]:
-    terms = [
-        table.c[each.column].desc().nulls_last() if each.descending else table.c[each.column].asc()
-        for each in order
-    ]
     # The id decides where all else is the same.
     ordered = statement.order_by(*terms, table.c.id)
     found = await connection.execute(ordered.limit(limit).offset(offset))

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from eventimport.auth import Bearer, InvalidTokenError, Limit
 from eventimport.database.accounts import find_signed_in
 from eventimport.errors import Problem, ProblemError, refuse
+from eventimport.http.reference_api import ignores_parameter
 from eventimport.observability import logs
 from eventimport.resources import Resources
 
@@ -172,7 +173,7 @@ async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Accoun
 
 async def check_query(request: Request) -> None:
     """Refuse a request with query parameters that its route doesn't have, under `/v1`. Raises 400,
-    with the name of each.
+    with the name of each. Those that existing clients are known to send are ignored.
 
     Pages and media ignore parameters that they don't know: other sites and mail programs add some.
     """
@@ -180,7 +181,11 @@ async def check_query(request: Request) -> None:
     if not isinstance(route, APIRoute) or not request.url.path.startswith(API_PREFIX):
         return
     known = set(_parameters(route.dependant)) if request.query_params else set[str]()
-    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    unknown = [
+        name
+        for name in dict.fromkeys(request.query_params)
+        if name not in known and not ignores_parameter(name)
+    ]
     if unknown:
         raise ProblemError(tuple(_unknown(name[:MAX_PARAMETER_NAME]) for name in unknown))
 

@@ -1,6 +1,7 @@
 """JSON:API documents: their models, so that OpenAPI knows them, and their media type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
@@ -59,9 +60,10 @@ class Document(BaseModel, Generic[AttributesT]):
 
 
 class PageMeta(BaseModel):
-    """The number of resources on all pages."""
+    """The number of resources on all pages, as `total` and, for existing clients, as `count`."""
 
     total: int
+    count: int
     pages: int
 
 
@@ -87,24 +89,22 @@ class Collection(BaseModel, Generic[AttributesT]):
     def page(
         cls,
         path: str,
-        query: "PageQuery",
+        page: "Page",
         total: int,
         data: Iterable[Resource[AttributesT]],
         **meta: Any,
     ) -> Self:
-        """The page of the list at `path` that the query asks for; `meta` is added to its counts."""
+        """This page of the list at `path`; `meta` is added to its counts."""
         return cls(
             data=list(data),
-            meta={**query.page_meta(total).model_dump(), **meta},
-            links=query.page_links(path, total),
+            meta={**page.meta(total).model_dump(), **meta},
+            links=page.links(path, total),
         )
 
 
 class PageQuery(BaseModel):
-    """Which page a client wants. A subclass adds what else the query may say; what no field
-    names is refused."""
-
-    model_config = ConfigDict(extra="forbid")
+    """Which page a client wants. A subclass adds what else the query may say. `check_query` rejects
+    what no field names."""
 
     number: int = Field(
         1, alias="page[number]", ge=1, le=MAX_PAGE_NUMBER, description="Number of the page, from 1."
@@ -112,26 +112,41 @@ class PageQuery(BaseModel):
     size: int = Field(
         DEFAULT_PAGE_SIZE,
         alias="page[size]",
-        ge=1,
+        ge=0,
         le=MAX_PAGE_SIZE,
-        description="Number of resources on a page.",
+        description="Number of resources on a page. `0` returns all of them, up to MAX_LIST_SIZE;"
+        " if there are more, they come in pages of that size.",
     )
+
+    def page(self, max_list_size: int) -> "Page":
+        """The page that the client wants, if a list of all resources has at most this many."""
+        given = self.model_dump(by_alias=True, exclude_none=True, mode="json")
+        return Page(self.number, self.size or max_list_size, given)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, `number` counted from 1. `parameters` are those of the request, which the
+    links repeat."""
+
+    number: int
+    limit: int
+    parameters: Mapping[str, Any]
 
     @property
     def offset(self) -> int:
         """How many resources come before this page."""
-        return (self.number - 1) * self.size
+        return (self.number - 1) * self.limit
 
-    def page_meta(self, total: int) -> PageMeta:
+    def meta(self, total: int) -> PageMeta:
         """The page's `meta` for this total number of resources."""
-        return PageMeta(total=total, pages=self._pages(total))
+        return PageMeta(total=total, count=total, pages=self._pages(total))
 
-    def page_links(self, path: str, total: int) -> PageLinks:
+    def links(self, path: str, total: int) -> PageLinks:
         """The page's `links`; they repeat what else the client asked for."""
-        given = self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
         def link(number: int) -> str:
-            return f"{path}?{urlencode({**given, 'page[number]': number})}"
+            return f"{path}?{urlencode({**self.parameters, 'page[number]': number})}"
 
         last = max(self._pages(total), 1)
         return PageLinks(
@@ -143,4 +158,4 @@ class PageQuery(BaseModel):
         )
 
     def _pages(self, total: int) -> int:
-        return -(-total // self.size)
+        return -(-total // self.limit)

@@ -98,9 +98,10 @@ async def list_audit_log(
         since=query.since,
         until=query.until,
     )
+    page = query.page(resources.settings.max_list_size)
     async with resources.reader.connect() as connection:
-        rows, total = await list_acts(connection, wanted, limit=query.size, offset=query.offset)
-    return AuditCollection.page(PATH, query, total, map(_resource, rows))
+        rows, total = await list_acts(connection, wanted, limit=page.limit, offset=page.offset)
+    return AuditCollection.page(PATH, page, total, map(_resource, rows))
 
 
 def _resource(row: Any) -> Resource[AuditAttributes]:

@@ -127,17 +127,18 @@ async def list_import_jobs(
     query: Annotated[ImportJobQuery, Query()],
 ) -> ImportJobCollection:
     """List your imports, newest first. Admins see the imports of all users."""
+    page = query.page(resources.settings.max_list_size)
     async with resources.reader.connect() as connection:
         rows, total = await import_jobs.list_import_jobs(
             connection,
             account.only_of,
             query.status and query.status.value,
-            limit=query.size,
-            offset=query.offset,
+            limit=page.limit,
+            offset=page.offset,
         )
     base = resources.settings.event_base_url
     found = (_resource(row, ImportJobAttributes, base) for row in rows)
-    return ImportJobCollection.page(PATH, query, total, found)
+    return ImportJobCollection.page(PATH, page, total, found)
 
 
 @router.get("/{import_job_id}", responses=problems(404))
@@ -161,14 +162,15 @@ async def list_findings(
     query: Annotated[FindingQuery, Query()],
 ) -> FindingCollection:
     """List all findings of an import, in pages. Only the owner and admins can read them."""
+    page = query.page(resources.settings.max_list_size)
     async with resources.reader.connect() as connection:
         found = await import_jobs.list_findings(
             connection,
             account.only_of,
             import_job_id,
             query.severity and query.severity.value,
-            limit=query.size,
-            offset=query.offset,
+            limit=page.limit,
+            offset=page.offset,
         )
     if found is None:
         raise _not_found(import_job_id)
@@ -183,7 +185,7 @@ async def list_findings(
         )
         for row in rows
     )
-    return FindingCollection.page(path, query, total, findings)
+    return FindingCollection.page(path, page, total, findings)
 
 
 @router.post(

@@ -106,13 +106,14 @@ async def list_notifications(
     account: AccountDep, resources: ResourcesDep, query: Annotated[NotificationQuery, Query()]
 ) -> NotificationCollection:
     """List your notifications, newest first."""
+    page = query.page(resources.settings.max_list_size)
     async with resources.reader.connect() as connection:
         rows, total, unread = await notifications.list_notifications(
-            connection, account.id, is_read=query.is_read, limit=query.size, offset=query.offset
+            connection, account.id, is_read=query.is_read, limit=page.limit, offset=page.offset
         )
     base = resources.settings.event_base_url
     found = (_resource(row, base) for row in rows)
-    return NotificationCollection.page(PATH, query, total, found, unread_count=unread)
+    return NotificationCollection.page(PATH, page, total, found, unread_count=unread)
 
 
 @router.get("/{notification_id}", responses=problems(404))

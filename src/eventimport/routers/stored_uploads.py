@@ -54,12 +54,13 @@ async def list_stored_uploads(
     account: AccountDep, resources: ResourcesDep, query: Annotated[PageQuery, Query()]
 ) -> UploadCollection:
     """List your uploads, newest first. Admins see those of all users."""
+    page = query.page(resources.settings.max_list_size)
     async with resources.reader.connect() as connection:
         rows, total = await list_uploads(
-            connection, account.only_of, limit=query.size, offset=query.offset
+            connection, account.only_of, limit=page.limit, offset=page.offset
         )
     found = (_resource(row, resources) for row in rows)
-    return UploadCollection.page(PATH, query, total, found)
+    return UploadCollection.page(PATH, page, total, found)
 
 
 @router.get("/{upload_id}", responses=problems(404))

@@ -68,6 +68,14 @@ class AccessSettings(ServiceSettings):
         " up to five times as much memory. A larger `include` or page is a 400 that says how to"
         " ask for less.",
     )
+    max_list_size: PositiveInt = Field(
+        10_000,
+        description="Maximum number of resources that a list returns for `page[size]=0`. More"
+        " resources come in pages of this size.",
+    )
+    max_filter_conditions: PositiveInt = Field(
+        50, description="Maximum number of conditions in the `filter` of a list."
+    )
     max_imports_per_user: PositiveInt = Field(
         20, description="Maximum number of waiting and running imports of one user."
     )

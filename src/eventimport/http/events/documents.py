@@ -142,12 +142,37 @@ _INCLUDED: Final[tuple[Any, Any]] = (
 )
 
 
-class ChangeMeta(BaseModel):
-    """The tasks that the change has started."""
+class IgnoredPart(BaseModel):
+    """Something in the request that was ignored, because only the reference server has it."""
 
     model_config = _FORBID
 
-    tasks: list[str] = Field(description="The URL of the task that makes the image's sizes.")
+    code: str = Field(description="A stable word for programs to compare.")
+    detail: str
+    source: dict[str, str] = Field(description="A query `parameter`, or a JSON `pointer`.")
+
+
+_WARNINGS: Final[tuple[Any, Any]] = (
+    list[IgnoredPart] | None,
+    Field(None, description="Present only if something in the request was ignored."),
+)
+_META: Final[tuple[Any, Any]] = (
+    _model("Meta", "What is to be said about the response.", warnings=_WARNINGS) | None,
+    Field(None, description="Present only if something in the request was ignored."),
+)
+
+
+class ChangeMeta(BaseModel):
+    """What came of a change besides the resource."""
+
+    model_config = _FORBID
+
+    tasks: list[str] | None = Field(
+        None, description="The URL of the task that makes the image's sizes."
+    )
+    warnings: list[IgnoredPart] | None = Field(
+        None, description="Present only if something in the request was ignored."
+    )
 
 
 def _changed_document(kind: Kind) -> type[BaseModel]:
@@ -174,9 +199,18 @@ def _document(kind: Kind, *, nullable: bool) -> type[BaseModel]:
         f"One {resource.type}, or null if there is none." if nullable else f"One {resource.type}.",
         data=(data | None if nullable else data, ...),
         included=_INCLUDED,
+        meta=_META,
         links=(SelfLink, ...),
         jsonapi=(Version, Version()),
     )
+
+
+_LIST_META: Final = _model(
+    "ListMeta",
+    PageMeta.__doc__ or "",
+    **{name: (field.annotation, ...) for name, field in PageMeta.model_fields.items()},
+    warnings=_WARNINGS,
+)
 
 
 def _collection(kind: Kind) -> type[BaseModel]:
@@ -187,7 +221,7 @@ def _collection(kind: Kind) -> type[BaseModel]:
         f"One page of resources of the type {resource.type}.",
         data=(list[data], ...),
         included=_INCLUDED,
-        meta=(PageMeta, ...),
+        meta=(_LIST_META, ...),
         links=(PageLinks, ...),
         jsonapi=(Version, Version()),
     )

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from eventimport.conference.kinds import Kind
+from eventimport.database.event_filters import Filter
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import Order
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.events.schema import BY_NAME, TYPES, ResourceType
+from eventimport.http import reference_api
+from eventimport.http.events.filters import read_filters
+from eventimport.http.events.schema import BY_NAME, TYPES, ResourceType, kebab
 from eventimport.http.jsonapi import PageQuery
 
 MAX_PATHS: Final = 30
@@ -21,9 +24,7 @@ Includes = dict[str, tuple[Edge, "Includes"]]
 
 
 class ResourceQuery(BaseModel):
-    """What any answer with resources may be asked for. What no field names is refused."""
-
-    model_config = ConfigDict(extra="forbid")
+    """What any answer with resources may be asked for."""
 
     include: str | None = Field(None, max_length=1000)
 
@@ -33,54 +34,92 @@ class ResourceQuery(BaseModel):
         for resource in TYPES.values():
             given = getattr(self, f"fields_{resource.kind}", None)
             if given is not None:
-                names = frozenset(_names(given))
-                unknown = names - resource.attributes.keys() - resource.edges.keys()
+                # Each resource has its id.
+                names = frozenset(map(kebab, _names(given))) - {"id"}
+                known = {*resource.attributes, *resource.edges}
+                unknown = names - known
                 if unknown:
-                    what = f"Unknown field {min(unknown)!r} of the type {resource.type!r}."
+                    what = (
+                        f"Unknown field {min(unknown)!r} of the type {resource.type!r}."
+                        f" Fields: id, {', '.join(known)}."
+                    )
                     raise bad_parameter(f"fields[{resource.type}]", what)
                 found[resource.kind] = names
         return found
 
-    def includes(self, resource: ResourceType) -> Includes:
-        """The tree of the relationships to be included. Raises 400."""
+    def includes(self, resource: ResourceType) -> tuple[Includes, list[dict[str, Any]]]:
+        """The tree of the relationships to be included, and warnings of those that only the
+        reference server has. Raises 400."""
         tree: Includes = {}
+        warnings = []
         paths = list(_names(self.include or ""))
         if len(paths) > MAX_PATHS:
             raise bad_parameter("include", f"Too many paths: the limit is {MAX_PATHS}.")
-        for path in paths:
-            steps = path.split(".")
-            if len(steps) > MAX_DEPTH:
-                raise bad_parameter(
-                    "include", f"{path!r} has more than {MAX_DEPTH} steps, which is the limit."
-                )
-            branch, here = tree, resource
-            for step in steps:
-                edge = here.edges.get(step)
-                if edge is None:
-                    raise bad_parameter(
-                        "include", f"Unknown relationship {step!r} of the type {here.type!r}."
-                    )
-                _, branch = branch.setdefault(step, (edge, {}))
-                here = TYPES[edge.target]
-        return tree
+        for path in dict.fromkeys(paths):
+            unknown = _grow(tree, resource, path)
+            if unknown is not None:
+                what = f"{path!r} is not included: this service has no {unknown!r}."
+                source = {"parameter": "include"}
+                warnings.append(reference_api.warning("not-included", what, source))
+        return tree, warnings
+
+
+def _grow(tree: Includes, resource: ResourceType, path: str) -> str | None:
+    """Add a path to the tree. Returns the name in it that only the reference server has."""
+    branch, here = tree, resource
+    for number, step in enumerate(map(kebab, path.split(".")), 1):
+        edge = here.edges.get(step)
+        if edge is None:
+            if step in reference_api.RELATIONSHIPS:
+                return step
+            known = ", ".join(here.edges)
+            what = f"Unknown relationship {step!r} of the type {here.type!r}."
+            raise bad_parameter("include", f"{what} Relationships: {known}.")
+        if number > MAX_DEPTH:
+            what = f"{path!r} has more than {MAX_DEPTH} steps, which is the limit."
+            raise bad_parameter("include", what)
+        _, branch = branch.setdefault(step, (edge, {}))
+        here = TYPES[edge.target]
+    return None
 
 
 class CollectionQuery(ResourceQuery, PageQuery):
-    """What a list may be asked for besides: a page, and an order."""
+    """What a list may be asked for besides: a page, an order, and conditions."""
 
     sort: str | None = Field(None, max_length=1000)
+    filter: str | None = Field(
+        None,
+        max_length=4000,
+        description="Conditions as JSON, which all must be met:"
+        ' `[{"name": "name", "op": "ilike", "val": "%python%"}]`. Combine them with `and`, `or` and'
+        " `not`. `any` and `has` are the operators of relationships. The other operators are"
+        " `eq`, `ne`, `gt`, `ge`, `lt`, `le`, `like`, `ilike`, `notlike`, `notilike`, `in_`,"
+        " `notin_`, `is_`, `isnot`, `between`, `startswith`, `endswith` and `contains`.",
+    )
 
     def order(self, resource: ResourceType) -> list[Order]:
         """What to sort by. Raises 400."""
-        terms: list[Order] = []
-        for name in _names(self.sort or ""):
-            attribute = resource.attributes.get(name.removeprefix("-"))
-            if attribute is None or not attribute.sortable:
-                raise bad_parameter(
-                    "sort", f"Sorting by {name.removeprefix('-')!r} is not supported."
-                )
-            terms.append(Order(attribute.column, descending=name[0] == "-"))
-        return terms
+        return [_order(resource, name) for name in _names(self.sort or "")]
+
+    def filters(self, resource: ResourceType, max_conditions: int) -> tuple[Filter, ...]:
+        """The conditions that each resource of the list must meet. Raises 400."""
+        return read_filters(self.filter, resource, max_conditions) if self.filter else ()
+
+
+def _order(resource: ResourceType, term: str) -> Order:
+    name = kebab(term.removeprefix("-").replace("__", "."))
+    first, dot, rest = name.partition(".")
+    edge = resource.edges.get(first) if dot else None
+    if edge is not None and not edge.many:
+        attribute = TYPES[edge.target].searchable.get(rest)
+    else:
+        edge, attribute = None, resource.searchable.get(name)
+    if attribute is None:
+        names = [*resource.searchable]
+        names += [f"{one}.…" for one, each in resource.edges.items() if not each.many]
+        what = f"Sorting by {term.removeprefix('-')!r} is not supported."
+        raise bad_parameter("sort", f"{what} Names: {', '.join(names)}.")
+    return Order(attribute.column, descending=term[0] == "-", edge=edge)
 
 
 class LinkageQuery(PageQuery):
@@ -152,8 +191,11 @@ def _example(resource: ResourceType) -> str:
 
 
 def _described_sort(resource: ResourceType) -> Any:
-    names: Sequence[str] = [name for name, a in resource.attributes.items() if a.sortable]
-    what = f"Comma-separated attributes; a `-` before one sorts in descending order: {names[0]}, …"
+    names: Sequence[str] = list(resource.searchable)
+    what = (
+        f"Comma-separated attributes; a `-` before one sorts in descending order: {names[0]}, …."
+        " Also those of a relationship to one resource, such as `track.name` of sessions."
+    )
     return Field(None, max_length=1000, description=what, examples=[f"-{names[0]}"])
 
 

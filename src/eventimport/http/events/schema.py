@@ -51,11 +51,6 @@ class Attribute:
         """The Python type, without what the core's annotations say besides."""
         return (get_args(self.type) or (self.type,))[0] if self.column != EXTRA else self.type
 
-    @property
-    def sortable(self) -> bool:
-        """Whether a list may be sorted by it. The order must not reveal private values."""
-        return not self.private
-
 
 @dataclass(frozen=True)
 class ResourceType:
@@ -116,6 +111,17 @@ class ResourceType:
             )
             for name, hint in fields.items()
         }
+
+    @cached_property
+    def searchable(self) -> Mapping[str, Attribute]:
+        """The attributes by which lists can be sorted and filtered, by all names that queries may
+        use: those on the wire, and those in the archive."""
+        found = {name: each for name, each in self.attributes.items() if not each.private}
+        found["id"] = Attribute("id", "id", int, nullable=False, writable=False, private=False)
+        for (kind, column), name in RENAMED.items():
+            if kind is self.kind:
+                found[kebab(column)] = self.attributes[name]
+        return found
 
     def self_link(self, row_id: int) -> str:
         """Where the resource of this id is."""

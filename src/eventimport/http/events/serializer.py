@@ -24,7 +24,7 @@ from eventimport.errors import ProblemError, size_in_words
 from eventimport.http.events.queries import Includes, ResourceQuery, bad_parameter
 from eventimport.http.events.requests import HEADERS, etag
 from eventimport.http.events.schema import TYPES, ResourceType, kebab
-from eventimport.http.jsonapi import PageQuery
+from eventimport.http.jsonapi import Page
 from eventimport.http.openapi import Version
 from eventimport.http.problems import MEDIA_TYPE
 
@@ -73,7 +73,7 @@ class Answer:
     ) -> None:
         self._resource = resource
         self._viewer = viewer
-        self._includes = query.includes(resource)
+        self._includes, self._warnings = query.includes(resource)
         self._fields = query.fieldsets()
         self._asked = query.include is not None
         self._budget = ByteBudget(max_bytes)
@@ -141,9 +141,8 @@ class Answer:
         """The response with this row, which was loaded. What is included may change without the
         row's version, so a response with `include` has no entity tag."""
         headers = dict(HEADERS) if self._asked else {**HEADERS, "ETag": etag(row)}
-        members = {} if meta is None else {"meta": meta}
         links = {"self": self._resource.self_link(row["id"])}
-        document = await self._write(many=False, links=links, **members)
+        document = await self._write(many=False, links=links, meta=meta)
         return DocumentResponse(document, headers=headers)
 
     async def related(self, path: str) -> Response:
@@ -151,14 +150,17 @@ class Answer:
         document = await self._write(many=False, links={"self": path})
         return DocumentResponse(document, headers=HEADERS)
 
-    async def page(self, query: PageQuery, path: str, total: int) -> Response:
+    async def page(self, page: Page, path: str, total: int) -> Response:
         """The response with the loaded rows, as one page of the list at `path`."""
-        links = query.page_links(path, total).model_dump()
-        meta = query.page_meta(total).model_dump()
+        links = page.links(path, total).model_dump()
+        meta = page.meta(total).model_dump()
         document = await self._write(many=True, links=links, meta=meta)
         return DocumentResponse(document, headers=HEADERS)
 
-    async def _write(self, *, many: bool, **members: Any) -> bytes:
+    async def _write(self, *, many: bool, meta: Json | None = None, **members: Any) -> bytes:
+        warnings = {"warnings": self._warnings} if self._warnings else {}
+        if meta or warnings:
+            members["meta"] = {**(meta or {}), **warnings}
         if self._budget.spent <= INLINE_BYTES:
             return self._document(many, members)
         return await anyio.to_thread.run_sync(self._document, many, members)

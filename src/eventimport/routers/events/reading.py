@@ -92,19 +92,23 @@ async def list_events(
 ) -> Response:
     """List the events that you may see: published ones and your own. Admins see all."""
     order, viewer = query.order(EVENT), viewer_of(account)
-    answer = Answer(EVENT, query, viewer, resources.settings.max_response_bytes)
+    settings = resources.settings
+    answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
+    filters = query.filters(EVENT, settings.max_filter_conditions)
+    page = query.page(settings.max_list_size)
     async with resources.reader.connect() as connection:
         ids, total = await find_event_ids(
             connection,
             viewer,
             order,
+            filters=filters,
             name=query.name,
             state=query.state,
-            limit=query.size,
-            offset=query.offset,
+            limit=page.limit,
+            offset=page.offset,
         )
         await answer.load(connection, ids)
-    return await answer.page(query, EVENT.path, total)
+    return await answer.page(page, EVENT.path, total)
 
 
 annotate(list_events, query=query_of(EVENT, EventFilter))
@@ -145,15 +149,18 @@ def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
         query: CollectionQuery,
     ) -> Response:
         order, viewer = query.order(target), viewer_of(account)
-        answer = Answer(target, query, viewer, resources.settings.max_response_bytes)
-        size, offset = query.size, query.offset
+        settings = resources.settings
+        answer = Answer(target, query, viewer, settings.max_response_bytes)
+        filters = query.filters(target, settings.max_filter_conditions)
+        page = query.page(settings.max_list_size)
+        size, offset = page.limit, page.offset
         async with resources.reader.connect() as connection:
             owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
             ids, total = await find_related_ids(
-                connection, edge, owner, viewer, order, limit=size, offset=offset
+                connection, edge, owner, viewer, order, filters=filters, limit=size, offset=offset
             )
             await answer.load(connection, ids)
-        return await answer.page(query, request.url.path, total)
+        return await answer.page(page, request.url.path, total)
 
     get.__doc__ = f"List the {kebab(edge.name)} of one {resource.type}."
     return annotate(get, resource, query=query_of(target, CollectionQuery))
@@ -211,17 +218,18 @@ def list_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
         resources: ResourcesDep,
         query: Annotated[LinkageQuery, Query()],
     ) -> Response:
+        page = query.page(resources.settings.max_list_size)
         async with resources.reader.connect() as connection:
             owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
-            viewer, size, offset = viewer_of(account), query.size, query.offset
+            viewer, size, offset = viewer_of(account), page.limit, page.offset
             ids, total = await find_related_ids(
                 connection, edge, owner, viewer, (), limit=size, offset=offset
             )
         links = relationship_links(resource, owner["id"], kebab(edge.name))
-        pages = query.page_links(links["self"], total).model_dump()
+        pages = page.links(links["self"], total).model_dump()
         document = {
             "data": [identifier(edge.target, each) for each in ids],
-            "meta": query.page_meta(total).model_dump(),
+            "meta": page.meta(total).model_dump(),
             "links": {"related": links["related"], **pages},
             "jsonapi": JSONAPI,
         }

@@ -1,0 +1,56 @@
+"""What existing clients of the reference server send, and we don't have: ignored, and reported.
+
+The names are those of the reference's documented API. What is in none of these lists is rejected,
+so that a misspelled name never goes unnoticed.
+"""
+
+from typing import Any, Final
+
+IGNORED_PARAMETERS: Final = frozenset(
+    {"_", "cache", "get_trashed", "platform", "public", "sort_by", "tz", "upcoming"}
+)
+"""Query parameters without a meaning here. `/v1` ignores them everywhere."""
+
+RELATIONSHIPS: Final = frozenset(
+    {
+        *("access-codes", "admin-events", "alternate-emails", "answers", "attendee-events"),
+        *("attendees", "badge-fields", "badge-forms", "coorganizer-events", "coorganizers"),
+        *("copyright", "creator", "custom-placeholders", "discount-code", "discount-codes"),
+        *("email-notifications", "event-invoices", "event-location", "event-orga"),
+        *("event-sub-topic", "event-topic", "event-type", "events", "exhibitors", "faq-types"),
+        *("faqs", "favourite", "favourite-events", "favourite-sessions", "favourites"),
+        *("feedbacks", "followers", "general-statistics", "group", "groups", "invoice"),
+        *("invoices", "location", "marketer", "marketer-events", "moderator-events"),
+        *("moderators", "notifications", "order-statistics", "orders", "organizer-events"),
+        *("organizers", "owner-events", "registrar-events", "registrars", "role", "role-invites"),
+        *("roles", "sales-admin-events", "sessions-speakers", "speaker-invites", "station"),
+        *("stations", "stream", "stripe-authorization", "sub-topic", "tax", "ticket"),
+        *("ticket-tags", "tickets", "topic", "track-organizer-events", "track-organizers"),
+        *("type", "user", "user-favourite-events", "user-favourite-sessions", "users"),
+        *("users-events-roles", "video-stream", "video-streams"),
+    }
+)
+"""Relationships that `include` may name. They are left out of the response."""
+
+TYPES: Final = frozenset(
+    {
+        *("access-code", "attendee", "badge-form", "discount-code", "event-invoice"),
+        *("event-location", "event-sub-topic", "event-topic", "event-type", "exhibitor", "faq"),
+        *("faq-type", "feedback", "group", "order", "role", "role-invite", "speaker-invite"),
+        *("stripe-authorization", "tax", "ticket", "ticket-tag", "user", "video-stream"),
+        *("user-favourite-event", "user-favourite-session", "users-events-role"),
+    }
+)
+"""Resource types that `fields[…]` may name."""
+
+
+def ignores_parameter(name: str) -> bool:
+    """Whether a query parameter is ignored, instead of rejected."""
+    if name in IGNORED_PARAMETERS:
+        return True
+    return name.startswith("fields[") and name.endswith("]") and name[7:-1] in TYPES
+
+
+def warning(code: str, detail: str, source: dict[str, str]) -> dict[str, Any]:
+    """An entry of `meta.warnings`: what of the request was ignored, and where it stood."""
+    return {"code": code, "detail": detail, "source": source}

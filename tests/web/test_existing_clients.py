@@ -1,0 +1,251 @@
+"""What clients of the reference server send, written down from its documented API, and what they
+must get. Each line is a request to one service; the lines of a table run in their order."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.web.events import conftest as events
+
+from eventimport.database import models
+
+write_conference = events.write_conference
+Check = Callable[[dict[str, Any]], bool]
+
+
+def titles(document: dict[str, Any]) -> list[str]:
+    return [each["attributes"].get("title", "") for each in document["data"]]
+
+
+def names(document: dict[str, Any]) -> list[str]:
+    return [each["attributes"].get("name", "") for each in document["data"]]
+
+
+def filtered(*conditions: Any) -> dict[str, str]:
+    return {"filter": json.dumps(conditions), "sort": "title"}
+
+
+def one(name: str, op: str, value: Any) -> dict[str, Any]:
+    return {"name": name, "op": op, "val": value}
+
+
+SESSIONS = "/v1/events/{events}/sessions"
+ROOMS, FORMS = "/v1/events/{events}/microlocations", "/v1/events/{events}/custom-forms"
+S1, S2, S3 = "Session 1", "Session 2", "Session 3"
+"""They begin at 15:00, 14:00 and 13:00; the second has a language."""
+
+LISTS: list[tuple[str, dict[str, str], Check]] = [
+    # Pages and counts.
+    (SESSIONS, {"page[size]": "0"}, lambda d: d["meta"] == {"total": 3, "count": 3, "pages": 2}),
+    (SESSIONS, {"page[size]": "0"}, lambda d: len(d["data"]) == 2),
+    (SESSIONS, {"page[size]": "0", "page[number]": "2"}, lambda d: len(d["data"]) == 1),
+    ("/v1/events", {"page[size]": "0"}, lambda d: d["meta"]["count"] == 1),
+    ("/v1/import-jobs", {"page[size]": "0"}, lambda d: d["meta"]["count"] == 0),
+    ("/v1/notifications", {"page[size]": "0"}, lambda d: d["meta"]["count"] == 0),
+    (
+        "/v1/events/{events}/relationships/tracks",
+        {"page[size]": "0"},
+        lambda d: len(d["data"]) == 2,
+    ),
+    # Filters.
+    (SESSIONS, filtered(one("title", "eq", S2)), lambda d: titles(d) == [S2]),
+    (SESSIONS, filtered(one("title", "ne", S2)), lambda d: titles(d) == [S1, S3]),
+    (SESSIONS, filtered(one("title", "ilike", "%SION 3")), lambda d: titles(d) == [S3]),
+    (SESSIONS, filtered(one("title", "notilike", "%SION 3")), lambda d: titles(d) == [S1, S2]),
+    (SESSIONS, filtered(one("title", "like", "%\\")), lambda d: titles(d) == []),
+    (SESSIONS, filtered(one("title", "in_", [S1, S3])), lambda d: titles(d) == [S1, S3]),
+    (SESSIONS, filtered(one("title", "notin_", [S1, S3])), lambda d: titles(d) == [S2]),
+    (SESSIONS, filtered(one("title", "startswith", "Session")), lambda d: len(titles(d)) == 2),
+    (SESSIONS, filtered(one("title", "endswith", "3")), lambda d: titles(d) == [S3]),
+    (SESSIONS, filtered(one("deleted-at", "eq", None)), lambda d: d["meta"]["total"] == 3),
+    (SESSIONS, filtered(one("language", "is_", None)), lambda d: titles(d) == [S1, S3]),
+    (SESSIONS, filtered(one("language", "isnot", None)), lambda d: titles(d) == [S2]),
+    (
+        SESSIONS,
+        filtered(one("starts_at", "ge", "2027-03-19T14:00:00+00:00")),
+        lambda d: titles(d) == [S1, S2],
+    ),
+    (
+        SESSIONS,
+        filtered(one("starts-at", "between", ["2027-03-19T14:30:00Z", "2027-03-20"])),
+        lambda d: titles(d) == [S1],
+    ),
+    (
+        SESSIONS,
+        filtered({"name": "starts-at", "op": "lt", "field": "ends-at"}),
+        lambda d: d["meta"]["total"] == 3,
+    ),
+    (
+        SESSIONS,
+        filtered({"or": [one("title", "eq", S1), one("title", "eq", S3)]}),
+        lambda d: titles(d) == [S1, S3],
+    ),
+    (SESSIONS, filtered({"not": one("title", "eq", S1)}), lambda d: titles(d) == [S2, S3]),
+    (
+        SESSIONS,
+        filtered({"and": [one("title", "ne", S1), {"not": one("language", "eq", "de")}]}),
+        lambda d: titles(d) == [],
+    ),
+    (
+        SESSIONS,
+        filtered(one("track", "has", one("name", "eq", "Track 3"))),
+        lambda d: titles(d) == [S3],
+    ),
+    (SESSIONS, filtered(one("track__name", "eq", "Track 3")), lambda d: titles(d) == [S3]),
+    (SESSIONS, filtered(one("track.name", "eq", "Track 3")), lambda d: titles(d) == [S3]),
+    (
+        SESSIONS,
+        filtered(one("speakers", "any", one("name", "eq", "Speaker 1"))),
+        lambda d: titles(d) == [S1, S3],
+    ),
+    (
+        "/v1/speakers/{speakers}/sessions",
+        filtered(one("event", "has", one("identifier", "eq", "ab3de6f0"))),
+        lambda d: titles(d) == [S1, S3],
+    ),
+    (
+        "/v1/events/{events}/speakers",
+        {"filter": json.dumps([one("sessions", "any", one("track.name", "eq", "Track 1"))])},
+        lambda d: names(d) == ["Speaker 1", "Speaker 2"],
+    ),
+    (
+        "/v1/events/{events}/microlocations",
+        {"filter": '[{"name":"floor","op":"gt","val":"1"}]'},
+        lambda d: names(d) == ["Room 2", "Room 3"],
+    ),
+    (
+        "/v1/events",
+        {"filter": '[{"name":"sessions","op":"any","val":{"name":"title","op":"eq","val":"no"}}]'},
+        lambda d: names(d) == [],
+    ),
+    (
+        "/v1/events",
+        {
+            "filter": '[{"and":[{"name":"state","op":"eq","val":"published"},'
+            '{"name":"privacy","op":"eq","val":"public"}]}]',
+            "cache": "true",
+            "public": "true",
+            "upcoming": "true",
+            "get_trashed": "false",
+        },
+        lambda d: names(d) == ["Conference"],
+    ),
+    (
+        "/v1/events/{events}/sponsors",
+        {"filter": '[{"name":"type","op":"eq","val":"Gold"}]'},
+        lambda d: d["meta"]["count"] == 3,
+    ),
+    # Orders.
+    (SESSIONS, {"sort": "starts_at"}, lambda d: titles(d) == [S3, S2]),
+    (SESSIONS, {"sort": "-track.name"}, lambda d: titles(d) == [S3, S2]),
+    (SESSIONS, {"sort": "microlocation.floor,-title"}, lambda d: titles(d) == [S1, S2]),
+    (SESSIONS, {"sort": "-id"}, lambda d: titles(d) == [S3, S2]),
+    ("/v1/events", {"sort": "starts-at", "include": "event-topic"}, lambda d: d["included"] == []),
+    # Fields and inclusion.
+    (SESSIONS, {"fields[session]": "id"}, lambda d: d["data"][0]["attributes"] == {}),
+    (
+        SESSIONS,
+        {"fields[session]": "id,starts_at"},
+        lambda d: "starts-at" in d["data"][0]["attributes"],
+    ),
+    (SESSIONS, {"include": "track", "fields[ticket]": "id"}, lambda d: len(d["included"]) == 2),
+    (
+        "/v1/events/{events}",
+        {"include": "event-topic,event-sub-topic,tickets,tax,social_links,sessions.feedbacks"},
+        lambda d: (
+            len(d["included"]) == 6
+            and [each["source"] for each in d["meta"]["warnings"]] == [{"parameter": "include"}] * 5
+        ),
+    ),
+    (
+        "/v1/sessions/{sessions}/track",
+        {"include": "event.tax"},
+        lambda d: len(d["meta"]["warnings"]) == 1,
+    ),
+]
+"""Lists have at most two resources."""
+
+REFUSED: list[tuple[str, dict[str, str], str]] = [
+    (SESSIONS, {"include": "path"}, "Relationships: event, track, microlocation"),
+    (SESSIONS, {"sort": "path.name"}, "starts-at"),
+    (SESSIONS, {"sort": "speakers.name"}, "track.…"),
+    (SESSIONS, {"sort": "comments"}, "starts-at"),
+    (SESSIONS, {"fields[session]": "titel"}, "title"),
+    (SESSIONS, {"nonsense": "1"}, "nonsense"),
+    (SESSIONS, {"filter": "nonsense"}, "not valid JSON"),
+    (SESSIONS, {"filter": "[" * 2000}, "not valid JSON"),
+    (SESSIONS, {"filter": "7"}, "list of conditions"),
+    (SESSIONS, {"filter": "[7]"}, "Expected a condition"),
+    (SESSIONS, {"filter": "[{}]"}, "needs `name`, `op` and `val`"),
+    (SESSIONS, {"filter": '[{"or":[]}]'}, "list of conditions for 'or'"),
+    (SESSIONS, filtered(one("comments", "eq", "x")), "Names of the type 'session'"),
+    (SESSIONS, filtered(one("speakers.email", "eq", "x")), "Names of the type 'speaker'"),
+    (SESSIONS, filtered(one("title", "near", "x")), "Unknown operator"),
+    (SESSIONS, filtered(one("starts-at", "like", "x")), "compares texts"),
+    (SESSIONS, filtered(one("starts-at", "gt", "soon")), "date and time"),
+    (SESSIONS, filtered(one("title", "eq", {"a": 1})), "Expected a text"),
+    (SESSIONS, filtered(one("title", "eq", "a\0b")), "null character"),
+    (SESSIONS, filtered(one("title", "like", "%" * 21)), "wildcards"),
+    (SESSIONS, filtered(one("title", "gt", None)), "needs a value"),
+    (SESSIONS, filtered(one("title", "in_", [])), "list of 1 to 100 values"),
+    (SESSIONS, filtered(one("starts-at", "between", ["2027-03-19"])), "list of 2 values"),
+    (SESSIONS, filtered({"name": "title", "op": "eq", "field": "starts-at"}), "compared with"),
+    (SESSIONS, filtered(one("track", "any", one("name", "eq", "x"))), "is 'has'"),
+    (SESSIONS, filtered(one("speakers", "has", one("name", "eq", "x"))), "is 'any'"),
+    (SESSIONS, filtered(one("speakers.sessions.title", "eq", "x")), "leads back"),
+    (ROOMS, {"filter": f'[{{"name":"floor","op":"gt","val":{2**31}}}]'}, "whole number"),
+    (ROOMS, {"filter": '[{"name":"latitude","op":"gt","val":NaN}]'}, "a number"),
+    (FORMS, {"filter": '[{"name":"is-fixed","op":"eq","val":2}]'}, "true or false"),
+]  # fmt: skip
+
+
+@pytest.fixture
+async def conference(
+    write_conference: Any, session_factory: async_sessionmaker[AsyncSession]
+) -> Any:
+    """A published event; the second of its three sessions has a language."""
+    written = await write_conference(3, identifier="ab3de6f0")
+    async with session_factory.begin() as session:
+        second = models.EventSession.id == written.ids["sessions"][1]
+        await session.execute(update(models.EventSession).where(second).values(language="de"))
+    return written
+
+
+@pytest.fixture
+async def client(start_service: Any, user: models.User) -> httpx.AsyncClient:
+    """The owner of the event, at a service with short lists."""
+    service = await start_service(max_list_size=2, max_filter_conditions=5)
+    client: httpx.AsyncClient = await service.client(user)
+    return client
+
+
+async def test_lists_answer_as_existing_clients_ask(
+    client: httpx.AsyncClient, conference: Any
+) -> None:
+    ids = {path: ids[0] for path, ids in conference.ids.items()} | {"events": conference.id}
+    for path, query, check in LISTS:
+        size = {"page[size]": "2"} if path.endswith("s") else {}
+        response = await client.get(path.format(**ids), params={**size, **query})
+
+        assert response.status_code == 200, (query, response.text)
+        assert check(response.json()), (query, response.text)
+
+
+async def test_refusals_say_what_would_do(client: httpx.AsyncClient, conference: Any) -> None:
+    for path, query, words in REFUSED:
+        url = path.format(events=conference.id)
+        response = await client.get(url, params=query)
+
+        assert response.status_code == 400, (query, response.text)
+        (error,) = response.json()["errors"]
+        assert error["source"]["parameter"] in query
+        assert words in error["detail"], (query, error["detail"])
+
+    many = await client.get(
+        SESSIONS.format(events=conference.id), params=filtered(*[one("title", "eq", "x")] * 6)
+    )
+    assert "more than 5 conditions. The limit is set by MAX_FILTER_CONDITIONS." in many.text
