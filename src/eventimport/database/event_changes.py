@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node
 from eventimport.database.event_queries import EDITABLE, Row, link_columns
+from eventimport.database.event_versions import count_change
 from eventimport.database.models import OPEN_STATUSES, ImportJob
 from eventimport.database.objects import Unlinked, unlink_event
 
@@ -17,13 +18,18 @@ from eventimport.database.objects import Unlinked, unlink_event
 async def change(
     connection: AsyncConnection, node: Node, row: Row, values: Mapping[str, Any]
 ) -> Row | None:
-    """Write the values and count the version up. Returns the changed row, or None if its
-    version has changed meanwhile or it was deleted."""
+    """Write the values, and count the row's version and the event's revision up. Returns the
+    changed row, or None if its version has changed meanwhile or it was deleted."""
     columns = node.table.c
+    counted = {"version": columns.version + 1}
+    if node.kind is Kind.EVENT:
+        counted["revision"] = columns.revision + 1
+    else:
+        await count_change(connection, row["event_id"])
     statement = (
         update(node.table)
         .where(columns.id == row["id"], columns.version == row["version"])
-        .values({**values, "version": columns.version + 1})
+        .values({**values, **counted})
         .returning(*columns)
     )
     changed = (await connection.execute(statement)).mappings().one_or_none()

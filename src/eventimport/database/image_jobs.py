@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.endings import hold
-from eventimport.database.media_records import hold_event
+from eventimport.database.event_versions import count_change
 from eventimport.database.models import (
     IMAGE_JOBS,
     Base,
@@ -131,7 +131,7 @@ async def settle_sizes(
     Raises StaleAttemptError.
     """
     await hold(connection, claimed)
-    await hold_event(connection, image.event_id)
+    await count_change(connection, image.event_id)
     table = Base.metadata.tables[image.table]
     columns = table.c
     # Nothing changes the row meanwhile: each change holds the event.

@@ -24,9 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from eventimport.database.event_versions import count_change
 from eventimport.database.models import (
     Base,
-    Event,
     MediaItem,
     MediaOutcome,
     ObjectPurpose,
@@ -235,7 +235,7 @@ class ImportMediaRecords(TaskFileRecords):
         uses: list[Use] = []
         async with self._engine.begin() as connection:
             await self.hold(connection)
-            await hold_event(connection, event_id)
+            await count_change(connection, event_id)
             refused: list[int] = []
             items = (await connection.execute(_moved_items(moved_by_id))).all()
             for place, group in _by_field(items).items():
@@ -320,12 +320,6 @@ def _table(name: str) -> Table:
 
 def _among(ids: Collection[int]) -> ColumnElement[bool]:
     return MediaItem.id == func.any(cast(list(ids), ARRAY(BigInteger)))
-
-
-async def hold_event(connection: AsyncConnection, event_id: int) -> None:
-    """Lock the event first, as each change over the API does, so that no two can deadlock."""
-    statement = select(Event.id).where(Event.id == event_id).with_for_update(key_share=True)
-    await connection.execute(statement)
 
 
 def _by_field(items: Iterable[Any]) -> Mapping[tuple[str, str], list[Any]]:

@@ -20,7 +20,8 @@ from eventimport.database.models.base import (
 
 class Event(Base):
     """An event. `identifier` is its name in URLs; `timezone` an IANA name, or an offset such as
-    `+05:30`; a deleted one has `deleted_at`, and is for its owner and admins."""
+    `+05:30`; a deleted one has `deleted_at`, and is for its owner and admins. `version` counts the
+    changes of this row, `revision` those of the event and all its parts."""
 
     __tablename__ = "events"
 
@@ -57,6 +58,7 @@ class Event(Base):
     schedule_published_on: Mapped[datetime | None]
     extra: Mapped[Extra]
     version: Mapped[Version]
+    revision: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
