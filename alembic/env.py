@@ -36,7 +36,10 @@ def migrate(connection: Connection) -> None:
 
 
 async def migrate_online() -> None:
-    engine = create_engine(DatabaseConfig(url=database_url(), application_name="alembic"))
+    # PgBouncer or not: a migration runs few statements.
+    engine = create_engine(
+        DatabaseConfig(url=database_url(), application_name="alembic", pooled=True)
+    )
     try:
         async with engine.connect() as connection:
             await connection.run_sync(migrate)

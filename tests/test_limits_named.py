@@ -317,6 +317,8 @@ ELSEWHERE: Final = {
     "IMAGE_TIMEOUT": "media/test_image_processes.py",
     "MAX_ATTEMPTS": "notifications/test_endings.py",
     "MAX_INSTANCES": "formats/test_ical.py",
+    "MAX_QUEUE_WAIT": "web/test_observing.py",
+    "MAX_CLOCK_DIFFERENCE": "web/test_observing.py",
 }
 """Limits whose own tests, which need servers or child processes, check the name."""
 

@@ -21,6 +21,7 @@ from eventimport.database.statistics import StatisticsReader
 from eventimport.database.task_watch import TaskWatcher
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
+from eventimport.observability.failure_log import FailureLog
 from eventimport.observability.metrics import RequestMetrics
 from eventimport.observability.tracing import NO_TRACES
 from eventimport.queue import ArqQueue, Queue, QueueUnavailableError, create_redis
@@ -61,6 +62,7 @@ class Resources:
     task_watcher: TaskWatcher
     look_alikes: LookAlikes = field(default_factory=LookAlikes)
     metrics: RequestMetrics
+    failure_log: FailureLog = field(default_factory=FailureLog)
     statistics: StatisticsReader
     tracer_provider: TracerProvider
     fetcher: Fetcher

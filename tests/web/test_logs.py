@@ -287,3 +287,41 @@ def test_no_foreign_text_drives_a_terminal(format: Literal["json", "console"]) -
 
     assert "evil" in told.getvalue()
     assert not {"\x1b", "\x9b", "\u202e"} & set(told.getvalue())
+
+
+def test_only_errors_have_a_stack_trace(stream: io.StringIO, lines: Lines) -> None:
+    """A warning about an unavailable server comes every few seconds: it has one short line."""
+
+    def fail() -> None:
+        try:
+            raise ConnectionRefusedError(111, "Connection refused", "db.example:5432")
+        except OSError as error:
+            raise DBAPIError("SELECT 1", {"email": EMAIL}, error) from error
+
+    logger = logging.getLogger("eventimport.example")
+    for log in (logger.warning, logger.exception):
+        try:
+            fail()
+        except DBAPIError:
+            log("the database is unavailable", exc_info=True)
+
+    short, long = lines()
+    assert "exception" not in short
+    assert short["reason"] == (
+        "sqlalchemy.exc.DBAPIError, caused by builtins.ConnectionRefusedError: Connection refused"
+    )
+    assert "in fail" in long["exception"]
+    assert EMAIL not in stream.getvalue()
+
+
+def test_lines_of_arq_are_plain_text(stream: io.StringIO, lines: Lines) -> None:
+    logger = logging.getLogger("arq.worker")
+    logger.warning("%6.2fs ! %s max retries %d exceeded", 1.5, "a:wake_up", 5)
+    logger.warning("%6.2fs \N{CIRCLED DIVISION SLASH} %s aborted", 1.5, "a:wake_up")
+    logger.warning("%6.2fs \N{RIGHTWARDS ARROW WITH HOOK} %s retrying", 1.5, "a:wake_up")
+
+    assert [line["event"] for line in lines()] == [
+        "1.50s a:wake_up max retries 5 exceeded",
+        "1.50s a:wake_up aborted",
+        "1.50s a:wake_up retrying",
+    ]

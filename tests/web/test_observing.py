@@ -1,24 +1,36 @@
 """What those who run the service see of it: readiness, metrics, traces."""
 
+import errno
 import re
+import time
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, ResponseError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from eventimport.database.engine import DatabaseConfigError
 from eventimport.database.models import ImportJob, User
+from eventimport.http import readiness
+from eventimport.http.readiness import CHECKS
 from eventimport.imports.run import run_import
 from eventimport.main import create_app
 from eventimport.observability import tracing
 from eventimport.observability.tracing_export import Redaction
 from eventimport.queue import worker_key
 from eventimport.settings import Settings, load_settings
+from eventimport.storage.local import disk_error
 
 TASK_URL = re.compile(r"/v1/tasks/([0-9a-f-]{36})")
 
@@ -48,7 +60,7 @@ async def test_ready(client: httpx.AsyncClient, live_worker: None) -> None:
     answer = await client.get("/readyz")
 
     assert answer.status_code == 200
-    checks = dict.fromkeys(("database", "queue", "storage", "worker"), "ok")
+    checks = dict.fromkeys(CHECKS, "ok")
     assert answer.json() == {"status": "ok", "checks": checks}
 
 
@@ -59,12 +71,8 @@ async def test_without_a_worker_it_is_not_ready(client: httpx.AsyncClient) -> No
     assert answer.headers["retry-after"]
     (error,) = answer.json()["errors"]
     assert error["code"] == "not-ready"
-    assert error["meta"]["checks"] == {
-        "database": "ok",
-        "queue": "ok",
-        "storage": "ok",
-        "worker": "failed",
-    }
+    assert error["meta"]["checks"] == dict.fromkeys(CHECKS, "ok") | {"worker": "failed"}
+    assert "eventimport worker" in error["meta"]["reasons"]["worker"]
 
 
 async def test_whatever_is_away_is_named_and_nothing_else(
@@ -81,8 +89,113 @@ async def test_whatever_is_away_is_named_and_nothing_else(
     assert answer.status_code == 503
     checks = answer.json()["errors"][0]["meta"]["checks"]
     assert (checks["database"], checks["queue"]) == ("failed", "failed")
+    assert (checks["backlog"], checks["clocks"]) == ("unknown", "unknown")
     assert "hunter2" not in answer.text
     assert "127.0.0.1" not in answer.text
+
+
+async def test_each_failing_check_says_what_to_change(
+    start_service: Any,
+    live_worker: None,
+    archive: bytes,
+    user: User,
+    *,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The disk, the backlog and the clocks, each in one line of the log however often it fails."""
+    service = await start_service(min_free_disk_bytes=1 << 60, max_queue_wait=60.0)
+    client = await service.client(user)
+    await post_archive(client, archive)
+    async with service.resources.engine.begin() as connection:
+        await connection.execute(text("UPDATE tasks SET created_at = now() - interval '1 hour'"))
+    monkeypatch.setattr(readiness, "wall_clock", lambda: time.time() + 3600)
+
+    for _ in range(3):
+        answer = await client.get("/readyz")
+
+    (error,) = answer.json()["errors"]
+    reasons = error["meta"]["reasons"]
+    assert error["meta"]["checks"] == dict.fromkeys(CHECKS, "ok") | dict.fromkeys(reasons, "failed")
+    assert "MIN_FREE_DISK_BYTES" in reasons["disk"]
+    assert "MAX_QUEUE_WAIT" in reasons["backlog"]
+    assert "MAX_CLOCK_DIFFERENCE" in reasons["clocks"]
+    lines = [line for line in caplog.messages if line.startswith("not ready")]
+    assert [line.split(": ")[1] for line in lines] == ["disk", "backlog", "clocks"]
+    told = samples((await client.get("/metrics")).text)
+    assert told['eventimport_check_ok{check="clocks"}'] == 0
+    assert told['eventimport_check_ok{check="database"}'] == 1
+    assert told['eventimport_clock_difference_seconds{server="database"}'] > 3500
+    assert told['eventimport_clock_difference_seconds{server="redis"}'] > 3500
+    assert told["eventimport_workers"] == 1
+
+    monkeypatch.undo()
+    await run_import(service.resources, (await first_task(service)))
+    caplog.set_level("INFO")
+    assert list((await client.get("/readyz")).json()["errors"][0]["meta"]["reasons"]) == ["disk"]
+    assert {"ready again: clocks", "ready again: backlog"} <= set(caplog.messages)
+
+
+async def first_task(service: Any) -> UUID:
+    """The id of the only task."""
+    async with service.resources.reader.connect() as connection:
+        found = await connection.scalar(text("SELECT id FROM tasks"))
+    assert isinstance(found, UUID)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ClientError({"Error": {"Code": "InvalidAccessKeyId"}}, "GetObject"), "S3_ACCESS_KEY"),
+        (ClientError({"Error": {"Code": "NoSuchBucket"}}, "GetObject"), "S3_BUCKET"),
+        (ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject"), "AccessDenied"),
+        (ClientError({"Error": {"Code": "BadDigest"}}, "GetObject"), "BadDigest"),
+        (EndpointConnectionError(endpoint_url="http://10.0.0.7:9000"), "S3_ENDPOINT_URL"),
+    ],
+)
+async def test_a_failing_bucket_is_explained(
+    start_service: Any, live_worker: None, error: Exception, words: str
+) -> None:
+    service = await start_service(storage_place="s3", s3_bucket="archives", s3_region="eu-west-1")
+    client: Any = await service.resources.storages.active._connected()
+
+    async def fail(**_: Any) -> None:
+        raise error
+
+    client.get_object = fail
+
+    answer = await (await service.client()).get("/readyz")
+
+    (problem,) = answer.json()["errors"]
+    assert problem["meta"]["checks"]["storage"] == "failed"
+    assert words in problem["meta"]["reasons"]["storage"]
+    assert "10.0.0.7" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ResponseError("MISCONF Redis is configured to save RDB snapshots"), "disk"),
+        (ResponseError("OOM command not allowed when used memory > 'maxmemory'."), "maxmemory"),
+        (AuthenticationError("WRONGPASS invalid username-password pair"), "REDIS_URL"),
+        (disk_error(OSError(errno.ENOSPC, "No space left on device")), "ENOSPC. The disk is full"),
+        (disk_error(OSError(errno.EACCES, "denied", "/data/secret")), "LOCAL_STORAGE_PATH"),
+        (DatabaseConfigError("Set DATABASE_POOLER=transaction."), "DATABASE_POOLER"),
+        (DBAPIError("SELECT 1", None, asyncpg.DiskFullError("no")), "disk of PostgreSQL is full"),
+        (DBAPIError("x", None, asyncpg.TooManyConnectionsError("no")), "DATABASE_POOL_SIZE"),
+        (DBAPIError("x", None, asyncpg.InvalidPasswordError("for ada")), "DATABASE_URL"),
+        (DBAPIError("x", None, asyncpg.CannotConnectNowError("at db:5432")), "57P03"),
+        (DBAPIError("x", None, asyncpg.UndefinedFunctionError("of ada")), "42883"),
+        (PoolTimeoutError("QueuePool limit"), "DATABASE_POOL_SIZE"),
+        (RuntimeError("a secret"), "RuntimeError."),
+    ],
+)
+def test_reasons_name_codes_and_settings_but_no_values(error: Exception, words: str) -> None:
+    reason = readiness.reason_of(error)
+
+    assert words in reason
+    assert not any(value in reason for value in ("ada", "db:5432", "secret", "/data"))
 
 
 async def test_metrics_of_requests_and_imports(
@@ -102,6 +215,8 @@ async def test_metrics_of_requests_and_imports(
 
     assert answer.headers["content-type"].startswith("text/plain")
     told = samples(answer.text)
+    assert not [name for name in told if "_created" in name]
+    assert told["process_resident_memory_bytes"] > 0
     requests = "eventimport_http_requests_total"
     importing = 'method="POST",route="/v1/events/import/{source_type}"'
     assert told[f'{requests}{{{importing},status="202"}}'] == 3

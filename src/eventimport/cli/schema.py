@@ -27,7 +27,10 @@ def require_schema(config: DatabaseConfig, *, must_answer: bool = True) -> None:
 
 
 def unreachable(error: BaseException) -> str:
-    """The message if the database does not answer. The error itself may contain its password."""
+    """The message if the database does not answer. The error itself may contain its password,
+    unless it is ours."""
+    if isinstance(error, DatabaseConfigError):
+        return str(error)
     return f"The database cannot be used ({type(error).__name__}). Check DATABASE_URL."
 
 

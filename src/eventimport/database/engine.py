@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import asyncpg
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import QueuePool
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception, wait_random_exponential
 
 from eventimport.errors import EventImportError
@@ -34,6 +36,11 @@ KEEPALIVE: Final = {
 """In seconds: how the server notices that a client's machine is gone. Until then it keeps locked
 what that client has locked: for hours, by its own defaults."""
 
+UNNAMED_STATEMENTS: Final = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+"""For the driver and for SQLAlchemy. The driver parses, describes and runs an unnamed statement
+before PostgreSQL is ready for the next, so that PgBouncer gives the connection to no other client
+meanwhile. It needs no transaction for that."""
+
 _UNAVAILABLE: Final = frozenset({"08", "28", "3D", "40", "53", "57", "58"})
 """Classes of SQLSTATE about the server, not about what it was asked: the connection, who may
 connect and to what, a transaction to be tried again, resources, an operator's intervention, a
@@ -41,6 +48,23 @@ failing disk."""
 
 _READ_ONLY: Final = "25006"
 """A server that has become, or is still, the copy of another."""
+
+
+_ADVICE: Final = {
+    "08": "PostgreSQL cannot be reached, or the connection was lost.",
+    "25006": "PostgreSQL is read-only. DATABASE_URL must lead to the primary server.",
+    "28": "PostgreSQL rejects the sign-in. Check the user and the password in DATABASE_URL.",
+    "3D": "The database does not exist. Check its name in DATABASE_URL.",
+    "42501": "The user in DATABASE_URL lacks a privilege.",
+    "53100": "The disk of PostgreSQL is full. Enlarge it, or free space on it.",
+    "53300": "PostgreSQL has no free connection. Lower DATABASE_POOL_SIZE or the number of"
+    " processes, raise `max_connections`, or use PgBouncer.",
+    "57014": "A statement took too long.",
+    "57P": "PostgreSQL does not accept connections, is starting, or is shutting down.",
+    "58": "PostgreSQL cannot read or write its files. Check its disk and its log.",
+    "XX": "PostgreSQL reports damaged data. Check its disk and its log.",
+}
+"""What to do, by SQLSTATE, or by its beginning."""
 
 
 class DatabaseConfigError(EventImportError):
@@ -55,6 +79,11 @@ class DatabaseConfig:
     gets SQLAlchemy's `TimeoutError`. `connect_timeout` is in seconds, too, and so is
     `idle_timeout`: after so long without a statement, a transaction's connection is ended, for a
     client that has stopped must not keep rows locked.
+
+    `pooled`: PgBouncer may run each transaction on another of its connections to PostgreSQL. Then
+    statements have no names, and the connection has no settings of its own but `timezone` and
+    `application_name`, which PgBouncer carries along. This works without PgBouncer, too, but costs
+    a round trip for each statement, and another for each transaction.
     """
 
     url: str
@@ -63,6 +92,7 @@ class DatabaseConfig:
     connect_timeout: float = 5.0
     idle_timeout: float = 20.0
     application_name: str = "eventimport"
+    pooled: bool = False
 
 
 def driver_url(url: str) -> URL:
@@ -105,6 +135,10 @@ def create_engine(config: DatabaseConfig, **options: Any) -> AsyncEngine:
     personal data. A connection that the server has closed is replaced when it is checked out; the
     driver knows of it without the three round trips of SQLAlchemy's `pool_pre_ping`.
     """
+    idle_timeout = f"{config.idle_timeout * 1000:.0f}"
+    of_the_session = {"application_name": config.application_name, "timezone": "UTC"}
+    if not config.pooled:
+        of_the_session |= {"idle_in_transaction_session_timeout": idle_timeout, **KEEPALIVE}
     engine = create_async_engine(
         driver_url(config.url),
         pool_size=config.pool_size,
@@ -114,25 +148,44 @@ def create_engine(config: DatabaseConfig, **options: Any) -> AsyncEngine:
         connect_args={
             "async_creator_fn": _connect,
             "timeout": config.connect_timeout,
-            "server_settings": {
-                "application_name": config.application_name,
-                "timezone": "UTC",
-                "idle_in_transaction_session_timeout": f"{config.idle_timeout * 1000:.0f}",
-                **KEEPALIVE,
-            },
+            "server_settings": of_the_session,
+            **(UNNAMED_STATEMENTS if config.pooled else {}),
         },
         **options,
     )
     event.listen(engine.sync_engine, "checkout", _renew_closed)
+    if config.pooled and options.get("isolation_level") != "AUTOCOMMIT":
+
+        def limit_idle_time(connection: Connection) -> None:
+            with closing(connection.connection.cursor()) as cursor:
+                cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {idle_timeout}")
+
+        event.listen(engine.sync_engine, "begin", limit_idle_time)
     return engine
 
 
 async def _connect(*args: Any, **kwargs: Any) -> Any:
-    """The driver's own, but what the network says becomes an error of the database, too."""
+    """The driver's own, but what the network says becomes an error of the database, too.
+
+    Raises DatabaseConfigError if a pooler answers that we don't expect.
+    """
     try:
         return await asyncpg.connect(*args, **kwargs)
+    except asyncpg.ProtocolViolationError as error:
+        if "unsupported startup parameter" not in str(error):
+            raise
+        raise DatabaseConfigError(
+            "DATABASE_URL leads to PgBouncer, which rejects the service's connection settings."
+            " Set DATABASE_POOLER=transaction."
+        ) from None
     except (OSError, asyncpg.InterfaceError) as error:
         raise asyncpg.CannotConnectNowError(f"no connection: {error!r}") from error
+
+
+def connections_in_use(engine: AsyncEngine) -> int:
+    """How many of the pool's connections are in use now."""
+    pool = engine.pool
+    return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -147,6 +200,20 @@ def is_unavailable(error: BaseException) -> bool:
         return True
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return error.connection_invalidated or state[:2] in _UNAVAILABLE or state == _READ_ONLY
+
+
+def explain(error: BaseException) -> str:
+    """What an operator can do about an error of the database, and its SQLSTATE. Contains neither
+    an address nor a value."""
+    if isinstance(error, DatabaseConfigError):
+        return str(error)
+    if isinstance(error, PoolTimeoutError):
+        return "All connections of this process are busy. DATABASE_POOL_SIZE limits them."
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+    advice = next((_ADVICE[state[:size]] for size in (5, 3, 2) if state[:size] in _ADVICE), None)
+    if advice is None:
+        return f"PostgreSQL reports SQLSTATE {state}." if state else f"{type(error).__name__}."
+    return f"{advice} (SQLSTATE {state})"
 
 
 def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

@@ -4,13 +4,25 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, Numeric, cast, func, literal, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Numeric,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import InstrumentedAttribute
 
-from eventimport.database.models import ImportJob, ImportStatus, MediaItem
+from eventimport.database.models import ImportJob, ImportStatus, MediaItem, Task
 from eventimport.database.models.media import MediaOutcome
 from eventimport.database.periodic_jobs import CLEAN_UP, read_counts
 
@@ -70,6 +82,39 @@ class StatisticsReader:
                     self._last = await read_statistics(connection)
                 self._read_at = time.monotonic()
             return self._last
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The tasks that wait for a worker: their number, and seconds since the oldest was made."""
+
+    waiting: int
+    oldest_seconds: float
+
+
+async def unattended_backlog(connection: AsyncConnection, seconds: float) -> Backlog | None:
+    """The tasks that wait if no worker empties the queue: the oldest waits for longer than this, no
+    worker holds a task, and none has started one meanwhile. Else None."""
+    age = func.extract("epoch", func.now() - func.min(Task.created_at))
+    waits = or_(Task.retry_at.is_(None), Task.retry_at <= func.now())
+    row = (
+        await connection.execute(
+            select(func.count(), func.coalesce(age, 0)).where(
+                Task.status == ImportStatus.PENDING, waits
+            )
+        )
+    ).one()
+    backlog = Backlog(row[0], float(row[1]))
+    if backlog.oldest_seconds <= seconds:
+        return None
+    since = func.now() - timedelta(seconds=seconds)
+    attended = select(
+        or_(
+            exists().where(Task.held),
+            exists().where(Task.started_at > since),
+        )
+    )
+    return None if await connection.scalar(attended) else backlog
 
 
 async def read_statistics(connection: AsyncConnection) -> ImportStatistics:

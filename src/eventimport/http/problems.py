@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from eventimport.database.engine import is_unavailable
+from eventimport.database.engine import DatabaseConfigError, explain, is_unavailable
 from eventimport.database.migrations import is_mismatch
 from eventimport.errors import (
     MAX_SHOWN,
@@ -61,7 +61,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_validation)
     app.exception_handler(StorageError)(_storage)
     app.exception_handler(ClientDisconnect)(_disconnect)
-    for away in (DBAPIError, PoolTimeoutError, ConnectionError):
+    for away in (DBAPIError, PoolTimeoutError, ConnectionError, DatabaseConfigError):
         app.exception_handler(away)(_database)
 
 
@@ -119,7 +119,8 @@ def _validation_problem(error: Mapping[str, Any]) -> Problem:
     return Problem(422, "invalid-value", "Invalid value", detail, {"pointer": pointer})
 
 
-async def _storage(_request: Request, _error: StorageError) -> Response:
+async def _storage(_request: Request, error: StorageError) -> Response:
+    logger.warning("storage unavailable: %s", error)
     return ProblemResponse(
         refuse(
             503,
@@ -146,6 +147,7 @@ async def _database(_request: Request, error: Exception) -> Response:
         )
     if isinstance(error, DBAPIError) and not _is_away(error):
         raise error
+    logger.warning("database unavailable: %s", explain(error))
     return ProblemResponse(
         refuse(
             503,

@@ -51,7 +51,7 @@ from eventimport.imports.media import (
 )
 from eventimport.observability.tracing import annotate
 from eventimport.resources import Resources
-from eventimport.storage.local import local_copy
+from eventimport.storage.local import disk_error, local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 logger = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ def _disk_as_storage() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"local disk: {error}") from error
+        raise disk_error(error) from error
 
 
 def _check(report: Report, lease: Lease) -> None:

@@ -5,6 +5,7 @@ Modules log through the standard library; what they say is rendered here. Only t
 """
 
 import logging
+import re
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from structlog.contextvars import (
 )
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from eventimport.observability.redaction import redact, traceback_of
+from eventimport.observability.redaction import reason_of, redact, traceback_of
 from eventimport.observability.visible_text import visible
 
 FIELDS: Final = {"method", "route", "status", "seconds", "bytes", "stages"}
@@ -36,6 +37,10 @@ QUIET: Final = (
     "arq",
 )
 """They log every request that they make, URLs included, or every wake-up."""
+
+TRACED_LEVELS: Final = {"error", "critical"}
+_ARQ_SYMBOLS: Final = re.compile(r"[^ -~\n]+ ?|(?<=s )! ")
+"""Arrows and the like, with which arq decorates its lines."""
 
 bind = bind_contextvars
 """Names (`request_id`, `task_id`, `user_id`) that every line of this request or job bears."""
@@ -102,11 +107,17 @@ def _tell_exception(_logger: WrappedLogger, _method: str, record: EventDict) -> 
     record.pop("stack_info", None)
     error = raised[1] if isinstance(raised, tuple) else raised
     if isinstance(error, BaseException):
-        record["exception"] = traceback_of(error)
+        # A warning is about a server that is unavailable, or a client: its stack explains nothing.
+        if record.get("level") in TRACED_LEVELS:
+            record["exception"] = traceback_of(error)
+        else:
+            record["reason"] = reason_of(error)
     return record
 
 
 def _keep_secrets(_logger: WrappedLogger, _method: str, record: EventDict) -> EventDict:
+    if str(record.get("logger")).startswith("arq"):
+        record["event"] = _ARQ_SYMBOLS.sub("", record["event"]).strip()
     for name, value in record.items():
         if isinstance(value, str):
             redacted = value if name == "exception" else redact(value)

@@ -51,6 +51,21 @@ def traceback_of(error: BaseException) -> str:
     return "".join(parts).rstrip()
 
 
+def reason_of(error: BaseException) -> str:
+    """The exception and what it came from, in one line, with the messages of `traceback_of`."""
+    *_, (_, origin) = _chain(error)
+    return _line(error) if origin is error else f"{_name(error)}, caused by {_line(origin)}"
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _line(error: BaseException) -> str:
+    message = _message(error)
+    return f"{_name(error)}: {message}" if message else _name(error)
+
+
 def _chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
     """The exception, then what it came from; of a group, its members as well."""
     waiting = [("", error)]

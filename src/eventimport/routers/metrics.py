@@ -1,5 +1,6 @@
 """Metrics for Prometheus: this process's requests, and what the database knows of all imports."""
 
+import asyncio
 import hmac
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Address, ip_address
@@ -10,14 +11,19 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    InfoMetricFamily,
     SummaryMetricFamily,
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from eventimport import __version__
+from eventimport.database.engine import connections_in_use
 from eventimport.database.statistics import ImportStatistics
 from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep, unauthorized
+from eventimport.http.readiness import Checks, run_checks
+from eventimport.resources import Resources
 from eventimport.settings import Settings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,10 +41,11 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", include_in_schema=False)
 async def get_metrics(request: Request, resources: ResourcesDep) -> Response:
-    """What Prometheus scrapes. While the database is unavailable, it has only the requests."""
+    """What Prometheus scrapes. While the database is unavailable, it has nothing of the imports."""
     _check_access(request, resources.settings)
-    statistics = await resources.statistics.read()
+    statistics, checks = await asyncio.gather(resources.statistics.read(), run_checks(resources))
     registry = CollectorRegistry(auto_describe=False)
+    registry.register(ServiceCollector(resources, checks))
     registry.register(StatisticsCollector(statistics))
     content = generate_latest(resources.metrics.registry) + generate_latest(registry)
     return Response(content, media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
@@ -77,6 +84,56 @@ def _is_local(request: Request) -> bool:
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address
     return address.is_loopback
+
+
+class ServiceCollector(Collector):
+    """The checks of `/readyz`, and this process's connections to PostgreSQL."""
+
+    def __init__(self, resources: Resources, checks: Checks) -> None:
+        self._resources = resources
+        self._checks = checks
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it. What could not be measured is left out."""
+        build = InfoMetricFamily("eventimport_build", "Version of the service.")
+        build.add_metric((), {"version": __version__})
+        yield build
+        yield _gauges(
+            "eventimport_check_ok",
+            "Whether a check of /readyz succeeds. A check that cannot be made is left out.",
+            ("check",),
+            [
+                ((name,), float(result == "ok"))
+                for name, result in self._checks.results.items()
+                if result != "unknown"
+            ],
+        )
+        if self._checks.workers is not None:
+            yield _gauge("eventimport_workers", "Workers that are alive.", self._checks.workers)
+        if self._checks.free_bytes is not None:
+            yield _gauge(
+                "eventimport_disk_free_bytes",
+                "Free bytes on the disk of LOCAL_STORAGE_PATH.",
+                self._checks.free_bytes,
+            )
+        yield _gauges(
+            "eventimport_clock_difference_seconds",
+            "Seconds by which this process's clock is ahead of a server's.",
+            ("server",),
+            [((name,), ahead) for name, ahead in self._checks.clock_differences.items()],
+        )
+        pools = {"transactions": self._resources.engine, "reads": self._resources.reader}
+        yield _gauges(
+            "eventimport_database_connections_in_use",
+            "Connections to PostgreSQL that this process uses now, by pool.",
+            ("pool",),
+            [((name,), connections_in_use(engine)) for name, engine in pools.items()],
+        )
+        yield _gauge(
+            "eventimport_database_connections_max",
+            "Maximum number of connections of this process to PostgreSQL (DATABASE_POOL_SIZE).",
+            self._resources.settings.database_pool_size,
+        )
 
 
 class StatisticsCollector(Collector):

@@ -2,12 +2,12 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 from eventimport.observability.logs import LogConfig
 from eventimport.observability.tracing import TracingConfig, can_export
-from eventimport.settings.values import WebAddress
+from eventimport.settings.values import GIB, WebAddress
 
 
 class ObservationSettings(BaseSettings):
@@ -29,6 +29,21 @@ class ObservationSettings(BaseSettings):
     )
     readiness_timeout: float = Field(
         2.0, gt=0, description="Maximum time for each check of `/readyz`, in seconds."
+    )
+    min_free_disk_bytes: NonNegativeInt = Field(
+        GIB,
+        description="Free bytes on the disk of LOCAL_STORAGE_PATH below which `/readyz` reports"
+        " the disk as failed. 0: never.",
+    )
+    max_queue_wait: PositiveFloat = Field(
+        300.0,
+        description="Seconds that the oldest task may wait while no worker runs or starts a task."
+        " Then `/readyz` reports the backlog as failed.",
+    )
+    max_clock_difference: PositiveFloat = Field(
+        10.0,
+        description="Seconds by which the clock of an API process may differ from those of"
+        " PostgreSQL and Redis. Beyond that, `/readyz` reports the clocks as failed.",
     )
     otel_exporter_otlp_endpoint: WebAddress | None = Field(
         None,

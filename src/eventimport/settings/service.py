@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings
@@ -32,8 +32,13 @@ class ServiceSettings(BaseSettings):
     database_pool_size: int = Field(
         10,
         ge=4,
-        description="Maximum number of connections to PostgreSQL per process. A worker needs"
-        " two for each of its WORKER_JOBS, and four more.",
+        description="Maximum number of connections to PostgreSQL per process, in both of its"
+        " pools together. A worker needs two for each of its WORKER_JOBS, and four more.",
+    )
+    database_pooler: Literal["none", "transaction"] = Field(
+        "none",
+        description="`transaction` if DATABASE_URL leads to PgBouncer in transaction mode, or to"
+        " another such pooler.",
     )
     database_idle_timeout: PositiveFloat = Field(
         20.0,
@@ -94,6 +99,7 @@ class ServiceSettings(BaseSettings):
             url=self.database_url.get_secret_value(),
             pool_size=self.database_pool_size - self._readers,
             idle_timeout=self.database_idle_timeout,
+            pooled=self.database_pooler == "transaction",
         )
 
     @property

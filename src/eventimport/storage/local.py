@@ -1,8 +1,10 @@
 """Objects on local disk, under one root; a key is a path below it."""
 
 import asyncio
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import (
     AsyncIterable,
@@ -39,6 +41,16 @@ from eventimport.storage.protocol import (
 
 COMMITTED_TOGETHER: Final = 64
 """Files whose descriptors are open at once."""
+
+_ADVICE: Final = {
+    errno.ENOSPC: "The disk is full. Enlarge it, or free space on it.",
+    errno.EDQUOT: "The disk quota is used up. Raise it, or free space.",
+    errno.EROFS: "The disk is read-only. Make LOCAL_STORAGE_PATH a writable folder.",
+    errno.EACCES: "The service may not write there. Make its user the owner of LOCAL_STORAGE_PATH.",
+    errno.EPERM: "The service may not write there. Make its user the owner of LOCAL_STORAGE_PATH.",
+    errno.EIO: "The disk is failing. Replace it.",
+    errno.EMFILE: "The process has too many open files. Raise its limit, `ulimit -n`.",
+}
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -129,6 +141,12 @@ class LocalStorage:
     def public_url(self, key: str) -> str:
         """`{base_url}/media/{key}`, which the media router serves."""
         return f"{self._base_url}/media/{quote(check_public(key))}"
+
+    async def free_bytes(self) -> int:
+        """How many bytes the disk has free. Raises StorageError."""
+        await self._prepare()
+        usage = await _run(shutil.disk_usage, self._root)
+        return usage.free
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
@@ -301,7 +319,16 @@ async def _told(working: Awaitable[_T]) -> _T:
     try:
         return await working
     except OSError as error:
-        raise StorageError(f"local disk: {error}") from error
+        raise disk_error(error) from error
+
+
+def disk_error(error: OSError) -> StorageError:
+    """What an operating system's error means for the storage."""
+    return StorageError(
+        f"local disk: {error}",
+        code=errno.errorcode.get(error.errno or 0, type(error).__name__),
+        advice=_ADVICE.get(error.errno or 0, ""),
+    )
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

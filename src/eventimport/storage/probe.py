@@ -31,7 +31,12 @@ async def probe(storage: Storage, key: str, *, timeout: float = PROBE_SECONDS) -
             await storage.delete(key)
             await _check_deleted(storage, key)
     except StorageError as error:
-        raise StorageError(f"{step}: {error}", retryable=error.retryable) from error
+        raise StorageError(
+            f"{step}: {error.args[0]}",
+            retryable=error.retryable,
+            code=error.code,
+            advice=error.advice,
+        ) from error
     except TimeoutError:
         raise StorageError(f"{step}: no answer within {timeout:g} seconds") from None
 

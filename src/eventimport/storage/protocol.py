@@ -28,11 +28,23 @@ class StoredObject:
 
 
 class StorageError(EventImportError):
-    """The backend failed; `retryable` says whether trying again may help."""
+    """The backend failed; `retryable` says whether trying again may help.
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    `code` is the server's or the operating system's name of the failure, and `advice` says what an
+    operator can do. Neither contains a key, an address or a secret.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool = True, code: str = "", advice: str = ""
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.code = code
+        self.advice = advice
+
+    def __str__(self) -> str:
+        """The message and the advice."""
+        return " ".join(filter(None, (str(self.args[0]), self.advice)))
 
 
 class ObjectNotFoundError(StorageError):

@@ -30,6 +30,32 @@ _RETRYABLE = frozenset(
     {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "TooManyRequests"}
 )
 
+_CREDENTIALS = "Check S3_ACCESS_KEY and S3_SECRET_KEY (or GCS_ACCESS_KEY and GCS_SECRET_KEY)."
+_UNREACHABLE = "The storage server cannot be reached. Check S3_ENDPOINT_URL and S3_REGION."
+_FULL = "The storage is full or over its quota. Enlarge it, or free space."
+_WRONG_REGION = "The bucket is in another region. Check S3_REGION."
+_ADVICE = {
+    "403": _CREDENTIALS,
+    "AccessDenied": "Allow these credentials to list, read, write and delete in the bucket.",
+    "AuthorizationHeaderMalformed": _WRONG_REGION,
+    "EndpointConnectionError": _UNREACHABLE,
+    "ConnectTimeoutError": _UNREACHABLE,
+    "ReadTimeoutError": _UNREACHABLE,
+    "ExpiredToken": _CREDENTIALS,
+    "IllegalLocationConstraintException": _WRONG_REGION,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidToken": _CREDENTIALS,
+    "NoCredentialsError": _CREDENTIALS,
+    "NoSuchBucket": "The bucket does not exist. Check S3_BUCKET or GCS_BUCKET, or create it.",
+    "PermanentRedirect": _WRONG_REGION,
+    "QuotaExceeded": _FULL,
+    "RequestTimeTooSkewed": "The clock of this machine is wrong. Synchronise it.",
+    "SSLError": "The server's certificate is not trusted. Check S3_ENDPOINT_URL.",
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "XMinioStorageFull": _FULL,
+}
+"""What to do, by S3's error code or the SDK's exception."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -361,9 +387,13 @@ def _storage_errors(what: str) -> Iterator[None]:
         code = _code(error)
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         retryable = code in _RETRYABLE or status == 429 or status >= 500
-        raise StorageError(f"{what}: {error}", retryable=retryable) from error
+        raise StorageError(
+            f"{what}: {error}", retryable=retryable, code=code, advice=_ADVICE.get(code, "")
+        ) from error
     except (BotoCoreError, ConnectionFailed, TimeoutError, OSError) as error:
-        raise StorageError(f"{what}: {error!r}") from error
+        code = type(error).__name__
+        advice = _ADVICE.get(code, "" if isinstance(error, BotoCoreError) else _UNREACHABLE)
+        raise StorageError(f"{what}: {error!r}", code=code, advice=advice) from error
 
 
 def _is_not_found(error: BaseException | None) -> bool:
