@@ -344,9 +344,12 @@ def times_in_words(finding: Mapping[str, Any]) -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its beginning and a full stop at its end."""
+    """The text with a capital at its beginning and a full stop at its end. A name such as “xCal” or
+    “schedule.xml” keeps its small letter."""
     end = "" if text.endswith((".", "!", "?", "…", ":")) else "."
-    return f"{text[:1].upper()}{text[1:]}{end}"
+    first = text[1:].partition(" ")[0]
+    is_name = "." in first[:-1] or first != first.lower()
+    return f"{text[:1] if is_name else text[:1].upper()}{text[1:]}{end}"
 
 
 def title_of(record: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from eventimport.formats.format import Format
 from eventimport.formats.ical.reader import is_calendar, read
+from eventimport.formats.ical.writer import write
 
 ICAL: Final = Format(
     name="ical",
@@ -13,4 +14,5 @@ ICAL: Final = Format(
     media_type="text/calendar",
     detect=is_calendar,
     read=read,
+    write=write,
 )

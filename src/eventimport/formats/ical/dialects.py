@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from eventimport.formats.schedules.flavours import Flavour
+from eventimport.formats.schedules.producers import MARKDOWN_MARK
+
+NO_ROOM: Final = "X-NO-ROOM"
+"""The parameter by which our own exports say that a location is not a room."""
 
 Split = Callable[[str], tuple[str, str]]
 """Splits a location into the room and what else it says."""
@@ -51,4 +55,6 @@ _DIALECTS: Final = {
 def dialect_of(producer: str) -> Dialect:
     """The dialect of the program that calls itself so."""
     known = producer.casefold()
+    if MARKDOWN_MARK in known:
+        return Dialect(flavour=Flavour.MARKDOWN)
     return next((each for name, each in _DIALECTS.items() if name in known), Dialect())

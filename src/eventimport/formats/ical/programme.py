@@ -18,7 +18,7 @@ from eventimport.conference.web_links import web_url
 from eventimport.conference.zones import find_zone, zone
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.ical.components import CALENDAR, Component, Property
-from eventimport.formats.ical.dialects import Dialect, dialect_of
+from eventimport.formats.ical.dialects import NO_ROOM, Dialect, dialect_of
 from eventimport.formats.ical.moments import Moment, Reading, Zones, read_duration
 from eventimport.formats.ical.persons import HIDDEN, Persons
 from eventimport.formats.ical.recurrence import (
@@ -30,6 +30,7 @@ from eventimport.formats.ical.recurrence import (
 )
 from eventimport.formats.ical.rules import read_rule
 from eventimport.formats.limits import ArchiveError
+from eventimport.formats.schedules.flavours import plain_of
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.schedule import IDENTIFIERS, Person, Schedule, Session
 from eventimport.formats.schedules.slots import Doubt, Slot
@@ -241,7 +242,8 @@ class Programme:
         rests: Counter[str] = Counter()
         positions: set[tuple[float, float] | None] = set()
         for component in self._events:
-            if location := component.text("LOCATION"):
+            location = component.text("LOCATION")
+            if location and not _has_no_room(component):
                 rests[self._dialect.split_location(location)[1]] += 1
             if found := component.first("GEO"):
                 positions.add(_position(found))
@@ -513,7 +515,7 @@ class Programme:
         fields["long_abstract"] = text.text if text is not None else ""
         markup = component.text("X-ALT-DESC")
         if "<" in markup:
-            if fields["long_abstract"]:
+            if fields["long_abstract"] not in {"", plain_of(markup)}:
                 extra["description"] = fields["long_abstract"]
             fields["long_abstract"] = markup
         elif markup:
@@ -563,6 +565,8 @@ class Programme:
             extra["attach"] = kept if len(kept) > 1 else kept[0]
 
     def _room(self, component: Component, extra: dict[str, Any]) -> str | None:
+        if _has_no_room(component):
+            return None
         location = component.text("LOCATION")
         if web_url(location) and "://" in location:
             extra["location"] = location
@@ -626,7 +630,7 @@ class Programme:
                 or (name == "FMTTYPE" and found.name in {"ATTACH", "X-ALT-DESC"})
                 or (name == "RANGE" and found.name == "RECURRENCE-ID")
                 or (found.name in {"ATTENDEE", "ORGANIZER"} and name in {"CN", "CUTYPE"})
-                or (name, value) == ("ROLE", "REQ-PARTICIPANT")
+                or (name, value) in {("ROLE", "REQ-PARTICIPANT"), (NO_ROOM, "TRUE")}
             )
             if not is_known:
                 key = f"{found.name.lower()};{name.lower()}"
@@ -682,6 +686,12 @@ class Programme:
     def _place(self, component: Component, name: str) -> Place:
         title = component.text("SUMMARY") or None
         return Place(self._entry, field=name, line=component.line, title=title)
+
+
+def _has_no_room(component: Component) -> bool:
+    """Whether the location is only there because apps demand it, as in our own exports."""
+    location = component.first("LOCATION")
+    return location is not None and NO_ROOM in location.params
 
 
 def _doubt(name: str, value: str) -> Doubt:

@@ -4,6 +4,7 @@ from typing import Final
 
 from eventimport.formats.format import Format
 from eventimport.formats.schedule_json.reader import has_schedule, read
+from eventimport.formats.schedule_json.writer import write
 
 SCHEDULE_JSON: Final = Format(
     name="schedule-json",
@@ -12,4 +13,5 @@ SCHEDULE_JSON: Final = Format(
     media_type="application/json",
     detect=has_schedule,
     read=read,
+    write=write,
 )

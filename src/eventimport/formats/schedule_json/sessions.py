@@ -31,6 +31,8 @@ _ATTACHMENT_KEYS: Final = frozenset({"url", "href", "type"})
 _SORTS: Final = ("slide", "audio", "video")
 """Types of attachments that say which field takes them."""
 
+_TITLES: Final = ("audio", "video")
+
 _STATES: Final = frozenset(
     {"draft", "submitted", "accepted", "rejected", "confirmed", "canceled", "withdrawn"}
 )
@@ -197,9 +199,9 @@ class SessionReader:
                 fields, extra, address, sort
             )
             is_implied = sort.casefold().startswith(_SORTS) or "type" not in says
-            if each not in EMPTY and not (
-                is_taken and is_implied and says.keys() <= _ATTACHMENT_KEYS
-            ):
+            # The schema has no type for audio and video: the title says it.
+            keys = says.keys() - {"title" if says.get("title") in _TITLES else ""}
+            if each not in EMPTY and not (is_taken and is_implied and keys <= _ATTACHMENT_KEYS):
                 kept.append(each)
         self._keep_rest(session, "attachments", kept)
         for key in ("recording", "video_download_url"):

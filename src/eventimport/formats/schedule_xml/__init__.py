@@ -4,6 +4,7 @@ from typing import Final
 
 from eventimport.formats.format import Format
 from eventimport.formats.schedule_xml.reader import has_schedule, read
+from eventimport.formats.schedule_xml.writer import write
 
 SCHEDULE_XML: Final = Format(
     name="schedule-xml",
@@ -13,4 +14,5 @@ SCHEDULE_XML: Final = Format(
     media_type="application/xml",
     detect=has_schedule,
     read=read,
+    write=write,
 )

@@ -4,6 +4,7 @@ from typing import Final
 
 from eventimport.formats.format import Format
 from eventimport.formats.xcal.reader import is_xcal, read
+from eventimport.formats.xcal.writer import write
 
 XCAL: Final = Format(
     name="xcal",
@@ -12,4 +13,5 @@ XCAL: Final = Format(
     media_type="application/calendar+xml",
     detect=is_xcal,
     read=read,
+    write=write,
 )
