@@ -248,7 +248,7 @@ def test_a_draft_opens_for_its_owner_alone(service: Any, open_page: Any, tmp_pat
     path = link.get_attribute("href")
     link.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Tea")
-    expect(page.get_by_role("complementary", name="Preview")).to_contain_text("draft")
+    expect(page.get_by_role("complementary", name="Preview")).to_contain_text("not published")
 
     # The address in the mail: where one is signed in, and in a browser that knows nothing.
     page.goto(path)

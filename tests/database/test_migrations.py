@@ -165,3 +165,25 @@ async def test_two_processes_that_migrate_at_once_take_turns(empty_database_url:
         _, told = await process.communicate()
         assert process.returncode == 0, told.decode()
     await asyncio.to_thread(migrations.check, empty_database_url)
+
+
+async def test_what_is_public_stays_so_and_nothing_else_becomes_so(
+    empty_database_url: str,
+) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_database_url, "0011")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(
+        "INSERT INTO events (identifier, name, state, privacy) VALUES ('a', '', 'published',"
+        " 'public'), ('b', '', 'draft', 'public'), ('c', '', 'published', 'private'),"
+        " ('d', '', 'cancelled', 'public')"
+    )
+    await asyncio.to_thread(migrations.upgrade, empty_database_url, "0012")
+    published = "SELECT string_agg(identifier, '' ORDER BY id) FROM events WHERE published_at"
+    assert await connection.fetchval(f"{published} IS NOT NULL") == "ad"
+
+    await connection.execute("UPDATE events SET published_at = NULL WHERE identifier = 'd'")
+    await connection.execute("UPDATE events SET published_at = now() WHERE identifier = 'c'")
+    await asyncio.to_thread(migrations.downgrade, empty_database_url, "0011")
+    public = "SELECT string_agg(identifier, '' ORDER BY id) FROM events WHERE"
+    assert await connection.fetchval(f"{public} privacy = 'public' AND state <> 'draft'") == "ac"
+    await connection.close()

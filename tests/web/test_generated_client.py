@@ -122,6 +122,7 @@ async def test_from_sign_in_to_a_new_name(generated: Client, address: str, make_
         "imports.import_event",
         generated.model("ImportEventSourceType").JSON,
         client=client,
+        publish=True,
         body=generated.model("ImportEventArchiveUpload")(file=file),
     )
     task = await ended(generated, client, accepted.task_url.split("/")[3])

@@ -18,7 +18,7 @@ from eventimport.database import models
 from eventimport.settings import Settings
 
 AddEvent = Callable[..., Awaitable[models.Event]]
-PUBLISHED = {"state": "published", "privacy": "public"}
+PUBLISHED = {"published_at": datetime(2027, 3, 1, tzinfo=UTC)}
 MEDIA = "http://localhost:8000/media/events"
 
 
@@ -214,7 +214,7 @@ async def test_a_track_has_its_colour_and_text_that_can_be_read(
     assert " style=" not in page.text
 
 
-@pytest.mark.parametrize("hidden", [{"state": "draft"}, {"privacy": "private"}])
+@pytest.mark.parametrize("hidden", [{"published_at": None}])
 async def test_a_draft_is_seen_by_who_has_a_preview_of_it(
     service: Any, user: models.User, add: Any, add_event: AddEvent, hidden: Any
 ) -> None:
@@ -340,7 +340,7 @@ async def test_a_304_has_the_headers_of_the_200(
 async def test_pages_have_their_policy_whatever_the_status(
     client: httpx.AsyncClient, add_event: AddEvent
 ) -> None:
-    await add_event(state="draft")
+    await add_event(published_at=None)
 
     for path in ("/", "/events/ab3de6f0", "/events/unknown", "/events/%00"):
         page = await client.get(path)

@@ -88,7 +88,11 @@ async def test_success_leads_to_the_event(
 
     response = await user_client.get(f"/v1/tasks/{job_id}")
 
-    assert response.json()["result"] == {
+    result = response.json()["result"]
+    access = result.pop("access")
+    assert access["published"] is False
+    assert access["publish"] == f"/v1/events/{conference.id}/publish"
+    assert result == {
         "id": str(conference.id),
         "identifier": "ab3de6f0",
         "event_name": "Conference",
@@ -114,6 +118,7 @@ async def test_a_dry_run_has_a_report_and_no_event(
         "identifier": None,
         "event_name": "Conference",
         "url": None,
+        "access": None,
         "report": {
             **REPORT,
             "format": "openevent",

@@ -58,6 +58,8 @@ class Task:
     state: str
     progress: dict[str, Any]
     result: dict[str, Any]
+    preview: str | None = None
+    """A URL that shows the page of an event that is not published."""
 
     @property
     def ended(self) -> bool:
@@ -165,6 +167,13 @@ class Client:
                     return
             time.sleep(pause)
             pause = min(pause * 1.2, SLOWEST_POLL_SECONDS)
+
+    def preview(self, identifier: str) -> str | None:
+        """A URL that shows the event's page for a while, without signing in; None if the service
+        gives none."""
+        response = self._send("POST", f"/v1/events/{quote(identifier, safe='')}/preview")
+        path = _json_object(response).get("url") if response.status_code == 200 else None
+        return str(self._http.base_url.join(path)) if isinstance(path, str) else None
 
     def _task(self, task_url: str) -> Task:
         response = self._send("GET", task_url)

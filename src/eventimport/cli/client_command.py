@@ -1,6 +1,7 @@
 """`eventimport import` and `fetch-media`: begin a task of a service, and show its result."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,6 +72,16 @@ def import_archive(
         bool,
         typer.Option("--dry-run", help="Only check the file: show the report, and import nothing."),
     ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish the event as soon as it is imported.")
+    ] = False,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            "--confirm",
+            help="With --publish: also if the file says that the event is private or a draft.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import a conference, in any format that the service reads, through a running service.
@@ -81,6 +92,8 @@ def import_archive(
     given = {"timezone": timezone, "name": name, "language": language}
     options = {option: value for option, value in given.items() if value is not None}
     options |= {"strict": str(strict).lower(), "dry_run": str(dry_run).lower()}
+    options |= {"publish": "true"} if publish else {}
+    options |= {"confirm": "true"} if confirm else {}
     password = ask_password()
     task = _followed(
         url,
@@ -150,7 +163,8 @@ def _followed(
             client.sign_in(email, password)
             task_url = begin(client)
             if wait:
-                return _watch(client, task_url)
+                task = _watch(client, task_url)
+                return replace(task, preview=_preview(client, task))
             shown = visible_json({"task_url": task_url}) if as_json else visible(task_url)
             out.print(shown, markup=False)
             return None
@@ -199,6 +213,14 @@ def _show_progress(progress: Progress, bar: TaskID, task: Task) -> None:
         )
 
 
+def _preview(client: Client, task: Task) -> str | None:
+    """Where the imported event can be seen, if only its members see it at its own URL."""
+    access, identifier = task.result.get("access") or {}, task.result.get("identifier")
+    if task.state != "SUCCESS" or not identifier or access.get("published", True):
+        return None
+    return client.preview(str(identifier))
+
+
 def _show_success(task: Task) -> None:
     result = task.result
     report = result.get("report") or {}
@@ -207,6 +229,8 @@ def _show_success(task: Task) -> None:
         ("Event", result.get("event_name")),
         ("Identifier", result.get("identifier")),
         ("URL", result.get("url")),
+        ("Preview", task.preview),
+        ("Access", (result.get("access") or {}).get("detail")),
         ("Format", report.get("format")),
         ("Rows", _rows_in_words(report.get("counts") or {})),
         ("Media files", _in_words(report.get("media") or {}, MEDIA)),

@@ -140,7 +140,8 @@ async def _serve(
 
 
 def _import(archive: Path, url: str) -> Child:
-    return Child("import", ["import", str(archive), "--url", url, "--email", DEMO_EMAIL])
+    arguments = [str(archive), "--url", url, "--email", DEMO_EMAIL, "--publish"]
+    return Child("import", ["import", *arguments])
 
 
 def _credentials() -> dict[str, str]:

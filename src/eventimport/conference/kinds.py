@@ -336,7 +336,6 @@ IMPORT_ORDER: Final = (
         defaults={
             "timezone": "UTC",
             "privacy": "public",
-            "state": "draft",
             "is_sessions_speakers_enabled": True,
         },
     ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,7 @@ from eventimport.database.models import (
     IMPORT_JOBS,
     MEDIA_FETCHES,
     OPEN_STATUSES,
+    Event,
     ImportJob,
     ImportStatus,
     MediaOutcome,
@@ -39,7 +40,7 @@ FIRST_ERRORS: Final = 1
 class EndedImport:
     """An import that has just ended, as SUCCESS or FAILURE. `totals` counts its findings,
     `media` its media files by outcome, and `error_count` its errors; `errors` and
-    `warnings` are the first ones."""
+    `warnings` are the first ones. `is_published`: all people can see its event."""
 
     job_id: UUID
     user_id: int
@@ -53,6 +54,7 @@ class EndedImport:
     errors: list[dict[str, Any]]
     error_count: int
     warnings: list[dict[str, Any]]
+    is_published: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,7 @@ async def read_ended_import(
 ) -> EndedImport | None:
     """An import's end, with at most `listed` errors and warnings each; None if the task is not an
     import."""
+    is_published = exists().where(Event.id == ImportJob.event_id, Event.published_at.is_not(None))
     statement = select(
         ImportJob.id.label("job_id"),
         ImportJob.user_id,
@@ -295,6 +298,7 @@ async def read_ended_import(
         _first_of(ImportJob.errors, "$[*]", listed).label("errors"),
         error_count().label("error_count"),
         _first_of(ImportJob.report, _WARNINGS, listed).label("warnings"),
+        is_published.label("is_published"),
     ).where(ImportJob.id == task_id)
     row = (await connection.execute(statement)).mappings().one_or_none()
     return EndedImport(**row) if row is not None else None

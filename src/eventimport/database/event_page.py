@@ -12,12 +12,10 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Select,
-    and_,
     func,
     literal,
     not_,
     null,
-    or_,
     select,
     true,
 )
@@ -35,13 +33,11 @@ from eventimport.database.event_graph import NODES, row_size
 from eventimport.database.event_queries import TooLargeError
 from eventimport.database.models import (
     Event,
-    EventRole,
     EventSession,
     SessionSpeaker,
     Speaker,
-    User,
 )
-from eventimport.database.visibility import Viewer, event_visible, shown
+from eventimport.database.visibility import Viewer, event_visible, readable, shown
 
 MAX_NAME: Final = 300
 """Characters of a name or a title on a page, which shows many of them more than once."""
@@ -53,7 +49,7 @@ _SHOWN: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.EVENT: (
         *("identifier", "name", "description", "starts_at", "ends_at", "timezone"),
         *("location_name", "searchable_location_name", "latitude", "longitude"),
-        *("state", "type", "topic", "code_of_conduct", "owner_name", "owner_description"),
+        *("type", "topic", "code_of_conduct", "owner_name", "owner_description"),
         *("external_event_url", "ticket_url"),
         *("logo_url", "original_image_url", "large_image_url"),
     ),
@@ -120,19 +116,15 @@ async def find_event(connection: AsyncConnection, identifier: str) -> AnyRow | N
     return (await connection.execute(statement.where(Event.identifier == identifier))).one_or_none()
 
 
-async def find_own_event_id(
-    connection: AsyncConnection, identifier: str, user_id: int
+async def find_readable_event_id(
+    connection: AsyncConnection, identifier: str, viewer: Viewer
 ) -> int | None:
-    """The id of this event where the user is its owner or an admin, else None."""
-    owns = and_(EventRole.event_id == Event.id, EventRole.user_id == user_id)
-    statement = (
-        select(Event.id)
-        .join(User, User.id == user_id)
-        .outerjoin(EventRole, owns)
-        .where(Event.identifier == identifier, or_(User.is_admin, EventRole.role == "owner"))
+    """The id of this event if the viewer is a member of it or an admin, else None."""
+    return await connection.scalar(
+        select(Event.id).where(
+            Event.identifier == identifier, readable(viewer, Event.__table__.c.id)
+        )
     )
-    event_id: int | None = await connection.scalar(statement)
-    return event_id
 
 
 async def read_contents(

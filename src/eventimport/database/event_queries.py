@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_filters import Filter, met
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node, row_size
-from eventimport.database.visibility import Viewer, editable, event_visible, part_visible
+from eventimport.database.visibility import Viewer, editable, event_visible, owned, part_visible
 from eventimport.errors import EventImportError
 
 Row = Mapping[Any, Any]
@@ -32,6 +32,9 @@ Row = Mapping[Any, Any]
 
 EDITABLE: Final = "may_be_edited"
 """Whether the viewer may change the row, and see its private columns."""
+
+OWNED: Final = "is_owned"
+"""Whether the viewer may publish and delete the row's event; only in rows that `find` returns."""
 
 LINK_BYTES: Final = 50
 """The size of a resource identifier."""
@@ -100,9 +103,11 @@ async def find(
     the transaction; the event comes first, so that two who change it never wait for each other.
     With `keys_only`, only the columns of `key_columns`."""
     columns = _as_seen(node, key_columns(node) if keys_only else node.table.c, viewer)
-    statement = select(*columns, editable(viewer, _EVENTS.c.id).label(EDITABLE)).where(
-        is_one(node, key), event_visible(viewer)
+    rights = (
+        editable(viewer, _EVENTS.c.id).label(EDITABLE),
+        owned(viewer, _EVENTS.c.id).label(OWNED),
     )
+    statement = select(*columns, *rights).where(is_one(node, key), event_visible(viewer))
     tables = [_EVENTS]
     if node.kind is not Kind.EVENT:
         statement = statement.join(_EVENTS, _EVENTS.c.id == node.table.c.event_id)

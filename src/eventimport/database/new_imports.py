@@ -44,6 +44,8 @@ class NewImport:
     strict: bool
     dry_run: bool
     options: dict[str, str]
+    publish: bool = False
+    confirm: bool = False
     archive_storage: str
     archive_key: str
     archive_size: int

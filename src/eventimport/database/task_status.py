@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventimport.database.accounts import is_signed_in
 from eventimport.database.endings import error_count
-from eventimport.database.models import IMPORT_JOBS, Task, User
+from eventimport.database.models import IMPORT_JOBS, Event, Task, User
 
 
 def _statement() -> Select[*tuple[Any, ...]]:
@@ -34,11 +34,15 @@ def _statement() -> Select[*tuple[Any, ...]]:
             job.event_identifier,
             job.event_name,
             job.report,
+            Event.published_at,
+            Event.state,
+            Event.privacy,
             error_count().label("error_count"),
         )
         .select_from(User)
         .outerjoin(Task, visible)
         .outerjoin(IMPORT_JOBS, job.id == Task.id)
+        .outerjoin(Event, Event.id == job.event_id)
         .where(is_signed_in(bindparam("user_id"), bindparam("token_version")))
     )
 

@@ -57,6 +57,8 @@ class Lease(Claim):
     event_id: int | None
     event_identifier: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    publish: bool = False
+    confirm: bool = False
 
     @property
     def job_id(self) -> UUID:
@@ -140,6 +142,8 @@ async def lease_import(connection: AsyncConnection, claimed: Claim) -> Lease:
         job.strict,
         job.dry_run,
         job.options,
+        job.publish,
+        job.confirm,
         job.archive_storage,
         job.archive_key,
         job.event_id,

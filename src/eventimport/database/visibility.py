@@ -1,7 +1,8 @@
 """Who sees which record: the one rule for the API, in all of its routes, and for pages.
 
-An event's owner and admins see all of it. Others see published events, and of these what this
-module's conditions let through. Each condition is about one record, wherever it is reached from.
+Members of an event and admins see all of its records. Others see published events, and of these
+what this module's conditions let through. Each condition is about one record, wherever it is
+reached from. A role includes those after it: an owner may do all that an editor may.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from eventimport.database.event_graph import LINKS, NODES
 from eventimport.database.models import EventRole
 
 OWNER: Final = "owner"
+EDITOR: Final = "editor"
+VIEWER: Final = "viewer"
+ROLES: Final = (OWNER, EDITOR, VIEWER)
 PUBLIC: Final = "public"
-DRAFT: Final = "draft"
 SHOWN_STATES: Final = tuple(sorted(PUBLIC_STATES))
 """States of public sessions. A session without a state is shown."""
 
@@ -33,7 +36,7 @@ PRIVATE_COLUMNS: Final = {
         }
     ),
 }
-"""Columns that only the event's owner and admins see, besides `extra`."""
+"""Columns that only the event's owner, its editors and admins see, besides `extra`."""
 
 _EVENTS: Final = NODES[Kind.EVENT].table
 
@@ -46,8 +49,23 @@ class Viewer:
     is_admin: bool = False
 
 
+def owned(viewer: Viewer, event_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the viewer owns the event of this id, or is an admin: may publish and delete it, and
+    decide who else works on it."""
+    return _has_role(viewer, event_id, OWNER)
+
+
 def editable(viewer: Viewer, event_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether the viewer owns the event of this id, or is an admin."""
+    """Whether the viewer may change the event of this id, and see its private columns."""
+    return _has_role(viewer, event_id, OWNER, EDITOR)
+
+
+def readable(viewer: Viewer, event_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the viewer may see all records of the event of this id, published or not."""
+    return _has_role(viewer, event_id, *ROLES)
+
+
+def _has_role(viewer: Viewer, event_id: ColumnElement[Any], *roles: str) -> ColumnElement[bool]:
     if viewer.is_admin:
         return true()
     if viewer.user_id is None:
@@ -55,16 +73,19 @@ def editable(viewer: Viewer, event_id: ColumnElement[Any]) -> ColumnElement[bool
     return exists().where(
         EventRole.event_id == event_id,
         EventRole.user_id == viewer.user_id,
-        EventRole.role == OWNER,
+        EventRole.role.in_(roles),
     )
 
 
 def event_visible(viewer: Viewer) -> ColumnElement[bool]:
     """Whether the viewer may see the event at hand, a row of `events`."""
-    published = and_(
-        _EVENTS.c.privacy == PUBLIC, _EVENTS.c.state != DRAFT, _EVENTS.c.deleted_at.is_(None)
-    )
-    return or_(published, editable(viewer, _EVENTS.c.id))
+    return or_(published(), readable(viewer, _EVENTS.c.id))
+
+
+def published() -> ColumnElement[bool]:
+    """Whether the event at hand, a row of `events`, is public. Its owner decides that, whatever
+    `state` and `privacy` its source says."""
+    return and_(_EVENTS.c.published_at.is_not(None), _EVENTS.c.deleted_at.is_(None))
 
 
 def part_visible(kind: Kind, viewer: Viewer) -> ColumnElement[bool]:
@@ -72,12 +93,12 @@ def part_visible(kind: Kind, viewer: Viewer) -> ColumnElement[bool]:
     condition = shown(kind)
     if kind is Kind.EVENT:
         return event_visible(viewer)
-    return or_(condition, editable(viewer, NODES[kind].table.c.event_id))
+    return or_(condition, readable(viewer, NODES[kind].table.c.event_id))
 
 
 def shown(kind: Kind) -> ColumnElement[bool]:
-    """Whether a row of this kind is as visible as its event. What is deleted is for the owner, who
-    can restore it."""
+    """Whether a row of this kind is as visible as its event. What is deleted is for the event's
+    members, who can restore it."""
     return and_(NODES[kind].table.c.deleted_at.is_(None), _shown_unless_deleted(kind))
 
 

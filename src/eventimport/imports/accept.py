@@ -45,12 +45,15 @@ class Upload:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
     """How to import a source. `source_format` is the name of a format, or AUTO; `about_event` is
-    what the user says about the event, by the names of `EventChoices`."""
+    what the user says about the event, by the names of `EventChoices`. `publish` publishes it, and
+    `confirm` does so even if the source says that it is private or a draft."""
 
     source_format: str = OPENEVENT.name
     strict: bool = False
     dry_run: bool = False
     about_event: Mapping[str, str] = field(default_factory=dict)
+    publish: bool = False
+    confirm: bool = False
 
 
 async def accept_import(
@@ -86,6 +89,8 @@ async def accept_import(
             strict=options.strict,
             dry_run=options.dry_run,
             options=dict(options.about_event),
+            publish=options.publish,
+            confirm=options.confirm,
             archive_storage=storage.name,
             archive_key=key,
             archive_size=size,

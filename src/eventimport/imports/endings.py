@@ -158,4 +158,5 @@ def ending_of(ended: EndedImport, settings: Settings) -> Ending:
         errors=ended.errors,
         error_count=ended.error_count,
         warnings=ended.warnings,
+        is_published=ended.is_published,
     )

@@ -21,13 +21,16 @@ from tenacity import (
 from eventimport.conference.conference import Conference
 from eventimport.conference.plan import Plan, PlannedMedia, TableRows, make_plan, provisional_ids
 from eventimport.conference.report import Report
+from eventimport.database.audit import record_act
 from eventimport.database.conference_writer import draw_ids, write_plan
 from eventimport.database.endings import fail, succeed
 from eventimport.database.engine import when_available
 from eventimport.database.findings import add_findings, with_media_findings
 from eventimport.database.models import MediaOutcome
 from eventimport.database.objects import use_objects
+from eventimport.database.publication import publish_imported
 from eventimport.database.tasks import Claim, Lease, claim, lease_import, update_import
+from eventimport.database.visibility import OWNER
 from eventimport.formats import choose_format
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError
@@ -55,8 +58,6 @@ from eventimport.storage.local import disk_error, local_copy
 from eventimport.storage.protocol import ObjectNotFoundError, StorageError
 
 logger = logging.getLogger(__name__)
-
-OWNER = "owner"
 
 _NOTHING: Final = (None, None, None)
 
@@ -260,6 +261,14 @@ async def _write(
         await write_plan(connection, tables, show)
         if stored is not None:
             await use_objects(connection, stored.storage, stored.uses)
+        acts = ["import"]
+        if lease.publish and await publish_imported(
+            connection, plan.event_id, confirmed=lease.confirm
+        ):
+            acts.append("publish")
+        for act in acts:
+            event = ("event", plan.event_id)
+            await record_act(connection, act, actor=lease.user_id, subject=event)
         await add_findings(connection, lease.job_id, findings)
         await update_import(
             connection,

@@ -19,6 +19,9 @@ MAX_LINE: Final = 500
 """Characters of a name, and of an error, that are shown."""
 
 
+UNPUBLISHED: Final = "It is not published yet: sign in to see it, and to publish it."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How an import ended. `errors` are JSON:API error objects, `warnings` findings of its report;
@@ -37,6 +40,7 @@ class Ending:
     errors: Sequence[Mapping[str, Any]]
     error_count: int
     warnings: Sequence[Mapping[str, Any]] = ()
+    is_published: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,10 @@ def summary(ending: Ending) -> str:
         if ending.dry_run:
             return f"This was a dry run. Nothing was imported. {findings}"
         media = media_summary(ending.media)
-        return f"The event is at {ending.event_url}. {findings}{f' {media}' if media else ''}"
+        access = "" if ending.is_published else f"{UNPUBLISHED} "
+        return (
+            f"The event is at {ending.event_url}. {access}{findings}{f' {media}' if media else ''}"
+        )
     lines = error_lines(ending)
     first = f"{lines[0].place}: {lines[0].message}" if lines[0].place else lines[0].message
     if ending.error_count <= 1:
@@ -96,6 +103,7 @@ def words_for_mail(ending: Ending) -> Words:
         "file_name": one_line(ending.file_name or "", MAX_NAME),
         "findings": counted(ending.totals),
         "media": media_summary(ending.media),
+        "unpublished": "" if ending.is_published else UNPUBLISHED,
         "errors": error_lines(ending) if not ending.succeeded else [],
         "more_errors": max(ending.error_count - len(ending.errors[:MAX_LISTED]), 0),
         "warnings": warning_lines(ending) if ending.succeeded else [],

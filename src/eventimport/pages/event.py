@@ -14,11 +14,12 @@ from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import (
     EventContents,
     find_event,
-    find_own_event_id,
+    find_readable_event_id,
     is_public,
     read_contents,
 )
 from eventimport.database.event_queries import TooLargeError
+from eventimport.database.visibility import Viewer
 from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.headers import names_etag, not_modified
@@ -132,14 +133,15 @@ class Preview(BaseModel):
 async def create_preview(
     identifier: str, account: AccountDep, resources: ResourcesDep, response: Response
 ) -> Preview:
-    """Create a URL that shows the event's page while the event is a draft or private.
+    """Create a URL that shows the event's page while the event is not published.
 
-    Only the event's owner and admins can do this.
+    Only members of the event and admins can do this.
     """
     event_id = None
     if is_identifier(identifier):
         async with resources.reader.connect() as connection:
-            event_id = await find_own_event_id(connection, identifier, account.id)
+            viewer = Viewer(account.id, account.is_admin)
+            event_id = await find_readable_event_id(connection, identifier, viewer)
     if event_id is None:
         raise refuse(
             404, "not-found", "Not Found", f"Unknown event {identifier[:64]}, or not your event."

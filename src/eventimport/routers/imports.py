@@ -103,6 +103,16 @@ class ImportQuery(BaseModel):
     dry_run: bool = Field(
         False, description="Only check the archive: return the report, and import nothing."
     )
+    publish: bool = Field(
+        False,
+        description="Publish the event as soon as it is imported. Without it, only you and admins "
+        "see the event until you publish it.",
+    )
+    confirm: bool = Field(
+        False,
+        description="With `publish`: publish the event even if the file says that it is private or "
+        "a draft. Otherwise such an event is imported, but not published.",
+    )
     timezone: Annotated[str, AfterValidator(_zone_name)] | None = Field(
         None,
         max_length=MAX_ZONE_LENGTH,
@@ -132,6 +142,8 @@ class ImportQuery(BaseModel):
             strict=self.strict,
             dry_run=self.dry_run,
             about_event=about_event,
+            publish=self.publish,
+            confirm=self.confirm,
         )
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from eventimport.auth import Bearer
 from eventimport.database.endings import cancel
 from eventimport.database.models import OPEN_STATUSES, ImportStatus, TaskKind
+from eventimport.database.publication import reservations
 from eventimport.database.task_status import find_task
 from eventimport.database.task_watch import UNREADABLE, Watch
 from eventimport.errors import ProblemError, refuse
@@ -50,13 +51,28 @@ class TaskEvent(BaseModel):
     url: str
 
 
+class Access(BaseModel):
+    """Who sees the imported event, and the paths that change that. All are POST requests."""
+
+    published: bool = Field(description="Whether all people can see the event.")
+    detail: str = Field(description="The same for people, and how you see the event.")
+    publish: str = Field(description="Publishes the event.", examples=["/v1/events/24/publish"])
+    preview: str = Field(
+        description="Returns a URL that shows the event's page without signing in, for a limited"
+        " time.",
+        examples=["/v1/events/ab3de6f0/preview"],
+    )
+
+
 class ImportResult(BaseModel):
-    """The imported event. After a dry run, `id`, `identifier` and `url` are null."""
+    """The imported event. After a dry run, `id`, `identifier`, `url` and `access` are null; also if
+    the event was deleted, except `identifier` and `url`."""
 
     id: str | None
     identifier: str | None
     event_name: str | None
     url: str | None
+    access: Access | None
     report: dict[str, Any] = Field(
         description="Counts per kind, and the first findings with their places in the"
         " archive. `total` is the number of findings, and `findings_url` lists"
@@ -253,8 +269,27 @@ def _result(row: Any, url: str | None) -> dict[str, Any] | None:
         "identifier": row.event_identifier,
         "event_name": row.event_name,
         "url": url,
+        "access": None if row.event_id is None else _access(row),
         "report": _report(row),
     }
+
+
+def _access(row: Any) -> dict[str, Any]:
+    """The event's `Access`."""
+    preview = f"/v1/events/{row.event_identifier}/preview"
+    publish = f"/v1/events/{row.event_id}/publish"
+    detail = "The event is published."
+    if row.published_at is None:
+        detail = (
+            "The event is not published. Members of the event and admins see its page when they are"
+            f" signed in, or with a link from POST {preview}. To publish the event, use POST"
+            f" {publish}."
+        )
+        found = reservations({"state": row.state, "privacy": row.privacy})
+        if found:
+            detail += f" Its source says that {' and '.join(found)}, so add ?confirm=true."
+    published = row.published_at is not None
+    return {"published": published, "detail": detail, "publish": publish, "preview": preview}
 
 
 def _task(row: Any, event_base_url: str) -> dict[str, Any]:

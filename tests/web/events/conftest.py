@@ -69,7 +69,8 @@ def write_conference(
     async def write(
         size: int = 3, *, owner: models.User | None = None, **values: Any
     ) -> Conference:
-        given = {"name": "Conference", "state": "published", "timezone": "Asia/Singapore"}
+        given: dict[str, Any] = {"name": "Conference", "timezone": "Asia/Singapore"}
+        given |= {"state": "published", "published_at": NOON}
         given |= {"identifier": f"e{id(values):x}", "extra": EXTRA} | values
         async with session_factory.begin() as session:
             event = models.Event(**given)

@@ -35,6 +35,8 @@ for _path, _names in RELATIONSHIPS.items():
     CHANGED.add(("PATCH", _one))
 for _name in ("track", "microlocation", "session-type", "speakers"):
     CHANGED.add(("PATCH", f"/v1/sessions/{{resource_id}}/relationships/{_name}"))
+for _verb in ("publish", "unpublish"):
+    CHANGED.add(("POST", f"/v1/events/{{resource_id}}/{_verb}"))
 for _method in ("POST", "DELETE"):
     CHANGED.add((_method, "/v1/sessions/{resource_id}/relationships/speakers"))
 

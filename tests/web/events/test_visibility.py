@@ -15,9 +15,9 @@ from eventimport.database import models
 from eventimport.database.models import EventRole, User
 
 HIDDEN = [
-    {"state": "published", "privacy": "private"},
-    {"state": "draft", "privacy": "public"},
-    {"state": "draft", "privacy": "private"},
+    {"published_at": None, "state": "published", "privacy": "public"},
+    {"published_at": None, "state": None, "privacy": "private"},
+    {"published_at": NOON, "deleted_at": NOON},
 ]
 READ_OF_ONE = sorted(READ - {"/v1/events"})
 SINGLE_PATHS = {path: name for name, path in SINGLE.items()}
@@ -30,9 +30,9 @@ def url_of(path: str, conference: Any) -> str:
     )
 
 
-@pytest.mark.parametrize("values", HIDDEN, ids=lambda v: "-".join(v.values()))
+@pytest.mark.parametrize("values", HIDDEN, ids=lambda v: "-".join(map(str, v.values())))
 async def test_no_part_of_a_hidden_event_is_seen(
-    service: Any, make_user: Any, user: User, write_conference: Any, values: dict[str, str]
+    service: Any, make_user: Any, user: User, write_conference: Any, values: dict[str, Any]
 ) -> None:
     conference = await write_conference(identifier="hidden", **values)
     seen: dict[str, set[int]] = {}
@@ -63,8 +63,8 @@ async def test_the_list_has_what_one_may_see(
 ) -> None:
     other = await make_user()
     await write_conference(1, name="public", identifier="e1")
-    await write_conference(1, name="own draft", identifier="e2", state="draft")
-    await write_conference(1, name="other's draft", identifier="e3", state="draft", owner=other)
+    await write_conference(1, name="own draft", identifier="e2", published_at=None)
+    await write_conference(1, name="other's draft", identifier="e3", published_at=None, owner=other)
     lists = {}
     for name, who in {
         "nobody": None,
@@ -151,7 +151,7 @@ async def test_another_role_than_the_owners_is_no_key(
     session_factory: async_sessionmaker[AsyncSession],
 ) -> None:
     other = await make_user()
-    conference = await write_conference(1, state="draft", owner=other)
+    conference = await write_conference(1, published_at=None, owner=other)
     async with session_factory.begin() as session:
         await session.execute(update(EventRole).values(role="attendee"))
 
@@ -166,7 +166,7 @@ async def test_who_may_change_what(
 ) -> None:
     method, path = place
     conference = await write_conference(identifier="published")
-    hidden = await write_conference(identifier="hidden", state="draft")
+    hidden = await write_conference(identifier="hidden", published_at=None)
     parts = path.split("/")
     kind = {"event-copyright": "event-copyright"}.get(parts[2], parts[2].removesuffix("s"))
     statuses = {}

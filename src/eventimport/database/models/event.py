@@ -21,7 +21,10 @@ from eventimport.database.models.base import (
 class Event(Base):
     """An event. `identifier` is its name in URLs; `timezone` an IANA name, or an offset such as
     `+05:30`; a deleted one has `deleted_at`, and is for its owner and admins. `version` counts the
-    changes of this row, `revision` those of the event and all its parts."""
+    changes of this row, `revision` those of the event and all its parts.
+
+    `published_at` decides who sees the event. `state` and `privacy` are what its source says.
+    """
 
     __tablename__ = "events"
 
@@ -29,6 +32,7 @@ class Event(Base):
     identifier: Mapped[str] = mapped_column(unique=True)
     source_id: Mapped[str | None]
     deleted_at: Mapped[datetime | None]
+    published_at: Mapped[datetime | None]
     name: Mapped[str]
     description: Mapped[str | None]
     starts_at: Mapped[datetime | None]
@@ -39,7 +43,7 @@ class Event(Base):
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     privacy: Mapped[str] = mapped_column(server_default="public")
-    state: Mapped[str] = mapped_column(server_default="draft")
+    state: Mapped[str | None]
     type: Mapped[str | None]
     topic: Mapped[str | None]
     sub_topic: Mapped[str | None]

@@ -14,8 +14,10 @@ class ImportJob(Task):
     """An import, from the upload on; its row has the id of its task.
 
     `format` is the name of the source's format, or `auto` until a worker has detected it; `options`
-    are what the user says about the event, by the names of `EventChoices`. The `archive_…` columns
-    say where the source is stored, the `event_…` columns which event the import has committed.
+    are what the user says about the event, by the names of `EventChoices`. `publish` asks to
+    publish the event, and `confirm` to do so even if the source says that it is private or a draft.
+    The `archive_…` columns say where the source is stored, the `event_…` columns which event the
+    import has committed.
     `report` is what `Report.summary` returns, with `error_count` after a failure. All findings are
     in `ImportFinding`.
     """
@@ -31,6 +33,8 @@ class ImportJob(Task):
     archive_size: Mapped[int | None] = mapped_column(BigInteger)
     strict: Mapped[FalseByDefault]
     dry_run: Mapped[FalseByDefault]
+    publish: Mapped[FalseByDefault]
+    confirm: Mapped[FalseByDefault]
     options: Mapped[JsonObject] = mapped_column(server_default=text("'{}'::jsonb"))
     event_id: Mapped[int | None] = mapped_column(
         ForeignKey("events.id", ondelete="SET NULL"), index=True

@@ -117,7 +117,11 @@ EVENT_RULES: Final[Mapping[str, Any]] = {
         Text,
         BeforeValidator(_lowered),
         AfterValidator(_not_blank),
-        Field(max_length=100, description="`draft` hides the event; `published` shows it."),
+        Field(
+            max_length=100,
+            description="What the source says, such as `draft`. It does not decide who sees the"
+            " event: publish the event with `POST /v1/events/{id}/publish`.",
+        ),
     ],
 }
 

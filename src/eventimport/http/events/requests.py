@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.auth import MAX_USER_ID
 from eventimport.conference.kinds import Kind
-from eventimport.database.event_queries import EDITABLE, Row, find
+from eventimport.database.event_queries import EDITABLE, OWNED, Row, find
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import Account
@@ -208,12 +208,15 @@ async def find_to_change(
     account: Account,
     *,
     lock: Literal["change", "delete"] = "change",
+    by_owner: bool = False,
 ) -> Row:
-    """The row, held until the transaction's end, where the account may change it. Raises 404 where
-    the account may not see it, and 403 where it may see it but not change it."""
+    """The row, held until the transaction's end, if the account may change it, or, `by_owner`, if
+    it owns the event. Raises 404 if the account may not see the row, and 403 if it may not change
+    it."""
     row = await _find(connection, resource, key, account, lock=lock)
-    if not row[EDITABLE]:
-        what = "Only the event's owner and admins can do this."
+    if not row[OWNED if by_owner else EDITABLE]:
+        editors = "" if by_owner else ", its editors"
+        what = f"Only the event's owner{editors} and admins can do this."
         raise refuse(403, "forbidden", "Not allowed", what)
     return row
 

@@ -95,7 +95,8 @@ class ResourceType:
         writable = frozenset(fields)
         fields["source_id"] = str
         if self.kind is Kind.EVENT:
-            fields = {"identifier": str, **fields, "created_at": datetime, "updated_at": datetime}
+            times = dict.fromkeys(("published_at", "created_at", "updated_at"), datetime)
+            fields = {"identifier": str, **fields, **times}
         fields[EXTRA] = dict[str, Any]
         private = PRIVATE_COLUMNS.get(self.kind, frozenset()) | {EXTRA}
         columns = self.node.table.c

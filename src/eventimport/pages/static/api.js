@@ -60,6 +60,13 @@ export async function signUp(email, password) {
   await request("POST", "/v1/users", { body: { email, password } });
 }
 
+// Publishes an event; `confirmed` even if its source says that it is private or a draft. Gives back
+// what its public page leaves out.
+export async function publish(path, confirmed) {
+  const { meta } = await request("POST", confirmed ? `${path}?confirm=true` : path);
+  return meta;
+}
+
 // Where an event can be looked at, drafts included.
 export async function previewUrl(identifier) {
   const { url } = await request("POST", `/v1/events/${encodeURIComponent(identifier)}/preview`);

@@ -100,6 +100,7 @@ byId("import-form").addEventListener("submit", async (event) => {
   const options = {
     strict: byId("strict").checked,
     dry_run: byId("dry-run").checked,
+    publish: byId("publish").checked,
     timezone: byId("timezone").value.trim(),
     name: byId("event-name").value.trim(),
     language: byId("language").value.trim(),

@@ -1,6 +1,6 @@
 // Shows how an import ended: the event and what was found on the way, or all errors.
 
-import { previewUrl } from "./api.js";
+import { previewUrl, publish } from "./api.js";
 import { element } from "./elements.js";
 
 const MOST_SHOWN = 300;
@@ -30,7 +30,7 @@ function successOf(result) {
   const told = report.dry_run
     ? element("p", {}, element("span", { class: "good" }, "Checked. "), `${name} can be imported. Nothing was imported yet.`)
     : element("p", {}, element("span", { class: "good" }, "Imported. "), `${name} is ready.`);
-  return [told, linkTo(result), countsOf(report.counts), ...findingsOf(report)];
+  return [told, linkTo(result), accessOf(result), countsOf(report.counts), ...findingsOf(report)];
 }
 
 // A button, if linked files were unreachable, or the import did not reach all of its files.
@@ -60,6 +60,40 @@ function linkTo({ identifier, url }) {
   const elsewhere = new URL(url, location.href);
   const other = elsewhere.origin === location.origin ? null : element("a", { href: elsewhere.href }, elsewhere.href);
   return element("p", { class: "buttons" }, link, other);
+}
+
+// Who sees the event, and a button that publishes it.
+function accessOf({ access }) {
+  if (!access) return null;
+  const status = element("p", { role: "status" }, access.published ? "The event is published." : "Only you see the event until you publish it.");
+  if (access.published) return status;
+  const button = element("button", { type: "button", class: "quiet" }, "Publish the event");
+  let confirmed = false;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      const { hidden } = await publish(access.publish, confirmed);
+      button.hidden = true;
+      status.textContent = `The event is published.${hiddenOf(hidden)}`;
+    } catch (error) {
+      if (error.problems?.[0]?.code === "confirmation-required") {
+        confirmed = true;
+        status.textContent = error.message.replace(/ To publish .*/, "");
+        button.textContent = "Publish it nevertheless";
+      } else {
+        status.textContent = error.message;
+      }
+    } finally {
+      button.disabled = false;
+    }
+  });
+  return element("div", {}, status, element("p", { class: "buttons" }, button));
+}
+
+function hiddenOf(hidden) {
+  if (!hidden.length) return "";
+  const parts = hidden.map(({ reason, state, sessions }) => `${sessions} ${reason === "deleted" ? "deleted" : `with the state “${state}”`}`);
+  return ` Sessions that stay hidden: ${parts.join(", ")}.`;
 }
 
 function countsOf(counts) {

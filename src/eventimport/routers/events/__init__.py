@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from eventimport.routers.events.changing import create_changing_router
+from eventimport.routers.events.publishing import create_publishing_router
 from eventimport.routers.events.reading import create_reading_router
 
 __all__ = ["router"]
@@ -10,3 +11,4 @@ __all__ = ["router"]
 router = APIRouter()
 router.include_router(create_reading_router())
 router.include_router(create_changing_router())
+router.include_router(create_publishing_router())

@@ -159,7 +159,9 @@ async def delete_one_event(
 ) -> Response:
     """Delete an event with all its resources and stored files."""
     async with resources.engine.begin() as connection:
-        row = await find_to_change(connection, EVENT, resource_id, account, lock="delete")
+        row = await find_to_change(
+            connection, EVENT, resource_id, account, lock="delete", by_owner=True
+        )
         check_if_match(if_match, row)
         if await is_being_imported(connection, row["id"]):
             raise refuse(
