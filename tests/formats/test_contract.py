@@ -96,10 +96,10 @@ def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
 
 
 def test_every_format_has_an_example() -> None:
-    assert set(EXAMPLES) == {each.name for each in FORMATS}
+    assert set(EXAMPLES) == {each.name for each in IMPORTABLE}
 
 
-@each_format
+@each_importable
 def test_a_format_is_detected_by_content(each: Format) -> None:
     data = EXAMPLES[each.name]()
     with Source.open(io.BytesIO(data), ArchiveLimits(), Report()) as source:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vobject
 from hypothesis import given, settings
 from icalendar import Calendar
 from jsonschema import Draft6Validator, FormatChecker
@@ -43,6 +44,9 @@ def check_calendar(data: bytes) -> None:
     """A calendar is valid by the library, and by the rules that it does not check."""
     calendar = Calendar.from_ical(data)
     assert [error for part in calendar.walk() for error in part.errors] == []
+    assert len(vobject.readOne(data.decode()).contents.get("vevent", [])) == data.count(
+        b"\nBEGIN:VEVENT"
+    )
     lines = data.split(b"\r\n")
     assert lines.pop() == b""
     assert all(len(line) <= 75 and b"\n" not in line and b"\r" not in line for line in lines)

@@ -17,6 +17,7 @@ from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
 from eventimport.formats.source import Source
+from eventimport.formats.table import CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX
 from eventimport.formats.xcal import XCAL
 
 __all__ = [
@@ -35,7 +36,10 @@ __all__ = [
     "other_format",
 ]
 
-FORMATS: Final[tuple[Format, ...]] = (OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL)
+FORMATS: Final[tuple[Format, ...]] = (
+    *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL),
+    *(CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX),
+)
 
 IMPORTABLE: Final = tuple(each for each in FORMATS if each.read is not None)
 """The formats that can be imported."""
