@@ -1,11 +1,13 @@
 """The servers of upload_speed.py, each run as a process of its own: `upload_servers.py KIND`.
 
-`service` is eventimport's own application. To it are added `/drain`, which throws the body away,
-and `/upload-file`, which receives as most FastAPI applications do. The application of Flask is
+`service` is eventimport's own application. To it are added `/drain`, which throws the body away;
+`/upload-file`, which receives as most FastAPI applications do; and `/upload-file-synced`, which
+also looks up who uploads and waits until the file is on disk. The application of Flask is
 `upload_servers:flask_app()`, for gunicorn.
 """
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
@@ -17,6 +19,7 @@ import uvicorn
 from fastapi import APIRouter, File, Request, UploadFile
 
 from eventimport.allocator import keep_freed_memory
+from eventimport.http.dependencies import AccountDep
 from eventimport.main import create_app
 from eventimport.settings import load_settings
 
@@ -43,6 +46,29 @@ async def upload_file(file: Annotated[UploadFile, File()]) -> dict[str, str]:
         while chunk := await file.read(CHUNK):
             target.write(chunk)
     return {"url": path.name}
+
+
+@router.post("/upload-file-synced")
+async def upload_file_synced(
+    _account: AccountDep, file: Annotated[UploadFile, File()]
+) -> dict[str, str]:
+    """The same for a signed-in user; the file and its name are on disk before the answer."""
+    path = Path(os.environ[SAVED], uuid.uuid4().hex)
+    with path.open("wb") as target:  # noqa: ASYNC230 - as above
+        while chunk := await file.read(CHUNK):
+            target.write(chunk)
+        target.flush()
+        await asyncio.to_thread(os.fsync, target.fileno())
+    await asyncio.to_thread(_sync, path.parent)
+    return {"url": path.name}
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def flask_app() -> object:

@@ -7,19 +7,23 @@ One file of 1 GiB, and 200 files of 100 kB at once, go to
 - local disk, through the service's own application, past the page cache and through it;
 - S3 (moto's server), through the same;
 - (a) Starlette's `UploadFile`, saved in chunks; with the allocator tuned as the service's own is,
-  and as it comes;
+  and as it comes; and a third time as a route that looks up who uploads and syncs what it saves, as
+  the service does;
 - (b) the service, draining the body and throwing it away;
-- (c) Flask under gunicorn, saving the file.
+- (c) Flask under gunicorn, saving the file;
+- (d) for the small files, a loop of `put_object` into the same S3 server, on the server's core.
 
 The servers run on one core, the client (and moto, PostgreSQL and Valkey) on another. The rounds are
-interleaved, the figures are medians, the memory is the growth of the server's peak over what it
-held before the upload. What was saved is removed after each upload, which isn't counted. The
-service alone has what it saves on disk (fsync) when it answers, and looks up who uploads. It needs
-the packages of the groups `test` and `benchmark`, two cores and as much disk as two files take.
+interleaved, the figures are medians, processor time is per GiB (of small files, in ms a file), the
+memory is the growth of the server's peak over what it held before the upload. What was saved is
+removed after each upload, which isn't counted. Only the service and the third `UploadFile` have
+what they save on disk (fsync) when they answer. It needs the packages of the groups `test` and
+`benchmark`, two cores and as much disk as two files take.
 """
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -33,6 +37,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import httpx
@@ -48,6 +53,9 @@ BUCKET = "uploads"
 CACHED = {"LOCAL_DIRECT_IO": "false"}
 DIRECT_CPU_SAVED, DIRECT_SPEED = 0.3, 1.3
 """What direct I/O has to save, in seconds a GiB, or by which factor it has to be faster."""
+MOST_CPU = 1.1
+"""Seconds of processor time a GiB, with direct I/O."""
+SYNCED = "UploadFile, synced"
 HERE = Path(__file__).parent
 BOUNDARY = "a-boundary-as-curl-makes-them-0123456789"
 
@@ -67,6 +75,7 @@ class Variant:
     cpu: list[float] = field(default_factory=list)
     growth: list[float] = field(default_factory=list)
     small: list[float] = field(default_factory=list)
+    small_cpu: list[float] = field(default_factory=list)
 
 
 def request_head(variant: Variant, size: int) -> tuple[bytes, bytes]:
@@ -109,6 +118,7 @@ def send(variant: Variant, source: Path, size: int) -> None:
 
 def send_small(variant: Variant, source: Path) -> float:
     """Send all small files at once; how many a second were answered."""
+    computed = cpu_seconds(variant.pids)
     begin = threading.Barrier(SMALL_FILES + 1)
 
     def send_one() -> None:
@@ -122,7 +132,21 @@ def send_small(variant: Variant, source: Path) -> float:
     started = time.perf_counter()
     for thread in threads:
         thread.join()
-    return SMALL_FILES / (time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    variant.small_cpu.append((cpu_seconds(variant.pids) - computed) / SMALL_FILES * 1000)
+    return SMALL_FILES / seconds
+
+
+def put_small(client: Any, content: bytes) -> float:
+    """Put all small files into the bucket, one after the other; how many a second."""
+    os.sched_setaffinity(0, {SERVER_CORE})
+    try:
+        started = time.perf_counter()
+        for number in range(SMALL_FILES):
+            client.put_object(Bucket=BUCKET, Key=f"uploads/loop/{number}", Body=content)
+        return SMALL_FILES / (time.perf_counter() - started)
+    finally:
+        os.sched_setaffinity(0, {CLIENT_CORE})
 
 
 def memory(pids: list[int], figure: str) -> float:
@@ -193,8 +217,8 @@ def emptied(folder: Path) -> Callable[[], None]:
     return empty
 
 
-def emptied_bucket(endpoint: str) -> Callable[[], None]:
-    """Makes the bucket, and removes all of its objects."""
+def s3_client(endpoint: str) -> Any:
+    """A client of the S3 server, whose bucket is made."""
     client = botocore.session.get_session().create_client(
         "s3",
         endpoint_url=endpoint,
@@ -203,6 +227,11 @@ def emptied_bucket(endpoint: str) -> Callable[[], None]:
         aws_secret_access_key="test",
     )
     client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+def emptied_bucket(client: Any) -> Callable[[], None]:
+    """Removes all objects of the bucket."""
 
     def empty() -> None:
         for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
@@ -220,8 +249,8 @@ def sign_up(port: int) -> str:
     return str(answer.json()["access_token"])
 
 
-def start_all(stack: ExitStack, folder: Path) -> list[Variant]:
-    """Start all servers and sign in."""
+def start_all(stack: ExitStack, folder: Path) -> tuple[list[Variant], Any]:
+    """Start all servers and sign in; also returns a client of the S3 server."""
     database = stack.enter_context(start_postgres(folder / "postgres", durable=False))
     migrations.upgrade(database.url)
     limits = stack.enter_context(start_valkey(folder / "valkey", durable=False))
@@ -260,50 +289,66 @@ def start_all(stack: ExitStack, folder: Path) -> list[Variant]:
     flask = (flask_port, stack.enter_context(started(gunicorn, flask_port, environment)))
     moto = [*script, "moto", "--port", str(s3_port), "--core", str(CLIENT_CORE)]
     stack.enter_context(started(moto, s3_port, environment))
-    empty, empty_bucket = emptied(saved), emptied_bucket(endpoint)
+    client = s3_client(endpoint)
+    empty, empty_bucket = emptied(saved), emptied_bucket(client)
     upload = "/v1/upload/file"
     local = start()
     token = sign_up(local[0])
-    return [
+    variants = [
         Variant("local", *local, upload, empty, token),
         Variant("local, cached", *start(**CACHED), upload, empty, token),
         Variant("drain", *start(), "/drain", empty),
         Variant("UploadFile", *start(), "/upload-file", empty),
+        Variant(SYNCED, *start(), "/upload-file-synced", empty, token),
         Variant("UploadFile, untuned", *start("--untuned"), "/upload-file", empty),
         Variant("Flask", *flask, "/upload", empty),
         Variant("S3", *start(STORAGE_PLACE="s3"), upload, empty_bucket, token),
     ]
+    return variants, client
 
 
-def print_figures(variants: list[Variant], size: int) -> None:
+def print_figures(variants: list[Variant], size: int, puts: list[float]) -> None:
     """The table."""
-    print(f"{'':20} {'MB/s':>7} {'of drain':>9} {'CPU s':>6} {'MiB more':>9} {'small/s':>8}")
-    drain = statistics.median(next(v for v in variants if v.name == "drain").seconds)
+    print(
+        f"{'':20} {'MB/s':>7} {'of drain':>9} {'CPU s/GiB':>9} {'MiB more':>9} {'small/s':>8}"
+        f" {'CPU ms':>7}"
+    )
+    gib = size / 1024 / MIB
+    drains = [statistics.median(v.seconds) for v in variants if v.name == "drain"] or [math.nan]
     for variant in variants:
         seconds = statistics.median(variant.seconds)
         print(
-            f"{variant.name:20} {size / seconds / 1e6:7.0f} {drain / seconds:9.2f}"
-            f" {statistics.median(variant.cpu):6.2f} {max(variant.growth):9.1f}"
-            f" {statistics.median(variant.small):8.0f}"
+            f"{variant.name:20} {size / seconds / 1e6:7.0f} {drains[0] / seconds:9.2f}"
+            f" {statistics.median(variant.cpu) / gib:9.2f} {max(variant.growth):9.1f}"
+            f" {statistics.median(variant.small):8.0f} {statistics.median(variant.small_cpu):7.2f}"
         )
+    if puts:
+        print(f"{'put_object':20} {statistics.median(puts):45.0f}")
 
 
-def print_bars(variants: list[Variant], size: int) -> bool:
+def print_bars(variants: list[Variant], size: int, puts: list[float]) -> bool:
     """Each bar, and whether it is reached; whether all are."""
     by_name = {variant.name: variant for variant in variants}
     seconds = {name: statistics.median(found.seconds) for name, found in by_name.items()}
     local, s3 = by_name["local"], by_name["S3"]
+    gib = size / 1024 / MIB
+    cpu = {name: statistics.median(found.cpu) / gib for name, found in by_name.items()}
+    small = {name: statistics.median(found.small) for name, found in by_name.items()}
     bars = [
         ("local disk, of drain", seconds["drain"] / seconds["local"], ">=", 0.8),
         ("local disk, of UploadFile as it comes", 0.0, ">=", 1.7),
         ("local disk, of UploadFile, tuned", seconds["UploadFile"] / seconds["local"], ">=", 1.7),
         ("local disk, of Flask", seconds["Flask"] / seconds["local"], ">=", 5.0),
-        ("local disk, MiB more a GiB", max(local.growth) / (size / 1024 / MIB), "<=", 16.0),
+        ("local disk, MiB more a GiB", max(local.growth) / gib, "<=", 16.0),
+        ("local disk, CPU s a GiB", cpu["local"], "<=", MOST_CPU),
+        ("local disk, CPU s of UploadFile's", cpu["local"] / cpu["UploadFile"], "<=", 0.4),
+        ("small files, of UploadFile, synced", small["local"] / small[SYNCED], ">=", 0.9),
+        ("small files, S3, of put_object", small["S3"] / statistics.median(puts), ">=", 0.8),
         ("S3, MiB more", max(s3.growth), "<=", (2 * PARTS_IN_FLIGHT + 4) * PART_MIB),
     ]
     bars[1] = (bars[1][0], seconds["UploadFile, untuned"] / seconds["local"], *bars[1][2:])
     cached = by_name["local, cached"]
-    saved = (statistics.median(cached.cpu) - statistics.median(local.cpu)) / (size / 1024 / MIB)
+    saved = cpu[cached.name] - cpu["local"]
     faster = seconds["local, cached"] / seconds["local"]
     # LOCAL_DIRECT_IO is worth its code if it reaches either of the two.
     if saved >= DIRECT_CPU_SAVED:
@@ -334,7 +379,8 @@ def main() -> None:
         source = folder / "source"
         source.write_bytes(os.urandom(MIB) * given.size)
         os.sched_setaffinity(0, {CLIENT_CORE})
-        variants = start_all(stack, folder)
+        puts: list[float] = []
+        variants, client = start_all(stack, folder)
         variants = [v for v in variants if not given.only or v.name in given.only]
         for variant in variants:
             send(variant, source, min(size, 20 * MIB))
@@ -346,8 +392,11 @@ def main() -> None:
                     measure_large(variant, source, size)
                     variant.small.append(send_small(variant, source))
                     variant.cleanup()
-    print_figures(variants, size)
-    if not given.only and not print_bars(variants, size):
+                if variant.name == "S3":
+                    puts.append(put_small(client, source.read_bytes()[:SMALL_SIZE]))
+                    variant.cleanup()
+    print_figures(variants, size, puts)
+    if not given.only and not print_bars(variants, size, puts):
         sys.exit(1)
 
 

@@ -19,6 +19,7 @@ from eventimport.database.idempotency import Answer, KeyUsedError, find_answer, 
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import (
     ObjectLostError,
+    Reservation,
     UploadQuotaError,
     Use,
     record_objects,
@@ -231,6 +232,11 @@ class FileRequest:
         Raises RepeatedRequestError if an earlier request was carried out, 422 if that was another
         one, and what `step` raises.
         """
+        if self._identity.key is None and step is None:
+            uses = self._uses(**used_by)
+            if uses:
+                await self._resources.uses.ask((self._storage.name, uses))
+            return
         if self._earlier is None:
             try:
                 async with self._resources.engine.begin() as connection:
@@ -238,7 +244,7 @@ class FileRequest:
                     await self._record(connection, reply)
                     if step is not None:
                         await step(connection)
-                    await self._use(connection, **used_by)
+                    await use_objects(connection, self._storage.name, self._uses(**used_by))
             except KeyUsedError:
                 await self._undo()
                 await self.find_earlier()
@@ -278,6 +284,17 @@ class FileRequest:
         if self._identity.declared is not None:
             wanted = min(wanted, self._identity.declared - sum(self._stored.values()))
         quota = self._resources.settings.max_uploaded_bytes_per_user
+        if not received and self._unsettled is None:
+            # A new file, and mostly a small one: many of them may come at the same time.
+            new = Reservation(
+                storage=self._storage.name,
+                key=key,
+                user_id=self._user_id,
+                size=max(wanted, 0),
+                quota=quota,
+            )
+            if await self._resources.reservations.ask(new):
+                return new.size
         try:
             async with self._resources.engine.begin() as connection:
                 if self._unsettled is not None:
@@ -315,9 +332,8 @@ class FileRequest:
             lifetime=self._resources.settings.idempotency_key_lifetime,
         )
 
-    async def _use(self, connection: AsyncConnection, **used_by: Any) -> None:
-        uses = [Use(key=key, size=size, **used_by) for key, size in self._stored.items()]
-        await use_objects(connection, self._storage.name, uses)
+    def _uses(self, **used_by: Any) -> list[Use]:
+        return [Use(key=key, size=size, **used_by) for key, size in self._stored.items()]
 
     async def _undo(self) -> None:
         """Delete the files unless they are used: a commit may have been made although the database

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from arq.connections import ArqRedis
@@ -15,10 +16,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from eventimport.auth import Limiter, LookAlikes, Passwords, Tokens
 from eventimport.database.engine import create_engine, create_reader, session_factory
 from eventimport.database.models import ObjectPurpose
-from eventimport.database.objects import forget_objects, give_up_objects, record_objects
+from eventimport.database.objects import (
+    Reservation,
+    Use,
+    forget_objects,
+    give_up_objects,
+    record_objects,
+    reserve_together,
+    use_together,
+)
 from eventimport.database.service_settings import StorageChoice, write_storage_place
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.task_watch import TaskWatcher
+from eventimport.groups import Groups
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.observability.failure_log import FailureLog
@@ -37,6 +47,9 @@ LIMITER_TIMEOUT: Final = 0.25
 LONGEST_ENDING: Final = 5.0
 """How long what is `unfinished` holds up the end of the process, in seconds."""
 
+REQUESTS_TOGETHER: Final = 64
+"""Uploads of a process that are recorded in one transaction, if they come at the same time."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,7 +60,8 @@ class Resources:
     A signal handler sets `stopping` once the process must stop: answers that have no end of their
     own must end then, for the server waits for them. `unfinished` are the tasks that must take back
     what they have stored should they fail: nothing is closed before they have ended, for a server
-    that stops cancels them, and does not wait.
+    that stops cancels them, and does not wait. `reservations` and `uses` record the files of
+    requests that come at the same time together.
     """
 
     settings: Settings
@@ -69,6 +83,8 @@ class Resources:
     images: ImageProcesses
     tokens: Tokens
     passwords: Passwords
+    reservations: Groups[Reservation, bool]
+    uses: Groups[tuple[str, Sequence[Use]], None]
     stopping: threading.Event = field(default_factory=threading.Event)
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -129,6 +145,11 @@ async def open_resources(
         stack.push_async_callback(fetcher.aclose)
         images = ImageProcesses(settings.image_processing)
         stack.push_async_callback(images.close)
+
+        async def reserve(asked: Sequence[Reservation]) -> Sequence[bool]:
+            async with engine.begin() as connection:
+                return await reserve_together(connection, asked)
+
         resources = Resources(
             settings=settings,
             engine=engine,
@@ -152,6 +173,8 @@ async def open_resources(
             images=images,
             tokens=Tokens(settings.auth),
             passwords=Passwords(),
+            reservations=Groups(reserve, most=REQUESTS_TOGETHER),
+            uses=Groups(partial(use_together, engine), most=REQUESTS_TOGETHER),
         )
         stack.push_async_callback(_end, resources.unfinished)
         yield resources

@@ -38,8 +38,8 @@ IMPORT_POINTS = [
 ]
 UPLOAD_POINTS = [
     KillPoint(REQUESTS + "FileRequest.store_upload", "before"),
-    KillPoint(REQUESTS + "record_upload", "before"),
-    KillPoint(REQUESTS + "record_upload", "after"),
+    KillPoint("eventimport.resources:reserve_together", "before"),
+    KillPoint("eventimport.resources:reserve_together", "after"),
     KillPoint(REQUESTS + "FileRequest.store_upload", "after"),
     KillPoint(REQUESTS + "use_objects", "after"),
 ]

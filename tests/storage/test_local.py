@@ -78,7 +78,8 @@ async def test_a_failing_disk_leaves_nothing(
     calls = fail_at(monkeypatch, name, number)
     with pytest.raises(StorageError, match="No space left"):
         await storage.put(KEY, stream(), content_type="x/y")
-    assert len(calls) == number
+    # Folders are synced at the same time.
+    assert len(calls) == number or (name == "fsync" and len(calls) > number)
     assert files(tmp_path) == ["b.bin"]
     monkeypatch.undo()
     await storage.put(KEY, stream(), content_type="x/y")

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventimport.database.event_graph import NODES
 from eventimport.database.models import (
@@ -97,6 +97,24 @@ _RESERVE: Final = text(f"""
     RETURNING size
 """)  # noqa: S608 - a constant
 
+_RESERVE_TOGETHER: Final = text("""
+    WITH asked AS (
+        SELECT * FROM unnest(
+            CAST(:storage AS text[]), CAST(:key AS text[]), CAST(:user_id AS bigint[]),
+            CAST(:size AS bigint[]), CAST(:quota AS bigint[])
+        ) AS asked (storage, key, user_id, size, quota)
+    ), fitting AS (
+        SELECT user_id FROM asked GROUP BY user_id
+        HAVING sum(size) + coalesce((
+            SELECT sum(o.size) FROM stored_objects AS o
+            WHERE o.user_id = asked.user_id AND o.purpose = 'upload'
+        ), 0) <= min(quota)
+    )
+    INSERT INTO stored_objects (storage, key, purpose, user_id, size)
+    SELECT storage, key, 'upload', user_id, size FROM asked JOIN fitting USING (user_id)
+    RETURNING key
+""")
+
 _USE: Final = text("""
     WITH uses AS (
         SELECT * FROM unnest(
@@ -161,6 +179,34 @@ async def record_upload(
     return int(reserved)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A file that a user is going to upload, and the bytes that it reserves of the `quota`."""
+
+    storage: str
+    key: str
+    user_id: int
+    size: int
+    quota: int
+
+
+async def reserve_together(
+    connection: AsyncConnection, asked: Sequence[Reservation]
+) -> Sequence[bool]:
+    """Record new files of several requests, as `record_upload` does; returns for each whether it is
+    recorded. None of a user's is, if the quota does not suffice for all of them."""
+    users = sorted({one.user_id for one in asked})
+    locked = (
+        select(User.id).where(User.id.in_(users)).order_by(User.id).with_for_update(key_share=True)
+    )
+    await connection.execute(locked)
+    columns = {
+        field.name: [getattr(one, field.name) for one in asked] for field in fields(Reservation)
+    }
+    recorded = set(await connection.scalars(_RESERVE_TOGETHER, columns))
+    return [one.key in recorded for one in asked]
+
+
 async def set_size(connection: AsyncConnection, storage: str, key: str, size: int) -> None:
     """Record how many bytes an upload has, and give back what it has reserved besides."""
     named = and_(ObjectRecord.storage == storage, ObjectRecord.key == key)
@@ -179,6 +225,23 @@ async def use_objects(connection: AsyncConnection, storage: str, uses: Sequence[
     result = await connection.execute(_USE, {"storage": storage, **values})
     if _rowcount(result) < len(uses):
         raise ObjectLostError(f"{len(uses) - _rowcount(result)} uses of files are lost")
+
+
+async def use_together(
+    engine: AsyncEngine, asked: Sequence[tuple[str, Sequence[Use]]]
+) -> Sequence[ObjectLostError | None]:
+    """Link the files of several requests, each in one storage; returns an error for each that
+    fails. If one does, each is linked in a transaction of its own."""
+    try:
+        async with engine.begin() as connection:
+            for storage in dict.fromkeys(storage for storage, _ in asked):
+                uses = [use for name, some in asked if name == storage for use in some]
+                await use_objects(connection, storage, uses)
+    except ObjectLostError as error:
+        if len(asked) == 1:
+            return [error]
+        return [(await use_together(engine, [one]))[0] for one in asked]
+    return [None] * len(asked)
 
 
 async def give_up_objects(

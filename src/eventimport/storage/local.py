@@ -12,6 +12,7 @@ from collections.abc import (
     Awaitable,
     Callable,
     Mapping,
+    Sequence,
 )
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from stat import S_ISREG
 from typing import Final, ParamSpec, TypeVar
 from urllib.parse import quote
 
+from eventimport.groups import Groups
 from eventimport.storage.config import MIB, LocalConfig
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import PRIVATE_FOLDER, check_key, check_public, visibility_of
@@ -70,7 +72,7 @@ class LocalStorage:
         self._base_url = config.base_url.rstrip("/")
         self._direct_io = config.direct_io
         self._ready = False
-        self._commits = _Commits()
+        self._commits = Groups(_commit, most=COMMITTED_TOGETHER)
 
     @property
     def name(self) -> str:
@@ -97,7 +99,12 @@ class LocalStorage:
         )
         try:
             rest = await _write(file, chunks)
-            await (self._commits.commit(file, rest) if file.size == 0 else _run(file.commit, rest))
+            if file.size == 0:
+                # Small files that are ready at the same time: the disk is waited for once. A large
+                # one is not among them, as the others would wait for it.
+                await _told(self._commits.ask((file, rest)))
+            else:
+                await _run(file.commit, rest)
         except BaseException:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, file.discard))
             raise
@@ -219,58 +226,22 @@ async def local_copy(storage: Storage, key: str) -> AsyncIterator[Path]:
         yield Path(file.name)
 
 
-class _Commits:
-    """Commits small files that are ready at the same time together: the disk is waited for once.
-
-    A large file is not among them, as the others would wait for it.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[PartialFile, memoryview, asyncio.Future[None]]] = []
-        self._running: asyncio.Task[None] | None = None
-
-    async def commit(self, file: PartialFile, rest: memoryview) -> None:
-        """Commit a file with the next group."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((file, rest, done))
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
-        await _told(done)
-
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while group := self._waiting[:COMMITTED_TOGETHER]:
-                del self._waiting[:COMMITTED_TOGETHER]
-                try:
-                    files = {file: rest for file, rest, _ in group}
-                    failed = await loop.run_in_executor(None, _commit, files)
-                except BaseException:
-                    for _, _, done in group:
-                        done.cancel()
-                    raise
-                for file, _, done in group:
-                    if done.done():
-                        continue
-                    if (error := failed.get(file)) is not None:
-                        done.set_exception(error)
-                    else:
-                        done.set_result(None)
-        finally:
-            self._running = None
-            for _, _, done in self._waiting:
-                done.cancel()
+async def _commit(
+    files: Sequence[tuple[PartialFile, memoryview]],
+) -> Sequence[OSError | None]:
+    return await asyncio.to_thread(_commit_all, dict(files))
 
 
-def _commit(files: Mapping[PartialFile, memoryview]) -> Mapping[PartialFile, OSError]:
+def _commit_all(files: Mapping[PartialFile, memoryview]) -> Sequence[OSError | None]:
     if len(files) > 1:
-        return commit_together(files)
+        failed = commit_together(files)
+        return [failed.get(file) for file in files]
     for file, rest in files.items():
         try:
             file.commit(rest)
         except OSError as error:
-            return {file: error}
-    return {}
+            return [error]
+    return [None]
 
 
 async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> memoryview:

@@ -7,14 +7,18 @@ import mmap
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
 BUFFER_BYTES = 1024 * 1024
 """Written at once; a multiple of every disk's block. More falls out of the processor's cache."""
 _DIRECTORY_ATTEMPTS = 10
+
+_DISK = ThreadPoolExecutor(8, "disk")
+"""Several threads wait for the disk at the same time: it writes what they wait for together."""
 
 # Unique among all machines that share a folder, without asking for random bytes each time.
 _PROCESS = secrets.token_hex(8)
@@ -202,16 +206,17 @@ def commit_together(files: Mapping[PartialFile, memoryview]) -> Mapping[PartialF
     failed: dict[PartialFile, OSError] = {}
     entries = NewEntries()
 
-    def each(step: Callable[[PartialFile], None]) -> None:
-        for file in files:
-            if file not in failed:
-                try:
-                    step(file)
-                except OSError as error:
-                    failed[file] = error
+    def each(step: Callable[[PartialFile], None], run: Callable[..., Iterable[None]] = map) -> None:
+        def attempt(file: PartialFile) -> None:
+            try:
+                step(file)
+            except OSError as error:
+                failed[file] = error
+
+        deque(run(attempt, [file for file in files if file not in failed]), maxlen=0)
 
     each(lambda file: file.fill(files[file]))
-    each(PartialFile.sync)
+    each(PartialFile.sync, _DISK.map)
     each(lambda file: file.name(entries))
     try:
         entries.sync()
@@ -249,10 +254,8 @@ class NewEntries:
 
     def sync(self) -> None:
         """Wait until all names are on disk."""
-        for folder in self._folders:
-            # A folder that was deleted meanwhile holds no file any more.
-            with suppress(FileNotFoundError):
-                _sync_directory(folder)
+        for _ in _DISK.map(_sync_directory, self._folders):
+            pass
         self._unsynced.difference_update(self._made)
 
 
@@ -264,7 +267,11 @@ def make_directories(folder: Path, *, mode: int = 0o777) -> None:
 
 
 def _sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # A folder that was deleted meanwhile holds no file any more.
+        return
     try:
         os.fsync(descriptor)
     finally:
