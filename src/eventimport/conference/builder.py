@@ -45,6 +45,30 @@ class EventChoices:
     language: str | None = None
 
 
+def read_event_zone(given: Any, place: Place, report: Report) -> str | None:
+    """The name of an event's time zone, None if it is unknown. Reports what is odd about it."""
+    found = find_zone(given) if isinstance(given, str) else None
+    if found is None:
+        message = (
+            "The time zone of the event is unknown. UTC is used, and the original"
+            " value is kept in `extra`."
+        )
+        report.warning("timezone", message, place, given)
+        return None
+    message = f"The time zone was read as “{found.name}”"
+    if found.doubt:
+        report.warning("timezone", f"{message}: {found.doubt}.", place, given)
+    elif found.is_fixed:
+        message = (
+            f"The time zone of the event is “{found.name}”, a fixed offset"
+            " from UTC. It does not follow daylight saving time."
+        )
+        report.warning("timezone", message, place, given)
+    elif found.name != given:
+        report.repair("timezone", message, place, given)
+    return found.name
+
+
 class ConferenceBuilder:
     """Collects the records of one source. `entry` is the document that records are from; set
     `conference.entries` for kinds that have documents of their own. `check` is called often, and
@@ -184,7 +208,7 @@ class ConferenceBuilder:
             records[:] = self._without_repetitions(kind, records)
             records.sort(key=lambda record: values.sort_key(record.key))
         self._fields.report_keys(conference.entries[Kind.EVENT])
-        self._report_without_offset()
+        self._fields.report_without_offset(self._zone_name)
         return conference
 
     def _choose(self, fields: dict[str, Any], entry: str) -> dict[str, Any]:
@@ -211,28 +235,12 @@ class ConferenceBuilder:
         given = fields.get("timezone")
         if given is None:
             return {}
-        found = find_zone(given) if isinstance(given, str) else None
         place = Place(entry, field="timezone")
-        if found is None:
-            message = (
-                "The time zone of the event is unknown. UTC is used, and the original"
-                " value is kept in `extra`."
-            )
-            self._report.warning("timezone", message, place, given)
+        name = read_event_zone(given, place, self._report)
+        if name is None:
             return {"timezone": fields.pop("timezone")}
-        self._zone_name = fields["timezone"] = found.name
-        self._fields.zone = zone(found.name)
-        message = f"The time zone was read as “{found.name}”"
-        if found.doubt:
-            self._report.warning("timezone", f"{message}: {found.doubt}.", place, given)
-        elif found.is_fixed:
-            message = (
-                f"The time zone of the event is “{found.name}”, a fixed offset"
-                " from UTC. It does not follow daylight saving time."
-            )
-            self._report.warning("timezone", message, place, given)
-        elif found.name != given:
-            self._report.repair("timezone", message, place, given)
+        self._zone_name = fields["timezone"] = name
+        self._fields.zone = zone(name)
         return {}
 
     def _finish_event(self, event: Record, replaced: dict[str, Any], entry: str) -> None:
@@ -247,25 +255,6 @@ class ConferenceBuilder:
                 "The event has no name. Add a name to it.",
                 Place(entry, field="name"),
             )
-
-    def _report_without_offset(self) -> None:
-        """Report what the times without an offset were read as, once for each document."""
-        for entry, count in self._fields.without_offset.items():
-            if not count:
-                continue
-            times = "time has" if count == 1 else "times have"
-            message = (
-                f"{count:,} {times} no offset from UTC. Local times of"
-                f" “{self._zone_name or 'UTC'}” were used"
-            )
-            if self._zone_name is not None:
-                self._report.repair("no-offset", message, Place(entry))
-            else:
-                message += (
-                    ", because the event has no known time zone. "
-                    "To read them as local times, set the option `timezone`."
-                )
-                self._report.warning("no-offset", message, Place(entry))
 
     def _without_repetitions(self, kind: Kind, records: list[Record]) -> Iterable[Record]:
         # The rows of a form share the id of the form that they are fields of.

@@ -291,6 +291,26 @@ class RecordBuilder:
                 administrative=self._is_administrative(key),
             )
 
+    def report_without_offset(self, zone_name: str | None) -> None:
+        """Report what the times without an offset were read as, once for each document. `zone_name`
+        is the event's time zone, if it is known."""
+        for entry, count in self.without_offset.items():
+            if not count:
+                continue
+            times = "time has" if count == 1 else "times have"
+            message = (
+                f"{count:,} {times} no offset from UTC. Local times of"
+                f" “{zone_name or 'UTC'}” were used"
+            )
+            if zone_name is not None:
+                self._report.repair("no-offset", message, Place(entry))
+            else:
+                message += (
+                    ", because the event has no known time zone. "
+                    "To read them as local times, set the option `timezone`."
+                )
+                self._report.warning("no-offset", message, Place(entry))
+
     def check_label(self, kind: Kind, record: Record, entry: str) -> None:
         """Report a record without a name: people cannot find it."""
         label = LEVELS[kind].label

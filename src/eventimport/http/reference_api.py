@@ -43,6 +43,29 @@ TYPES: Final = frozenset(
 )
 """Resource types that `fields[…]` may name."""
 
+ATTRIBUTES: Final = frozenset(
+    {
+        *("after-order-message", "amount", "attendee-count", "average-rating", "avatar-url"),
+        *("background-image-url", "bank-details", "can-pay-by-alipay", "can-pay-by-bank"),
+        *("can-pay-by-cheque", "can-pay-by-invoice", "can-pay-by-omise", "can-pay-by-paypal"),
+        *("can-pay-by-paytm", "can-pay-by-stripe", "can-pay-onsite", "chat-room-name"),
+        *("cheque-details", "complex-field-values", "created-at", "discount-code-id"),
+        *("document-links", "event-identifier", "favourite-count", "has-sessions"),
+        *("has-speakers", "ical-url", "invoice-details", "is-allow-edit", "is-announced"),
+        *("is-badges-enabled", "is-billing-info-mandatory", "is-cfs-enabled", "is-chat-enabled"),
+        *("is-complex", "is-demoted", "is-document-enabled", "is-donation-enabled"),
+        *("is-email-overridden", "is-featured", "is-global-event-room", "is-locked"),
+        *("is-mail-sent", "is-oneclick-signup-enabled", "is-promoted", "is-stripe-linked"),
+        *("is-tax-enabled", "is-ticket-form-enabled", "is-ticketing-enabled"),
+        *("is-videoroom-enabled", "last-modified-at", "modified-at", "onsite-details"),
+        *("order-statistics", "payment-country", "payment-currency", "paypal-email"),
+        *("pentabarf-url", "rating-count", "revenue", "send-email", "show-remaining-tickets"),
+        *("slug", "stripe-linked", "tax-allow", "tickets-available", "tickets-sold"),
+        *("user-id", "video-room-name", "xcal-url"),
+    }
+)
+"""Attributes that a write may have: payment, counters and switches of the reference server."""
+
 
 def ignores_parameter(name: str) -> bool:
     """Whether a query parameter is ignored, instead of rejected."""

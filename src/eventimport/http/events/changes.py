@@ -1,20 +1,28 @@
-"""Changing a resource: attributes, links, and the sizes of a new image."""
+"""Writing a resource: attributes, links, and the sizes of a new image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.edits import read_edit
 from eventimport.conference.kinds import Kind
-from eventimport.conference.rich_text import TextLimits
+from eventimport.conference.report import Finding
 from eventimport.database.event_changes import (
     add_links,
+    add_pointers,
     change,
+    create_event,
+    create_part,
+    event_of,
     remove_links,
+    remove_pointers,
     replace_links,
+    replace_pointers,
     strangers,
 )
 from eventimport.database.event_graph import Edge
@@ -22,16 +30,21 @@ from eventimport.database.event_queries import LINK_BYTES, ByteBudget, Row, TooL
 from eventimport.database.image_jobs import ImageOf, add_image_job, revoke_waiting
 from eventimport.database.visibility import Viewer
 from eventimport.errors import Problem, ProblemError, refuse
+from eventimport.http import reference_api
 from eventimport.http.events.patches import (
     DERIVED,
     MAX_LINKS,
+    MAX_SHOWN_NAME,
+    WriteLimits,
     changes_of,
+    extra_of,
     is_changeable,
-    with_originals,
+    sizes_cleared,
 )
 from eventimport.http.events.requests import changed_meanwhile, parse_id
-from eventimport.http.events.schema import TYPES, ResourceType, kebab
+from eventimport.http.events.schema import EXTRA, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import attributes_of
+from eventimport.imports.run import new_identifier
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 
@@ -44,10 +57,28 @@ class Linking(Enum):
     REMOVE = auto()
 
 
+@dataclass(slots=True)
+class Written:
+    """A row as it was written, and what its `meta` says: what was found, and what was ignored."""
+
+    row: Row
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    def meta(self, tasks: Sequence[UUID] = ()) -> dict[str, Any] | None:
+        """The `meta` of the response; None if there is nothing to say."""
+        said = {
+            "tasks": [f"/v1/tasks/{task_id}" for task_id in tasks],
+            "findings": self.findings,
+            "warnings": self.warnings,
+        }
+        return {name: value for name, value in said.items() if value} or None
+
+
 async def apply_patch(
-    connection: AsyncConnection, resource: ResourceType, row: Row, data: Any, texts: TextLimits
-) -> Row:
-    """Change the row as `data`, the valid body of a PATCH, says, and return it as it is now.
+    connection: AsyncConnection, resource: ResourceType, row: Row, data: Any, limits: WriteLimits
+) -> Written:
+    """Change the row as `data`, the valid body of a PATCH, says.
 
     Raises 403, 404 or 422 for what cannot be changed so, 409 for another id, and 412 if the row has
     changed meanwhile.
@@ -60,34 +91,168 @@ async def apply_patch(
             f"Expected id {str(row['id'])!r}, got {data.id[:50]!r}.",
             source={"pointer": "/data/id"},
         )
-    # In a thread: checking a long text would hold the event loop.
-    values = await anyio.to_thread.run_sync(_checked, resource, data.attributes, row, texts)
-    _check_order(row, values)
+    written = Written(row)
+    given = _ours(resource, data.attributes, written)
+    linkage = _ours_of_relationships(resource, data.relationships, written)
+    event = await event_of(connection, row["event_id"]) if resource.kind is not Kind.EVENT else row
+    values = await _checked(resource, given, row, event, limits, written)
     links_changed = False
-    for name, given in data.relationships.items():
+    for name, target in linkage.items():
+        edge = resource.edges[name]
+        if await _is_linked_so(connection, edge, row, target):
+            continue
+        if not is_changeable(edge):
+            raise _read_only(edge)
+        pointer = f"/data/relationships/{name}/data"
+        values |= await relink(connection, edge, row, target, how=Linking.REPLACE, pointer=pointer)
+        links_changed = links_changed or edge.column is None
+    if values or links_changed:
+        written.row = await write(connection, resource, row, values)
+    return written
+
+
+async def apply_creation(
+    connection: AsyncConnection,
+    resource: ResourceType,
+    event: Row | None,
+    data: Any,
+    limits: WriteLimits,
+    user_id: int,
+) -> Written:
+    """Make a row as `data`, the valid body of a POST, says: a part of the event, or without one an
+    event of the user's. Raises 403, 404, 409 or 422 for what cannot be made so."""
+    empty = {EXTRA: {}}
+    written = Written(empty)
+    given = {n: v for n, v in data.attributes.items() if v is not None}
+    given = _ours(resource, given, written, is_new=True)
+    linkage = _ours_of_relationships(resource, data.relationships, written)
+    if event is None:
+        values = await _checked(resource, given, empty, empty, limits, written)
+        if not values.get("name"):
+            raise refuse(
+                422,
+                "no-event-name",
+                "Invalid value",
+                "The event has no name. Add a name to it.",
+                source={"pointer": "/data/attributes/name"},
+            )
+        written.row = await create_event(connection, new_identifier(), values, user_id)
+    else:
+        values = await _checked(resource, given, empty, event, limits, written)
+        made = await create_part(connection, resource.node, event["id"], values)
+        if made is None:
+            what = f"The event has a {resource.type} already. Change it, or delete it first."
+            raise refuse(409, "already-exists", "Resource already exists", what)
+        written.row = made
+    changes: dict[str, Any] = {}
+    for name, target in linkage.items():
         edge = resource.edges[name]
         pointer = f"/data/relationships/{name}/data"
-        if "data" not in given:
+        if target in (None, []):
             continue
-        if await _is_linked_so(connection, edge, row, given["data"]):
-            continue
-        if not is_changeable(resource, name):
+        if not is_changeable(edge) and edge.target is not Kind.EVENT:
             raise _read_only(edge)
-        values |= await relink(
-            connection, edge, row, given["data"], how=Linking.REPLACE, pointer=pointer
-        )
-        links_changed = links_changed or edge.linked
-    if not values and not links_changed:
-        return row
-    return await write(connection, resource, row, values)
+        row = written.row
+        changes |= await relink(connection, edge, row, target, how=Linking.ADD, pointer=pointer)
+    if changes:
+        written.row = await write(connection, resource, written.row, changes)
+    return written
 
 
-def _checked(
-    resource: ResourceType, given: Mapping[str, Any], row: Row, texts: TextLimits
+def _ours(
+    resource: ResourceType, given: Mapping[str, Any], written: Written, *, is_new: bool = False
 ) -> dict[str, Any]:
-    """The changes of a row that its new attributes ask for, by column. Raises 422."""
-    values = changes_of(resource, given, attributes_of(resource, row), texts)
-    return with_originals(resource, given, row, values, texts)
+    """The attributes without those that only the reference server has, which are ignored. So are
+    those of a new resource that the service itself sets."""
+    known = resource.attributes
+    ignored = [name for name in given if name not in known and name in reference_api.ATTRIBUTES]
+    if is_new:
+        ignored += [name for name, each in known.items() if name in given and not each.writable]
+    if ignored:
+        what = f"Ignored, because the service does not store it: {', '.join(ignored)}."
+        source = {"pointer": "/data/attributes"}
+        written.warnings.append(reference_api.warning("ignored-attributes", what, source))
+    return {name: value for name, value in given.items() if name not in set(ignored)}
+
+
+def _ours_of_relationships(
+    resource: ResourceType, given: Mapping[str, Any], written: Written
+) -> dict[str, Any]:
+    """The targets of the relationships with `data`. Those that only the reference server has are
+    ignored. Raises 422 for unknown ones."""
+    targets = {}
+    ignored = []
+    for name, members in given.items():
+        if name in resource.edges:
+            if "data" in members:
+                targets[name] = members["data"]
+        elif name in reference_api.RELATIONSHIPS:
+            ignored.append(name)
+        else:
+            what = f"Unknown relationship of {resource.type}."
+            pointer = {"pointer": f"/data/relationships/{name[:MAX_SHOWN_NAME]}"}
+            raise refuse(422, "invalid-value", "Invalid value", what, source=pointer)
+    if ignored:
+        what = f"Ignored, because the service does not store it: {', '.join(ignored)}."
+        source = {"pointer": "/data/relationships"}
+        written.warnings.append(reference_api.warning("ignored-relationships", what, source))
+    return targets
+
+
+async def _checked(  # noqa: PLR0917 - what a check depends on
+    resource: ResourceType,
+    given: Mapping[str, Any],
+    row: Row,
+    event: Row,
+    limits: WriteLimits,
+    written: Written,
+) -> dict[str, Any]:
+    """The values to be written, by column. What is found goes to `written`. Raises 422."""
+    is_new = "id" not in row
+    current = {} if is_new else attributes_of(resource, row)
+    current = {name: current.get(name) for name in resource.attributes}
+    changes = changes_of(resource, given, current, limits)
+    if not changes and not is_new:
+        return {}
+    # In a thread: checking a long text would hold the event loop.
+    edit = await anyio.to_thread.run_sync(
+        lambda: read_edit(
+            resource.kind, changes, limits.markup, event=event, known=row, is_new=is_new
+        )
+    )
+    names = {each.column: name for name, each in resource.attributes.items()}
+    if edit.refused:
+        raise ProblemError(
+            tuple(
+                Problem(
+                    422,
+                    "invalid-value",
+                    "Invalid value",
+                    what,
+                    {"pointer": f"/data/attributes/{names.get(column, column)}"},
+                )
+                for column, what in edit.refused.items()
+            )
+        )
+    written.findings += [_described(each, names) for each in edit.findings]
+    values = sizes_cleared(resource.kind, changes) | edit.values
+    extra = extra_of(row, edit, changes)
+    return values if extra == row[EXTRA] else {**values, EXTRA: extra}
+
+
+def _described(finding: Finding, names: Mapping[str, str]) -> dict[str, Any]:
+    """A finding as `meta.findings` has it."""
+    place = finding.place.field
+    described: dict[str, Any] = {
+        "severity": finding.severity.value,
+        "code": finding.code,
+        "message": finding.message,
+    }
+    if finding.value is not None:
+        described["value"] = finding.value
+    if place is not None:
+        described["source"] = {"pointer": f"/data/attributes/{names.get(place, place)}"}
+    return described
 
 
 async def _is_linked_so(connection: AsyncConnection, edge: Edge, row: Row, data: Any) -> bool:
@@ -103,29 +268,24 @@ async def _is_linked_so(connection: AsyncConnection, edge: Edge, row: Row, data:
 
 def _read_only(edge: Edge) -> ProblemError:
     name = kebab(edge.name)
-    if edge.target is Kind.EVENT:
-        pointer = {"pointer": f"/data/relationships/{name}/data"}
-        what = "A resource cannot move to another event."
-        return refuse(403, "forbidden", "Not allowed", what, source=pointer)
-    what = f"{name!r} is read-only. Leave it out, or send it unchanged."
-    pointer = {"pointer": f"/data/relationships/{name}"}
-    return refuse(422, "invalid-value", "Invalid value", what, source=pointer)
+    what = "A resource cannot move to another event."
+    if edge.source is Kind.EVENT:
+        what += f" Make and delete {name} instead."
+    pointer = {"pointer": f"/data/relationships/{name}/data"}
+    return refuse(403, "forbidden", "Not allowed", what, source=pointer)
 
 
-def _check_order(row: Row, values: Mapping[str, Any]) -> None:
-    times = {"starts_at", "ends_at"} & values.keys()
-    if not times:
-        return
-    merged = {**row, **values}
-    starts_at, ends_at = merged["starts_at"], merged["ends_at"]
-    if starts_at is not None and ends_at is not None and ends_at < starts_at:
-        raise refuse(
-            422,
-            "invalid-value",
-            "Invalid value",
-            "The end is before the start.",
-            source={"pointer": f"/data/attributes/{kebab(min(times))}"},
-        )
+_LINKED: Final = {
+    Linking.REPLACE: replace_links,
+    Linking.ADD: add_links,
+    Linking.REMOVE: remove_links,
+}
+_POINTED: Final = {
+    Linking.REPLACE: replace_pointers,
+    Linking.ADD: add_pointers,
+    Linking.REMOVE: remove_pointers,
+}
+"""For edges whose targets' own rows say what they are linked with."""
 
 
 async def relink(
@@ -142,6 +302,8 @@ async def relink(
     if edge.target is Kind.EVENT:
         _check_event(row, data, pointer)
         return {}
+    if edge.source is Kind.EVENT:
+        raise _read_only(edge)
     given = data if isinstance(data, list) else [data] if data is not None else []
     ids = [parse_id(target.id) for target in given]
     known = {number for number in ids if number is not None}
@@ -151,11 +313,7 @@ async def relink(
         _refuse_strangers(edge, ids, unknown, pointer)
     if edge.column is not None:
         return {edge.column: ids[0] if ids else None}
-    act = {
-        Linking.REPLACE: replace_links,
-        Linking.ADD: add_links,
-        Linking.REMOVE: remove_links,
-    }[how]
+    act = (_LINKED if edge.linked else _POINTED)[how]
     await act(connection, edge, row["id"], known)
     return {}
 

@@ -162,17 +162,31 @@ _META: Final[tuple[Any, Any]] = (
 )
 
 
+class WriteFinding(BaseModel):
+    """What was read differently from how it was written, or is odd about it. The codes and messages
+    are those of an import."""
+
+    model_config = _FORBID
+
+    severity: Literal["warning", "repair"]
+    code: str = Field(description="A stable word for programs to compare.")
+    message: str
+    value: Any = Field(None, description="The value that was sent, or the beginning of it.")
+    source: dict[str, str] | None = Field(None, description="A JSON `pointer` into the request.")
+
+
 class ChangeMeta(BaseModel):
-    """What came of a change besides the resource."""
+    """What came of a change besides the resource. Only what there is to say is present."""
 
     model_config = _FORBID
 
     tasks: list[str] | None = Field(
         None, description="The URL of the task that makes the image's sizes."
     )
-    warnings: list[IgnoredPart] | None = Field(
-        None, description="Present only if something in the request was ignored."
+    findings: list[WriteFinding] | None = Field(
+        None, description="What was repaired, and what is accepted, but odd."
     )
+    warnings: list[IgnoredPart] | None = Field(None, description="What was ignored.")
 
 
 def _changed_document(kind: Kind) -> type[BaseModel]:
@@ -184,7 +198,7 @@ def _changed_document(kind: Kind) -> type[BaseModel]:
         included=_INCLUDED,
         meta=(
             ChangeMeta | None,
-            Field(None, description="Present only if the request has changed an image."),
+            Field(None, description="Present only if there is something to say."),
         ),
         links=(SelfLink, ...),
         jsonapi=(Version, Version()),
@@ -228,9 +242,6 @@ def _collection(kind: Kind) -> type[BaseModel]:
 
 
 DOCUMENTS: Final = {kind: _document(kind, nullable=False) for kind in Kind}
-CHANGED_DOCUMENTS: Final = {
-    **DOCUMENTS,
-    **{kind: _changed_document(kind) for kind in (Kind.EVENT, Kind.SPEAKER)},
-}
+CHANGED_DOCUMENTS: Final = {kind: _changed_document(kind) for kind in Kind}
 NULLABLE_DOCUMENTS: Final = {kind: _document(kind, nullable=True) for kind in Kind}
 COLLECTIONS: Final = {kind: _collection(kind) for kind in Kind}

@@ -1,6 +1,7 @@
-"""What a client may change: the bodies of PATCH, made from the schema, and each field's rules."""
+"""What a client may write: the bodies of PATCH and POST, made from the schema."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, cast
@@ -13,7 +14,6 @@ from pydantic import (
     EmailStr,
     Field,
     Strict,
-    StrictBool,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -22,56 +22,54 @@ from pydantic import (
     create_model,
 )
 
-from eventimport.conference import rich_text, values
+from eventimport.conference import values
+from eventimport.conference.edits import Edit
 from eventimport.conference.kinds import SHAPES, Kind
+from eventimport.conference.report import UNSTORABLE
 from eventimport.conference.rich_text import TextLimits
-from eventimport.conference.times import parse_time
-from eventimport.conference.zones import find_zone
+from eventimport.database.event_graph import Edge
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.events.documents import IDENTIFIERS, optional_members
 from eventimport.http.events.queries import NO_NUL
 from eventimport.http.events.schema import EXTRA, TYPES, Attribute, ResourceType
 from eventimport.http.problems import BODY, validation_problems
 
-MAX_TEXT: Final = 200_000
 MAX_LINKS: Final = 1_000
 MAX_ERRORS: Final = 20
 MAX_SHOWN_NAME: Final = 100
+MAX_NUMBER: Final = 2**63
+MAX_TIME: Final = 40
 
-Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT, pattern=NO_NUL)]
-
-
-def _time(value: Any) -> datetime:
-    time = parse_time(value)
-    if time is None:
-        raise ValueError(
-            "Expected a date and time in ISO 8601 format, such as 2027-05-20T09:00:00Z."
-        )
-    if time.tzinfo is None:
-        raise ValueError("The time has no UTC offset. Add Z, or an offset such as +08:00.")
-    return time.astimezone(UTC)
+Text = Annotated[str, Strict(), Field(pattern=NO_NUL)]
 
 
-def _zone(value: str) -> str:
-    found = find_zone(value)
-    if found is None or found.doubt:
-        raise ValueError(
-            "Unknown time zone. Expected an IANA name such as Asia/Singapore, or an"
-            " offset such as +08:00."
-        )
-    return found.name
+@dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """The limits of what a client writes: `length` of a text in characters (MAX_TEXT_LENGTH), and
+    those of its markup."""
+
+    length: int
+    markup: TextLimits
 
 
-def _rich(value: str, info: ValidationInfo[TextLimits]) -> str:
-    found = rich_text.clean(value, info.context)
-    if found.over_limit:
-        raise ValueError(f"Too much markup: {found.over_limit}. Remove some of it.")
-    return found.text
-
-
-def _link(value: str) -> str:
-    if not values.is_safe_link(value):
-        raise ValueError("Expected an http, https, mailto or tel link.")
+def _any(value: Any, info: ValidationInfo[WriteLimits]) -> Any:
+    """What JSON can say and a row can hold. What it means is decided by `conference.edits`."""
+    if isinstance(value, str):
+        if UNSTORABLE.search(value):
+            raise ValueError("The text has a null character or half of a surrogate pair.")
+        if len(value) > info.context.length:
+            raise ValueError(
+                f"The text has more than {info.context.length:,} characters."
+                " The limit is set by MAX_TEXT_LENGTH."
+            )
+    elif isinstance(value, (int, float)) and not abs(value) < MAX_NUMBER:
+        raise ValueError("The number is too large.")
+    elif isinstance(value, dict):
+        for each in value.items():
+            _any(list(each), info)
+    elif isinstance(value, list):
+        for each in value:
+            _any(each, info)
     return value
 
 
@@ -94,24 +92,15 @@ def _lowered(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-Time = Annotated[
-    datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
-]
-RULES: Final[Mapping[str, Any]] = {
-    "timezone": Annotated[Text, AfterValidator(_zone)],
-    "length": Annotated[
-        str,
-        Strict(),
-        Field(pattern=r"^[0-9]{2,3}:[0-5][0-9]$", max_length=6, description="`HH:MM`."),
-    ],
-    "email": EmailStr,
-    "latitude": Annotated[float, Strict(), Field(ge=-90, le=90)],
-    "longitude": Annotated[float, Strict(), Field(ge=-180, le=180)],
-}
+def _written(schema: Mapping[str, Any]) -> Any:
+    return Annotated[Any, AfterValidator(_any), WithJsonSchema(dict(schema))]
+
+
+RULES: Final[Mapping[str, Any]] = {"email": EmailStr}
 """Rules of columns that mean the same wherever they are."""
 
 EVENT_RULES: Final[Mapping[str, Any]] = {
-    "name": Annotated[Text, AfterValidator(_not_blank)],
+    "name": Annotated[Text, AfterValidator(_not_blank), AfterValidator(_any)],
     "privacy": Annotated[Literal["public", "private"], BeforeValidator(_lowered)],
     "state": Annotated[
         Text,
@@ -125,6 +114,27 @@ EVENT_RULES: Final[Mapping[str, Any]] = {
     ],
 }
 
+SCHEMAS: Final[Mapping[Any, Mapping[str, Any]]] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
+    float: {"type": "number"},
+    datetime: {
+        "type": "string",
+        "format": "date-time",
+        "description": "Local to the event's time zone if it has no UTC offset.",
+    },
+    str: {"type": "string", "pattern": NO_NUL},
+}
+"""How the values of columns are documented, by their types."""
+
+EXACT_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "latitude": {"type": "number", "minimum": -90, "maximum": 90},
+    "longitude": {"type": "number", "minimum": -180, "maximum": 180},
+    "length": {"type": "string", "description": "Hours and minutes, as in `01:30`."},
+    "timezone": {"type": "string", "description": "An IANA name, or an offset from UTC."},
+}
+"""How the values of some columns are documented, by their names."""
+
 
 def _rule(kind: Kind, attribute: Attribute) -> Any:
     shape, column = SHAPES[kind], attribute.column
@@ -132,21 +142,21 @@ def _rule(kind: Kind, attribute: Attribute) -> Any:
         rule = EVENT_RULES[column]
     elif column in RULES:
         rule = RULES[column]
-    elif column in shape.times:
-        rule = Time
-    elif column in shape.rich:
-        rule = Annotated[Text, AfterValidator(_rich)]
-    elif column in shape.links:
-        rule = Annotated[Text, AfterValidator(_link)]
     elif column in shape.media:
-        rule = Annotated[Text, AfterValidator(_remote)]
-    elif attribute.plain_type is bool:
-        rule = StrictBool
-    elif attribute.plain_type is int:
-        rule = Annotated[int, Strict(), Field(ge=-(2**31), le=2**31 - 1)]
+        rule = Annotated[Text, AfterValidator(_remote), AfterValidator(_any)]
     else:
-        rule = Text
+        schema = EXACT_SCHEMAS.get(column) or SCHEMAS[attribute.plain_type]
+        if attribute.nullable:
+            schema = {"anyOf": [dict(schema), {"type": "null"}]}
+            return _written(schema)
+        return Annotated[_written(schema), AfterValidator(_not_null)]
     return rule | None if attribute.nullable else rule
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise ValueError("The value must not be null.")
+    return value
 
 
 def _same_type(expected: str) -> Callable[[Any], Any]:
@@ -187,9 +197,9 @@ def _attributes(resource: ResourceType) -> Any:
     )
 
 
-def is_changeable(resource: ResourceType, name: str) -> bool:
-    """Whether a PATCH of a resource may change this relationship."""
-    return resource.kind is Kind.SESSION and name != "event"
+def is_changeable(edge: Edge) -> bool:
+    """Whether the targets of the edge can be changed. A resource never leaves its event."""
+    return Kind.EVENT not in {edge.source, edge.target}
 
 
 def _relationships(resource: ResourceType) -> Any:
@@ -204,8 +214,8 @@ def _relationships(resource: ResourceType) -> Any:
         )
     return optional_members(
         f"{resource.title}RelationshipChanges",
-        "The relationships to change. Only a session's relationships can be"
-        " changed, except its event. You can send back the others unchanged.",
+        "The relationships to change. A resource stays in its event. You can send back"
+        " relationships unchanged.",
         members,
     )
 
@@ -250,6 +260,35 @@ def _patch(resource: ResourceType) -> type[BaseModel]:
 
 PATCHES: Final = {kind: _patch(TYPES[kind]) for kind in Kind}
 
+
+def _creation(resource: ResourceType) -> type[BaseModel]:
+    data = create_model(
+        f"{resource.title}CreationData",
+        __config__=ConfigDict(extra="forbid"),
+        __doc__=f"A new {resource.type}. The service chooses its id.",
+        type=(
+            Annotated[Literal[resource.type], BeforeValidator(_same_type(resource.type))],
+            ...,
+        ),
+        id=(None, Field(None, description="The service chooses the id.")),
+        attributes=(
+            Annotated[_ATTRIBUTES[resource.kind], WrapValidator(_any_object)],
+            Field(default_factory=dict),
+        ),
+        relationships=(_RELATIONSHIPS[resource.kind], Field(default_factory=dict)),
+        links=(dict[str, Any] | None, None),
+        meta=(dict[str, Any] | None, None),
+    )
+    made = create_model(
+        f"{resource.title}Creation",
+        __doc__=f"A document that makes one {resource.type}.",
+        data=(data, ...),
+    )
+    return cast("type[BaseModel]", made)
+
+
+CREATIONS: Final = {kind: _creation(TYPES[kind]) for kind in Kind}
+
 DERIVED: Final[Mapping[tuple[Kind, str], tuple[str, ...]]] = {
     (Kind.EVENT, "original_image_url"): (
         *("large_image_url", "thumbnail_image_url", "icon_image_url"),
@@ -259,17 +298,25 @@ DERIVED: Final[Mapping[tuple[Kind, str], tuple[str, ...]]] = {
 """The columns with an image's smaller sizes, by the column of the image."""
 
 
+def sizes_cleared(kind: Kind, changes: Mapping[str, Any]) -> dict[str, None]:
+    """The columns of the smaller sizes of an image that the changes replace."""
+    return {
+        size: None
+        for (of_kind, image), sizes in DERIVED.items()
+        if of_kind is kind and image in changes
+        for size in sizes
+    }
+
+
 def changes_of(
     resource: ResourceType,
     given: Mapping[str, Any],
     current: Mapping[str, Any],
-    texts: TextLimits,
+    limits: WriteLimits,
 ) -> dict[str, Any]:
-    """The attributes of a body that differ from the current ones, by column. `texts` limits the
-    markup of rich texts.
+    """The attributes of a body that differ from the current ones, by column.
 
-    A changed image clears its smaller sizes, unless the body changes these as well. Raises 422 for
-    a value that is not valid, and for a read-only attribute that would change.
+    Raises 422 for a value that is not valid, and for a read-only attribute that would change.
     """
     changed = {
         name: value
@@ -279,20 +326,31 @@ def changes_of(
     # Of very many unknown names, only those that the answer lists are looked at.
     changed |= dict(islice(((n, v) for n, v in given.items() if n not in current), MAX_ERRORS))
     try:
-        valid = _VALID_ATTRIBUTES[resource.kind].validate_python(changed, context=texts)
+        valid = _VALID_ATTRIBUTES[resource.kind].validate_python(changed, context=limits)
     except ValidationError as error:
         found = [_placed(resource, each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
         raise ProblemError(tuple(validation_problems(found))) from None
-    changes = {resource.attributes[name].column: value for name, value in valid.items()}
-    for (kind, image), sizes in DERIVED.items():
-        if kind is resource.kind and image in changes:
-            changes = dict.fromkeys(sizes) | changes
-    return changes
+    return {resource.attributes[name].column: value for name, value in valid.items()}
 
 
 def _is_same(value: Any, current: Any) -> bool:
     # In Python, True equals 1, and 1.0 equals 1; in JSON only the latter two are one number.
-    return bool(value == current) and isinstance(value, bool) == isinstance(current, bool)
+    if bool(value == current) and isinstance(value, bool) == isinstance(current, bool):
+        return True
+    return _milliseconds(value) is not None and _milliseconds(value) == _milliseconds(current)
+
+
+def _milliseconds(value: Any) -> datetime | None:
+    """A time as JavaScript has it: clients write back no more of a time than they can hold."""
+    if not isinstance(value, str) or len(value) > MAX_TIME:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is None:
+            return None
+        return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
@@ -310,20 +368,7 @@ def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
     return placed
 
 
-def with_originals(
-    resource: ResourceType,
-    given: Mapping[str, Any],
-    row: Mapping[str, Any],
-    values: dict[str, Any],
-    texts: TextLimits,
-) -> dict[str, Any]:
-    """The changes of a row, with the texts as the client sent them in `extra`, if markup was
-    removed from them. The original of an earlier text goes with that text."""
-    kept = dict(row[EXTRA])
-    for name, attribute in resource.attributes.items():
-        column = attribute.column
-        if column in values and column in SHAPES[resource.kind].rich:
-            kept.pop(column, None)
-            if isinstance(given[name], str) and rich_text.clean(given[name], texts).removed:
-                kept[column] = given[name]
-    return values if kept == row[EXTRA] else {**values, EXTRA: kept}
+def extra_of(row: Mapping[str, Any], edit: Edit, columns: Iterable[str]) -> dict[str, Any]:
+    """The row's `extra` after an edit: the original of an earlier value goes with that value."""
+    kept = {name: value for name, value in row[EXTRA].items() if name not in set(columns)}
+    return {**kept, **edit.extra}
