@@ -4,14 +4,14 @@ What an import would repair is repaired, and what it would warn of is accepted: 
 What no field accepts is refused, because a client can correct it; an import keeps it in `extra`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from eventimport.conference.builder import read_event_zone
 from eventimport.conference.conference import Conference, Record
 from eventimport.conference.fields import FIRST_YEAR, LAST_YEAR, RecordBuilder
-from eventimport.conference.kinds import IMPORT_ORDER, Kind
+from eventimport.conference.kinds import DELETED, IMPORT_ORDER, LEVELS, SHAPES, Kind
 from eventimport.conference.programme import check_programme
 from eventimport.conference.report import Finding, Place, Report, Severity
 from eventimport.conference.rich_text import TextLimits
@@ -26,6 +26,11 @@ _WATCHED: Final = {
     Kind.SESSION: frozenset({"starts_at", "ends_at", "state"}),
 }
 """The fields whose changes concern the programme."""
+
+
+def depends_on_event(kind: Kind, names: Iterable[str]) -> bool:
+    """Whether the event's time zone and times decide how these fields are read."""
+    return bool({*SHAPES[kind].times, *_WATCHED.get(kind, ())} & set(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,16 @@ def read_edit(
     for finding in report.findings:
         name = finding.place.field or ""
         is_lost = name in fields and name not in record.values
+        if name == DELETED:
+            continue
         if name in refused or finding.code == _OVER_LIMIT or (is_lost and _is_warning(finding)):
             refused.setdefault(name, _without_kept(finding.message))
         else:
             findings.append(finding)
     if not refused:
         findings += _programme(kind, event, {**known, **record.values}, given.keys())
-    values = dict.fromkeys(given) | record.values
+    defaults = LEVELS[kind].defaults
+    values = {name: defaults.get(name) for name in given} | record.values
     return Edit(values, record.extra, findings, refused)
 
 

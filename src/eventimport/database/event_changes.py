@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,8 +11,9 @@ from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node
 from eventimport.database.event_queries import EDITABLE, Row, link_columns
 from eventimport.database.event_versions import count_change
-from eventimport.database.models import OPEN_STATUSES, ImportJob
+from eventimport.database.models import OPEN_STATUSES, EventRole, ImportJob
 from eventimport.database.objects import Unlinked, unlink_event
+from eventimport.database.visibility import OWNER
 
 
 async def change(
@@ -34,6 +35,40 @@ async def change(
     )
     changed = (await connection.execute(statement)).mappings().one_or_none()
     return None if changed is None else {**changed, EDITABLE: row[EDITABLE]}
+
+
+async def event_of(connection: AsyncConnection, event_id: int) -> Row:
+    """What of an event decides how its parts are read: its time zone and its times."""
+    columns = NODES[Kind.EVENT].table.c
+    statement = select(columns.timezone, columns.starts_at, columns.ends_at)
+    return (await connection.execute(statement.where(columns.id == event_id))).mappings().one()
+
+
+async def create_event(
+    connection: AsyncConnection, identifier: str, values: Mapping[str, Any], user_id: int
+) -> Row:
+    """Make an event that the user owns. Returns its row."""
+    table = NODES[Kind.EVENT].table
+    statement = insert(table).values({**values, "identifier": identifier}).returning(*table.c)
+    made = (await connection.execute(statement)).mappings().one()
+    role = {"event_id": made["id"], "user_id": user_id, "role": OWNER}
+    await connection.execute(insert(EventRole).values(role))
+    return {**made, EDITABLE: True}
+
+
+async def create_part(
+    connection: AsyncConnection, node: Node, event_id: int, values: Mapping[str, Any]
+) -> Row | None:
+    """Make a part of an event, and return its row. None if the event has its only part of this kind
+    already. A deleted one gives way."""
+    table = node.table
+    await count_change(connection, event_id)
+    if table.c.event_id.unique:
+        gone = delete(table).where(table.c.event_id == event_id, table.c.deleted_at.is_not(None))
+        await connection.execute(gone)
+    statement = insert(table).values({**values, "event_id": event_id}).on_conflict_do_nothing()
+    made = (await connection.execute(statement.returning(*table.c))).mappings().one_or_none()
+    return None if made is None else {**made, EDITABLE: True}
 
 
 async def strangers(
@@ -72,6 +107,42 @@ async def replace_links(
         delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].not_in(ids))
     )
     await add_links(connection, edge, owner_id, ids)
+
+
+async def add_pointers(
+    connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
+) -> None:
+    """Have these rows of the edge's target name the owner."""
+    columns = NODES[edge.target].table.c
+    pointer = columns[edge.back or ""]
+    others = columns.id.in_(ids), pointer.is_distinct_from(owner_id)
+    await _point(connection, edge, owner_id, *others)
+
+
+async def remove_pointers(
+    connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
+) -> None:
+    """Have these rows of the edge's target name no row, if they name the owner."""
+    columns = NODES[edge.target].table.c
+    await _point(connection, edge, None, columns.id.in_(ids), columns[edge.back or ""] == owner_id)
+
+
+async def replace_pointers(
+    connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
+) -> None:
+    """Have these rows of the edge's target name the owner, and no others."""
+    columns = NODES[edge.target].table.c
+    others = columns.id.not_in(ids), columns[edge.back or ""] == owner_id
+    await _point(connection, edge, None, *others)
+    await add_pointers(connection, edge, owner_id, ids)
+
+
+async def _point(
+    connection: AsyncConnection, edge: Edge, owner_id: int | None, *which: ColumnElement[bool]
+) -> None:
+    table = NODES[edge.target].table
+    values = {edge.back or "": owner_id, "version": table.c.version + 1}
+    await connection.execute(update(table).where(*which).values(values))
 
 
 async def is_being_imported(connection: AsyncConnection, event_id: int) -> bool:

@@ -27,17 +27,24 @@ RELATIONSHIPS = {
 """The relationships of each path's resources."""
 
 READ = {"/v1/events"}
-CHANGED = {("DELETE", "/v1/events/{resource_id}")}
+CHANGED = set()
+CREATED = {("POST", "/v1/events")}
+"""Anyone who is signed in can make an event."""
+
 for _path, _names in RELATIONSHIPS.items():
     _one = f"/v1/{_path}/{{resource_id}}"
     READ |= {_one} | {f"{_one}/{name}" for name in _names}
     READ |= {f"{_one}/relationships/{name}" for name in _names}
-    CHANGED.add(("PATCH", _one))
-for _name in ("track", "microlocation", "session-type", "speakers"):
-    CHANGED.add(("PATCH", f"/v1/sessions/{{resource_id}}/relationships/{_name}"))
+    CHANGED |= {("PATCH", _one), ("DELETE", _one)}
+    for _name in _names:
+        _link = f"{_one}/relationships/{_name}"
+        CHANGED.add(("PATCH", _link))
+        if _name in LISTS:
+            CHANGED |= {("POST", _link), ("DELETE", _link)}
+    if _path != "events":
+        CHANGED.add(("POST", f"/v1/{_path}"))
+CHANGED |= {("POST", f"/v1/events/{{resource_id}}/{_name}") for _name in RELATIONSHIPS["events"]}
 for _verb in ("publish", "unpublish"):
     CHANGED.add(("POST", f"/v1/events/{{resource_id}}/{_verb}"))
-for _method in ("POST", "DELETE"):
-    CHANGED.add((_method, "/v1/sessions/{resource_id}/relationships/speakers"))
 
-ROUTES = {("GET", path) for path in READ} | CHANGED
+ROUTES = {("GET", path) for path in READ} | CHANGED | CREATED

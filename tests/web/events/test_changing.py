@@ -16,6 +16,8 @@ from tests.web.events.routes import LISTS, RELATIONSHIPS, SINGLE
 
 from eventimport.database import models
 from eventimport.database.models import Base, ImportJob, ObjectPurpose, User
+from eventimport.http.events.documents import CHANGED_DOCUMENTS
+from eventimport.http.events.schema import BY_NAME
 from eventimport.jobs.clean_up import clean_up
 from eventimport.storage.factory import StorageSet
 from eventimport.storage.protocol import StorageError
@@ -90,7 +92,6 @@ async def test_an_event_can_be_changed_by_its_identifier(editor: Any, conference
         ("sponsors", {"sponsor-type": None}, None),
         ("custom-forms", {"is-required": True}, True),
         ("speakers", {"email": "ada@example.org"}, "ada@example.org"),
-        ("speakers", {"twitter": "mailto:ada@example.org"}, "mailto:ada@example.org"),
         ("speakers", {"photo-url": "https://a.example/a.png"}, "https://a.example/a.png"),
     ],
 )
@@ -102,6 +103,46 @@ async def test_what_is_taken(
     assert response.status_code == 200, response.text
     (name,) = attributes
     assert response.json()["data"]["attributes"][name] == stored
+
+
+FOUND: list[tuple[str, dict[str, Any], Any, list[str]]] = [
+    # What an import repairs or warns of: the stored value, and the codes.
+    ("events", {"starts-at": "2027-03-19T20:00:00"}, "2027-03-19T12:00:00Z", ["no-offset"]),
+    ("events", {"starts-at": "2027-03-19"}, "2027-03-18T16:00:00Z",
+     ["date-without-time", "no-offset"]),
+    ("events", {"ends-at": "2027-03-19"}, "2027-03-19T15:59:00Z",
+     ["date-without-time", "no-offset"]),
+    ("events", {"starts-at": 1805457600}, "2027-03-19T12:00:00Z", ["time"]),
+    ("events", {"timezone": "asia / singapore"}, "Asia/Singapore", ["timezone"]),
+    ("events", {"name": 3}, "3", []),
+    ("events", {"longitude": "1.5"}, 1.5, []),
+    ("events", {"is-sessions-speakers-enabled": "yes"}, True, []),
+    ("events", {"description": "<script>x</script>a"}, "a", ["html-removed"]),
+    ("events", {"topic": "R&amp;D"}, "R&D", ["character-references"]),
+    ("session-types", {"length": "90 min"}, "01:30", ["length"]),
+    ("speakers", {"twitter": "@ada"}, "https://twitter.com/ada", ["link"]),
+    ("speakers", {"website": "n/a"}, None, ["no-link"]),
+    ("sessions", {"state": "Approved"}, "accepted", ["state"]),
+    ("sessions", {"state": "rejected"}, "rejected", ["hidden-session"]),
+    ("sessions", {"starts-at": "2027-03-20T12:00:00Z"}, "2027-03-20T12:00:00Z",
+     ["ends-before-start"]),
+    ("sessions", {"title": {"en": "Hello", "de": "Hallo"}}, "Hello", ["translated"]),
+]  # fmt: skip
+
+
+async def test_what_an_import_would_report_is_accepted_and_reported(
+    editor: Any, conference: Any
+) -> None:
+    for path, attributes, stored, codes in FOUND:
+        response = await editor.patch(conference.url(path), attributes)
+
+        assert response.status_code == 200, response.text
+        (name,) = attributes
+        document = response.json()
+        assert document["data"]["attributes"][name] == stored, attributes
+        findings = document.get("meta", {}).get("findings", [])
+        assert [finding["code"] for finding in findings] == codes, (attributes, findings)
+        CHANGED_DOCUMENTS[BY_NAME[document["data"]["type"]].kind].model_validate(document)
 
 
 async def test_the_original_of_a_text_is_kept_while_the_text_stays(
@@ -175,29 +216,22 @@ async def test_a_setting_allows_deeper_markup(
     ("path", "attributes"),
     [
         ("events", {"name": None}),
-        ("events", {"name": 3}),
         ("events", {"name": " "}),
         ("events", {"name": "a\x00b"}),
-        ("events", {"starts-at": "2027-03-19T20:00:00"}),
-        ("events", {"starts-at": "2027-03-19"}),
         ("events", {"starts-at": "tomorrow"}),
-        ("events", {"starts-at": 1234567890}),
         ("events", {"starts-at": "0001-01-01T00:00:00+14:00"}),
         ("events", {"timezone": "Mars/Olympus"}),
         ("events", {"timezone": None}),
         ("events", {"privacy": "secret"}),
         ("events", {"state": ""}),
         ("events", {"latitude": 91}),
-        ("events", {"longitude": "1.5"}),
         ("events", {"external-event-url": "javascript:alert(1)"}),
         ("events", {"external-event-url": "java\nscript:alert(1)"}),
-        ("events", {"is-sessions-speakers-enabled": "yes"}),
         ("events", {"logo-url": "images/logo.png"}),
         ("sponsors", {"level": 2**31}),
         ("sponsors", {"level": 1.5}),
         ("sponsors", {"level": True}),
         ("sponsors", {"url": "data:text/html,x"}),
-        ("session-types", {"length": "90"}),
         ("session-types", {"length": "01:60"}),
         ("speakers", {"email": "nobody"}),
         ("speakers", {"is-featured": None}),
@@ -229,22 +263,6 @@ async def test_all_errors_at_once(editor: Any, conference: Any) -> None:
     assert {error["source"]["pointer"] for error in response.json()["errors"]} == {
         f"/data/attributes/{name}" for name in ("timezone", "latitude", "extra")
     }
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {"starts-at": "2027-03-19T15:00:00Z", "ends-at": "2027-03-19T14:59:59Z"},
-        {"ends-at": "2020-01-01T00:00:00Z"},
-        {"starts-at": "2030-01-01T00:00:00Z"},
-    ],
-)
-async def test_a_session_ends_after_it_starts(
-    editor: Any, conference: Any, attributes: dict[str, str]
-) -> None:
-    response = await editor.patch(conference.url("sessions"), attributes)
-
-    assert error_of(response) == (422, "invalid-value", f"/data/attributes/{min(attributes)}")
 
 
 async def test_another_type_or_id(editor: Any, conference: Any) -> None:
@@ -584,19 +602,7 @@ async def test_a_value_that_no_rule_allows_may_stay_as_it_is(
     assert after == {**read, "name": "New"}
 
 
-@pytest.mark.parametrize(("path", "name"), [("tracks", "sessions"), ("events", "speakers")])
-async def test_a_relationship_that_is_read_only_stays(
-    editor: Any, conference: Any, path: str, name: str
-) -> None:
-    data = [{"type": name.removesuffix("s"), "id": "1"}]
-
-    answer = await editor.patch(conference.url(path), relationships={name: {"data": data}})
-
-    assert error_of(answer) == (422, "invalid-value", f"/data/relationships/{name}")
-    assert "read-only" in answer.json()["errors"][0]["detail"]
-
-
-@pytest.mark.parametrize("given", [[], "x", None, {"nothing": 1}, {"name": 5}])
+@pytest.mark.parametrize("given", [[], "x", None, {"nothing": 1}])
 async def test_attributes_that_cannot_be(editor: Any, conference: Any, given: Any) -> None:
     data = {"type": "track", "id": str(conference.ids["tracks"][0]), "attributes": given}
 

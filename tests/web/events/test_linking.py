@@ -145,12 +145,41 @@ async def test_linkage_of_another_form(
     assert errors_of(await editor.send("PATCH", url, {"data": data})) == (422, [pointer])
 
 
-async def test_relationships_that_cannot_be_changed(editor: Any, conference: Any) -> None:
-    sessions: Any = {"sessions": {"data": []}}
-    response = await editor.patch(conference.url("tracks"), relationships=sessions)
-    assert errors_of(response) == (422, ["/data/relationships/sessions"])
-    url = f"{conference.url('tracks')}/relationships/sessions"
-    assert (await editor.send("PATCH", url, {"data": []})).status_code == 405
+async def test_each_relationship_can_be_changed_from_its_other_side(
+    editor: Any, conference: Any
+) -> None:
+    for path in ("speakers", *SINGULAR):
+        url, ids = f"{conference.url(path)}/relationships/sessions", conference.ids["sessions"]
+
+        async def after(method: str, *numbers: int) -> list[int]:
+            data = [target("session", ids[number]) for number in numbers]  # noqa: B023
+            response = await editor.send(method, url, {"data": data})  # noqa: B023
+            assert (response.status_code, response.content) == (204, b"")
+            linked = (await editor.client.get(url)).json()["data"]  # noqa: B023
+            return [ids.index(int(session["id"])) for session in linked]  # noqa: B023
+
+        assert await after("PATCH", 2, 1) == [1, 2]
+        assert await after("POST", 0, 1) == [0, 1, 2]
+        assert await after("DELETE", 0, 2) == [1]
+        assert await after("PATCH") == []
+        whole: Any = {"sessions": {"data": [target("session", ids[0])]}}
+        response = await editor.patch(conference.url(path), relationships=whole)
+        assert response.status_code == 200
+        sessions = (await editor.client.get(f"{conference.url(path)}/sessions")).json()["data"]
+        assert [int(session["id"]) for session in sessions] == [ids[0]]
+
+
+async def test_parts_stay_in_their_event(editor: Any, conference: Any) -> None:
+    url = f"{conference.url('events')}/relationships/tracks"
+    for method in ("PATCH", "POST", "DELETE"):
+        data = [target("track", conference.ids["tracks"][0])]
+        answer = await editor.send(method, url, {"data": data})
+        assert errors_of(answer) == (403, ["/data/relationships/tracks/data"])
+    answer = await editor.patch(conference.url("events"), relationships={"tracks": {"data": []}})
+    assert errors_of(answer) == (403, ["/data/relationships/tracks/data"])
+    unknown: Any = {"tickets": {"data": []}, "friends": {"data": []}}
+    answer = await editor.patch(conference.url("events"), relationships=unknown)
+    assert errors_of(answer) == (422, ["/data/relationships/friends"])
 
 
 async def test_if_match_holds_for_relationships_too(editor: Any, conference: Any) -> None:

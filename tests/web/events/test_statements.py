@@ -100,13 +100,18 @@ def test_the_table_has_every_route() -> None:
 
 
 CHANGING: dict[str, tuple[str, str, Any, int]] = {
-    # Account, row, UPDATE; for links the check of what is named, and the links themselves.
-    "attributes": ("PATCH", "/v1/sessions/{}", {"attributes": {"title": "New"}}, 3),
-    "to one": ("PATCH", "/v1/sessions/{}/relationships/track", "tracks", 4),
-    "to none": ("PATCH", "/v1/sessions/{}/relationships/track", None, 3),
-    "to many": ("PATCH", "/v1/sessions/{}/relationships/speakers", "speakers", 6),
-    "more": ("POST", "/v1/sessions/{}/relationships/speakers", "speakers", 5),
-    "fewer": ("DELETE", "/v1/sessions/{}/relationships/speakers", "speakers", 4),
+    # Account, row, the event's revision, UPDATE; for links the check of what is named, and the
+    # links themselves.
+    "attributes": ("PATCH", "/v1/sessions/{}", {"attributes": {"title": "New"}}, 4),
+    # The event's zone and times decide how the time is read.
+    "a time": ("PATCH", "/v1/sessions/{}", {"attributes": {"ends-at": "2027-03-20T12:00:00Z"}}, 5),
+    "new": ("POST", "/v1/events/{event}/tracks", {"attributes": {"name": "New"}}, 4),
+    "gone": ("DELETE", "/v1/sessions/{}", None, 4),
+    "to one": ("PATCH", "/v1/sessions/{}/relationships/track", "tracks", 5),
+    "to none": ("PATCH", "/v1/sessions/{}/relationships/track", None, 4),
+    "to many": ("PATCH", "/v1/sessions/{}/relationships/speakers", "speakers", 7),
+    "more": ("POST", "/v1/sessions/{}/relationships/speakers", "speakers", 6),
+    "fewer": ("DELETE", "/v1/sessions/{}/relationships/speakers", "speakers", 5),
 }
 
 
@@ -121,11 +126,15 @@ async def test_changing(
     data: Any = content
     if isinstance(content, dict):
         data = {"type": "session", "id": str(session), **content}
+        if method == "POST":
+            data = {"type": "track", **content}
     elif content is not None:
         named = [{"type": content.removesuffix("s"), "id": str(n)} for n in conference.ids[content]]
         data = named if content == "speakers" else named[1]
     with counted(service.resources) as statements:
-        response = await editor.send(method, path.format(session), {"data": data})
+        response = await editor.send(
+            method, path.format(session, event=conference.id), {"data": data}
+        )
 
     assert response.is_success, response.text
     assert len(statements) == number, statements

@@ -160,38 +160,37 @@ async def test_another_role_than_the_owners_is_no_key(
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize("place", sorted(CHANGED), ids=" ".join)
-async def test_who_may_change_what(
-    service: Any, make_user: Any, write_conference: Any, place: tuple[str, str]
-) -> None:
-    method, path = place
+async def test_who_may_change_what(service: Any, make_user: Any, write_conference: Any) -> None:
     conference = await write_conference(identifier="published")
     hidden = await write_conference(identifier="hidden", published_at=None)
-    parts = path.split("/")
-    kind = {"event-copyright": "event-copyright"}.get(parts[2], parts[2].removesuffix("s"))
-    statuses = {}
-    for name, who in {"nobody": None, "other": await make_user()}.items():
-        client = await service.client(who)
-        for of in (conference, hidden):
-            data: Any = {"type": kind, "id": str(of.id)}
-            if parts[-1] == "speakers":
-                data = []
-            elif "relationships" in parts:
-                data = None
-            answer = await client.request(
-                method,
-                url_of(path, of),
-                json={"data": data},
-                headers={"Content-Type": MEDIA_TYPE},
-            )
-            statuses[name, of.identifier] = answer.status_code
+    clients = [await service.client(who) for who in (None, await make_user())]
+    for method, path in sorted(CHANGED):
+        statuses = []
+        for client in clients:
+            for of in (conference, hidden):
+                answer = await client.request(
+                    method,
+                    url_of(path, of),
+                    json={"data": data_for(method, path, of)},
+                    headers={"Content-Type": MEDIA_TYPE},
+                )
+                statuses.append(answer.status_code)
 
-    assert statuses == {
-        ("nobody", "published"): 401,
-        ("nobody", "hidden"): 401,
-        ("other", "published"): 403,
-        ("other", "hidden"): 404,
-    }
+        assert statuses == [401, 401, 403, 404], (method, path)
+
+
+def data_for(method: str, path: str, of: Any) -> Any:
+    """A body that the route accepts from one who may send it."""
+    parts = path.split("/")
+    if "relationships" in parts:
+        return [] if parts[-1] in LISTS else None
+    name = SINGLE.get(parts[-1], parts[-1]) if method == "POST" else parts[2]
+    data: Any = {"type": name if name == "event-copyright" else name.removesuffix("s")}
+    if method == "POST":
+        data["relationships"] = {"event": {"data": {"type": "event", "id": str(of.id)}}}
+    else:
+        data["id"] = str(of.id)
+    return data
 
 
 @pytest.mark.parametrize("value", ["Bearer nonsense", "Bearer", "Basic YTpi", "", "JWT x.y.z"])

@@ -9,8 +9,8 @@ from uuid import UUID
 import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.conference.edits import read_edit
-from eventimport.conference.kinds import Kind
+from eventimport.conference.edits import depends_on_event, read_edit
+from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.conference.report import Finding
 from eventimport.database.event_changes import (
     add_links,
@@ -94,8 +94,13 @@ async def apply_patch(
     written = Written(row)
     given = _ours(resource, data.attributes, written)
     linkage = _ours_of_relationships(resource, data.relationships, written)
-    event = await event_of(connection, row["event_id"]) if resource.kind is not Kind.EVENT else row
-    values = await _checked(resource, given, row, event, limits, written)
+    changes, problems = changes_of(resource, given, attributes_of(resource, row), limits)
+    event = row
+    if resource.kind is not Kind.EVENT:
+        needed = depends_on_event(resource.kind, changes)
+        event = await event_of(connection, row["event_id"]) if needed else {}
+    check = _Check(resource, changes, problems, limits, written)
+    values = await check.values(row, event)
     links_changed = False
     for name, target in linkage.items():
         edge = resource.edges[name]
@@ -116,18 +121,22 @@ async def apply_creation(
     resource: ResourceType,
     event: Row | None,
     data: Any,
+    *,
     limits: WriteLimits,
     user_id: int,
 ) -> Written:
     """Make a row as `data`, the valid body of a POST, says: a part of the event, or without one an
     event of the user's. Raises 403, 404, 409 or 422 for what cannot be made so."""
-    empty = {EXTRA: {}}
+    empty: Row = {EXTRA: {}}
     written = Written(empty)
     given = {n: v for n, v in data.attributes.items() if v is not None}
     given = _ours(resource, given, written, is_new=True)
     linkage = _ours_of_relationships(resource, data.relationships, written)
+    nothing = dict.fromkeys(resource.attributes)
+    changes, problems = changes_of(resource, given, nothing, limits)
+    check = _Check(resource, changes, problems, limits, written)
     if event is None:
-        values = await _checked(resource, given, empty, empty, limits, written)
+        values = await check.values(empty, empty)
         if not values.get("name"):
             raise refuse(
                 422,
@@ -138,13 +147,13 @@ async def apply_creation(
             )
         written.row = await create_event(connection, new_identifier(), values, user_id)
     else:
-        values = await _checked(resource, given, empty, event, limits, written)
+        values = await check.values(empty, event)
         made = await create_part(connection, resource.node, event["id"], values)
         if made is None:
             what = f"The event has a {resource.type} already. Change it, or delete it first."
             raise refuse(409, "already-exists", "Resource already exists", what)
         written.row = made
-    changes: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for name, target in linkage.items():
         edge = resource.edges[name]
         pointer = f"/data/relationships/{name}/data"
@@ -153,9 +162,9 @@ async def apply_creation(
         if not is_changeable(edge) and edge.target is not Kind.EVENT:
             raise _read_only(edge)
         row = written.row
-        changes |= await relink(connection, edge, row, target, how=Linking.ADD, pointer=pointer)
-    if changes:
-        written.row = await write(connection, resource, written.row, changes)
+        keys |= await relink(connection, edge, row, target, how=Linking.ADD, pointer=pointer)
+    if keys:
+        written.row = await write(connection, resource, written.row, keys)
     return written
 
 
@@ -199,45 +208,52 @@ def _ours_of_relationships(
     return targets
 
 
-async def _checked(  # noqa: PLR0917 - what a check depends on
-    resource: ResourceType,
-    given: Mapping[str, Any],
-    row: Row,
-    event: Row,
-    limits: WriteLimits,
-    written: Written,
-) -> dict[str, Any]:
-    """The values to be written, by column. What is found goes to `written`. Raises 422."""
-    is_new = "id" not in row
-    current = {} if is_new else attributes_of(resource, row)
-    current = {name: current.get(name) for name in resource.attributes}
-    changes = changes_of(resource, given, current, limits)
-    if not changes and not is_new:
-        return {}
-    # In a thread: checking a long text would hold the event loop.
-    edit = await anyio.to_thread.run_sync(
-        lambda: read_edit(
-            resource.kind, changes, limits.markup, event=event, known=row, is_new=is_new
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Checks the changes of a row, by column; `problems` are those of attributes that cannot be
+    written at all. What is found goes to `written`."""
+
+    resource: ResourceType
+    changes: Mapping[str, Any]
+    problems: Sequence[Problem]
+    limits: WriteLimits
+    written: Written
+
+    async def values(self, row: Row, event: Row) -> dict[str, Any]:
+        """The values to be written, by column. A new row has no id. Raises 422."""
+        kind, changes = self.resource.kind, self.changes
+        is_new = "id" not in row
+        if not changes and not is_new and not self.problems:
+            return {}
+        # In a thread: checking a long text would hold the event loop.
+        markup = self.limits.markup
+        edit = await anyio.to_thread.run_sync(
+            lambda: read_edit(kind, changes, markup, event=event, known=row, is_new=is_new)
         )
-    )
-    names = {each.column: name for name, each in resource.attributes.items()}
-    if edit.refused:
-        raise ProblemError(
-            tuple(
-                Problem(
-                    422,
-                    "invalid-value",
-                    "Invalid value",
-                    what,
-                    {"pointer": f"/data/attributes/{names.get(column, column)}"},
-                )
-                for column, what in edit.refused.items()
-            )
+        names = {each.column: name for name, each in self.resource.attributes.items()}
+        problems = [*self.problems, *_refusals(edit.refused, names)]
+        if problems:
+            raise ProblemError(tuple(problems))
+        self.written.findings += [_described(each, names) for each in edit.findings]
+        values = sizes_cleared(kind, changes) | edit.values
+        if is_new:
+            given = {name: value for name, value in values.items() if value is not None}
+            values = {**LEVELS[kind].defaults, **given}
+        extra = extra_of(row, edit, changes)
+        return values if extra == row[EXTRA] else {**values, EXTRA: extra}
+
+
+def _refusals(refused: Mapping[str, str], names: Mapping[str, str]) -> list[Problem]:
+    return [
+        Problem(
+            422,
+            "invalid-value",
+            "Invalid value",
+            what,
+            {"pointer": f"/data/attributes/{names.get(column, column)}"},
         )
-    written.findings += [_described(each, names) for each in edit.findings]
-    values = sizes_cleared(resource.kind, changes) | edit.values
-    extra = extra_of(row, edit, changes)
-    return values if extra == row[EXTRA] else {**values, EXTRA: extra}
+        for column, what in refused.items()
+    ]
 
 
 def _described(finding: Finding, names: Mapping[str, str]) -> dict[str, Any]:
@@ -361,21 +377,19 @@ async def begin_sizes(
     """Make a task for each image that a change of the row has replaced, if sizes of it are missing;
     the tasks of earlier images that wait for a worker are revoked."""
     tasks = []
-    for (kind, field), sizes in DERIVED.items():
-        if kind is not resource.kind or row[field] == before[field]:
+    for (kind, image), sizes in DERIVED.items():
+        if kind is not resource.kind or row[image] == before[image]:
             continue
         event_id = row["id"] if kind is Kind.EVENT else row["event_id"]
         table = resource.node.table.name
         await revoke_waiting(connection, event_id, table, row["id"])
-        if row[field] is None or all(row[name] is not None for name in sizes):
+        if row[image] is None or all(row[name] is not None for name in sizes):
             continue
-        image = ImageOf(
-            event_id=event_id, table=table, row_id=row["id"], field=field, url=row[field]
-        )
+        of = ImageOf(event_id=event_id, table=table, row_id=row["id"], field=image, url=row[image])
         tasks.append(
             await add_image_job(
                 connection,
-                image,
+                of,
                 user_id=user_id,
                 trace_parent=current_parent(),
                 request_id=logs.request_id(),

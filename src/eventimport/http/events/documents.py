@@ -29,11 +29,13 @@ class RelationshipLinks(BaseModel):
     related: str
 
 
-def optional_members(name: str, doc: str, fields: Mapping[str, Any]) -> Any:
+def optional_members(
+    name: str, doc: str, fields: Mapping[str, Any], *, config: ConfigDict = _FORBID
+) -> Any:
     """A type of JSON objects with some of the fields. No field has a default."""
     made: Any = cast("Any", TypedDict)(name, dict(fields), total=False)
     made.__doc__ = doc
-    made.__pydantic_config__ = _FORBID
+    made.__pydantic_config__ = config
     return made
 
 

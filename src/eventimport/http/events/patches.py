@@ -28,11 +28,12 @@ from eventimport.conference.kinds import SHAPES, Kind
 from eventimport.conference.report import UNSTORABLE
 from eventimport.conference.rich_text import TextLimits
 from eventimport.database.event_graph import Edge
-from eventimport.errors import ProblemError, refuse
+from eventimport.errors import Problem, refuse
 from eventimport.http.events.documents import IDENTIFIERS, optional_members
 from eventimport.http.events.queries import NO_NUL
 from eventimport.http.events.schema import EXTRA, TYPES, Attribute, ResourceType
 from eventimport.http.problems import BODY, validation_problems
+from eventimport.settings import Settings
 
 MAX_LINKS: Final = 1_000
 MAX_ERRORS: Final = 20
@@ -50,6 +51,11 @@ class WriteLimits:
 
     length: int
     markup: TextLimits
+
+
+def write_limits(settings: Settings) -> WriteLimits:
+    """The limits that the settings say."""
+    return WriteLimits(settings.max_text_length, settings.archive_limits.texts)
 
 
 def _any(value: Any, info: ValidationInfo[WriteLimits]) -> Any:
@@ -215,8 +221,10 @@ def _relationships(resource: ResourceType) -> Any:
     return optional_members(
         f"{resource.title}RelationshipChanges",
         "The relationships to change. A resource stays in its event. You can send back"
-        " relationships unchanged.",
+        " relationships unchanged. Those that only the reference server has are ignored.",
         members,
+        # Others are rejected once it is known that the reference server has none of the name.
+        config=ConfigDict(extra="allow"),
     )
 
 
@@ -229,9 +237,9 @@ def _any_object(value: Any, check: Callable[[Any], Any]) -> Any:
     return value if isinstance(value, dict) else check(value)
 
 
-def _patch(resource: ResourceType) -> type[BaseModel]:
+def _members(resource: ResourceType) -> dict[str, Any]:
     attributes: Any = Annotated[_ATTRIBUTES[resource.kind], WrapValidator(_any_object)]
-    fields: dict[str, Any] = {
+    return {
         "type": (
             Annotated[Literal[resource.type], BeforeValidator(_same_type(resource.type))],
             ...,
@@ -240,15 +248,18 @@ def _patch(resource: ResourceType) -> type[BaseModel]:
         # Checked by `changes_of`, once it is known which of them would change anything.
         "attributes": (attributes, Field(default_factory=dict)),
         "relationships": (_RELATIONSHIPS[resource.kind], Field(default_factory=dict)),
+        # Clients send back the links and the meta that they were given.
+        "links": (dict[str, Any] | None, None),
+        "meta": (dict[str, Any] | None, None),
     }
-    # Clients send back the links and the meta that they were given.
-    fields["links"] = (dict[str, Any] | None, None)
-    fields["meta"] = (dict[str, Any] | None, None)
+
+
+def _patch(resource: ResourceType) -> type[BaseModel]:
     data = create_model(
         f"{resource.title}PatchData",
         __config__=ConfigDict(extra="forbid"),
         __doc__=f"The changes of one {resource.type}.",
-        **fields,
+        **_members(resource),
     )
     made = create_model(
         f"{resource.title}Patch",
@@ -262,22 +273,13 @@ PATCHES: Final = {kind: _patch(TYPES[kind]) for kind in Kind}
 
 
 def _creation(resource: ResourceType) -> type[BaseModel]:
+    fields = _members(resource)
+    fields["id"] = (None, Field(None, description="The service chooses the id."))
     data = create_model(
         f"{resource.title}CreationData",
         __config__=ConfigDict(extra="forbid"),
-        __doc__=f"A new {resource.type}. The service chooses its id.",
-        type=(
-            Annotated[Literal[resource.type], BeforeValidator(_same_type(resource.type))],
-            ...,
-        ),
-        id=(None, Field(None, description="The service chooses the id.")),
-        attributes=(
-            Annotated[_ATTRIBUTES[resource.kind], WrapValidator(_any_object)],
-            Field(default_factory=dict),
-        ),
-        relationships=(_RELATIONSHIPS[resource.kind], Field(default_factory=dict)),
-        links=(dict[str, Any] | None, None),
-        meta=(dict[str, Any] | None, None),
+        __doc__=f"A new {resource.type}.",
+        **fields,
     )
     made = create_model(
         f"{resource.title}Creation",
@@ -313,11 +315,9 @@ def changes_of(
     given: Mapping[str, Any],
     current: Mapping[str, Any],
     limits: WriteLimits,
-) -> dict[str, Any]:
-    """The attributes of a body that differ from the current ones, by column.
-
-    Raises 422 for a value that is not valid, and for a read-only attribute that would change.
-    """
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The attributes of a body that differ from the current ones, by column; and problems of values
+    that are not valid, and of read-only attributes that would change."""
     changed = {
         name: value
         for name, value in given.items()
@@ -325,12 +325,17 @@ def changes_of(
     }
     # Of very many unknown names, only those that the answer lists are looked at.
     changed |= dict(islice(((n, v) for n, v in given.items() if n not in current), MAX_ERRORS))
+    validate = _VALID_ATTRIBUTES[resource.kind].validate_python
+    problems: list[Problem] = []
     try:
-        valid = _VALID_ATTRIBUTES[resource.kind].validate_python(changed, context=limits)
+        valid = validate(changed, context=limits)
     except ValidationError as error:
-        found = [_placed(resource, each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
-        raise ProblemError(tuple(validation_problems(found))) from None
-    return {resource.attributes[name].column: value for name, value in valid.items()}
+        errors = error.errors(include_url=False)
+        placed = [_placed(resource, each) for each in errors[:MAX_ERRORS]]
+        problems = validation_problems(placed)
+        wrong = {each["loc"][0] for each in errors}
+        valid = validate({n: v for n, v in changed.items() if n not in wrong}, context=limits)
+    return {resource.attributes[name].column: value for name, value in valid.items()}, problems
 
 
 def _is_same(value: Any, current: Any) -> bool:

@@ -3,12 +3,14 @@
 from fastapi import APIRouter
 
 from eventimport.routers.events.changing import create_changing_router
+from eventimport.routers.events.creating import create_creating_router
 from eventimport.routers.events.publishing import create_publishing_router
 from eventimport.routers.events.reading import create_reading_router
 
 __all__ = ["router"]
 
 router = APIRouter()
+router.include_router(create_creating_router())
 router.include_router(create_reading_router())
 router.include_router(create_changing_router())
 router.include_router(create_publishing_router())

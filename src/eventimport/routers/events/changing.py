@@ -1,6 +1,7 @@
-"""Changing: attributes and relationships of single resources, and deleting events."""
+"""Changing: attributes and relationships of single resources, and deleting them."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -12,7 +13,7 @@ from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.events.changes import Linking, apply_patch, begin_sizes, relink, write
 from eventimport.http.events.documents import CHANGED_DOCUMENTS
-from eventimport.http.events.patches import PATCHES, linkage_body
+from eventimport.http.events.patches import PATCHES, is_changeable, linkage_body, write_limits
 from eventimport.http.events.queries import ResourceQuery, query_of
 from eventimport.http.events.requests import (
     CONTENT_TYPE,
@@ -55,10 +56,19 @@ def create_changing_router() -> APIRouter:
         response_class=Response,
         responses=problems(400, 403, 409, 412),
     )
-    session = TYPES[Kind.SESSION]
-    for name, edge in session.edges.items():
-        if name != "event":
-            _add_linkage_routes(router, session, edge)
+    for resource in TYPES.values():
+        if resource.kind is not Kind.EVENT:
+            router.add_api_route(
+                f"{resource.path}/{{resource_id}}",
+                delete_one(resource),
+                methods=["DELETE"],
+                name=f"delete_{resource.words}",
+                status_code=204,
+                response_class=Response,
+                responses=problems(400, 403, 409, 412),
+            )
+        for edge in resource.edges.values():
+            _add_linkage_routes(router, resource, edge)
     return router
 
 
@@ -95,17 +105,16 @@ def update_one(resource: ResourceType) -> Endpoint:
             row = await find_to_change(connection, resource, resource_id, account)
             check_if_match(if_match, row)
             before = row
-            row = await apply_patch(
-                connection, resource, row, body.data, resources.settings.archive_limits.texts
-            )
+            limits = write_limits(resources.settings)
+            written = await apply_patch(connection, resource, row, body.data, limits)
+            row = written.row
             tasks = await begin_sizes(connection, resource, before, row, account.id)
             limit = resources.settings.max_response_bytes
             answer = Answer(resource, query, viewer_of(account), limit)
             await answer.load_included(connection, [row])
         if tasks:
             await resources.wake_worker()
-        meta = {"tasks": [f"/v1/tasks/{task_id}" for task_id in tasks]} if tasks else None
-        return await answer.response(row, meta)
+        return await answer.response(row, written.meta(tasks))
 
     patch.__doc__ = f"Change attributes of one {resource.type}, and leave the others as they are."
     if resource.kind in {Kind.EVENT, Kind.SPEAKER}:
@@ -113,8 +122,11 @@ def update_one(resource: ResourceType) -> Endpoint:
             " A new image clears the URLs of its smaller sizes, except those that the request sets."
             " A task makes the others anew; `meta` has its URL."
         )
-    if resource.kind is Kind.SESSION:
+    if any(map(is_changeable, resource.edges.values())):
         patch.__doc__ += " Relationships can be changed as well; what they name is of the event."
+    patch.__doc__ += (
+        " The values are read as an import reads them: `meta.findings` has what was repaired."
+    )
     return annotate(
         patch,
         resource,
@@ -149,6 +161,28 @@ _VERBS: Final[Mapping[Linking, str]] = {
     Linking.ADD: "Add to the",
     Linking.REMOVE: "Remove some of the",
 }
+
+
+def delete_one(resource: ResourceType) -> Endpoint:
+    """The route that deletes a part of an event."""
+
+    async def delete(
+        resource_id: int | str,
+        account: AccountDep,
+        resources: ResourcesDep,
+        if_match: IfMatchDep = None,
+    ) -> Response:
+        async with resources.engine.begin() as connection:
+            row = await find_to_change(connection, resource, resource_id, account)
+            check_if_match(if_match, row)
+            if row["deleted_at"] is None:
+                await write(connection, resource, row, {"deleted_at": datetime.now(UTC)})
+        return Response(status_code=204)
+
+    delete.__doc__ = (
+        f"Delete one {resource.type}. To restore it, set its `deleted-at` to null with a `PATCH`."
+    )
+    return annotate(delete, resource)
 
 
 async def delete_one_event(
