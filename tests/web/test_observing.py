@@ -229,6 +229,8 @@ async def test_metrics_of_requests_and_imports(
     assert told['eventimport_imports{stage="waiting",status="PENDING"}'] == 1
     assert told["eventimport_waiting_imports"] == 1
     assert told["eventimport_oldest_waiting_import_seconds"] > 0
+    assert told['eventimport_waiting_tasks{kind="import"}'] == 1
+    assert told["eventimport_oldest_waiting_task_seconds"] > 0
     for stage, imports in {"reading": 2, "planning": 1, "writing": 1, "media": 1}.items():
         assert told[f'eventimport_stage_seconds_count{{stage="{stage}"}}'] == imports
         assert told[f'eventimport_stage_seconds_sum{{stage="{stage}"}}'] >= 0

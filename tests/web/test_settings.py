@@ -44,6 +44,31 @@ def test_what_is_required_is_enough(environment: pytest.MonkeyPatch) -> None:
     assert settings.event_base_url == settings.public_url
 
 
+def test_values_can_be_in_files(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As secrets are mounted. A variable wins, and an empty file is as good as none."""
+    for name, value in {"SECRET_KEY": "y" * 32, "MAX_FILES": "7", "REDIS_URL": ""}.items():
+        (tmp_path / name).write_text(f"{value}\n")
+        environment.setenv(f"{name}_FILE", str(tmp_path / name))
+    environment.delenv("SECRET_KEY")
+
+    settings = load_settings()
+
+    assert settings.secret_key.get_secret_value() == "y" * 32
+    assert settings.max_files == 7
+    assert settings.queue.url == REQUIRED["REDIS_URL"]
+
+    environment.setenv("MAX_FILES", "8")
+    assert load_settings().max_files == 8
+    environment.delenv("REDIS_URL")
+    assert refusal(capsys) == ["REDIS_URL: is not set"]
+    environment.setenv("REDIS_URL_FILE", str(tmp_path / "missing"))
+    (line,) = refusal(capsys)
+    assert line.startswith("REDIS_URL_FILE: ")
+    assert "No such file" in line
+
+
 @pytest.mark.parametrize("empty", [True, False])
 def test_every_missing_variable_is_named(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], empty: bool

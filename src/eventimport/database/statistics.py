@@ -43,12 +43,14 @@ class StageTime:
 @dataclass(frozen=True, slots=True)
 class ImportStatistics:
     """A snapshot. `imports` counts by status and stage, `media` by outcome and origin; sizes are in
-    bytes, ages in seconds; `waiting` are the imports that no worker has taken yet. `cleaned_up` is
-    what was removed so far, by why."""
+    bytes, ages in seconds; `waiting` are the imports that no worker has taken yet, `waiting_tasks`
+    all tasks, by kind. `cleaned_up` is what was removed so far, by why."""
 
     imports: dict[tuple[str, str], int]
     waiting: int
     oldest_waiting: float
+    waiting_tasks: dict[str, int]
+    oldest_waiting_task: float
     stages: dict[str, StageTime]
     media: dict[tuple[str, str], int]
     archive_bytes: int
@@ -141,6 +143,17 @@ async def read_statistics(connection: AsyncConnection) -> ImportStatistics:
             )
         )
     ).one()
+    of_kinds = (
+        await connection.execute(
+            select(
+                Task.kind,
+                func.count(),
+                func.extract("epoch", func.now() - func.min(Task.created_at)),
+            )
+            .where(Task.status == ImportStatus.PENDING)
+            .group_by(Task.kind)
+        )
+    ).all()
     media = (
         await connection.execute(
             select(
@@ -155,6 +168,8 @@ async def read_statistics(connection: AsyncConnection) -> ImportStatistics:
         imports=imports,
         waiting=waiting[0],
         oldest_waiting=max(0.0, float(waiting[1])),
+        waiting_tasks={row[0]: row[1] for row in of_kinds},
+        oldest_waiting_task=max((float(row[2]) for row in of_kinds), default=0.0),
         stages=await _read_stages(connection),
         media={(row[0], row[1]): row[2] for row in media},
         archive_bytes=archive_bytes,

@@ -165,6 +165,17 @@ class StatisticsCollector(Collector):
             "Time since which the oldest of them waits; 0 if none waits.",
             told.oldest_waiting,
         )
+        yield _gauges(
+            "eventimport_waiting_tasks",
+            "Tasks that wait for a worker, by kind.",
+            ("kind",),
+            [((kind,), count) for kind, count in told.waiting_tasks.items()],
+        )
+        yield _gauge(
+            "eventimport_oldest_waiting_task_seconds",
+            "Time since the oldest of them was made; 0 if none waits.",
+            max(0.0, told.oldest_waiting_task),
+        )
         stages = SummaryMetricFamily(
             "eventimport_stage_seconds", "Duration of the stages of imports.", labels=("stage",)
         )

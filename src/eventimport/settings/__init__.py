@@ -1,14 +1,23 @@
-"""The settings, read once from the environment. Each is an environment variable of its name."""
+"""The settings, read once from the environment. Each is an environment variable of its name, or a
+file that the variable `<NAME>_FILE` names."""
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from eventimport.errors import EventImportError
 from eventimport.settings.access import AccessSettings
 from eventimport.settings.clean_up import CleanUpSettings
 from eventimport.settings.http import HTTPSettings
@@ -28,6 +37,45 @@ class Settings(
     """All settings. Sizes are in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic passes all of them
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over variables, and variables over the files that variables name."""
+        return init_settings, env_settings, NamedFiles(settings_cls)
+
+
+class NamedFiles(EnvSettingsSource):
+    """Values in files, as Docker and Kubernetes mount secrets: `SECRET_KEY_FILE` is the path of a
+    file with the SECRET_KEY, without the line break at its end."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        values = {
+            name: read_value(f"{name.upper()}_FILE", path)
+            for name in settings_cls.model_fields
+            if (path := os.environ.get(f"{name.upper()}_FILE"))
+        }
+        self.env_vars = {name: value for name, value in values.items() if value}
+
+
+class UnreadableFileError(EventImportError):
+    """A file that a variable names cannot be read."""
+
+
+def read_value(variable: str, path: str) -> str:
+    """The content of the file that the variable names. Raises UnreadableFileError."""
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise UnreadableFileError(f"{variable}: {path} cannot be read: {reason}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +133,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        sys.stderr.write("The service cannot start:\n")
-        sys.stderr.writelines(f"  {line}\n" for line in problems_of(error))
-        raise SystemExit(2) from None
+        problems = problems_of(error)
+    except UnreadableFileError as error:
+        problems = [str(error)]
+    sys.stderr.write("The service cannot start:\n")
+    sys.stderr.writelines(f"  {line}\n" for line in problems)
+    raise SystemExit(2)
