@@ -19,6 +19,7 @@ from eventimport.resources import open_resources
 from eventimport.routers import (
     audit_log,
     events,
+    exports,
     health,
     images,
     import_jobs,
@@ -55,6 +56,7 @@ TAGS = [
         "description": "Messages about finished imports, which are also sent by e-mail.",
     },
     {"name": "events", "description": "Imported events and their resources."},
+    {"name": "exports", "description": "Events as files in many formats."},
     {"name": "files", "description": "Uploads and public files."},
     {"name": "audit log", "description": "Who did what; only for admins."},
     {"name": "settings", "description": "Settings that admins change while the service runs."},
@@ -104,6 +106,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         import_jobs,
         notifications,
         events,
+        exports,
         stored_uploads,
         uploads,
         images,

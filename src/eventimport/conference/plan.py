@@ -116,6 +116,7 @@ class Plan:
     event_name: str
     tables: list[TableRows] = field(default_factory=list)
     media: list[PlannedMedia] = field(default_factory=list)
+    first_import: dict[str, Any] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -167,6 +168,7 @@ def make_plan(
     media = _MediaPlanner(conference.files, report)
     event = conference.event
     plan = Plan(event.new_id, identifier, event.values.get("name", ""))
+    plan.first_import = conference.first_import
     for level in IMPORT_ORDER:
         records = conference.records[level.kind]
         for record in records:

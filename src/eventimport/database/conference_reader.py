@@ -147,12 +147,14 @@ async def read_links(
 ) -> AsyncIterator[tuple[int, int]]:
     """The ids of the event's sessions, each with the id of one of its speakers, in ascending order:
     they can be read beside the sessions."""
-    sessions = NODES[Kind.SESSION].table
+    sessions, speakers = NODES[Kind.SESSION].table, NODES[Kind.SPEAKER].table
     session_id, speaker_id = LINKS.c.session_id, LINKS.c.speaker_id
     statement = (
         select(session_id, speaker_id)
         .join(sessions, sessions.c.id == session_id)
-        .where(part_of(Kind.SESSION, event_id), selection.rows(Kind.SESSION))
+        .join(speakers, speakers.c.id == speaker_id)
+        .where(part_of(Kind.SESSION, event_id))
+        .where(selection.rows(Kind.SESSION), selection.rows(Kind.SPEAKER))
         .order_by(session_id, speaker_id)
     )
     if limits is None:

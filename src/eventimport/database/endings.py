@@ -1,4 +1,4 @@
-"""How imports end. All ways lead through one statement, so that the owner is notified of each end
+"""How tasks end. All ways lead through one statement, so that the owner is notified of each end
 exactly once: the end and its notification commit together.
 
 Before the commit of its event an import may end in any way. After it, it ends only as SUCCESS: an
@@ -22,6 +22,7 @@ from eventimport.database.models import (
     MEDIA_FETCHES,
     OPEN_STATUSES,
     Event,
+    ExportJob,
     ImportJob,
     ImportStatus,
     MediaOutcome,
@@ -57,6 +58,21 @@ class EndedImport:
     is_published: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedExport:
+    """An export that has just ended, as SUCCESS or FAILURE. `token` is the secret part of its
+    link."""
+
+    job_id: UUID
+    user_id: int
+    status: str
+    event_name: str
+    event_identifier: str
+    format: str
+    token: str
+    errors: list[dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class NotificationWords:
     """What a notification says, and the `Message-ID` of the mail that says the same; None for no
@@ -67,7 +83,7 @@ class NotificationWords:
     message_id: str | None
 
 
-WordsOf = Callable[[EndedImport], NotificationWords]
+WordsOf = Callable[[EndedImport | EndedExport], NotificationWords]
 """Finds the words for an end."""
 
 NewReport = Callable[[], Report]
@@ -273,10 +289,35 @@ async def _end(
         update(Task).where(Task.id == task_id).values(finished_at=func.now(), **values)
     )
     ended = await read_ended_import(connection, task_id, listed=FIRST_ERRORS)
-    if ended is not None:  # Only imports notify their owners.
+    if ended is not None:
         await add_notification(
             connection, job_id=ended.job_id, user_id=ended.user_id, words=words_of(ended)
         )
+        return
+    exported = await _read_ended_export(connection, task_id)
+    if exported is not None:
+        words = words_of(exported)
+        await connection.execute(
+            insert(Notification).values(
+                user_id=exported.user_id, title=words.title, message=words.message
+            )
+        )
+
+
+async def _read_ended_export(connection: AsyncConnection, task_id: UUID) -> EndedExport | None:
+    """An export's end; None if the task is not an export."""
+    statement = select(
+        ExportJob.id.label("job_id"),
+        ExportJob.user_id,
+        ExportJob.status,
+        ExportJob.event_name,
+        ExportJob.event_identifier,
+        ExportJob.format,
+        ExportJob.token,
+        _first_of(ExportJob.errors, "$[*]", FIRST_ERRORS).label("errors"),
+    ).where(ExportJob.id == task_id)
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    return EndedExport(**row) if row is not None else None
 
 
 async def read_ended_import(

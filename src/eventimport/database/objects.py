@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventimport.database.event_graph import NODES
 from eventimport.database.models import (
+    EXPORT_JOBS,
     IMPORT_JOBS,
     OPEN_STATUSES,
     ImportJob,
@@ -68,12 +69,13 @@ class Unlinked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """A use of the file `key`, whose size is in bytes: by a user, by an import job, or by the field
-    of a row of an event."""
+    of a row of an event, or by the export that made it."""
 
     key: str
     size: int
     user_id: int | None = None
     import_job_id: UUID | None = None
+    export_job_id: UUID | None = None
     event_id: int | None = None
     table_name: str | None = None
     row_id: int | None = None
@@ -119,9 +121,11 @@ _USE: Final = text("""
     WITH uses AS (
         SELECT * FROM unnest(
             CAST(:key AS text[]), CAST(:size AS bigint[]), CAST(:user_id AS bigint[]),
-            CAST(:import_job_id AS uuid[]), CAST(:event_id AS bigint[]),
-            CAST(:table_name AS text[]), CAST(:row_id AS bigint[]), CAST(:field AS text[])
-        ) AS uses (key, size, user_id, import_job_id, event_id, table_name, row_id, field)
+            CAST(:import_job_id AS uuid[]), CAST(:export_job_id AS uuid[]),
+            CAST(:event_id AS bigint[]), CAST(:table_name AS text[]), CAST(:row_id AS bigint[]),
+            CAST(:field AS text[])
+        ) AS uses (key, size, user_id, import_job_id, export_job_id, event_id, table_name, row_id,
+            field)
     ), kept AS (
         UPDATE stored_objects AS o
         SET state = 'KEPT', size = file.size, kept_at = coalesce(o.kept_at, now())
@@ -130,8 +134,9 @@ _USE: Final = text("""
         RETURNING o.id, o.key
     )
     INSERT INTO object_links
-        (object_id, user_id, import_job_id, event_id, table_name, row_id, field)
-    SELECT kept.id, u.user_id, u.import_job_id, u.event_id, u.table_name, u.row_id, u.field
+        (object_id, user_id, import_job_id, export_job_id, event_id, table_name, row_id, field)
+    SELECT kept.id, u.user_id, u.import_job_id, u.export_job_id, u.event_id, u.table_name, u.row_id,
+        u.field
     FROM uses AS u JOIN kept USING (key)
 """)
 
@@ -255,9 +260,13 @@ async def give_up_objects(
 
 
 async def unlink_event(connection: AsyncConnection, event_id: int) -> list[Unlinked]:
-    """Remove an event's links, in the transaction that deletes it, and mark the files for deletion
-    that have no other."""
-    return await _unlink(connection, ObjectLink.event_id == event_id)
+    """Remove the links of an event and of its exports, in the transaction that deletes it, and mark
+    the files for deletion that have no other."""
+    exports = select(EXPORT_JOBS.c.id).where(EXPORT_JOBS.c.event_id == event_id)
+    return await _unlink(
+        connection,
+        or_(ObjectLink.event_id == event_id, ObjectLink.export_job_id.in_(exports)),
+    )
 
 
 async def unlink_archive(connection: AsyncConnection, job_id: UUID) -> list[Unlinked]:
@@ -292,6 +301,23 @@ async def unlink_expired_archives(
             update(IMPORT_JOBS).where(IMPORT_JOBS.c.id.in_(jobs)).values(archive_key=None)
         )
         await _unlink(connection, ObjectLink.import_job_id.in_(jobs))
+    return len(jobs)
+
+
+async def unlink_expired_exports(connection: AsyncConnection, *, limit: int) -> int:
+    """Give up the files of exports whose links have expired, as far as the limit goes; returns how
+    many."""
+    job = EXPORT_JOBS.c
+    chosen = (
+        select(job.id)
+        .where(job.expires_at < func.now(), job.key.is_not(None))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    jobs = (await connection.scalars(chosen)).all()
+    if jobs:
+        await connection.execute(update(EXPORT_JOBS).where(job.id.in_(jobs)).values(key=None))
+        await _unlink(connection, ObjectLink.export_job_id.in_(jobs))
     return len(jobs)
 
 

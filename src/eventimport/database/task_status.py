@@ -3,19 +3,18 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, bindparam, or_, select
+from sqlalchemy import Row, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventimport.database.accounts import is_signed_in
 from eventimport.database.endings import error_count
-from eventimport.database.models import IMPORT_JOBS, Event, Task, User
+from eventimport.database.models import IMPORT_JOBS, Event, ExportRequest, Task, User
 
 
 def _statement() -> Select[*tuple[Any, ...]]:
-    visible = and_(
-        Task.id == bindparam("task_id"),
-        or_(Task.user_id == User.id, User.is_admin),
-    )
+    owned = or_(Task.user_id == User.id, User.is_admin)
+    shared = exists().where(ExportRequest.task_id == Task.id, ExportRequest.user_id == User.id)
+    visible = and_(Task.id == bindparam("task_id"), or_(owned, shared))
     job = IMPORT_JOBS.c
     return (
         select(
@@ -38,6 +37,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             Event.state,
             Event.privacy,
             error_count().label("error_count"),
+            owned.label("is_owned"),
         )
         .select_from(User)
         .outerjoin(Task, visible)
@@ -57,7 +57,7 @@ async def find_task(
     """The task's row, read in one statement over a connection that is given back at once.
 
     None if a token with this version does not count any more. Its `id` is None if the user may not
-    see the task, or if there is none.
+    see the task, or if there is none. `is_owned` says whether they may cancel it.
     """
     async with reader.connect() as connection:
         values = {"task_id": task_id, "user_id": user_id, "token_version": token_version}

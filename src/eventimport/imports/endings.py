@@ -5,11 +5,19 @@ from functools import partial
 from typing import Final
 
 from eventimport.conference.report import Finding, Report, Severity, first_of
-from eventimport.database.endings import EndedImport, NewReport, NotificationWords, WordsOf
+from eventimport.database.endings import (
+    EndedExport,
+    EndedImport,
+    NewReport,
+    NotificationWords,
+    WordsOf,
+)
 from eventimport.database.models import ImportStatus
 from eventimport.errors import EventImportError, Problem
+from eventimport.formats import format_named
+from eventimport.formats.format import Format
 from eventimport.notifications.mail import message_id_of
-from eventimport.notifications.messages import Ending, headline, summary
+from eventimport.notifications.messages import Ending, headline, one_line, summary
 from eventimport.settings import Settings
 
 
@@ -81,6 +89,23 @@ FETCH_REASONS: Final = Reasons(
 )
 
 
+NO_FILE: Final = "No file was made. Export the event again."
+EXPORT_REASONS: Final = Reasons(
+    Problem(
+        422,
+        "media-gone",
+        "Media file deleted",
+        f"A media file of the event was deleted during the export. {NO_FILE}",
+    ),
+    _unavailable("storage", NO_FILE),
+    _unavailable("database", NO_FILE),
+    _too_long("export-too-long", "Export timed out", NO_FILE),
+    _internal_error("exported the event", NO_FILE),
+)
+MAX_NAME: Final = 100
+"""Characters of an event's name in a title."""
+
+
 def worker_lost(attempts: int) -> Problem:
     """The failure of a task whose workers stopped unexpectedly in all its attempts."""
     detail = (
@@ -130,7 +155,9 @@ def words_of(settings: Settings) -> WordsOf:
     """What finds the words of a notification, and whether there is mail. It raises nothing: an
     import whose end has no words would never end."""
 
-    def words(ended: EndedImport) -> NotificationWords:
+    def words(ended: EndedImport | EndedExport) -> NotificationWords:
+        if isinstance(ended, EndedExport):
+            return _words_of_export(ended, settings)
         ending = ending_of(ended, settings)
         mailed = settings.mail is not None
         return NotificationWords(
@@ -140,6 +167,29 @@ def words_of(settings: Settings) -> WordsOf:
         )
 
     return words
+
+
+def _words_of_export(ended: EndedExport, settings: Settings) -> NotificationWords:
+    exported = format_named(ended.format)
+    what = f"“{one_line(ended.event_name, MAX_NAME)}” as {exported.title}"
+    if ended.status != ImportStatus.SUCCESS:
+        why = str(ended.errors[0].get("detail", "")) if ended.errors else ""
+        return NotificationWords(f"Export failed: {what}", why, None)
+    link = download_url(settings, ended.token, ended.event_identifier, exported)
+    hours = f"{settings.export_hours:g} hours"
+    return NotificationWords(
+        f"Export ready: {what}", f"Download it within {hours}, without signing in: {link}", None
+    )
+
+
+def download_url(settings: Settings, token: str, identifier: str, exported: Format) -> str:
+    """The URL of an exported file."""
+    return f"{settings.public_url}/exports/{token}/{file_name_of(identifier, exported)}"
+
+
+def file_name_of(identifier: str, exported: Format) -> str:
+    """The name of an exported file."""
+    return f"{identifier}-{exported.name}{exported.extensions[0]}"
 
 
 def ending_of(ended: EndedImport, settings: Settings) -> Ending:

@@ -282,7 +282,8 @@ async def _write(
 
 
 def _summary(plan: Plan, report: Report) -> dict[str, Any]:
-    return {"counts": plan.counts, "media": plan.media_report(), **report.summary()}
+    summary = {"counts": plan.counts, "media": plan.media_report(), **report.summary()}
+    return summary if plan.first_import is None else {**summary, "first_import": plan.first_import}
 
 
 def new_identifier() -> str:

@@ -1,5 +1,5 @@
-"""Removing what is no longer needed: archives of finished imports, files that nothing uses, and
-rows that are no longer needed.
+"""Removing what is no longer needed: archives of finished imports, expired exports, files that
+nothing uses, and rows that are no longer needed.
 
 The rows of `stored_objects` say what is deleted; no storage is ever listed. Every step may be cut
 off anywhere, and begins again in the next round: a file is marked, deleted, and then its row is.
@@ -20,6 +20,7 @@ from eventimport.database.objects import (
     storages_of_unlinked,
     take_unlinked,
     unlink_expired_archives,
+    unlink_expired_exports,
     unlink_lost_rows,
 )
 from eventimport.database.outbox import delete_old_mails
@@ -69,6 +70,10 @@ async def _unlink(resources: Resources) -> None:
     while more:
         async with resources.engine.begin() as connection:
             more = await unlink_expired_archives(connection, retention, limit=BATCH) == BATCH
+    more = True
+    while more:
+        async with resources.engine.begin() as connection:
+            more = await unlink_expired_exports(connection, limit=BATCH) == BATCH
     async with resources.engine.begin() as connection:
         await unlink_lost_rows(connection)
 

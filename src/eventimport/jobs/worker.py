@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from eventimport.database.engine import is_unavailable
 from eventimport.database.models import TaskKind
 from eventimport.database.tasks import Claim, claim_next
+from eventimport.exports.run import attempt_export
 from eventimport.imports.image_sizes import attempt_image_sizes
 from eventimport.imports.media_fetch import attempt_media_fetch
 from eventimport.imports.run import attempt_import
@@ -38,6 +39,7 @@ from eventimport.settings import Settings
 HANDLERS: Final[Mapping[str, Callable[[Resources, Claim], Coroutine[Any, Any, None]]]] = {
     TaskKind.IMPORT: attempt_import,
     TaskKind.IMAGE_SIZES: attempt_image_sizes,
+    TaskKind.EXPORT: attempt_export,
     TaskKind.FETCH_MEDIA: attempt_media_fetch,
 }
 """What runs a claimed task of each kind. Tasks of other kinds are left to newer workers."""

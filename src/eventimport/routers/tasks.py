@@ -99,6 +99,18 @@ class FetchedMedia(BaseModel):
     outcomes: dict[str, int]
 
 
+class ExportedFile(BaseModel):
+    """The exported file. Its link needs no access token, and works until `expires_at`."""
+
+    download_url: str
+    expires_at: str = Field(description="When the link expires, in ISO 8601.")
+    format: str = Field(description="The name of the file's format.")
+    size: int = Field(description="The size of the file, in bytes.")
+    report: dict[str, Any] = Field(
+        description="What the format cannot say of the event: totals, and the first findings."
+    )
+
+
 class ErrorsMeta(ErrorsTotal):
     """The number of errors, and the URL that lists all of them."""
 
@@ -114,14 +126,22 @@ class ImportErrors(ErrorDocument):
 class Task(BaseModel):
     """`event` is null until an import has committed its event. `result` is null until the state is
     `SUCCESS` or `FAILURE`. Then it has the event and the report of an import, the sizes of an image
-    (`image-sizes`), or the numbers of media files (`fetch-media`). After a failure, it is a
-    JSON:API document with the first errors."""
+    (`image-sizes`), the numbers of media files (`fetch-media`), or the link to a file (`export`).
+    After a failure, it is a JSON:API document with the first errors."""
 
-    kind: Literal["import", "image-sizes", "fetch-media"]
+    kind: Literal["import", "image-sizes", "fetch-media", "export"]
     state: TaskState
     progress: Progress
     event: TaskEvent | None
-    result: ImportResult | ImageSizes | FetchedMedia | ImportErrors | ErrorDocument | None
+    result: (
+        ImportResult
+        | ImageSizes
+        | FetchedMedia
+        | ExportedFile
+        | ImportErrors
+        | ErrorDocument
+        | None
+    )
 
 
 @router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
@@ -129,7 +149,7 @@ async def get_task(task_id: UUID, bearer: BearerDep, resources: ResourcesDep) ->
     """Get the state of a task. If the response has a `Retry-After` header, repeat the request after
     that many seconds.
 
-    Only the owner of the task and admins can see it.
+    Only the owner of the task and admins can see it; an export also those who asked for the same.
     """
     task = await read_task(resources, task_id, bearer)
     headers = {"Cache-Control": "no-store"}
@@ -196,17 +216,19 @@ async def _changed(watch: Watch, seconds: float) -> None:
             await watch.changed.wait()
 
 
-@router.delete("/{task_id}", response_model=Task, responses=problems(401, 404, 409))
+@router.delete("/{task_id}", response_model=Task, responses=problems(401, 403, 404, 409))
 async def cancel_task(task_id: UUID, bearer: BearerDep, resources: ResourcesDep) -> JSONResponse:
     """Cancel a task that has not ended. Only its owner and admins may do so.
 
     Until its event is committed (`event` is null), the import ends as `REVOKED`: it leaves no event
     and no files. After the commit, it ends as `SUCCESS`: the event stays, without the media files
     that are not stored yet. To undo the import, delete the event. A task that makes the sizes of an
-    image, or fetches media files, ends as `REVOKED`; what it has stored stays. A worker that runs
-    the task stops within seconds.
+    image, or fetches media files, ends as `REVOKED`; what it has stored stays. An export ends as
+    `REVOKED` for all who asked for it. A worker that runs the task stops within seconds.
     """
-    await read_task(resources, task_id, bearer)
+    if not (await _find(resources, task_id, bearer)).is_owned:
+        what = "Only the user who started the export, and admins, can cancel it."
+        raise refuse(403, "forbidden", "Not allowed", what)
     async with resources.engine.begin() as connection:
         files = await cancel(
             connection,
@@ -231,13 +253,18 @@ async def read_task(resources: Resources, task_id: UUID, bearer: Bearer) -> dict
 
     Raises ProblemError: 401 if the token does not count any more, 404 if they may not see the task.
     """
+    row = await _find(resources, task_id, bearer)
+    return _task(row, resources.settings.event_base_url)
+
+
+async def _find(resources: Resources, task_id: UUID, bearer: Bearer) -> Any:
     logs.bind(task_id=str(task_id))
     row = await find_task(resources.reader, task_id, bearer.user_id, bearer.token_version)
     if row is None:
         raise unauthorized()
     if row.id is None:
         raise refuse(404, "not-found", "Not Found", f"Unknown task {task_id}.")
-    return _task(row, resources.settings.event_base_url)
+    return row
 
 
 def _findings_url(row: Any) -> str:

@@ -84,6 +84,9 @@ class AccessSettings(ServiceSettings):
         description="Maximum number of imports that wait for a worker. Further imports are"
         " rejected.",
     )
+    max_exports_per_user: PositiveInt = Field(
+        10, description="Maximum number of waiting and running exports of one user."
+    )
     idempotency_key_hours: PositiveInt = Field(
         24, description="Hours for which the response to an `Idempotency-Key` is kept."
     )

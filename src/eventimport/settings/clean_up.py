@@ -23,6 +23,12 @@ class CleanUpSettings(WorkSettings):
         le=CENTURY,
         description="Days for which the archive of an import is kept after the import has ended.",
     )
+    export_hours: PositiveFloat = Field(
+        24.0,
+        le=24 * CENTURY,
+        description="Hours for which the link to an exported file works. The clean-up then deletes"
+        " the file.",
+    )
     orphan_age_hours: PositiveFloat = Field(
         24.0,
         le=24 * CENTURY,
@@ -57,6 +63,11 @@ class CleanUpSettings(WorkSettings):
     def archive_retention(self) -> timedelta:
         """How long the archive of a finished import is kept."""
         return timedelta(days=self.archive_retention_days)
+
+    @property
+    def export_lifetime(self) -> timedelta:
+        """How long the link to an exported file works."""
+        return timedelta(hours=self.export_hours)
 
     @property
     def orphan_age(self) -> timedelta:

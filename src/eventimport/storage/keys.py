@@ -30,6 +30,11 @@ def archive_key(job_id: UUID) -> str:
     return f"{PRIVATE_PREFIX}imports/{job_id}/source"
 
 
+def export_key(task_id: UUID, attempt: int) -> str:
+    """The private key of the file that an attempt at an export makes."""
+    return f"{PRIVATE_PREFIX}exports/{task_id}/{attempt}"
+
+
 def media_key(event_id: int, table: str, row_id: int, field: str, filename: str) -> str:
     """A new public key for the media file of a row's field."""
     return (

@@ -10,6 +10,12 @@ from eventimport.database.models.event import (
     SocialLink,
     SpeakersCall,
 )
+from eventimport.database.models.export_job import (
+    EXPORT_JOBS,
+    ExportJob,
+    ExportRequest,
+    ExportView,
+)
 from eventimport.database.models.idempotency_key import IdempotencyKey
 from eventimport.database.models.image_job import IMAGE_JOBS, ImageJob
 from eventimport.database.models.import_finding import ImportFinding
@@ -38,6 +44,7 @@ from eventimport.database.models.task import OPEN_STATUSES, ImportStatus, Task, 
 from eventimport.database.models.user import User
 
 __all__ = [
+    "EXPORT_JOBS",
     "IMAGE_JOBS",
     "IMPORT_JOBS",
     "MEDIA_FETCHES",
@@ -49,6 +56,9 @@ __all__ = [
     "EventCopyright",
     "EventRole",
     "EventSession",
+    "ExportJob",
+    "ExportRequest",
+    "ExportView",
     "IdempotencyKey",
     "ImageJob",
     "ImportFinding",

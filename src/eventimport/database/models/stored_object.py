@@ -23,6 +23,7 @@ class ObjectPurpose(StrEnum):
     """What a file was stored for."""
 
     ARCHIVE = "archive"
+    EXPORT = "export"
     MEDIA = "media"
     UPLOAD = "upload"
     PROBE = "probe"
@@ -56,12 +57,15 @@ class ObjectRecord(Base):
 
 
 class ObjectLink(Base):
-    """A use of an object: by the user who uploaded it, by an import whose archive it is, or by the
-    field of a row of an event. An object that several rows share has a link for each of them."""
+    """A use of an object: by the user who uploaded it, by an import whose archive it is, by an
+    export that made it, or by the field of a row of an event. An object that several rows share has
+    a link for each of them."""
 
     __tablename__ = "object_links"
     __table_args__ = (
-        CheckConstraint("num_nonnulls(user_id, import_job_id, event_id) = 1", name="one_use"),
+        CheckConstraint(
+            "num_nonnulls(user_id, import_job_id, event_id, export_job_id) = 1", name="one_use"
+        ),
     )
 
     id: Mapped[BigId]
@@ -74,6 +78,9 @@ class ObjectLink(Base):
     )
     event_id: Mapped[int | None] = mapped_column(
         ForeignKey("events.id", ondelete="CASCADE"), index=True
+    )
+    export_job_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("export_jobs.id", ondelete="CASCADE"), index=True
     )
     table_name: Mapped[str | None]
     row_id: Mapped[int | None] = mapped_column(BigInteger)

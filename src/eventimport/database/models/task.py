@@ -30,6 +30,7 @@ class TaskKind(StrEnum):
     IMPORT = "import"
     IMAGE_SIZES = "image-sizes"
     FETCH_MEDIA = "fetch-media"
+    EXPORT = "export"
 
 
 class Task(Base):

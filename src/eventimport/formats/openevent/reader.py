@@ -59,7 +59,7 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
             report, source.limits.texts, source.check, entry="event", choices=options.choices
         )
         conference = ExportReader(documents, builder, report, options).read()
-        conference.first_import = first_import_of(meta)
+        conference.first_import = first_import_of(meta, report)
         return conference
     return _ConferenceReader(documents, report, options).read()
 

@@ -4,6 +4,7 @@ A file can be edited. What the export does not have is kept in `extra` and repor
 source, and texts and links are checked again.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ from eventimport.formats.openevent.export import (
 EVERY: Final = 250
 """Records between two reports of progress."""
 
+MAX_FIRST_IMPORT: Final = 512 * 1024
+"""Characters of the report of the first import."""
+
 _REFERENCES: Final = {key_of(ref.field): ref for ref in LEVELS[Kind.SESSION].references}
 
 
@@ -38,10 +42,16 @@ def export_meta(documents: EventDocuments) -> dict[str, Any] | None:
     return meta if is_export(meta) else None
 
 
-def first_import_of(meta: dict[str, Any]) -> dict[str, Any] | None:
+def first_import_of(meta: dict[str, Any], report: Report) -> dict[str, Any] | None:
     """The report of the import that made the exported event, if the export has it."""
     found = meta.get("first-import")
-    return found if isinstance(found, dict) and found else None
+    if not isinstance(found, dict) or not found:
+        return None
+    if len(json.dumps(found)) > MAX_FIRST_IMPORT:
+        message = "The report of the first import is too long. It was left out."
+        report.warning("first-import", message, Place("meta", field="first-import"))
+        return None
+    return found
 
 
 class ExportReader:

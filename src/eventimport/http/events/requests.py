@@ -24,7 +24,7 @@ MAX_HEADER: Final = 1000
 MAX_ID: Final = MAX_USER_ID
 """The largest bigint; a larger number names nothing, and PostgreSQL would not take it."""
 
-_EVENT_KEY = Annotated[
+EVENT_KEY = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The event's id, or its identifier.")
 ]
 _ROW_ID = Annotated[int, Path(ge=1, le=MAX_ID)]
@@ -173,7 +173,7 @@ IfNoneMatchDep = Annotated[
 
 def key_type(resource: ResourceType) -> Any:
     """What the path names a resource of this type by."""
-    return _EVENT_KEY if resource.kind is Kind.EVENT else _ROW_ID
+    return EVENT_KEY if resource.kind is Kind.EVENT else _ROW_ID
 
 
 def parse_id(text: str) -> int | None:

@@ -1,0 +1,1 @@
+"""Exports: a stored event → a conference → a file in a format."""

@@ -1,0 +1,203 @@
+"""An event's records in a temporary file, from which writers read them as often as they like.
+
+They are read in one snapshot: the file is that of one moment, and the transaction ends before a
+slow writer, or a slow storage, makes it wait. The file is unlinked from the beginning, so that it
+goes away with the process.
+"""
+
+import asyncio
+import pickle
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import tzinfo
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import unquote
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from eventimport.conference.conference import Record
+from eventimport.conference.kinds import IMPORT_ORDER, SHAPES, Kind
+from eventimport.conference.report import Check, go_on
+from eventimport.conference.stored import zone_of
+from eventimport.database.conference_reader import Selection, read_links, read_records, snapshot
+from eventimport.database.event_versions import event_revision
+from eventimport.database.export_jobs import kept_objects
+from eventimport.storage.factory import StorageSet
+
+BATCH_ROWS: Final = 500
+BATCH_BYTES: Final = 1024 * 1024
+CACHE_KIB: Final = 2048
+KINDS: Final = tuple(level.kind for level in IMPORT_ORDER)
+
+StoredFileAt = tuple[str, str]
+"""The name of a storage, and a key."""
+
+_TABLES: Final = """
+    CREATE TABLE records (kind INTEGER, position INTEGER, content BLOB,
+        PRIMARY KEY (kind, position)) WITHOUT ROWID;
+    CREATE TABLE links (session_id INTEGER, speaker_id INTEGER,
+        PRIMARY KEY (session_id, speaker_id)) WITHOUT ROWID;
+    CREATE TABLE media (url TEXT PRIMARY KEY, storage TEXT, key TEXT) WITHOUT ROWID;
+"""
+
+
+class Spool:
+    """A stored conference on disk. `check` is called for each record that is read, and raises an
+    exception if the work must stop; `on_record` gets the kind, and how many of its records were
+    read. Threads may use it in turns."""
+
+    def __init__(self, check: Check = go_on) -> None:
+        # Without a name, SQLite's file is deleted as soon as it is open.
+        self._file = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._file.executescript(
+            f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF;"
+            f"PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; {_TABLES}"
+        )
+        self._counts = dict.fromkeys(KINDS, 0)
+        self._check = check
+        self.on_record: Callable[[Kind, int], None] = lambda _kind, _count: None
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._file.close()
+
+    def add(self, kind: Kind, records: Iterable[Record]) -> None:
+        """Add records of a kind, in the order of their ids."""
+        number = KINDS.index(kind)
+        rows = []
+        for record in records:
+            content = (
+                record.index,
+                record.key,
+                record.values,
+                record.extra,
+                record.references,
+                record.new_id,
+                record.foreign_keys,
+            )
+            rows.append((number, self._counts[kind], pickle.dumps(content, -1)))
+            self._counts[kind] += 1
+        self._file.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+
+    def add_links(self, links: Iterable[tuple[int, int]]) -> None:
+        """Add links of sessions with speakers."""
+        self._file.executemany("INSERT INTO links VALUES (?, ?)", links)
+
+    def add_media(self, files: Mapping[str, StoredFileAt]) -> None:
+        """Add stored files by their URLs."""
+        rows = [(url, storage, key) for url, (storage, key) in files.items()]
+        self._file.executemany("INSERT OR IGNORE INTO media VALUES (?, ?, ?)", rows)
+
+    def file_at(self, url: str) -> StoredFileAt | None:
+        """Where the file with this URL is stored; None if the URL is a link to another site."""
+        found = self._file.execute("SELECT storage, key FROM media WHERE url = ?", (url,))
+        row: StoredFileAt | None = found.fetchone()
+        return row
+
+    @cached_property
+    def event(self) -> Record:
+        """The event itself."""
+        return next(self.records(Kind.EVENT))
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The event's time zone."""
+        return zone_of(self.event)
+
+    def records(self, kind: Kind) -> Iterator[Record]:
+        """The records of a kind."""
+        statement = "SELECT content FROM records WHERE kind = ? ORDER BY position"
+        rows = self._file.execute(statement, (KINDS.index(kind),))
+        for done, (content,) in enumerate(rows, 1):
+            self._check()
+            self.on_record(kind, done)
+            yield Record(*pickle.loads(content))  # noqa: S301 - our own, in a file without a name
+
+    def links(self) -> Iterator[tuple[int, int]]:
+        """The links of sessions with speakers."""
+        yield from self._file.execute("SELECT * FROM links ORDER BY session_id, speaker_id")
+
+    def count(self, kind: Kind) -> int:
+        """The number of records of a kind."""
+        return self._counts[kind]
+
+
+async def spool_event(
+    engine: AsyncEngine,
+    storages: StorageSet,
+    event_id: int,
+    spool: Spool,
+    *,
+    selection: Selection = Selection(),  # noqa: B008 - frozen
+    beside: Callable[[AsyncConnection], Any] | None = None,
+) -> tuple[int, Any] | None:
+    """Read an event into the spool, as it is at one moment. Returns its revision, and what `beside`
+    returns on the same snapshot. None if the event is gone."""
+    places = _Places(storages)
+    async with snapshot(engine) as connection:
+        revision = await event_revision(connection, event_id)
+        if revision is None:
+            return None
+        other = await beside(connection) if beside is not None else None
+        for kind in KINDS:
+            batch: list[Record] = []
+            async for record in read_records(connection, event_id, kind, selection):
+                batch.append(record)
+                if len(batch) == BATCH_ROWS:
+                    await _add(connection, spool, kind, batch, places)
+                    batch = []
+            await _add(connection, spool, kind, batch, places)
+        links = []
+        async for link in read_links(connection, event_id, selection):
+            links.append(link)
+            if len(links) == BATCH_ROWS:
+                spool.add_links(links)
+                links = []
+        spool.add_links(links)
+    return (revision, other) if spool.count(Kind.EVENT) else None
+
+
+async def _add(
+    connection: AsyncConnection,
+    spool: Spool,
+    kind: Kind,
+    records: list[Record],
+    places: "_Places",
+) -> None:
+    if not records:
+        return
+    await asyncio.to_thread(spool.add, kind, records)
+    possible: dict[str, StoredFileAt] = {}
+    for name in SHAPES[kind].media:
+        for record in records:
+            url = record.values.get(name)
+            at = None if url is None else places.of(url)
+            if url is not None and at is not None:
+                possible[url] = at
+    if possible:
+        kept = await kept_objects(connection, set(possible.values()))
+        spool.add_media({url: at for url, at in possible.items() if at in kept})
+
+
+class _Places:
+    """Where files are stored, by their URLs."""
+
+    def __init__(self, storages: StorageSet) -> None:
+        self._storages = {name: storages.get(name) for name in storages.names}
+        self._bases = {
+            name: storage.public_url("x").removesuffix("x")
+            for name, storage in self._storages.items()
+        }
+
+    def of(self, url: str) -> StoredFileAt | None:
+        """Where a file with this URL would be; None if the URL is not one of ours."""
+        for name, base in self._bases.items():
+            if url.startswith(base):
+                key = unquote(url[len(base) :])
+                try:
+                    if self._storages[name].public_url(key) == url:
+                        return name, key
+                except ValueError:
+                    pass
+        return None
