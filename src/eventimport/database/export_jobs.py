@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,7 +35,7 @@ from eventimport.database.models import (
 )
 from eventimport.database.objects import Use, use_objects
 from eventimport.database.tasks import Claim
-from eventimport.database.visibility import PRIVATE_COLUMNS, Viewer, event_visible, shown
+from eventimport.database.visibility import PRIVATE_COLUMNS, Viewer, event_visible, readable, shown
 from eventimport.errors import EventImportError
 from eventimport.storage.stored_file import StoredFile
 
@@ -79,7 +79,10 @@ async def find_view(
     row = await find(connection, NODES[Kind.EVENT], event_key, viewer)
     if row is None:
         return None
-    return row, ExportView.WHOLE if row[EDITABLE] else ExportView.PUBLIC
+    if row[EDITABLE]:
+        return row, ExportView.WHOLE
+    is_member = await connection.scalar(select(readable(viewer, literal(row["id"]))))
+    return row, ExportView.RECORDS if is_member else ExportView.PUBLIC
 
 
 def selection_of(view: ExportView) -> Selection:

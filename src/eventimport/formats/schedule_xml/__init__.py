@@ -9,7 +9,7 @@ from eventimport.formats.schedule_xml.writer import write
 SCHEDULE_XML: Final = Format(
     name="schedule-xml",
     title="schedule.xml",
-    aliases=("pentabarf",),
+    aliases=("pentabarf", "pentabarf-xml"),
     extensions=(".xml", ".zip"),
     media_type="application/xml",
     detect=has_schedule,
