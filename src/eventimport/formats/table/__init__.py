@@ -17,6 +17,7 @@ CSV: Final = Format(
 
 SESSIONS_CSV: Final = Format(
     name="sessions-csv",
+    aliases=("sessions/csv",),
     title="CSV of the sessions",
     extensions=(".csv",),
     media_type="text/csv",
@@ -24,6 +25,7 @@ SESSIONS_CSV: Final = Format(
 )
 SPEAKERS_CSV: Final = Format(
     name="speakers-csv",
+    aliases=("speakers/csv",),
     title="CSV of the speakers",
     extensions=(".csv",),
     media_type="text/csv",
