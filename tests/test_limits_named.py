@@ -304,6 +304,7 @@ PROBLEMS: Final = {
 """The errors of attempts that were ended. `tests/jobs` and `tests/faults` exceed these limits."""
 
 ELSEWHERE: Final = {
+    "MAX_EXPORTS_PER_USER": "web/test_exports.py",
     "MAX_FILTER_CONDITIONS": "web/test_existing_clients.py",
     "MAX_RESPONSE_BYTES": "web/events/test_sizes.py",
     "MAX_MEDIA_BYTES": "media/test_fetch.py",

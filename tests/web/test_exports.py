@@ -27,6 +27,7 @@ from eventimport.database.models import (
 from eventimport.database.tasks import claim
 from eventimport.exports.run import attempt_export
 from eventimport.exports.stream import Sink
+from eventimport.formats import EXPORTABLE
 from eventimport.imports.run import run_import
 from eventimport.jobs.clean_up import clean_up
 from eventimport.storage.protocol import StorageError
@@ -195,6 +196,21 @@ async def _plain(service: Service, value: Any) -> Any:
         return value
     async with storage.open(value.removeprefix(base)) as chunks:
         return b"".join([chunk async for chunk in chunks])
+
+
+async def test_every_format_is_exported(world: World) -> None:
+    stranger = await world.service.client()
+    for each in EXPORTABLE:
+        task_url = await world.begin(each.name)
+        for name in each.names:
+            assert await world.begin(name) == task_url
+        result = (await world.run(task_url))["result"]
+        assert result["download_url"].endswith(
+            f"{world.identifier}-{each.name}{each.extensions[0]}"
+        )
+        answer = await stranger.get(result["download_url"])
+        assert answer.headers["content-type"].startswith(each.media_type)
+        assert len(answer.content) == result["size"] > 0
 
 
 async def test_the_public_gets_what_it_may_see(world: World, make_user: MakeUser) -> None:

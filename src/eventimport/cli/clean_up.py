@@ -16,6 +16,7 @@ INCOMPLETE: Final = 1
 
 WORDS: Final = {
     "archive": "archives of imports",
+    "export": "expired exports",
     "media": "media files that no event uses",
     "upload": "uploads that were deleted or never completed",
     "probe": "files that storages were tested with",

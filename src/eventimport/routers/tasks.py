@@ -126,8 +126,8 @@ class ImportErrors(ErrorDocument):
 class Task(BaseModel):
     """`event` is null until an import has committed its event. `result` is null until the state is
     `SUCCESS` or `FAILURE`. Then it has the event and the report of an import, the sizes of an image
-    (`image-sizes`), the numbers of media files (`fetch-media`), or the link to a file (`export`).
-    After a failure, it is a JSON:API document with the first errors."""
+    (`image-sizes`), or the numbers of media files (`fetch-media`). Of an `export`, it has the link
+    to the file. After a failure, it is a JSON:API document with the first errors."""
 
     kind: Literal["import", "image-sizes", "fetch-media", "export"]
     state: TaskState
