@@ -317,6 +317,7 @@ ELSEWHERE: Final = {
     "FETCH_REDIRECTS": "media/test_fetch.py",
     "IMAGE_TIMEOUT": "media/test_image_processes.py",
     "MAX_ATTEMPTS": "notifications/test_endings.py",
+    "MAX_PERSONAL_ACCESS_TOKENS": "web/test_tokens.py",
     "MAX_INSTANCES": "formats/test_ical.py",
     "MAX_QUEUE_WAIT": "web/test_observing.py",
     "MAX_CLOCK_DIFFERENCE": "web/test_observing.py",

@@ -17,6 +17,7 @@ from eventimport.observability.tracing import NO_TRACES, create_tracer_provider
 from eventimport.pages import api_docs
 from eventimport.resources import open_resources
 from eventimport.routers import (
+    account,
     audit_log,
     events,
     exports,
@@ -27,6 +28,7 @@ from eventimport.routers import (
     media,
     metrics,
     notifications,
+    personal_access_tokens,
     service_settings,
     sign_in,
     stored_uploads,
@@ -101,6 +103,8 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
     for module in (
         sign_in,
         users,
+        account,
+        personal_access_tokens,
         imports,
         tasks,
         import_jobs,

@@ -83,6 +83,6 @@ async def test_without_a_database_it_says_so(folder: Path, monkeypatch: pytest.M
 
 
 def test_each_reason_has_its_words() -> None:
-    known = {reasons.MAIL, reasons.AUDIT, reasons.IDEMPOTENCY_KEY, reasons.FAILED}
-    known |= set(map(str, ObjectPurpose))
+    rows = {reasons.MAIL, reasons.AUDIT, reasons.SIGN_IN, reasons.LINK, reasons.IDEMPOTENCY_KEY}
+    known = {*rows, reasons.FAILED, *map(str, ObjectPurpose)}
     assert set(clean_up.WORDS) == known

@@ -16,7 +16,7 @@ def settings(**values: Any) -> Settings:
     return Settings(
         database_url="postgresql://db.example/eventimport",
         redis_url="redis://redis.example/0",
-        secret_key="x" * 32,
+        secret_key="nobody signs anything with this key",
         **values,
     )
 

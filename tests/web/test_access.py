@@ -21,6 +21,7 @@ from eventimport.database.models import (
     Notification,
     ObjectPurpose,
     ObjectRecord,
+    PersonalAccessToken,
     User,
 )
 from eventimport.main import create_app
@@ -42,6 +43,11 @@ OPEN: set[Place] = {
     ("POST", "/v1/users"),
     ("POST", "/auth/session"),
     ("POST", "/v1/auth/session"),
+    ("POST", "/v1/auth/refresh"),
+    ("POST", "/v1/auth/sign-out"),
+    ("POST", "/v1/auth/confirm-email"),
+    ("POST", "/v1/auth/forgot-password"),
+    ("POST", "/v1/auth/reset-password"),
     ("GET", "/media/{key:path}"),
 }
 """For everybody: a token, good or bad, changes nothing."""
@@ -65,6 +71,16 @@ GUARDED: dict[Place, tuple[int, int, int]] = {
     ("GET", "/v1/notifications/{notification_id}"): (200, 404, 404),
     ("PATCH", "/v1/notifications/{notification_id}"): (422, 422, 422),
     ("POST", "/v1/notifications/mark-all-read"): (204, 204, 204),
+    ("GET", "/v1/audit-log"): (403, 200, 403),
+    ("POST", "/v1/auth/sign-out-everywhere"): (204, 204, 204),
+    ("GET", "/v1/account"): (200, 200, 200),
+    ("PUT", "/v1/account/password"): (422, 422, 422),
+    ("PUT", "/v1/account/email"): (422, 422, 422),
+    ("POST", "/v1/account/delete"): (422, 422, 422),
+    ("POST", "/v1/account/send-confirmation"): (403, 403, 403),
+    ("GET", "/v1/personal-access-tokens"): (200, 200, 200),
+    ("POST", "/v1/personal-access-tokens"): (422, 422, 422),
+    ("DELETE", "/v1/personal-access-tokens/{token_id}"): (204, 404, 404),
     ("GET", "/v1/settings"): (403, 200, 403),
     ("PATCH", "/v1/settings"): (403, 422, 403),
     ("DELETE", "/v1/tasks/{task_id}"): (409, 409, 404),
@@ -124,7 +140,10 @@ async def ids(
     conference = Event(identifier="ab3de6f0", name="Conference")
     notification = Notification(user_id=user.id, title="T", message="M")
     async with session_factory.begin() as session:
-        session.add_all([job, notification, conference])
+        made = PersonalAccessToken(
+            user_id=user.id, name="T", scopes=["read"], token_hash="h", expires_at=NOW
+        )
+        session.add_all([job, notification, conference, made])
         await session.flush()
         session.add(EventRole(event_id=conference.id, user_id=user.id))
     key = await store(
@@ -137,6 +156,7 @@ async def ids(
     async with session_factory() as session:
         upload_id = await session.scalar(select(ObjectRecord.id).where(ObjectRecord.key == key))
     return {
+        "token_id": str(made.id),
         "upload_id": str(upload_id),
         "user_id": str(user.id),
         "source_type": "json",

@@ -61,7 +61,7 @@ async def test_ready(client: httpx.AsyncClient, live_worker: None) -> None:
 
     assert answer.status_code == 200
     checks = dict.fromkeys(CHECKS, "ok")
-    assert answer.json() == {"status": "ok", "checks": checks}
+    assert answer.json() == {"status": "ok", "checks": checks, "confirmation": "off"}
 
 
 async def test_without_a_worker_it_is_not_ready(client: httpx.AsyncClient) -> None:

@@ -11,7 +11,7 @@ from eventimport.storage.config import GCSConfig, LocalConfig, S3Config
 REQUIRED = {
     "DATABASE_URL": "postgresql://user:hunter2@db.example/eventimport",
     "REDIS_URL": "redis://redis.example/0",
-    "SECRET_KEY": "x" * 32,
+    "SECRET_KEY": "nobody signs anything with this key",
 }
 
 

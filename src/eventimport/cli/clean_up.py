@@ -22,6 +22,8 @@ WORDS: Final = {
     "probe": "files that storages were tested with",
     "old_mail": "records of old mails",
     "old_audit_entry": "entries of the audit log",
+    "expired_sign_in": "expired sign-ins",
+    "expired_link": "expired links in mails",
     "expired_idempotency_key": "idempotency keys",
     FAILED: "not removed; the next clean-up tries again",
 }

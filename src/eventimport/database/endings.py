@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +30,7 @@ from eventimport.database.models import (
     OutgoingMail,
     Task,
     TaskKind,
+    User,
 )
 from eventimport.database.objects import Unlinked, unlink_archive
 from eventimport.database.tasks import Claim, StaleAttemptError, current
@@ -366,7 +367,8 @@ def error_count() -> Any:
 async def add_notification(
     connection: AsyncConnection, *, job_id: UUID, user_id: int, words: NotificationWords
 ) -> None:
-    """Add the notification and its mail, unless the import has its notification already."""
+    """Add the notification and its mail, unless the import has its notification already. A user
+    whose address is not confirmed gets no mail."""
     statement = (
         insert(Notification)
         .values(user_id=user_id, import_job_id=job_id, title=words.title, message=words.message)
@@ -376,6 +378,9 @@ async def add_notification(
     notification_id = await connection.scalar(statement)
     if notification_id is None or words.message_id is None:
         return
+    mail = select(literal(notification_id), literal(words.message_id)).where(
+        exists().where(User.id == user_id, User.is_confirmed, User.disabled_at.is_(None))
+    )
     await connection.execute(
-        insert(OutgoingMail).values(notification_id=notification_id, message_id=words.message_id)
+        insert(OutgoingMail).from_select(["notification_id", "message_id"], mail)
     )

@@ -3,6 +3,7 @@
 Alembic is imported where it is used: a process that only checks should start fast.
 """
 
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ def alembic_config(url: str) -> "Config":
     package or at the top of a checkout."""
     from alembic.config import Config  # noqa: PLC0415
 
-    config = Config()
+    # Alembic's own default is what standard output was when it was imported.
+    config = Config(stdout=sys.stdout)
     config.set_main_option("path_separator", "os")
     folder = IN_PACKAGE if IN_PACKAGE.is_dir() else IN_CHECKOUT
     config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -269,6 +269,14 @@ async def unlink_event(connection: AsyncConnection, event_id: int) -> list[Unlin
     )
 
 
+async def unlink_user(connection: AsyncConnection, user_id: int) -> list[Unlinked]:
+    """Remove the links of a user's uploads and of the archives of their imports, in the transaction
+    that deletes the user, and mark the files for deletion that have no other."""
+    imports = select(Task.id).where(Task.user_id == user_id)
+    own = or_(ObjectLink.user_id == user_id, ObjectLink.import_job_id.in_(imports))
+    return await _unlink(connection, own)
+
+
 async def unlink_archive(connection: AsyncConnection, job_id: UUID) -> list[Unlinked]:
     """Give up the archive of an import that has ended, and mark it for deletion."""
     ended = exists().where(Task.id == job_id, Task.status.not_in(OPEN_STATUSES))

@@ -1,7 +1,7 @@
 """What routes ask FastAPI for, as annotated aliases."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any, TypedDict
@@ -13,9 +13,12 @@ from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 
 from eventimport.auth import Bearer, InvalidTokenError, Limit
+from eventimport.auth.tokens import PERSONAL_PREFIX, hash_of
 from eventimport.database.accounts import find_signed_in
+from eventimport.database.sign_ins import find_personal_token, note_use
 from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.http.reference_api import ignores_parameter
+from eventimport.http.scopes import Scope, scopes_for
 from eventimport.observability import logs
 from eventimport.resources import Resources
 
@@ -43,8 +46,8 @@ class AccessToken(HTTPBearer):
 
 access_token = AccessToken(
     scheme_name="accessToken",
-    description="The `access_token` that `POST /v1/auth/session` returns. `Authorization: JWT"
-    " <token>` works as well.",
+    description="The `access_token` that `POST /v1/auth/session` returns, or a personal access"
+    " token. `Authorization: JWT <token>` works as well.",
     auto_error=False,
 )
 
@@ -124,20 +127,66 @@ def client_network(request: Request) -> str:
 
 
 async def get_bearer(
+    request: Request,
     resources: Annotated[Resources, Depends(get_resources)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
 ) -> Bearer:
-    """Whom the token names. That the token still counts is not checked: the route's statement must
-    do that. Raises 401, and 429 where the user asks too often."""
+    """Whom the token names. That an access token still counts is not checked: the route's statement
+    must do that. Raises 401, 403 where a personal access token has not the scope, and 429 where the
+    user asks too often."""
     if credentials is None:
         raise unauthorized()
+    token = credentials.credentials
     try:
-        bearer = resources.tokens.verify(credentials.credentials)
+        bearer = (
+            await _personal_bearer(request, resources, token)
+            if token.startswith(PERSONAL_PREFIX)
+            else resources.tokens.verify(token)
+        )
     except InvalidTokenError:
         raise unauthorized() from None
     logs.bind(user_id=bearer.user_id)
     await count(resources, resources.settings.request_limit, str(bearer.user_id))
     return bearer
+
+
+async def _personal_bearer(request: Request, resources: Resources, token: str) -> Bearer:
+    """Whom a personal access token names. Raises InvalidTokenError, and 403."""
+    async with resources.reader.connect() as connection:
+        row = await find_personal_token(connection, hash_of(token))
+    if row is None:
+        raise InvalidTokenError("the token is unknown, has expired or was revoked")
+    if not row.is_noted:
+        async with resources.engine.begin() as connection:
+            await note_use(connection, row.id)
+    needed = scopes_for(request.method, request.url.path)
+    if not needed.intersection(row.scopes):
+        raise _insufficient_scope(needed, row.scopes)
+    return Bearer(row.user_id, row.token_version)
+
+
+def _insufficient_scope(needed: Set[Scope], given: Sequence[str]) -> ProblemError:
+    owned = f"This token has: {', '.join(given)}."
+    if needed:
+        words = " or ".join(f"`{scope}`" for scope in sorted(needed))
+        detail = f"This request requires a personal access token with the scope {words}. {owned}"
+    else:
+        detail = (
+            "Personal access tokens cannot do this. Sign in, and use the access token of"
+            " `POST /v1/auth/session`."
+        )
+    return refuse(
+        403,
+        "insufficient-scope",
+        "Scope missing",
+        detail,
+        source={"header": "Authorization"},
+        headers={
+            "WWW-Authenticate": 'Bearer realm="eventimport", error="insufficient_scope"'
+            + (f', scope="{" ".join(sorted(needed))}"' if needed else "")
+        },
+        meta={"scopes": sorted(needed)},
+    )
 
 
 async def get_account(
@@ -149,7 +198,9 @@ async def get_account(
         row = await find_signed_in(connection, bearer.user_id, bearer.token_version)
     if row is None:
         raise unauthorized()
-    return Account(row.id, row.email, row.is_admin, row.is_confirmed)
+    # Without mail, no address can be confirmed.
+    confirmed = row.is_confirmed or resources.settings.mail is None
+    return Account(row.id, row.email, row.is_admin, confirmed)
 
 
 async def get_optional_account(
@@ -161,7 +212,7 @@ async def get_optional_account(
     is no good: a client that means to be signed in is not to take the public's view for its own."""
     if "authorization" not in request.headers:
         return None
-    return await get_account(resources, await get_bearer(resources, credentials))
+    return await get_account(resources, await get_bearer(request, resources, credentials))
 
 
 async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:

@@ -107,6 +107,7 @@ def _complete(operation: dict[str, Any]) -> None:
         responses.setdefault("404", _problem(404))
     if operation.get("security"):
         responses.setdefault("401", _problem(401))
+        responses.setdefault("403", _problem(403))
         responses.setdefault("429", _problem(429))
         if {} in operation["security"]:
             responses["401"]["description"] = SIGN_IN_AGAIN

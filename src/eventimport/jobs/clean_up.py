@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from eventimport.database.account_links import delete_expired_links
 from eventimport.database.audit import delete_old_acts
 from eventimport.database.idempotency import delete_expired_keys
 from eventimport.database.objects import (
@@ -25,6 +26,7 @@ from eventimport.database.objects import (
 )
 from eventimport.database.outbox import delete_old_mails
 from eventimport.database.periodic_jobs import CLEAN_UP, add_counts, take_round
+from eventimport.database.sign_ins import delete_expired_sign_ins
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 from eventimport.stored_objects import Deleter
@@ -36,6 +38,8 @@ PAUSE: Final = 60.0
 FAILED: Final = "failed"
 MAIL: Final = "old_mail"
 AUDIT: Final = "old_audit_entry"
+SIGN_IN: Final = "expired_sign_in"
+LINK: Final = "expired_link"
 IDEMPOTENCY_KEY: Final = "expired_idempotency_key"
 
 logger = logging.getLogger(__name__)
@@ -55,6 +59,9 @@ async def clean_up(resources: Resources) -> dict[str, int]:
         counts[IDEMPOTENCY_KEY] += await delete_expired_keys(connection, lifetime)
     async with resources.engine.begin() as connection:
         counts[AUDIT] += await delete_old_acts(connection, settings.audit_retention)
+    async with resources.engine.begin() as connection:
+        counts[SIGN_IN] += await delete_expired_sign_ins(connection)
+        counts[LINK] += await delete_expired_links(connection)
     removed = dict(sorted((+counts).items()))
     if removed:
         async with resources.engine.begin() as connection:

@@ -14,12 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from eventimport.auth import LinkTokens
+from eventimport.database.models import MailKind
 from eventimport.database.outbox import DueMail, claim_due_mail, mark_sent, put_off
 from eventimport.imports.endings import ending_of
+from eventimport.notifications.account_mails import (
+    LINKED,
+    MailLink,
+    words_about_account,
+)
 from eventimport.notifications.config import FolderConfig, MailConfig
 from eventimport.notifications.mail import UnusableAddressError, write_mail
 from eventimport.notifications.mailers import Mailer, MailNotSentError, create_mailer
-from eventimport.notifications.messages import MAX_LISTED, words_for_mail
+from eventimport.notifications.messages import MAX_LISTED, Words, words_for_mail
 from eventimport.resources import Resources
 from eventimport.settings import Settings
 
@@ -97,7 +104,12 @@ async def send_next(resources: Resources, mailer: Mailer) -> bool:
     assert config is not None  # noqa: S101 - there is a mailer; for the types
     lease = max(LEASE, timedelta(seconds=2 * settings.smtp_timeout + MARK_SECONDS))
     async with resources.engine.begin() as connection:
-        mail = await claim_due_mail(connection, lease=lease, max_listed=MAX_LISTED)
+        mail = await claim_due_mail(
+            connection,
+            lease=lease,
+            max_listed=MAX_LISTED,
+            max_per_hour=settings.mails_per_address,
+        )
     if mail is None:
         return False
     try:
@@ -106,22 +118,21 @@ async def send_next(resources: Resources, mailer: Mailer) -> bool:
         await _put_off(resources.engine, mail, config, error)
         return error.permanent
     except Exception as error:
-        logger.exception("the mail about import %s cannot be written", mail.ended.job_id)
+        logger.exception("%s cannot be written", _named(mail))
         unusable = MailNotSentError(f"{type(error).__name__}: {error}", permanent=True)
         await _put_off(resources.engine, mail, config, unusable)
         return True
     await _mark(resources.engine, mail)
-    logger.info("the mail about import %s was sent", mail.ended.job_id)
+    logger.info("%s was sent", _named(mail))
     return True
 
 
 async def _send(mail: DueMail, mailer: Mailer, settings: Settings, config: MailConfig) -> None:
     if mail.attempt > config.max_attempts:
         raise MailNotSentError("the workers that sent it ended unexpectedly", permanent=True)
-    ending = ending_of(mail.ended, settings)
     try:
         message = write_mail(
-            words_for_mail(ending),
+            _words(mail, settings),
             sender=config.sender,
             address=mail.address,
             message_id=mail.message_id,
@@ -130,6 +141,25 @@ async def _send(mail: DueMail, mailer: Mailer, settings: Settings, config: MailC
     except UnusableAddressError as error:
         raise MailNotSentError(str(error), permanent=True) from error
     await mailer.send(message)
+
+
+def _words(mail: DueMail, settings: Settings) -> Words:
+    if mail.ended is not None:
+        return words_for_mail(ending_of(mail.ended, settings))
+    kind = MailKind(mail.kind)
+    link = None
+    if kind in LINKED:
+        if mail.link_id is None or mail.link_expires_at is None:
+            raise MailNotSentError("its link was used or has expired", permanent=True)
+        url = LINKED[kind] + LinkTokens(settings.auth).issue(mail.link_id)
+        link = MailLink(f"{settings.public_url}{url}", mail.link_expires_at)
+    return words_about_account(kind, f"{settings.public_url}/", mail.detail, link)
+
+
+def _named(mail: DueMail) -> str:
+    """The mail as logs name it."""
+    about = f"import {mail.ended.job_id}" if mail.ended is not None else f"{mail.kind} {mail.id}"
+    return f"the mail about {about}"
 
 
 async def _put_off(
@@ -141,10 +171,7 @@ async def _put_off(
         await put_off(connection, mail, str(error), delay)
     level = logging.ERROR if given_up else logging.WARNING
     then = "was abandoned" if given_up else "is sent later"
-    job_id = mail.ended.job_id
-    logger.log(
-        level, "the mail about import %s %s, attempt %d: %s", job_id, then, mail.attempt, error
-    )
+    logger.log(level, "%s %s, attempt %d: %s", _named(mail), then, mail.attempt, error)
 
 
 def delay_after(attempt: int, first: float) -> timedelta:

@@ -15,7 +15,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -60,8 +60,17 @@ class Mail:
 def message_id_of(job_id: UUID, public_url: str) -> str:
     """The `Message-ID` of the one mail about an import, however often it is sent: receivers
     drop a second mail of the same id."""
+    return _message_id(f"import-{job_id}", public_url)
+
+
+def new_message_id(kind: str, public_url: str) -> str:
+    """The `Message-ID` of a mail of its own."""
+    return _message_id(f"{kind}-{uuid4()}", public_url)
+
+
+def _message_id(name: str, public_url: str) -> str:
     host = urlsplit(public_url).hostname or ""
-    return f"<import-{job_id}@{host if _HOST.fullmatch(host) else 'eventimport.invalid'}>"
+    return f"<{name}@{host if _HOST.fullmatch(host) else 'eventimport.invalid'}>"
 
 
 def write_mail(words: Words, *, sender: str, address: str, message_id: str, date: datetime) -> Mail:

@@ -111,8 +111,8 @@ def words_for_mail(ending: Ending) -> Words:
     }
     return Words(
         subject=headline(ending),
-        text=_templates.get_template("import_ended.txt").render(given),
-        html=_templates.get_template("import_ended.html").render(given),
+        text=TEMPLATES.get_template("import_ended.txt").render(given),
+        html=TEMPLATES.get_template("import_ended.html").render(given),
     )
 
 
@@ -183,7 +183,7 @@ def _shown(character: str) -> str:
     return "" if unicodedata.category(character) == "Cf" else " "
 
 
-_templates = Environment(
+TEMPLATES = Environment(
     loader=PackageLoader("eventimport.notifications"),
     autoescape=select_autoescape(enabled_extensions=("html",)),
     undefined=StrictUndefined,

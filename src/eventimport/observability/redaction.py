@@ -11,6 +11,7 @@ WITHHELD: Final = "(message left out: it may contain personal data)"
 # Each pattern can begin only where no earlier attempt has looked already: all are linear.
 _REPLACEMENTS: Final = (
     (re.compile(r"(?<![\w-])(?>[\w-]*?\beyJ)[\w-]++\.[\w-]++\.[\w-]*"), "[token]"),
+    (re.compile(r"\bei[pr]_[\w-]{16,}+"), "[token]"),
     (re.compile(r"\b(Bearer|JWT|Basic)\s+[^\s'\",]+", re.IGNORECASE), r"\1 [token]"),
     (re.compile(r"(?<=://)[^\s/@'\"]*@"), "[credentials]@"),
     (re.compile(r"(?<![^\s'\")])([^\s'\")?]*+\?)[^\s'\")=]*+=[^\s'\")]*"), r"\1[query]"),

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep
@@ -23,6 +23,10 @@ class Readiness(BaseModel):
 
     status: Literal["ok"] = "ok"
     checks: dict[str, CheckResult]
+    confirmation: Literal["on", "off"] = Field(
+        description="Whether addresses are confirmed, and passwords reset, by mail. `off` if"
+        " SMTP_URL is not set."
+    )
 
 
 @router.get("/healthz")
@@ -38,6 +42,7 @@ async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
     and that the clocks agree. If any check fails, the response is a 503. Its `meta` has the results
     and the reasons. READINESS_TIMEOUT limits each check."""
     checks = await run_checks(resources)
+    confirmation: Literal["on", "off"] = "off" if resources.settings.mail is None else "on"
     if checks.failed:
         reasons = [checks.reasons[name] for name in checks.failed]
         raise refuse(
@@ -46,7 +51,11 @@ async def check_ready(resources: ResourcesDep, response: Response) -> Readiness:
             "Service not ready",
             " ".join([f"Failed: {', '.join(checks.failed)}.", *reasons]),
             headers={"Retry-After": "5"},
-            meta={"checks": checks.results, "reasons": checks.reasons},
+            meta={
+                "checks": checks.results,
+                "reasons": checks.reasons,
+                "confirmation": confirmation,
+            },
         )
     response.headers["Cache-Control"] = "no-store"
-    return Readiness(checks=checks.results)
+    return Readiness(checks=checks.results, confirmation=confirmation)

@@ -1,12 +1,15 @@
-"""Access tokens."""
+"""Signing in and out: access tokens and refresh tokens."""
 
 import hashlib
 import logging
+from dataclasses import asdict
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from eventimport.accounts import sign_in
+from eventimport.accounts.sign_in import start_session
 from eventimport.auth import MAX_PASSWORD_LENGTH
 from eventimport.database import accounts
 from eventimport.database.accounts import change_password_hash, find_to_sign_in
@@ -47,9 +50,20 @@ class Credentials(BaseModel):
 
 
 class Session(BaseModel):
-    """The access token. Send it as `Authorization: Bearer <access_token>`."""
+    """The tokens of a sign-in. Send the access token as `Authorization: Bearer <access_token>`.
+    When it expires, exchange the refresh token for new tokens, or sign in again."""
 
     access_token: str
+    refresh_token: str = Field(description="Works once, at `POST /v1/auth/refresh`.")
+    expires_in: int = Field(description="Seconds until the access token expires.")
+
+
+class RefreshToken(BaseModel):
+    """A refresh token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: str = Field(max_length=200, pattern=r"^[^\x00]*$")
 
 
 @router.post("/v1/auth/session", responses=problems(400, 401, 413, 422, 429))
@@ -73,7 +87,7 @@ async def create_session(
     # An unknown user costs a hash as well: neither answer nor time tells who has an account.
     matches = await resources.passwords.verify(password_hash, credentials.password)
     if user is None or not matches or user.disabled_at is not None:
-        await _record(resources, "sign-in-failed", user, client)
+        await _record_failure(resources, user, client)
         raise refuse(
             401,
             "wrong-credentials",
@@ -83,29 +97,63 @@ async def create_session(
         )
     if resources.passwords.needs_rehash(user.password_hash):
         await _renew_hash(user.id, credentials.password, resources)
-    await _record(resources, "sign-in", user, client)
+    async with resources.engine.begin() as connection:
+        await record_act(
+            connection, "sign-in", actor=user.id, subject=("user", user.id), client=client
+        )
+        started = await start_session(resources, connection, user.id, user.token_version)
     response.headers["Cache-Control"] = "no-store"
-    return Session(access_token=resources.tokens.issue(user.id, user.token_version))
+    return Session(**asdict(started))
+
+
+@router.post("/v1/auth/refresh", responses=problems(400, 401, 413, 422, 429))
+async def refresh_session(
+    token: RefreshToken, resources: ResourcesDep, client: ClientAddressDep, response: Response
+) -> Session:
+    """Exchange a refresh token for a new access token and a new refresh token.
+
+    Each refresh token works once. If an old one is used again, the sign-in ends: none of its
+    refresh tokens works any more. A refresh token that is not used expires after
+    REFRESH_TOKEN_DAYS.
+    """
+    session = await sign_in.refresh_session(resources, token.refresh_token, client)
+    response.headers["Cache-Control"] = "no-store"
+    return Session(**asdict(session))
+
+
+@router.post("/v1/auth/sign-out", status_code=204, responses=problems(400, 401, 413, 422, 429))
+async def sign_out(token: RefreshToken, resources: ResourcesDep, client: ClientAddressDep) -> None:
+    """Sign out: no refresh token of this sign-in works any more. Its last access token expires by
+    itself; `POST /v1/auth/sign-out-everywhere` ends it at once."""
+    await sign_in.end_session(resources, token.refresh_token, client)
 
 
 @router.post("/v1/auth/sign-out-everywhere", status_code=204, responses=problems(401, 429))
 async def sign_out_everywhere(
     account: AccountDep, resources: ResourcesDep, client: ClientAddressDep
 ) -> None:
-    """Sign out everywhere. No access token of your account is valid any more, not even the one of
-    this request. Sign in again to get a new one."""
+    """Sign out everywhere. No access token and no refresh token of your account is valid any more,
+    not even the access token of this request. Personal access tokens stay: revoke them one by one.
+    """
     async with resources.engine.begin() as connection:
         await accounts.sign_out_everywhere(connection, account.id)
-        await record_act(connection, "sign-out-everywhere", actor=account.id, client=client)
+        await record_act(
+            connection,
+            "sign-out-everywhere",
+            actor=account.id,
+            subject=("user", account.id),
+            client=client,
+        )
 
 
-async def _record(resources: Resources, action: str, user: User | None, client: str | None) -> None:
-    """Record a sign-in. Of an unknown address nothing is kept: it may be a mistyped password."""
+async def _record_failure(resources: Resources, user: User | None, client: str | None) -> None:
+    """Record a failed sign-in. Of an unknown address nothing is kept: it may be a mistyped
+    password."""
     async with resources.engine.begin() as connection:
         await record_act(
             connection,
-            action,
-            actor=None if user is None or action != "sign-in" else user.id,
+            "sign-in-failed",
+            actor=None,
             subject=None if user is None else ("user", user.id),
             client=client,
         )

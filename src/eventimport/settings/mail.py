@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     Field,
     FilePath,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -77,6 +78,12 @@ class MailSettings(BaseSettings):
     )
     mail_interval: PositiveFloat = Field(
         2.0, description="Seconds between two searches for mails that are due."
+    )
+
+    mails_per_address: NonNegativeInt = Field(
+        20,
+        description="Maximum number of mails to one address per hour. 0: no limit. Further mails"
+        " about imports are sent later; further mails about the account are not sent.",
     )
 
     @model_validator(mode="after")

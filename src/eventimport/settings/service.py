@@ -1,16 +1,49 @@
 """The settings that every process needs: servers, secrets, addresses, accounts."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+)
+from pydantic_settings import BaseSettings, NoDecode
 
-from eventimport.auth import AuthConfig
+from eventimport.auth import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, AuthConfig
+from eventimport.auth.keys import weakness_of_key
 from eventimport.database.engine import DatabaseConfig
 from eventimport.queue import QueueConfig
-from eventimport.settings.values import WebAddress, long_enough, scheme
+from eventimport.settings.values import WebAddress, scheme
+
+
+def _strong(value: SecretStr) -> SecretStr:
+    weakness = weakness_of_key(value.get_secret_value())
+    if weakness:
+        raise ValueError(weakness)
+    return value
+
+
+def _all_strong(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    return tuple(map(_strong, values))
+
+
+def _keys(value: Any) -> Any:
+    """The keys of a list in JSON, or of a text that separates them by commas."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return tuple(key.strip() for key in value.split(",") if key.strip())
+    try:
+        return tuple(json.loads(value))
+    except ValueError:
+        raise ValueError("must be keys separated by commas, or a JSON list of texts") from None
 
 
 class ServiceSettings(BaseSettings):
@@ -26,8 +59,17 @@ class ServiceSettings(BaseSettings):
     redis_url: Annotated[SecretStr, scheme("redis", "rediss", "unix")] = Field(
         description="URL of Valkey or Redis, as `redis://host:6379/0` or `unix:///path?db=0`."
     )
-    secret_key: Annotated[SecretStr, AfterValidator(long_enough)] = Field(
-        description="Secret that signs the access tokens: at least 32 random characters."
+    secret_key: Annotated[SecretStr, AfterValidator(_strong)] = Field(
+        description="Secret that signs tokens and links: at least 32 random characters. To replace"
+        " it, move the old one to PREVIOUS_SECRET_KEYS."
+    )
+    previous_secret_keys: Annotated[
+        tuple[SecretStr, ...], NoDecode, BeforeValidator(_keys), AfterValidator(_all_strong)
+    ] = Field(
+        (),
+        description="Earlier values of SECRET_KEY, separated by commas, or as a JSON list. They"
+        " sign nothing, but what they have signed stays valid. Remove one when its tokens have"
+        " expired, after ACCESS_TOKEN_LIFETIME.",
     )
     database_pool_size: int = Field(
         10,
@@ -63,6 +105,29 @@ class ServiceSettings(BaseSettings):
         24 * 3600, description="Lifetime of an access token, in seconds."
     )
 
+    refresh_token_days: PositiveInt = Field(
+        30,
+        le=3650,
+        description="Days after which a refresh token that was not used expires.",
+    )
+    min_password_length: PositiveInt = Field(
+        MIN_PASSWORD_LENGTH,
+        ge=MIN_PASSWORD_LENGTH,
+        le=MAX_PASSWORD_LENGTH,
+        description="Minimum number of characters of a new password.",
+    )
+    confirmation_link_hours: PositiveInt = Field(
+        72, le=24 * 365, description="Hours after which a link that confirms an address expires."
+    )
+    reset_link_minutes: PositiveInt = Field(
+        60, le=60 * 24 * 365, description="Minutes after which a link to reset a password expires."
+    )
+    max_personal_access_tokens: PositiveInt = Field(
+        50, description="Maximum number of personal access tokens of one user."
+    )
+    personal_access_token_days: PositiveInt = Field(
+        365, le=3650, description="Maximum lifetime of a personal access token, in days."
+    )
     token_leeway: NonNegativeFloat = Field(
         30.0,
         description="Seconds by which the clocks of two API processes may differ. A token is"
@@ -76,9 +141,11 @@ class ServiceSettings(BaseSettings):
 
     @property
     def auth(self) -> AuthConfig:
-        """What signs the access tokens."""
+        """What signs tokens and links."""
         return AuthConfig(
             secret_key=self.secret_key.get_secret_value(),
+            previous_keys=tuple(key.get_secret_value() for key in self.previous_secret_keys),
+            refresh_lifetime=timedelta(days=self.refresh_token_days),
             token_lifetime=timedelta(seconds=self.access_token_lifetime),
             leeway=timedelta(seconds=self.token_leeway),
         )

@@ -25,12 +25,6 @@ def web_address(value: str) -> str:
     return value.rstrip("/")
 
 
-def long_enough(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < 32:
-        raise ValueError("must have at least 32 characters")
-    return value
-
-
 def scheme(*schemes: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:
         if urlsplit(value.get_secret_value()).scheme not in schemes:

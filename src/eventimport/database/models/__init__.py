@@ -23,7 +23,7 @@ from eventimport.database.models.import_job import IMPORT_JOBS, ImportJob
 from eventimport.database.models.media import MediaItem, MediaOutcome
 from eventimport.database.models.media_fetch import MEDIA_FETCHES, MediaFetch
 from eventimport.database.models.notification import Notification
-from eventimport.database.models.outgoing_mail import MailStatus, OutgoingMail
+from eventimport.database.models.outgoing_mail import MailKind, MailStatus, OutgoingMail
 from eventimport.database.models.people import Speaker, Sponsor
 from eventimport.database.models.periodic_job import PeriodicJob
 from eventimport.database.models.program import (
@@ -41,7 +41,7 @@ from eventimport.database.models.stored_object import (
     ObjectState,
 )
 from eventimport.database.models.task import OPEN_STATUSES, ImportStatus, Task, TaskKind
-from eventimport.database.models.user import User
+from eventimport.database.models.user import AccountLink, PersonalAccessToken, SignIn, User
 
 __all__ = [
     "EXPORT_JOBS",
@@ -49,6 +49,7 @@ __all__ = [
     "IMPORT_JOBS",
     "MEDIA_FETCHES",
     "OPEN_STATUSES",
+    "AccountLink",
     "AuditEntry",
     "Base",
     "CustomForm",
@@ -64,6 +65,7 @@ __all__ = [
     "ImportFinding",
     "ImportJob",
     "ImportStatus",
+    "MailKind",
     "MailStatus",
     "MediaFetch",
     "MediaItem",
@@ -76,9 +78,11 @@ __all__ = [
     "ObjectState",
     "OutgoingMail",
     "PeriodicJob",
+    "PersonalAccessToken",
     "ServiceSetting",
     "SessionSpeaker",
     "SessionType",
+    "SignIn",
     "SocialLink",
     "Speaker",
     "SpeakersCall",
