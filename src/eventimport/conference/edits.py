@@ -20,10 +20,11 @@ from eventimport.conference.zones import find_zone, zone
 _KEPT: Final = ". It is kept in `extra`"
 _OVER_LIMIT: Final = "html-over-limit"
 _ENTRY: Final = ""
+_TIMES: Final = frozenset({"starts_at", "ends_at"})
 _WATCHED: Final = {
-    Kind.EVENT: frozenset({"starts_at", "ends_at"}),
-    Kind.SPEAKERS_CALL: frozenset({"starts_at", "ends_at"}),
-    Kind.SESSION: frozenset({"starts_at", "ends_at", "state"}),
+    Kind.EVENT: _TIMES,
+    Kind.SPEAKERS_CALL: _TIMES,
+    Kind.SESSION: _TIMES | {"state"},
 }
 """The fields whose changes concern the programme."""
 
@@ -119,7 +120,9 @@ def _programme(
     if kind is not Kind.EVENT:
         records[kind].append(_record(values))
     check_programme(conference, [], report)
-    return [each for each in report.findings if each.place.field in set(values)]
+    # A changed start may make the end odd.
+    about = set(changed) | (_TIMES if _TIMES & set(changed) else set())
+    return [each for each in report.findings if each.place.field in about]
 
 
 def _record(values: Mapping[str, Any]) -> Record:
