@@ -23,7 +23,7 @@ RECORDS = "eventimport.database.media_records:ImportMediaRecords."
 LINKS = 5
 
 
-async def _ended(service: Service, task_id: UUID) -> None:
+async def ended(service: Service, task_id: UUID) -> None:
     status = select(Task.status).where(Task.id == task_id)
     async with asyncio.timeout(PATIENCE), service.resources.reader.connect() as connection:
         while await connection.scalar(status) != ImportStatus.SUCCESS:  # noqa: ASYNC110
@@ -68,7 +68,7 @@ async def test_a_worker_that_is_killed_while_it_fetches(
         killed = await service.worker(point)
         assert await killed.wait() == -signal.SIGKILL, killed.told()
         await service.worker()
-        await _ended(service, task_id)
+        await ended(service, task_id)
 
         job = await service.job(job_id)
         assert job.report is not None

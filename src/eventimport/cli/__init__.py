@@ -26,6 +26,7 @@ app.command("clean-up")(clean_up.clean_up)
 app.command("audit")(audit_log.show_audit_log)
 app.add_typer(accounts.app, name="user")
 app.command("import")(client_command.import_archive)
+app.command("export")(client_command.export_event)
 app.command("fetch-media")(client_command.fetch_media)
 app.command("archive")(operations.make_archive)
 

@@ -1,12 +1,12 @@
 """A client of the HTTP API: signs in, sends a file to import and follows the task."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -148,6 +148,57 @@ class Client:
         if not isinstance(task_url, str):
             raise ServiceError(f"The media files cannot be fetched: {_reasons(response)}")
         return task_url
+
+    def export(self, event: str, export_format: str) -> str:
+        """Have the service export an event; returns the task's URL."""
+        path = f"/v1/events/{quote(event, safe='')}/export/{quote(export_format)}"
+        response = self._send("GET", path)
+        if response.status_code in {404, 422}:
+            raise RefusedError(_reasons(response))
+        task_url = _json_object(response).get("task_url") if response.status_code == 202 else None
+        if not isinstance(task_url, str):
+            raise ServiceError(f"The event cannot be exported: {_reasons(response)}")
+        return task_url
+
+    def download(self, url: str, file: BinaryIO, on_size: Callable[[int, int], None]) -> None:
+        """Write an exported file. `on_size` gets the bytes so far, and those of the whole file.
+
+        If the connection breaks, the download goes on where it was, a few times.
+        """
+        # The service may be reached at another address than its public one.
+        path = urlsplit(url).path
+        retrying = Retrying(
+            retry=retry_if_exception(_is_retryable),
+            stop=stop_after_attempt(UPLOAD_TRIES),
+            wait=_pause,
+            reraise=True,
+        )
+        retrying(self._download_rest, path, file, on_size)
+
+    def _download_rest(
+        self, path: str, file: BinaryIO, on_size: Callable[[int, int], None]
+    ) -> None:
+        start = file.tell()
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        try:
+            with self._http.stream("GET", path, headers=headers) as response:
+                if response.status_code not in {200, 206}:
+                    response.read()
+                    raise ServiceError(
+                        f"The file cannot be downloaded: {_reasons(response)}",
+                        retryable=response.status_code in AWAY,
+                        retry_after=_retry_after(response),
+                    )
+                if response.status_code == 200 and start:
+                    start = file.seek(0)
+                    file.truncate()
+                total = start + int(response.headers.get("content-length", 0))
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+                    on_size(file.tell(), total)
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise ServiceError(f"The download failed: {reason}", retryable=True) from error
 
     def watch(self, task_url: str) -> Iterator[Task]:
         """Yields the task after each poll. The last one has the final state."""

@@ -1,9 +1,10 @@
-"""`eventimport import` and `fetch-media`: begin a task of a service, and show its result."""
+"""`eventimport import`, `export`, `fetch-media`: begin a task of a service, and show its result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.progress import (
@@ -113,6 +114,84 @@ def import_archive(
         _show_failure(task, "The import")
     if task.state != "SUCCESS":
         raise typer.Exit(IMPORT_FAILED)
+
+
+def export_event(
+    event: Annotated[str, typer.Argument(help="The event's identifier, or its id.")],
+    *,
+    email: Email,
+    url: ServiceURL = DEFAULT_URL,
+    export_format: Annotated[
+        str, typer.Option("--format", help="The format of the file, as the API names it.")
+    ] = "openevent",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file to write, or its folder. Default: a file in the current folder.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export an event as a file, through a running service.
+
+    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if the
+    file was written, 1 if the event cannot be exported, 2 if the service cannot be used.
+    """
+    task = _followed(
+        url,
+        email,
+        ask_password(),
+        lambda client: client.export(event, export_format),
+        wait=True,
+        as_json=as_json,
+    )
+    if task is None or task.state != "SUCCESS":
+        if task is not None:
+            _show_failure(task, "The export")
+        raise typer.Exit(IMPORT_FAILED)
+    path = _download(url, str(task.result.get("download_url")), output)
+    if as_json:
+        out.print(visible_json({**task.result, "file": str(path)}, indent=2), markup=False)
+        return
+    out.print(visible(str(path)), markup=False)
+    report = task.result.get("report") or {}
+    _show_findings(report.get("findings") or [], report.get("total") or 0)
+
+
+def _download(url: str, download_url: str, output: Path | None) -> Path:
+    """Download an exported file; returns its path. What is incomplete has another name, and is
+    deleted."""
+    name = PurePosixPath(unquote(urlsplit(download_url).path)).name.lstrip(".") or "export"
+    path = output or Path(name)
+    path = path / name if path.is_dir() else path
+    part = path.with_name(f"{path.name}.part")
+    columns = (DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    try:
+        with (
+            Client(url) as client,
+            part.open("wb") as file,
+            Progress(
+                TextColumn("{task.description}"), BarColumn(), *columns, console=console
+            ) as progress,
+        ):
+            bar = progress.add_task(f"Downloading {plain(name)}", total=None)
+            client.download(
+                download_url,
+                file,
+                lambda done, total: progress.update(bar, completed=done, total=total),
+            )
+        part.replace(path)
+    except ServiceError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"The file cannot be written: {error}")
+    except KeyboardInterrupt:
+        console.print(f"\nThe file is still on the service: {plain(download_url)}")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return path
 
 
 def fetch_media(
