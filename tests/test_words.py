@@ -27,8 +27,9 @@ BANNED: Final = {
         r"\btold\b",
         r"\btells?\b",
         # accepts, is rejected, returns
-        r"\b(?:is|are|was|were|be|been|not) taken\b",
-        r"\btakes?\b(?! (?:up to|effect|turns|precedence|place|longer|over|part|too long|about"
+        r"\b(?:is|are|was|were|be|been|not) taken\b(?! down)",
+        r"\btakes?\b(?![- ]downs?\b)"
+        r"(?! (?:up to|effect|turns|precedence|place|longer|over|part|too long|about"
         r"|(?:more|less) than|at most|\w+ (?:to \w+ )?(?:bytes|seconds|minutes|memory)))",
         r"\b(?:gives?|given)\b(?! (?:up|back)\b)",
         # unavailable

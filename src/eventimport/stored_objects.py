@@ -1,4 +1,4 @@
-"""The deletion of stored files that nothing uses.
+"""The deletion of stored files that nothing uses, and the withdrawal of files that are not served.
 
 It goes by the rows of `database.objects`, where it also finds what a dead process has left behind.
 """
@@ -14,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventimport.database.objects import Unlinked, forget_objects, give_up_objects
+from eventimport.database.withdrawal import MovingFile, files_moved
 from eventimport.storage.factory import StorageSet
-from eventimport.storage.protocol import StorageError
+from eventimport.storage.keys import withdrawn_key
+from eventimport.storage.protocol import ObjectNotFoundError, StorageError, move_object
 
 AT_ONCE: Final = 8
 ENOUGH: Final = 10
@@ -75,6 +77,8 @@ class Deleter:
             if not one.completed:
                 await storage.delete_unfinished(one.key)
             await storage.delete(one.key)
+            if one.withdrawn:
+                await storage.delete(withdrawn_key(one.key))
         except StorageError as error:
             if not self._in_a_row[one.storage]:
                 logger.warning(
@@ -115,3 +119,41 @@ async def take_back(
         logger.warning("the clean-up deletes the %d remaining files", len(keys), exc_info=True)
         return
     await delete_objects(engine, storages, objects)
+
+
+async def move_files(
+    engine: AsyncEngine, storages: StorageSet, files: Collection[MovingFile]
+) -> int:
+    """Move files whose marking is committed to where they belong; returns how many could not be
+    moved. Raises nothing: the clean-up moves these."""
+    waiting = iter([file for file in files if file.storage in storages.names])
+    moved: list[MovingFile] = []
+
+    async def work() -> None:
+        for file in waiting:
+            if await _move(storages, file):
+                moved.append(file)  # noqa: PERF401 - several tasks share the iterator
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(AT_ONCE, len(files))):
+            group.create_task(work())
+    try:
+        async with engine.begin() as connection:
+            await files_moved(connection, moved)
+    except (SQLAlchemyError, OSError, TimeoutError):
+        logger.warning("the clean-up moves %d files again", len(moved), exc_info=True)
+    return len(files) - len(moved)
+
+
+async def _move(storages: StorageSet, file: MovingFile) -> bool:
+    storage = storages.get(file.storage)
+    keys = file.key, withdrawn_key(file.key)
+    source, target = keys if file.is_withdrawn else reversed(keys)
+    try:
+        await move_object(storage, source, target)
+    except ObjectNotFoundError:
+        return True  # It is there already, or gone.
+    except StorageError as error:
+        logger.warning("%s cannot be moved; the clean-up tries again: %s", file.key, error)
+        return False
+    return True

@@ -84,5 +84,6 @@ async def test_without_a_database_it_says_so(folder: Path, monkeypatch: pytest.M
 
 def test_each_reason_has_its_words() -> None:
     rows = {reasons.MAIL, reasons.AUDIT, reasons.SIGN_IN, reasons.LINK, reasons.IDEMPOTENCY_KEY}
+    rows |= {reasons.DELETED_EVENT, reasons.DELETED_PART}
     known = {*rows, reasons.FAILED, *map(str, ObjectPurpose)}
     assert set(clean_up.WORDS) == known

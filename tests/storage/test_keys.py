@@ -81,7 +81,7 @@ def test_keys_say_what_the_object_is() -> None:
 def test_no_key_can_be_guessed_from_another() -> None:
     keys = {upload_key(7, "me.png") for _ in range(100)}
     assert len(keys) == 100
-    assert all(len(key.split("/")[2]) == 24 for key in keys)
+    assert all(len(key.split("/")[2]) == 32 for key in keys)
 
 
 def test_archives_are_private() -> None:

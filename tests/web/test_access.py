@@ -87,6 +87,14 @@ GUARDED: dict[Place, tuple[int, int, int]] = {
     ("POST", "/v1/upload/file"): (415, 415, 415),
     ("POST", "/v1/upload/files"): (415, 415, 415),
     ("POST", "/v1/upload/image"): (415, 415, 415),
+    ("GET", "/v1/deleted-events"): (200, 200, 200),
+    # Nothing is deleted: there is nothing to restore.
+    ("POST", "/v1/events/{resource_id}/restore"): (404, 404, 404),
+    ("POST", "/v1/events/{event_id}/take-down"): (403, 422, 403),
+    ("POST", "/v1/events/{event_id}/reinstate"): (403, 204, 403),
+    ("POST", "/v1/users/{user_id}/take-down-files"): (403, 422, 403),
+    ("POST", "/v1/users/{user_id}/reinstate-files"): (403, 204, 403),
+    ("POST", "/v1/import-jobs/{import_job_id}/fetch-media"): (409, 409, 404),
 }
 
 NOW = datetime.now(UTC)
@@ -164,6 +172,8 @@ async def ids(
         "import_job_id": str(job.id),
         "notification_id": str(notification.id),
         "identifier": conference.identifier,
+        "event_id": str(conference.id),
+        "resource_id": str(conference.id),
     }
 
 

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from eventimport import __version__
-from eventimport.cli import accounts, audit_log, clean_up, client_command, dev, operations
+from eventimport.cli import (
+    accounts,
+    audit_log,
+    clean_up,
+    client_command,
+    dev,
+    operations,
+    take_downs,
+)
 from eventimport.cli.console import out
 
 app = typer.Typer(
@@ -24,6 +32,8 @@ app.command("worker")(operations.work)
 app.command("migrate")(operations.migrate)
 app.command("clean-up")(clean_up.clean_up)
 app.command("audit")(audit_log.show_audit_log)
+app.command("take-down")(take_downs.take_down)
+app.command("reinstate")(take_downs.reinstate)
 app.add_typer(accounts.app, name="user")
 app.command("import")(client_command.import_archive)
 app.command("export")(client_command.export_event)

@@ -20,6 +20,8 @@ WORDS: Final = {
     "media": "media files that no event uses",
     "upload": "uploads that were deleted or never completed",
     "probe": "files that storages were tested with",
+    "deleted_event": "events that were deleted DELETED_RETENTION_DAYS ago",
+    "deleted_part": "parts of events that were deleted DELETED_RETENTION_DAYS ago",
     "old_mail": "records of old mails",
     "old_audit_entry": "entries of the audit log",
     "expired_sign_in": "expired sign-ins",

@@ -23,6 +23,8 @@ async def change(
     changed row, or None if its version has changed meanwhile or it was deleted."""
     columns = node.table.c
     counted = {"version": columns.version + 1}
+    if "deleted_at" in values:
+        values = {**values, "deleted_here": values["deleted_at"] is not None}
     if node.kind is Kind.EVENT:
         counted["revision"] = columns.revision + 1
     else:

@@ -37,7 +37,7 @@ from eventimport.database.models import (
     SessionSpeaker,
     Speaker,
 )
-from eventimport.database.visibility import Viewer, event_visible, readable, shown
+from eventimport.database.visibility import Viewer, event_visible, readable, shown, withdrawn
 
 MAX_NAME: Final = 300
 """Characters of a name or a title on a page, which shows many of them more than once."""
@@ -112,7 +112,8 @@ async def find_event(connection: AsyncConnection, identifier: str) -> AnyRow | N
     """The event of this identifier, public or not: who may see it is the caller's to check."""
     name = func.left(Event.name, MAX_NAME).label("name")
     is_visible = event_visible(Viewer()).label("is_public")
-    statement = select(Event.id, Event.identifier, name, is_visible)
+    is_withdrawn = withdrawn().label("is_withdrawn")
+    statement = select(Event.id, Event.identifier, name, is_visible, is_withdrawn)
     return (await connection.execute(statement.where(Event.identifier == identifier))).one_or_none()
 
 
@@ -122,7 +123,9 @@ async def find_readable_event_id(
     """The id of this event if the viewer is a member of it or an admin, else None."""
     return await connection.scalar(
         select(Event.id).where(
-            Event.identifier == identifier, readable(viewer, Event.__table__.c.id)
+            Event.identifier == identifier,
+            readable(viewer, Event.__table__.c.id),
+            not_(withdrawn()),
         )
     )
 

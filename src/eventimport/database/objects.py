@@ -57,13 +57,15 @@ class UploadQuotaError(EventImportError):
 
 @dataclass(frozen=True, slots=True)
 class Unlinked:
-    """A file that is to be deleted. `completed` says that it was stored as a whole."""
+    """A file that is to be deleted. `completed`: it was stored as a whole. `withdrawn`: it is, or
+    may be, under its `withdrawn_key`."""
 
     id: int
     storage: str
     key: str
     purpose: str
     completed: bool
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -448,6 +450,7 @@ async def _mark(connection: AsyncConnection, locked: Collection[int]) -> list[Un
             ObjectRecord.key,
             ObjectRecord.purpose,
             ObjectRecord.kept_at.is_not(None),
+            or_(ObjectRecord.is_withdrawn, ObjectRecord.is_moving),
         )
     )
     return sorted(

@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, bindparam, exists, or_, select
+from sqlalchemy import Row, Select, and_, bindparam, exists, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventimport.database.accounts import is_signed_in
@@ -29,7 +29,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             Task.errors,
             job.dry_run,
             job.format,
-            job.event_id,
+            Event.id.label("event_id"),
             job.event_identifier,
             job.event_name,
             job.report,
@@ -42,7 +42,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
         .select_from(User)
         .outerjoin(Task, visible)
         .outerjoin(IMPORT_JOBS, job.id == Task.id)
-        .outerjoin(Event, Event.id == job.event_id)
+        .outerjoin(Event, and_(Event.id == job.event_id, not_(Event.deleted_here)))
         .where(is_signed_in(bindparam("user_id"), bindparam("token_version")))
     )
 

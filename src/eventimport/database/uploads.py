@@ -13,13 +13,14 @@ from eventimport.database.objects import Unlinked, is_upload, unlink_upload
 
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """An uploaded file; its size is in bytes."""
+    """An uploaded file; its size is in bytes. `taken_down_reason`: why it is not served."""
 
     id: int
     storage: str
     key: str
     size: int
     created_at: datetime
+    taken_down_reason: str | None = None
 
 
 _COLUMNS = (
@@ -28,6 +29,7 @@ _COLUMNS = (
     ObjectRecord.key,
     ObjectRecord.size,
     ObjectRecord.created_at,
+    ObjectRecord.taken_down_reason,
 )
 
 

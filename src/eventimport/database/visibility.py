@@ -27,7 +27,7 @@ NOT_PUBLIC: Final = ("false", "f", "no", "n", "0")
 """The values of a form field's `is_public`, kept in `extra`, that make it private."""
 
 PRIVATE_COLUMNS: Final = {
-    Kind.EVENT: frozenset({"email"}),
+    Kind.EVENT: frozenset({"email", "taken_down_at", "taken_down_reason"}),
     Kind.SESSION: frozenset({"comments"}),
     Kind.SPEAKER: frozenset(
         {
@@ -43,10 +43,12 @@ _EVENTS: Final = NODES[Kind.EVENT].table
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The client; without an id, it is not signed in."""
+    """The client; without an id, it is not signed in. `of_deleted`: it asks for events that were
+    deleted, and not for others."""
 
     user_id: int | None = None
     is_admin: bool = False
+    of_deleted: bool = False
 
 
 def owned(viewer: Viewer, event_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -79,13 +81,26 @@ def _has_role(viewer: Viewer, event_id: ColumnElement[Any], *roles: str) -> Colu
 
 def event_visible(viewer: Viewer) -> ColumnElement[bool]:
     """Whether the viewer may see the event at hand, a row of `events`."""
-    return or_(published(), readable(viewer, _EVENTS.c.id))
+    if viewer.of_deleted:
+        return and_(_EVENTS.c.deleted_here, owned(viewer, _EVENTS.c.id))
+    return and_(not_(_EVENTS.c.deleted_here), or_(published(), readable(viewer, _EVENTS.c.id)))
 
 
 def published() -> ColumnElement[bool]:
     """Whether the event at hand, a row of `events`, is public. Its owner decides that, whatever
     `state` and `privacy` its source says."""
-    return and_(_EVENTS.c.published_at.is_not(None), _EVENTS.c.deleted_at.is_(None))
+    columns = _EVENTS.c
+    return and_(
+        columns.published_at.is_not(None),
+        columns.deleted_at.is_(None),
+        columns.taken_down_at.is_(None),
+    )
+
+
+def withdrawn() -> ColumnElement[bool]:
+    """Whether a user has deleted the event at hand, or an operator has taken it down: no link opens
+    its page, and its files are not served."""
+    return or_(_EVENTS.c.deleted_here, _EVENTS.c.taken_down_at.is_not(None))
 
 
 def part_visible(kind: Kind, viewer: Viewer) -> ColumnElement[bool]:

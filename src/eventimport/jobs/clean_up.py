@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.account_links import delete_expired_links
 from eventimport.database.audit import delete_old_acts
+from eventimport.database.deletion import remove_deleted_events, remove_deleted_parts
 from eventimport.database.idempotency import delete_expired_keys
 from eventimport.database.objects import (
     storages_of_unlinked,
@@ -27,16 +28,20 @@ from eventimport.database.objects import (
 from eventimport.database.outbox import delete_old_mails
 from eventimport.database.periodic_jobs import CLEAN_UP, add_counts, take_round
 from eventimport.database.sign_ins import delete_expired_sign_ins
+from eventimport.database.withdrawal import files_to_move, withdraw_late_files
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
-from eventimport.stored_objects import Deleter
+from eventimport.stored_objects import Deleter, move_files
 
 BATCH: Final = 500
+EVENTS_AT_ONCE: Final = 10
 PAUSE: Final = 60.0
 """Seconds until a round is tried again that a server's absence has prevented."""
 
 FAILED: Final = "failed"
 MAIL: Final = "old_mail"
+DELETED_EVENT: Final = "deleted_event"
+DELETED_PART: Final = "deleted_part"
 AUDIT: Final = "old_audit_entry"
 SIGN_IN: Final = "expired_sign_in"
 LINK: Final = "expired_link"
@@ -50,8 +55,10 @@ async def clean_up(resources: Resources) -> dict[str, int]:
     removed, by kind, and as `failed` how many files were not, which the next round tries again.
     Raises what the database's absence raises."""
     settings = resources.settings
+    removed_rows = await _remove_deleted(resources)
     await _unlink(resources)
-    counts = await _delete_unlinked(resources)
+    counts = removed_rows + await _delete_unlinked(resources)
+    counts[FAILED] += await _move_withdrawn(resources)
     async with resources.engine.begin() as connection:
         counts[MAIL] += await delete_old_mails(connection, settings.mail_retention)
     async with resources.engine.begin() as connection:
@@ -83,6 +90,38 @@ async def _unlink(resources: Resources) -> None:
             more = await unlink_expired_exports(connection, limit=BATCH) == BATCH
     async with resources.engine.begin() as connection:
         await unlink_lost_rows(connection)
+
+
+async def _remove_deleted(resources: Resources) -> Counter[str]:
+    """Remove events, and parts of events, that can no longer be restored. Their files are marked:
+    the next step deletes them."""
+    retention = resources.settings.deleted_retention
+    counts: Counter[str] = Counter()
+    more = True
+    while more:
+        async with resources.engine.begin() as connection:
+            removed, _ = await remove_deleted_events(connection, retention, limit=EVENTS_AT_ONCE)
+        counts[DELETED_EVENT] += removed
+        more = removed == EVENTS_AT_ONCE
+    async with resources.engine.begin() as connection:
+        counts[DELETED_PART] += await remove_deleted_parts(connection, retention)
+    return counts
+
+
+async def _move_withdrawn(resources: Resources) -> int:
+    """Move the files that are still public though they are withdrawn, and those that are to be
+    public again. Returns how many could not be moved."""
+    async with resources.engine.begin() as connection:
+        await withdraw_late_files(connection)
+    failed, last = 0, 0
+    while True:
+        async with resources.reader.connect() as connection:
+            names = resources.storages.names
+            files = await files_to_move(connection, names, after=last, limit=BATCH)
+        if not files:
+            return failed
+        failed += await move_files(resources.engine, resources.storages, files)
+        last = files[-1].id
 
 
 async def _delete_unlinked(resources: Resources) -> Counter[str]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
+from urllib.parse import quote
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Response
@@ -89,7 +90,9 @@ async def _page(event: AnyRow, resources: Resources, media: StoredMedia) -> _Pag
         if contents is None:
             return None
         # A large event takes a while to render; other requests go on meanwhile.
-        page = await anyio.to_thread.run_sync(_render, contents, media)
+        page = await anyio.to_thread.run_sync(
+            _render, contents, media, resources.settings.report_contact
+        )
         if len(page.content) <= max_bytes:
             return page
         if contents.is_brief:
@@ -98,12 +101,20 @@ async def _page(event: AnyRow, resources: Resources, media: StoredMedia) -> _Pag
 
 
 def _opens(preview: str | None, event: AnyRow, resources: Resources) -> bool:
+    if event.is_withdrawn:
+        return False
     return preview is not None and PreviewTokens(resources.settings.auth).opens(preview, event.id)
 
 
-def _render(contents: EventContents, media: StoredMedia) -> _Page:
+def _render(contents: EventContents, media: StoredMedia, contact: str | None) -> _Page:
     page = view(contents, media)
-    content = render("event.html", page=page).encode()
+    report_url = None
+    if contact is not None:
+        subject = quote(f"Report: {contents.event.identifier}")
+        report_url = contact
+        if not contact.startswith("https://"):
+            report_url = f"mailto:{quote(contact)}?subject={subject}"
+    content = render("event.html", page=page, report_url=report_url).encode()
     return _Page(content, page.style, f'"{sha256(content).hexdigest()[:32]}"')
 
 

@@ -31,13 +31,15 @@ UploadId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
 class UploadAttributes(Attributes):
-    """An uploaded file. `size` is in bytes; `url` is null while its storage is not configured."""
+    """An uploaded file. `size` is in bytes; `url` is null while its storage is not configured.
+    If an operator has taken the file down, it is not served; `taken-down-reason` says why."""
 
     file_name: str
     content_type: str
     size: int
     storage: str
     url: str | None
+    taken_down_reason: str | None
     created_at: datetime
 
 
@@ -101,6 +103,7 @@ def _resource(row: UploadRow, resources: Resources) -> Resource[UploadAttributes
             size=row.size,
             storage=row.storage,
             url=url,
+            taken_down_reason=row.taken_down_reason,
             created_at=row.created_at,
         ),
         links=SelfLink(self=f"{PATH}/{row.id}"),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import NoDecode
 
 from eventimport.auth import Limit
@@ -23,6 +23,12 @@ def _host_names(value: Any) -> Any:
     if not all(HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("must be host names without a scheme or port, separated by commas")
     return names
+
+
+def _contact(value: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+|https://[^\s/]+(/\S*)?", value):
+        raise ValueError("must be an e-mail address, or a URL that begins with https://")
+    return value
 
 
 def _origins(value: Any) -> Any:
@@ -46,6 +52,11 @@ class AccessSettings(ServiceSettings):
         (),
         description="Origins whose pages may call the API from a browser, separated by"
         " commas. Default: none.",
+    )
+    report_contact: Annotated[str, AfterValidator(_contact)] | None = Field(
+        None,
+        description="E-mail address or https URL for reports of abuse. The page of each public"
+        " event then has a link to it. Default: no link.",
     )
     requests_per_minute: NonNegativeInt = Field(
         3_000,

@@ -41,6 +41,12 @@ class CleanUpSettings(WorkSettings):
         description="Days for which the record of a sent or abandoned mail is kept.",
     )
 
+    deleted_retention_days: NonNegativeInt = Field(
+        30,
+        le=CENTURY,
+        description="Days for which deleted events, and deleted parts of events, can be restored."
+        " The clean-up then removes their rows and files.",
+    )
     audit_retention_days: NonNegativeInt = Field(
         365,
         le=CENTURY,
@@ -78,6 +84,11 @@ class CleanUpSettings(WorkSettings):
     def mail_retention(self) -> timedelta:
         """How long the record of a mail is kept."""
         return timedelta(days=self.mail_retention_days)
+
+    @property
+    def deleted_retention(self) -> timedelta:
+        """How long what was deleted can be restored."""
+        return timedelta(days=self.deleted_retention_days)
 
     @property
     def audit_retention(self) -> timedelta:

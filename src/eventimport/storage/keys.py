@@ -16,6 +16,8 @@ MAX_EXTENSION_BYTES = 16
 MAX_READ = 1000
 """Characters read at both ends of a file name."""
 FALLBACK_NAME = "file"
+RANDOM_BYTES = 16
+"""128 bits: the address of a public object cannot be guessed."""
 
 _SEPARATORS = re.compile(r"[/\\]")
 _RUNS = re.compile(r"-{2,}")
@@ -35,11 +37,15 @@ def export_key(task_id: UUID, attempt: int) -> str:
     return f"{PRIVATE_PREFIX}exports/{task_id}/{attempt}"
 
 
+def withdrawn_key(key: str) -> str:
+    """The private key of a public object while it is withdrawn."""
+    return f"{PRIVATE_PREFIX}withdrawn/{key}"
+
+
 def media_key(event_id: int, table: str, row_id: int, field: str, filename: str) -> str:
     """A new public key for the media file of a row's field."""
-    return (
-        f"events/{event_id}/{table}/{row_id}/{field}/{secrets.token_hex(12)}/{safe_name(filename)}"
-    )
+    place = f"events/{event_id}/{table}/{row_id}/{field}"
+    return f"{place}/{secrets.token_hex(RANDOM_BYTES)}/{safe_name(filename)}"
 
 
 def probe_key() -> str:
@@ -49,7 +55,7 @@ def probe_key() -> str:
 
 def upload_key(user_id: int, filename: str) -> str:
     """A new public key for a file that a user uploads."""
-    return f"uploads/{user_id}/{secrets.token_hex(12)}/{safe_name(filename)}"
+    return f"uploads/{user_id}/{secrets.token_hex(RANDOM_BYTES)}/{safe_name(filename)}"
 
 
 def safe_name(name: str) -> str:

@@ -141,6 +141,11 @@ class LocalStorage:
         """Remove the object, and the folders that it leaves empty."""
         await _run(self._delete, self._root / check_key(key))
 
+    async def move(self, key: str, new_key: str) -> None:
+        """Rename the file, and remove the folders that it leaves empty."""
+        await self._prepare()
+        await _run(self._move, check_key(key), check_key(new_key))
+
     async def delete_unfinished(self, key: str) -> None:
         """Delete the temporary files of the key."""
         await _run(self._delete_unfinished, check_key(key))
@@ -202,6 +207,16 @@ class LocalStorage:
                 folder.rmdir()
             except OSError:
                 break
+
+    def _move(self, key: str, new_key: str) -> None:
+        private = visibility_of(new_key) is Visibility.PRIVATE
+        source, target = self._root / key, self._root / new_key
+        if self._stat(key) is None:
+            raise ObjectNotFoundError(key)
+        make_directories(target.parent, mode=0o700 if private else 0o777)
+        source.replace(target)
+        target.chmod(0o600 if private else 0o644)
+        self._delete(source)
 
     def _delete_unfinished(self, key: str) -> None:
         for path in self._incoming.glob(f"{_digest(key)}-*"):

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from eventimport.errors import EventImportError
 
@@ -96,3 +96,26 @@ class Storage(Protocol):
     async def close(self) -> None:
         """Close all connections."""
         ...
+
+
+@runtime_checkable
+class MovingStorage(Protocol):
+    """A backend that moves objects without reading them."""
+
+    async def move(self, key: str, new_key: str) -> None:
+        """Move the object. Raises ObjectNotFoundError if there is none, StorageError."""
+        ...
+
+
+async def move_object(storage: Storage, key: str, new_key: str) -> None:
+    """Move an object. If the process dies meanwhile, the object is under one key or both. Raises
+    ObjectNotFoundError, StorageError."""
+    if isinstance(storage, MovingStorage):
+        await storage.move(key, new_key)
+        return
+    found = await storage.stat(key)
+    if found is None:
+        raise ObjectNotFoundError(key)
+    async with storage.open(key) as chunks:
+        await storage.put(new_key, chunks, content_type=found.content_type)
+    await storage.delete(key)

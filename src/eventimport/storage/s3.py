@@ -141,6 +141,19 @@ class S3Storage:
             if not _is_not_found(error.__cause__):
                 raise
 
+    async def move(self, key: str, new_key: str) -> None:
+        """Copy the object within the bucket, and remove the first one."""
+        source, target = self._target(check_key(key)), self._target(check_key(new_key))
+        client = await self._connected()
+        try:
+            with _storage_errors(f"copy_object {key!r}"):
+                await client.copy_object(**target, CopySource=source)
+        except StorageError as error:
+            if _is_not_found(error.__cause__):
+                raise ObjectNotFoundError(key) from error
+            raise
+        await self.delete(key)
+
     async def delete_unfinished(self, key: str) -> None:
         """Abort the multipart uploads of the key. A bucket whose policy forbids to list them needs
         a lifecycle rule that does it."""

@@ -20,7 +20,8 @@ from eventimport.http.events.documents import CHANGED_DOCUMENTS
 from eventimport.http.events.schema import BY_NAME
 from eventimport.jobs.clean_up import clean_up
 from eventimport.storage.factory import StorageSet
-from eventimport.storage.protocol import StorageError
+from eventimport.storage.keys import visibility_of
+from eventimport.storage.protocol import StorageError, Visibility
 
 PATHS = ["events", *LISTS, *SINGLE.values()]
 READ_ONLY = {
@@ -459,7 +460,8 @@ async def test_deleting_an_event(
     response = await editor.client.delete(url)
 
     assert (response.status_code, response.content) == (204, b"")
-    assert await rows_left(session_factory) == set()
+    # Its owner can restore it.
+    assert "sessions" in await rows_left(session_factory)
     assert (await editor.client.get(url)).status_code == 404
     assert (await editor.client.delete(url)).status_code == 404
 
@@ -511,8 +513,17 @@ async def test_its_files_are_deleted_with_it(storages: Any, conference: Any) -> 
     others = await store_files(service, conference.id)
 
     assert (await client.delete(conference.url("events"))).status_code == 204
+    left = await keys(service.resources.storages)
+    assert {visibility_of(key) for key in left - others} == {Visibility.PRIVATE}
 
+    await remove_deleted(service)
     assert await keys(service.resources.storages) == others
+
+
+async def remove_deleted(service: Any) -> dict[str, int]:
+    """The clean-up, when what was deleted can no longer be restored."""
+    settings = service.resources.settings.model_copy(update={"deleted_retention_days": 0})
+    return await clean_up(replace(service.resources, settings=settings))
 
 
 async def test_files_that_cannot_be_deleted_now_are_left_to_the_clean_up(
@@ -528,9 +539,11 @@ async def test_files_that_cannot_be_deleted_now_are_left_to_the_clean_up(
         patch.setattr(service.resources.storages.get("memory"), "delete", fail)
         assert (await client.delete(conference.url("events"))).status_code == 204
 
-    left = await keys(service.resources.storages)
-    assert left - others == {f"events/{conference.id}/a/1/b/x/a.png"}
-    assert await clean_up(service.resources) == {"media": 1}
+    public = f"events/{conference.id}/a/1/b/x/a.png"
+    assert public in await keys(service.resources.storages)
+    await clean_up(service.resources)
+    assert public not in await keys(service.resources.storages)
+    assert await remove_deleted(service) == {"deleted_event": 1, "media": 2}
     assert await keys(service.resources.storages) == others
 
 

@@ -62,7 +62,8 @@ class EventPart:
     """The columns of every row that belongs to an event and may come from an archive.
 
     `source_id` is the id that the record had in the archive, as text. What has been deleted has
-    `deleted_at`, and is for the event's owner and admins.
+    `deleted_at`, and is for the event's members and admins. It was `deleted_here`, by a user, or is
+    deleted in its source: only the former is removed after a while.
     """
 
     id: Mapped[BigId]
@@ -74,5 +75,6 @@ class EventPart:
 
     source_id: Mapped[str | None] = mapped_column(sort_order=-1)
     deleted_at: Mapped[datetime | None]
+    deleted_here: Mapped[FalseByDefault]
     extra: Mapped[Extra]
     version: Mapped[Version]

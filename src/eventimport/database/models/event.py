@@ -23,7 +23,9 @@ class Event(Base):
     `+05:30`; a deleted one has `deleted_at`, and is for its owner and admins. `version` counts the
     changes of this row, `revision` those of the event and all its parts.
 
-    `published_at` decides who sees the event. `state` and `privacy` are what its source says.
+    `published_at` decides who sees the event. `state` and `privacy` are what its source says. If it
+    was `deleted_here`, by a user, only its owner sees it, and can restore it for a while. If it was
+    taken down by an operator, only its members and admins see it.
     """
 
     __tablename__ = "events"
@@ -32,6 +34,9 @@ class Event(Base):
     identifier: Mapped[str] = mapped_column(unique=True)
     source_id: Mapped[str | None]
     deleted_at: Mapped[datetime | None]
+    deleted_here: Mapped[FalseByDefault]
+    taken_down_at: Mapped[datetime | None]
+    taken_down_reason: Mapped[str | None]
     published_at: Mapped[datetime | None]
     name: Mapped[str]
     description: Mapped[str | None]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from eventimport.database.models.base import Base, BigId, CreatedAt
+from eventimport.database.models.base import Base, BigId, CreatedAt, FalseByDefault
 
 
 class ObjectState(StrEnum):
@@ -34,6 +34,9 @@ class ObjectRecord(Base):
 
     `size` is in bytes; for an upload that is still being received it is what the upload has
     reserved of its user's quota. `kept_at` is NULL if the file was never completed.
+
+    A file that `is_withdrawn` has no public address: it is, or while it `is_moving` will be, under
+    the `withdrawn_key` of its key. An upload is withdrawn if an operator has taken it down.
     """
 
     __tablename__ = "stored_objects"
@@ -54,6 +57,9 @@ class ObjectRecord(Base):
     size: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[CreatedAt]
     kept_at: Mapped[datetime | None]
+    is_withdrawn: Mapped[FalseByDefault]
+    is_moving: Mapped[FalseByDefault]
+    taken_down_reason: Mapped[str | None]
 
 
 class ObjectLink(Base):

@@ -90,6 +90,14 @@ def _check_publishable(row: Row, *, confirmed: bool) -> None:
             "Event deleted",
             "The event is deleted, so it cannot be published. Restore it first.",
         )
+    if row["taken_down_at"] is not None:
+        raise refuse(
+            409,
+            "event-taken-down",
+            "Event taken down",
+            "An operator has taken the event down, so it cannot be published. The reason is in its"
+            " attribute taken-down-reason.",
+        )
     found = reservations(row)
     if found and not confirmed and row["published_at"] is None:
         raise refuse(

@@ -1,6 +1,7 @@
 """What all routes of the events API share: media types, preconditions, paths and access."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request
@@ -209,11 +210,12 @@ async def find_to_change(
     *,
     lock: Literal["change", "delete"] = "change",
     by_owner: bool = False,
+    of_deleted: bool = False,
 ) -> Row:
     """The row, held until the transaction's end, if the account may change it, or, `by_owner`, if
-    it owns the event. Raises 404 if the account may not see the row, and 403 if it may not change
-    it."""
-    row = await _find(connection, resource, key, account, lock=lock)
+    it owns the event. `of_deleted` finds an event that was deleted. Raises 404 if the account may
+    not see the row, and 403 if it may not change it."""
+    row = await _find(connection, resource, key, account, lock=lock, of_deleted=of_deleted)
     if not row[OWNED if by_owner else EDITABLE]:
         editors = "" if by_owner else ", its editors"
         what = f"Only the event's owner{editors} and admins can do this."
@@ -229,6 +231,7 @@ async def _find(
     *,
     lock: Literal["change", "delete"] | None,
     keys_only: bool = False,
+    of_deleted: bool = False,
 ) -> Row:
     if isinstance(key, str) and key.isdecimal():
         parsed: int | str | None = parse_id(key)
@@ -236,7 +239,7 @@ async def _find(
         parsed = key
     row = None
     if parsed is not None:
-        viewer = viewer_of(account)
+        viewer = replace(viewer_of(account), of_deleted=of_deleted)
         row = await find(connection, resource.node, parsed, viewer, lock=lock, keys_only=keys_only)
     if row is None:
         raise not_found(resource, key)

@@ -95,8 +95,9 @@ class ResourceType:
         writable = frozenset(fields)
         fields["source_id"] = str
         if self.kind is Kind.EVENT:
-            times = dict.fromkeys(("published_at", "created_at", "updated_at"), datetime)
-            fields = {"identifier": str, **fields, **times}
+            times = ("published_at", "taken_down_at", "created_at", "updated_at")
+            fields = {"identifier": str, **fields, **dict.fromkeys(times, datetime)}
+            fields["taken_down_reason"] = str
         fields[EXTRA] = dict[str, Any]
         private = PRIVATE_COLUMNS.get(self.kind, frozenset()) | {EXTRA}
         columns = self.node.table.c

@@ -6,6 +6,7 @@ from eventimport.routers.events.changing import create_changing_router
 from eventimport.routers.events.creating import create_creating_router
 from eventimport.routers.events.publishing import create_publishing_router
 from eventimport.routers.events.reading import create_reading_router
+from eventimport.routers.events.restoring import create_restoring_router
 
 __all__ = ["router"]
 
@@ -14,3 +15,4 @@ router.include_router(create_creating_router())
 router.include_router(create_reading_router())
 router.include_router(create_changing_router())
 router.include_router(create_publishing_router())
+router.include_router(create_restoring_router())

@@ -7,10 +7,12 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 
 from eventimport.conference.kinds import Kind
-from eventimport.database.event_changes import delete_event, is_being_imported
+from eventimport.database.audit import record_act
+from eventimport.database.deletion import delete_for_now
+from eventimport.database.event_changes import is_being_imported
 from eventimport.database.event_graph import Edge
 from eventimport.errors import refuse
-from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.dependencies import AccountDep, ClientAddressDep, ResourcesDep
 from eventimport.http.events.changes import Linking, apply_patch, begin_sizes, relink, write
 from eventimport.http.events.documents import CHANGED_DOCUMENTS
 from eventimport.http.events.patches import PATCHES, is_changeable, linkage_body, write_limits
@@ -21,6 +23,7 @@ from eventimport.http.events.requests import (
     Endpoint,
     IfMatchDep,
     annotate,
+    changed_meanwhile,
     check_if_match,
     create_router,
     find_to_change,
@@ -29,7 +32,7 @@ from eventimport.http.events.requests import (
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import Answer
 from eventimport.http.openapi import problems
-from eventimport.stored_objects import delete_objects
+from eventimport.stored_objects import move_files
 
 REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
 
@@ -189,9 +192,13 @@ async def delete_one_event(
     resource_id: str,
     account: AccountDep,
     resources: ResourcesDep,
+    client: ClientAddressDep,
     if_match: IfMatchDep = None,
 ) -> Response:
-    """Delete an event with all its resources and stored files."""
+    """Delete an event with all its resources and stored files.
+
+    Its owner can restore it for `DELETED_RETENTION_DAYS`. Only the owner and admins can do this.
+    """
     async with resources.engine.begin() as connection:
         row = await find_to_change(
             connection, EVENT, resource_id, account, lock="delete", by_owner=True
@@ -205,6 +212,10 @@ async def delete_one_event(
                 "The media files of the event are still being stored. Delete the"
                 " event when its import has ended.",
             )
-        files = await delete_event(connection, row["id"])
-    await delete_objects(resources.engine, resources.storages, files)
+        files = await delete_for_now(connection, row)
+        if files is None:
+            raise changed_meanwhile()
+        event = ("event", row["id"])
+        await record_act(connection, "delete", actor=account.id, subject=event, client=client)
+    await move_files(resources.engine, resources.storages, files)
     return Response(status_code=204)
