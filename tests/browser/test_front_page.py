@@ -69,6 +69,14 @@ def test_an_archive_becomes_a_page(
     expect(page.get_by_role("region", name="Earlier imports")).to_contain_text("Lantern Open 2027")
     assert_fits(page)
 
+    result.get_by_role("button", name="Export the event").click()
+    link = result.get_by_role("link", name="Download the file")
+    expect(link).to_be_visible(timeout=PATIENCE)
+    with page.expect_download() as downloading:
+        link.click()
+    assert zipfile.is_zipfile(downloading.value.path())
+    assert_fits(page)
+
     result.get_by_role("link", name="View the event").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Lantern Open 2027")
     expect(page.get_by_role("heading", level=2)).to_have_text(

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from eventimport.auth import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 from eventimport.errors import refuse
-from eventimport.formats import AUTO, IMPORTABLE
+from eventimport.formats import AUTO, EXPORTABLE, IMPORTABLE
 from eventimport.http.dependencies import ResourcesDep
 from eventimport.http.headers import names_etag, not_modified
 from eventimport.pages.templates import html_response, render
@@ -32,6 +32,7 @@ async def show_front_page(_request: Request, resources: ResourcesDep) -> Respons
         "front.html",
         auto=AUTO,
         formats=IMPORTABLE,
+        export_formats=EXPORTABLE,
         sign_up_enabled=settings.sign_up_enabled,
         max_archive_bytes=settings.max_archive_bytes,
         min_password_length=MIN_PASSWORD_LENGTH,

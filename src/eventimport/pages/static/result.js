@@ -2,6 +2,7 @@
 
 import { previewUrl, publish } from "./api.js";
 import { element } from "./elements.js";
+import { exportOf } from "./export.js";
 
 const MOST_SHOWN = 300;
 const SEVERITIES = [
@@ -30,7 +31,7 @@ function successOf(result) {
   const told = report.dry_run
     ? element("p", {}, element("span", { class: "good" }, "Checked. "), `${name} can be imported. Nothing was imported yet.`)
     : element("p", {}, element("span", { class: "good" }, "Imported. "), `${name} is ready.`);
-  return [told, linkTo(result), accessOf(result), countsOf(report.counts), ...findingsOf(report)];
+  return [told, linkTo(result), accessOf(result), exportOf(result), countsOf(report.counts), ...findingsOf(report)];
 }
 
 // A button, if linked files were unreachable, or the import did not reach all of its files.
