@@ -21,6 +21,7 @@ from eventimport.routers import (
     audit_log,
     events,
     exports,
+    feeds,
     health,
     images,
     import_jobs,
@@ -61,6 +62,10 @@ TAGS = [
     {"name": "events", "description": "Imported events and their resources."},
     {"name": "exports", "description": "Events as files in many formats."},
     {"name": "moderation", "description": "Hiding abuse; only for admins."},
+    {
+        "name": "feeds",
+        "description": "Schedules and calendars of published events, for apps. No token is needed.",
+    },
     {"name": "files", "description": "Uploads and public files."},
     {"name": "audit log", "description": "Who did what; only for admins."},
     {"name": "settings", "description": "Settings that admins change while the service runs."},
@@ -123,6 +128,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         health,
         metrics,
         api_docs,
+        feeds,
         pages,
     ):
         app.include_router(module.router)

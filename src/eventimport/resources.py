@@ -28,6 +28,7 @@ from eventimport.database.objects import (
 from eventimport.database.service_settings import StorageChoice, write_storage_place
 from eventimport.database.statistics import StatisticsReader
 from eventimport.database.task_watch import TaskWatcher
+from eventimport.feed_cache import FeedCache
 from eventimport.groups import Groups
 from eventimport.media.fetch import Fetcher
 from eventimport.media.image_processes import ImageProcesses
@@ -81,6 +82,7 @@ class Resources:
     tracer_provider: TracerProvider
     fetcher: Fetcher
     images: ImageProcesses
+    feeds: FeedCache
     tokens: Tokens
     passwords: Passwords
     reservations: Groups[Reservation, bool]
@@ -150,6 +152,8 @@ async def open_resources(
             async with engine.begin() as connection:
                 return await reserve_together(connection, asked)
 
+        feeds = FeedCache(settings.feed_cache_bytes)
+        stack.push_async_callback(feeds.close)
         resources = Resources(
             settings=settings,
             engine=engine,
@@ -171,6 +175,7 @@ async def open_resources(
             tracer_provider=tracer_provider,
             fetcher=fetcher,
             images=images,
+            feeds=feeds,
             tokens=Tokens(settings.auth),
             passwords=Passwords(),
             reservations=Groups(reserve, most=REQUESTS_TOGETHER),

@@ -7,6 +7,10 @@ from markupsafe import Markup
 
 from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import EventContents, is_public
+from eventimport.formats.ical import ICAL
+from eventimport.formats.schedule_json import SCHEDULE_JSON
+from eventimport.formats.schedule_xml import SCHEDULE_XML
+from eventimport.formats.xcal import XCAL
 from eventimport.pages.colours import readable
 from eventimport.pages.links import Link, StoredMedia, web_url
 from eventimport.pages.people import (
@@ -18,6 +22,23 @@ from eventimport.pages.people import (
 from eventimport.pages.rich_text import to_html
 from eventimport.pages.schedule import Day, SessionCard, cards, days
 from eventimport.pages.times import Moment, Zone, span
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLink:
+    """A public feed of the event."""
+
+    text: str
+    type: str
+    path: str
+
+
+_FEEDS = (
+    ("Calendar", ICAL.media_type, "ics"),
+    (SCHEDULE_XML.title, SCHEDULE_XML.media_type, "xml"),
+    (SCHEDULE_JSON.title, SCHEDULE_JSON.media_type, "json"),
+    (XCAL.title, XCAL.media_type, "xcal"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +72,7 @@ class EventView:
     holder_url: str | None
     licence_url: str | None
     style: str
+    feeds: Sequence[FeedLink]
 
 
 def view(contents: EventContents, media: StoredMedia) -> EventView:
@@ -90,6 +112,10 @@ def view(contents: EventContents, media: StoredMedia) -> EventView:
         holder_url=web_url(rights.holder_url) if rights else None,
         licence_url=web_url(rights.licence_url) if rights else None,
         style=track_style(contents.tracks),
+        feeds=[
+            FeedLink(text, kind, f"/events/{event.identifier}/schedule.{suffix}")
+            for text, kind, suffix in _FEEDS
+        ],
     )
 
 

@@ -79,6 +79,11 @@ class AccessSettings(ServiceSettings):
         " up to five times as much memory. A larger `include` or page is a 400 that says how to"
         " ask for less.",
     )
+    feed_cache_bytes: PositiveInt = Field(
+        64 * MIB,
+        description="Maximum size of the rendered public feeds that a process keeps, in bytes."
+        " Feeds of more than 1 MiB are in temporary files. Older feeds are rendered again.",
+    )
     max_list_size: PositiveInt = Field(
         10_000,
         description="Maximum number of resources that a list returns for `page[size]=0`. More"

@@ -65,7 +65,7 @@ class Person:
     name: str
     id: int
     has_id: bool = False
-    """Whether it came with the id, or nothing else tells it from others of its name."""
+    """Whether it came with the id, or has nothing else besides its name."""
     guid: str | None = None
     code: str | None = None
     avatar: str | None = None
