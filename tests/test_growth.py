@@ -24,6 +24,7 @@ from eventimport.conference.times import read_time
 from eventimport.conference.web_links import read_link
 from eventimport.conference.zones import find_zone
 from eventimport.formats.bounded_zip import archive
+from eventimport.formats.html.rich_text import to_html
 from eventimport.formats.openevent.dialect import canonical_key, dialects
 from eventimport.formats.openevent.documents import is_wrapper
 from eventimport.formats.openevent.layout import document_named
@@ -43,7 +44,6 @@ from eventimport.observability.redaction import redact
 from eventimport.observability.visible_text import visible
 from eventimport.pages import colours, links
 from eventimport.pages.people import initials
-from eventimport.pages.rich_text import to_html
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import safe_name
 

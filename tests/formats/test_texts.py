@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.formats.planning import plan_documents
 
 from eventimport.conference.rich_text import DEFAULT_LIMITS, TextLimits, clean, decode_references
-from eventimport.pages.rich_text import to_html
+from eventimport.formats.html.rich_text import to_html
 
 PLAIN = [
     "we swap them while a[i]<b[i] holds, and then x>0",

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from tests.jobs.conftest import Imports
 
+from eventimport.formats.html.rich_text import to_html
 from eventimport.pages.links import profile, web_url
-from eventimport.pages.rich_text import to_html
 
 Rows = dict[str, dict[str, dict[str, Any]]]
 TABLES = ("sessions", "speakers", "sponsors", "session_types", "social_links", "tracks")

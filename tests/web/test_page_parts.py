@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventimport.formats.html.rich_text import to_html
 from eventimport.pages import colours
 from eventimport.pages.links import Link, profile, web_url
 from eventimport.pages.people import initials
-from eventimport.pages.rich_text import to_html
 from eventimport.pages.times import Zone, span
 
 HEX = st.from_regex(r"#[0-9a-fA-F]{6}", fullmatch=True)

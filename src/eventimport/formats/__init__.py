@@ -11,6 +11,7 @@ from typing import Final
 from eventimport.conference.report import Report, shown
 from eventimport.errors import EventImportError
 from eventimport.formats.format import Format
+from eventimport.formats.html import HTML
 from eventimport.formats.ical import ICAL
 from eventimport.formats.limits import ArchiveError, ArchiveLimits
 from eventimport.formats.openevent import OPENEVENT
@@ -38,7 +39,7 @@ __all__ = [
 
 FORMATS: Final[tuple[Format, ...]] = (
     *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL),
-    *(CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX),
+    *(CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX, HTML),
 )
 
 IMPORTABLE: Final = tuple(each for each in FORMATS if each.read is not None)

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import EventContents
+from eventimport.formats.html.rich_text import to_html
 from eventimport.pages.links import PROFILES, Link, StoredMedia, profile, web_url
-from eventimport.pages.rich_text import to_html
 from eventimport.pages.schedule import SessionCard
 
 METALS = ("diamond", "platinum", "gold", "silver", "bronze")

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import EventContents
+from eventimport.formats.html.rich_text import to_html
 from eventimport.pages.links import Link, web_url
-from eventimport.pages.rich_text import to_html
 from eventimport.pages.times import Moment, Zone, long_date
 
 NO_ROOM = "No room"

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from eventimport.database.conference_reader import AnyRow
 from eventimport.database.event_page import EventContents, is_public
+from eventimport.formats.html.rich_text import to_html
 from eventimport.formats.ical import ICAL
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
@@ -19,7 +20,6 @@ from eventimport.pages.people import (
     speaker_cards,
     sponsor_levels,
 )
-from eventimport.pages.rich_text import to_html
 from eventimport.pages.schedule import Day, SessionCard, cards, days
 from eventimport.pages.times import Moment, Zone, span
 
