@@ -90,8 +90,9 @@ format: $(STAMP) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff format
 
 .PHONY: readme
-readme: $(STAMP) ## Write the tables of settings in README.md and docs/configuration.md
+readme: $(STAMP) ## Write the tables of settings and of exports' losses in the documentation
 	@$(BIN)/python scripts/settings_table.py
+	@$(BIN)/python scripts/losses_table.py
 
 .PHONY: lock
 lock: ## Pin the newest versions anew, for all of PYTHONS

@@ -132,9 +132,10 @@ def test_archive_of_a_directory_without_an_event(tmp_path: Path) -> None:
     assert "event.json" in result.stderr
 
 
-def test_the_settings_table_of_the_readme_is_in_step() -> None:
-    script = [sys.executable, "scripts/settings_table.py", "--check"]
-    result = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("script", ["settings_table", "losses_table"])
+def test_the_tables_of_the_readme_are_in_step(script: str) -> None:
+    command = [sys.executable, f"scripts/{script}.py", "--check"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 

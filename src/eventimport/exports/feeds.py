@@ -6,14 +6,13 @@ from contextlib import closing
 from hashlib import sha256
 from typing import BinaryIO
 
-from eventimport.exports.spool import Spool, spool_event
-
 from eventimport import __version__
 from eventimport.conference.conference import Record
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Report
 from eventimport.database.feeds import Chosen, PublishedEvent, feed_selection
 from eventimport.database.visibility import PRIVATE_COLUMNS
+from eventimport.exports.spool import Spool, spool_event
 from eventimport.feed_cache import Feed, feed_of
 from eventimport.formats import Format
 from eventimport.formats.format import WriteOptions

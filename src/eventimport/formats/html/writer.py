@@ -240,7 +240,7 @@ class _Page:
         ]
         return {
             "name": values.get("name", ""),
-            "picture": self._images.of(self._conference.event),
+            "image": self._images.of(self._conference.event),
             "days": [in_offset(time, zone).date() for time in times if isinstance(time, datetime)],
             "zone": values.get("timezone", "UTC"),
             "place": values.get("location_name") or values.get("searchable_location_name"),
