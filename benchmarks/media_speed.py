@@ -22,6 +22,7 @@ import argparse
 import asyncio
 import io
 import json
+import logging
 import os
 import re
 import statistics
@@ -324,6 +325,7 @@ def main() -> None:
     if arguments.script:
         plain_script(*arguments.script)
         return
+    logging.getLogger("eventimport").setLevel(logging.ERROR)  # There is no queue.
     with tempfile.TemporaryDirectory(prefix="media-speed-") as name:
         folder = Path(name)
         with start_postgres(folder / "postgres") as server:

@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
+from tests.conftest import execute, run_apart
 
 EMAIL, PASSWORD = "ada@example.org", "tea and cables"
 PATIENCE = 60_000
 """Milliseconds, for an import."""
+
+LEAVE_ONE = (
+    "UPDATE media_items SET outcome = 'NOT_STORED' WHERE id = (SELECT min(id) FROM media_items)",
+    "UPDATE import_jobs SET report = jsonb_set(report, '{media,outcomes,NOT_STORED}', '1')",
+)
+"""An import that was ended before its last media file was stored; a user has set that one since."""
 
 
 def sign_up(page: Page) -> None:
@@ -88,6 +95,28 @@ def test_an_archive_becomes_a_page(
     colours = {tracks.nth(n).evaluate("e => getComputedStyle(e).backgroundColor") for n in range(6)}
     assert len(colours) == 6, "the policy let the style through"
     assert_fits(page)
+
+
+def test_missing_media_files_are_fetched(
+    service: Any, open_page: Any, example: Path, database_url: str
+) -> None:
+    page = open_page()
+    sign_up(page)
+    start_import(page, example)
+    service.start_worker()
+    button = result_of(page).get_by_role("button", name="Fetch the missing media files")
+    expect(button).to_have_count(0)
+    run_apart(execute(database_url, *LEAVE_ONE))
+    page.reload()
+    page.get_by_role("button", name="Show the import of").press("Enter")
+
+    with page.expect_response(re.compile("/fetch-media$")) as answered:
+        button.click()
+
+    assert answered.value.status == 202
+    expect(button).to_have_count(0, timeout=PATIENCE)
+    expect(result_of(page)).to_contain_text("Imported. Lantern Open 2027 is ready.")
+    expect(result_of(page)).to_contain_text("1 warning")
 
 
 def test_an_archive_that_fails_shows_every_error_and_its_place(
