@@ -55,6 +55,7 @@ dev: $(STAMP) ## Start PostgreSQL, Valkey, API and worker, with a demo account
 test: $(STAMP) ## Run the tests and measure coverage (ARGS="-k word" for some tests, without coverage)
 ifeq ($(strip $(ARGS)),)
 	@rm -rf .coverage
+	@$(BIN)/python -m compileall -q src
 	@$(BIN)/coverage run -m pytest -n auto --durations=20
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report

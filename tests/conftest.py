@@ -10,8 +10,9 @@ import asyncio
 import os
 import secrets
 import shutil
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache, cached_property
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
+import coverage
 import httpx
 import hypothesis
 import pytest
@@ -32,6 +34,8 @@ import eventimport.resources
 from eventimport.database import migrations
 from eventimport.database.models import Base, User
 from eventimport.embedded import start_postgres, start_valkey
+from eventimport.main import create_app
+from eventimport.settings import Settings
 
 # No test fails because the machine is slow or busy.
 hypothesis.settings.register_profile(
@@ -161,6 +165,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(MARKS_OF_FOLDERS[folder])
         for fixture in MARKS_OF_FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS_OF_FIXTURES[fixture])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage in the thread of a test that is marked so: it would take twice as long.
+
+    The threads and processes that the test starts are measured.
+    """
+    tracer = sys.gettrace()
+    if item.get_closest_marker("without_coverage"):
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        if sys.gettrace() is not tracer:
+            sys.settrace(tracer)
+
+
+def pytest_sessionfinish() -> None:
+    """Save the coverage now: xdist kills a worker whose exit takes longer than ten seconds."""
+    measured = coverage.Coverage.current()
+    if measured is not None:
+        measured.save()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -300,7 +327,10 @@ END $$;
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine over the process's database."""
-    config = database_engine.DatabaseConfig(url=database_url, application_name="tests")
+    # A test on a slow machine may wait for long within a transaction.
+    config = database_engine.DatabaseConfig(
+        url=database_url, application_name="tests", idle_timeout=0
+    )
     engine = database_engine.create_engine(config)
     yield engine
     await engine.dispose()
@@ -354,6 +384,17 @@ def certificates_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx, "create_ssl_context", cache(httpx.create_ssl_context))
         yield
+
+
+@pytest.fixture(scope="session")
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, which depends on no setting. No test may change it."""
+    settings = Settings(
+        database_url="postgresql://127.0.0.1/unused",
+        redis_url="redis://127.0.0.1/0",
+        secret_key="a key for tests, which guards nothing",
+    )
+    return create_app(settings).openapi()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """No text function takes more than linear time, whatever the text.
 
 Each function runs on hostile texts of n, 4n and 16n characters. What counts is the smallest of
-several processor times of this thread, so that other work on the machine does not matter. A
+up to three processor times of this thread, so that other work on the machine does not matter. A
 function fails if the longest text takes more than 3 times as long as linear growth from the
 shortest allows, twice in a row.
 """
@@ -47,7 +47,7 @@ from eventimport.pages.people import initials
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import safe_name
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.without_coverage]
 
 LENGTH = 2_000
 LONGER = {"rich_text.clean": 21_000, "pages.to_html": 21_000}
@@ -210,14 +210,28 @@ def growth(
     length: int = LENGTH,
     factors: Sequence[int] = FACTORS,
 ) -> float:
-    """How many times longer the longer texts take than linear growth allows."""
+    """How many times longer the longer texts take than linear growth allows.
+
+    What delays a longer text makes it look worse, never better, so that the first time of it is
+    enough unless it's too long.
+    """
     texts = [build(length * factor) for factor in factors]
-    if seconds(function, texts[-1]) < INSTANT:
+    times = [seconds(function, text) for text in texts]
+    if times[-1] < INSTANT:
         return 0
-    times = [min(seconds(function, text) for _ in range(REPEATS)) for text in texts]
-    return max(
-        taken / (times[0] * factor) for taken, factor in zip(times[1:], factors[1:], strict=True)
-    )
+    times[0] = min(times[0], *(seconds(function, texts[0]) for _ in range(REPEATS - 1)))
+
+    def worst() -> float:
+        pairs = zip(times[1:], factors[1:], strict=True)
+        return max(taken / (times[0] * factor) for taken, factor in pairs)
+
+    for _ in range(REPEATS - 1):
+        if worst() <= TOLERANCE:
+            break
+        times = [
+            min(known, seconds(function, text)) for known, text in zip(times, texts, strict=True)
+        ]
+    return worst()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -19,6 +19,7 @@ def drivers(text: str) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.without_coverage
 def test_no_character_drives_a_terminal() -> None:
     assert drivers(visible(ALL)) == set()
     assert drivers(visible(ALL, keep="\n\t")) == {"\n", "\t"}

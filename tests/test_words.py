@@ -10,8 +10,7 @@ from tests.user_texts import Text
 from typer.main import get_command
 
 from eventimport.cli import app
-from eventimport.main import create_app
-from eventimport.settings import Settings, describe_settings
+from eventimport.settings import describe_settings
 
 MOST_WORDS: Final = 25
 """Words of a sentence."""
@@ -138,15 +137,8 @@ def test_words(source: str) -> None:
     assert not found, f"{len(found)} faults:\n" + "\n".join(found)
 
 
-def test_openapi_words() -> None:
-    settings = Settings.model_validate(
-        {
-            "database_url": "postgresql://user@host/database",
-            "redis_url": "redis://host",
-            "secret_key": "a key that signs nothing, and is long enough",
-        }
-    )
-    texts = list(user_texts.described(create_app(settings).openapi()))
+def test_openapi_words(openapi_document: dict[str, Any]) -> None:
+    texts = list(user_texts.described(openapi_document))
     found = faults(texts, length=True)
 
     assert len(texts) > 200

@@ -115,10 +115,15 @@ async def no_connections(service: Service, role_url: str) -> AsyncExitStack:
 
 
 async def full_disk(service: Service, _role_url: str) -> AsyncExitStack:
-    """Refuse every change of every table, until the stack is closed."""
+    """Refuse every change of every table, until the stack is closed.
+
+    No transaction holds the lock: PostgreSQL ends those that are idle.
+    """
     stack = AsyncExitStack()
-    connection = await stack.enter_async_context(service.resources.engine.connect())
-    await connection.execute(text(f"SELECT pg_advisory_xact_lock({DISK})"))
+    connection = await asyncpg.connect(service.environment["DATABASE_URL"])
+    stack.push_async_callback(connection.close)
+    await connection.execute(f"SELECT pg_advisory_lock({DISK})")
+    stack.push_async_callback(connection.execute, f"SELECT pg_advisory_unlock({DISK})")
     return stack
 
 

@@ -32,6 +32,7 @@ BATCHES: Final = [
 ]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize(("kind", "start"), BATCHES)
 def test_every_mutant_ends_as_a_plan_or_as_errors(kind: str, start: int) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -61,10 +61,12 @@ class Client:
 
 
 @pytest.fixture
-def generated(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+def generated(
+    openapi_document: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Client:
     """The client, as the generator makes it."""
     document = folder / "openapi.json"
-    document.write_text(json.dumps(create_app(settings).openapi()))
+    document.write_text(json.dumps(openapi_document))
     config = Config.from_sources(
         ConfigFile(post_hooks=[]),
         meta_type=MetaType.NONE,
