@@ -180,3 +180,37 @@ def check_files(files: list[Path], judges: dict[str, Judge]) -> None:
             check_round_trip(event, name, judges)
         checked += 1
     assert checked > len(files) // 2
+
+
+@pytest.mark.parametrize("second", SCHEDULES)
+@pytest.mark.parametrize("first", SCHEDULES)
+@pytest.mark.parametrize("source", [*EXAMPLES])
+def test_an_event_goes_through_two_formats(source: str, first: str, second: str) -> None:
+    """A → event → B → event: equal but for what the two reports say."""
+    conference, _ = read(EXAMPLES[source](), "Europe/Berlin")
+    assert conference is not None
+    event = stored(conference)
+    codes: set[str] = set()
+    latest: StoredConference = event
+    for name in (first, second):
+        data, report = written(name, latest)
+        codes |= {finding.code for finding in report.findings}
+        again, findings = read(data)
+        assert again is not None, findings.errors
+        latest = stored(again)
+    both = common(KEEPS[first], KEEPS[second])
+    before, after = (comparable(each, both, codes) for each in (event, latest))
+    assert after == before
+
+
+def common(one: Keeps, other: Keeps) -> Keeps:
+    """What two formats keep."""
+    kinds = one.fields.keys() & other.fields.keys()
+    return Keeps(
+        title="",
+        fields={kind: one.fields[kind] & other.fields[kind] for kind in kinds},
+        extra={
+            kind: one.extra.get(kind, frozenset()) & other.extra.get(kind, frozenset())
+            for kind in kinds
+        },
+    )

@@ -304,7 +304,9 @@ _LOOKS: Final = frozenset(
 """Elements that do the same; their content stays."""
 
 _LINK_REL: Final = "noopener noreferrer"
-_REL: Final = f' rel="{_LINK_REL}"'
+ADDED_REL: Final = f' rel="{_LINK_REL}"'
+"""What cleaning adds to each link."""
+
 _CLEANER: Final = nh3.Cleaner(
     url_schemes={"http", "https", "mailto", "tel"},
     link_rel=_LINK_REL,
@@ -368,7 +370,7 @@ def clean(text: str, limits: TextLimits) -> CleanText:
     if len(text) <= SHORT and text.count("<") <= min(limits.max_tags, limits.max_depth):
         # Most texts are clean: if the parser finds nothing to change, no tag needs to be judged.
         cleaned = _CLEANER.clean(text)
-        if text in (cleaned, cleaned.replace(_REL, "")):
+        if text in (cleaned, cleaned.replace(ADDED_REL, "")):
             return CleanText(cleaned)
     tags = _tags(text)
     if not tags:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from eventimport.conference.conference import Record
 from eventimport.conference.kinds import Kind
 from eventimport.conference.programme import PUBLIC_STATES
-from eventimport.conference.rich_text import DEFAULT_LIMITS, clean
+from eventimport.conference.rich_text import ADDED_REL, DEFAULT_LIMITS, clean
 from eventimport.conference.stored import StoredConference
 from eventimport.conference.times import read_time
 from eventimport.conference.web_links import MASTODON, SITES, profile_url
@@ -483,6 +483,8 @@ def text_of(record: Record, name: str, usual: Flavour) -> str | None:
     value = record.values.get(name)
     if not isinstance(value, str):
         return None
+    # The import has added this to links.
+    value = value.replace(ADDED_REL, "")
     texts = record.extra.get(TEXTS)
     said = texts.get(name) if isinstance(texts, dict) else None
     source = said.get("source") if isinstance(said, dict) else None
@@ -495,7 +497,9 @@ def text_of(record: Record, name: str, usual: Flavour) -> str | None:
 
 def _reads_as(source: str, value: str, usual: Flavour) -> bool:
     read = read_text(source, usual).text
-    return value in (read, source) or clean(read, DEFAULT_LIMITS).text == value
+    return value in (read, source) or (
+        clean(read, DEFAULT_LIMITS).text.replace(ADDED_REL, "") == value
+    )
 
 
 def links_of(given: Any) -> list[Link]:
