@@ -37,6 +37,9 @@ KEEPS: dict[str, Keeps] = {
 }
 PROGRAMMES = [each for each in FORMATS if each.name in SCHEDULES]
 
+LARGE = 200_000
+"""Bytes from which on a document is not read by everything that can read it: that takes long."""
+
 Judge = Callable[[bytes], None]
 
 
@@ -44,9 +47,9 @@ def check_calendar(data: bytes) -> None:
     """A calendar is valid by the library, and by the rules that it does not check."""
     calendar = Calendar.from_ical(data)
     assert [error for part in calendar.walk() for error in part.errors] == []
-    assert len(vobject.readOne(data.decode()).contents.get("vevent", [])) == data.count(
-        b"\nBEGIN:VEVENT"
-    )
+    if len(data) < LARGE:
+        events = vobject.readOne(data.decode()).contents.get("vevent", [])
+        assert len(events) == data.count(b"\nBEGIN:VEVENT")
     lines = data.split(b"\r\n")
     assert lines.pop() == b""
     assert all(len(line) <= 75 and b"\n" not in line and b"\r" not in line for line in lines)
@@ -81,6 +84,8 @@ def check_round_trip(
     """What is written is valid and is read back, but for what the report says."""
     data, report = written(name, conference)
     check(name, data, judges)
+    if judges and len(data) > 2 * LARGE:
+        return
     again, findings = read(data)
     assert again is not None, findings.errors
     codes = {finding.code for finding in report.findings}

@@ -6,7 +6,7 @@ Times are local, as everywhere in this dialect. Beside them, elements of Pentaba
 import re
 from datetime import datetime
 from typing import BinaryIO, Final
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Report
@@ -106,7 +106,9 @@ class _Writer:
         if position := calendar.position:
             put("geo", f"{position[0]};{position[1]}")
         for person in talk.persons:
-            put("attendee", person.name)
+            # A reader may take a text with an at sign for an address.
+            is_like_address = "@" in person.name
+            put("attendee", person.name, f" cn={quoteattr(person.name)}" if is_like_address else "")
         for address, sort in calendar.attachments(talk):
             is_named = sort in {"slides", "audio", "video"}
             put("attach", address, f' fmttype="{sort}"' if is_named else "")
