@@ -11,18 +11,20 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import typer
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 from tests.faults.conferences import conference
 from tests.jobs.conftest import SECRET_KEY, Imports
 from tests.pgbouncer import BACKENDS, PGBOUNCER, running_pgbouncer
 
-from eventimport.cli.schema import unreachable
+from eventimport.cli.schema import require_schema, unreachable
 from eventimport.database import migrations
 from eventimport.database.engine import (
     DatabaseConfig,
-    DatabaseConfigError,
     create_engine,
     create_reader,
+    is_unavailable,
 )
 from eventimport.database.models import ImportStatus, User
 from eventimport.database.stopped_clients import end_stopped_clients
@@ -106,14 +108,21 @@ async def test_an_import_runs(
         assert len(await imports.rows("events")) == 4
 
 
-async def test_what_is_missing_names_the_setting(pooled_url: str) -> None:
+async def test_what_is_missing_names_the_setting(
+    pooled_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     reader = create_reader(DatabaseConfig(url=pooled_url))
-    with pytest.raises(DatabaseConfigError, match="DATABASE_POOLER=transaction") as caught:
+    with pytest.raises(DBAPIError) as caught:
         await reader.connect()
-    assert "DATABASE_POOLER" in unreachable(caught.value)
+    assert is_unavailable(caught.value)
+    assert "DATABASE_POOLER=transaction" in unreachable(caught.value)
+    # Even a process that waits for its database does not start.
+    with pytest.raises(typer.Exit):
+        await asyncio.to_thread(require_schema, DatabaseConfig(url=pooled_url), must_answer=False)
+    assert "DATABASE_POOLER=transaction" in capsys.readouterr().err
     password = make_url(pooled_url).password
     assert password is not None
-    assert password not in str(caught.value)
+    assert password not in unreachable(caught.value)
 
 
 async def test_only_clients_that_stop_within_a_statement_are_ended(

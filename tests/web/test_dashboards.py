@@ -71,7 +71,7 @@ def test_alerts_say_what_to_do() -> None:
 
 
 def test_panels_do_not_overlap() -> None:
-    places = set()
+    places: set[tuple[int, int]] = set()
     for panel in panels():
         grid = panel["gridPos"]
         own = {

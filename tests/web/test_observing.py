@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from eventimport.database.engine import DatabaseConfigError
+from eventimport.database.engine import NEEDS_POOLER
 from eventimport.database.models import ImportJob, User
 from eventimport.http import readiness
 from eventimport.http.readiness import CHECKS
@@ -181,7 +181,7 @@ async def test_a_failing_bucket_is_explained(
         (AuthenticationError("WRONGPASS invalid username-password pair"), "REDIS_URL"),
         (disk_error(OSError(errno.ENOSPC, "No space left on device")), "ENOSPC. The disk is full"),
         (disk_error(OSError(errno.EACCES, "denied", "/data/secret")), "LOCAL_STORAGE_PATH"),
-        (DatabaseConfigError("Set DATABASE_POOLER=transaction."), "DATABASE_POOLER"),
+        (DBAPIError("x", None, asyncpg.CannotConnectNowError(NEEDS_POOLER)), "DATABASE_POOLER"),
         (DBAPIError("SELECT 1", None, asyncpg.DiskFullError("no")), "disk of PostgreSQL is full"),
         (DBAPIError("x", None, asyncpg.TooManyConnectionsError("no")), "DATABASE_POOL_SIZE"),
         (DBAPIError("x", None, asyncpg.InvalidPasswordError("for ada")), "DATABASE_URL"),

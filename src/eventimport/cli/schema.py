@@ -5,7 +5,13 @@ import asyncio
 from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.cli.console import fail
-from eventimport.database.engine import DatabaseConfig, DatabaseConfigError, create_engine
+from eventimport.database.engine import (
+    DatabaseConfig,
+    DatabaseConfigError,
+    create_engine,
+    explain,
+    needs_pooler,
+)
 from eventimport.database.migrations import SchemaMismatchError, check_schema
 
 UNREACHABLE = (SQLAlchemyError, DatabaseConfigError, OSError)
@@ -22,7 +28,7 @@ def require_schema(config: DatabaseConfig, *, must_answer: bool = True) -> None:
     except SchemaMismatchError as error:
         fail(str(error))
     except UNREACHABLE as error:
-        if must_answer:
+        if must_answer or needs_pooler(error):
             fail(unreachable(error))
 
 
@@ -31,6 +37,8 @@ def unreachable(error: BaseException) -> str:
     unless it is ours."""
     if isinstance(error, DatabaseConfigError):
         return str(error)
+    if isinstance(error, SQLAlchemyError):
+        return f"The database cannot be used. {explain(error)}"
     return f"The database cannot be used ({type(error).__name__}). Check DATABASE_URL."
 
 

@@ -36,6 +36,11 @@ KEEPALIVE: Final = {
 """In seconds: how the server notices that a client's machine is gone. Until then it keeps locked
 what that client has locked: for hours, by its own defaults."""
 
+NEEDS_POOLER: Final = (
+    "DATABASE_URL leads to PgBouncer, which rejects the service's connection settings."
+    " Set DATABASE_POOLER=transaction."
+)
+
 UNNAMED_STATEMENTS: Final = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
 """For the driver and for SQLAlchemy. The driver parses, describes and runs an unnamed statement
 before PostgreSQL is ready for the next, so that PgBouncer gives the connection to no other client
@@ -60,7 +65,8 @@ _ADVICE: Final = {
     "53300": "PostgreSQL has no free connection. Lower DATABASE_POOL_SIZE or the number of"
     " processes, raise `max_connections`, or use PgBouncer.",
     "57014": "A statement took too long.",
-    "57P": "PostgreSQL does not accept connections, is starting, or is shutting down.",
+    "57P": "PostgreSQL cannot be reached, or it is starting or shutting down. Check DATABASE_URL,"
+    " and PostgreSQL's log.",
     "58": "PostgreSQL cannot read or write its files. Check its disk and its log.",
     "XX": "PostgreSQL reports damaged data. Check its disk and its log.",
 }
@@ -165,19 +171,14 @@ def create_engine(config: DatabaseConfig, **options: Any) -> AsyncEngine:
 
 
 async def _connect(*args: Any, **kwargs: Any) -> Any:
-    """The driver's own, but what the network says becomes an error of the database, too.
-
-    Raises DatabaseConfigError if a pooler answers that we don't expect.
-    """
+    """The driver's own, but what the network says becomes an error of the database, too, and so
+    does a pooler that DATABASE_POOLER does not announce."""
     try:
         return await asyncpg.connect(*args, **kwargs)
     except asyncpg.ProtocolViolationError as error:
         if "unsupported startup parameter" not in str(error):
             raise
-        raise DatabaseConfigError(
-            "DATABASE_URL leads to PgBouncer, which rejects the service's connection settings."
-            " Set DATABASE_POOLER=transaction."
-        ) from None
+        raise asyncpg.CannotConnectNowError(NEEDS_POOLER) from None
     except (OSError, asyncpg.InterfaceError) as error:
         raise asyncpg.CannotConnectNowError(f"no connection: {error!r}") from error
 
@@ -202,18 +203,23 @@ def is_unavailable(error: BaseException) -> bool:
     return error.connection_invalidated or state[:2] in _UNAVAILABLE or state == _READ_ONLY
 
 
+def needs_pooler(error: BaseException) -> bool:
+    """Whether a connection failed because DATABASE_POOLER is not set."""
+    return isinstance(error, DBAPIError) and NEEDS_POOLER in str(error.orig)
+
+
 def explain(error: BaseException) -> str:
     """What an operator can do about an error of the database, and its SQLSTATE. Contains neither
     an address nor a value."""
-    if isinstance(error, DatabaseConfigError):
-        return str(error)
+    if needs_pooler(error):
+        return NEEDS_POOLER
     if isinstance(error, PoolTimeoutError):
         return "All connections of this process are busy. DATABASE_POOL_SIZE limits them."
     state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
     advice = next((_ADVICE[state[:size]] for size in (5, 3, 2) if state[:size] in _ADVICE), None)
     if advice is None:
-        return f"PostgreSQL reports SQLSTATE {state}." if state else f"{type(error).__name__}."
-    return f"{advice} (SQLSTATE {state})"
+        return f"SQLSTATE {state}." if state else f"{type(error).__name__}."
+    return f"SQLSTATE {state}: {advice}"
 
 
 def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

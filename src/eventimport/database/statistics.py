@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import InstrumentedAttribute
 
+from eventimport.database.engine import explain
 from eventimport.database.models import ImportJob, ImportStatus, MediaItem, Task
 from eventimport.database.models.media import MediaOutcome
 from eventimport.database.periodic_jobs import CLEAN_UP, read_counts
@@ -73,7 +74,7 @@ class StatisticsReader:
         try:
             return await self._read()
         except (SQLAlchemyError, OSError) as error:
-            logger.warning("metrics without imports: %s", type(error).__name__)
+            logger.warning("metrics without imports: %s", explain(error))
             return None
 
     async def _read(self) -> ImportStatistics:

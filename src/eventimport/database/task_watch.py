@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from eventimport.database.engine import explain
 from eventimport.database.models import IMPORT_JOBS, Task
 from eventimport.errors import ProblemError, refuse
 
@@ -87,7 +88,7 @@ class TaskWatcher:
             try:
                 found = await self._states({watch.job_id for watch in self._watches})
             except UNREADABLE as error:
-                logger.warning("Event streams read nothing: %s", type(error).__name__)
+                logger.warning("Event streams read nothing: %s", explain(error))
             else:
                 for watch in tuple(self._watches):
                     state = found.get(watch.job_id)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from eventimport.database.engine import DatabaseConfigError, explain, is_unavailable
+from eventimport.database.engine import explain, is_unavailable
 from eventimport.database.migrations import is_mismatch
 from eventimport.errors import (
     MAX_SHOWN,
@@ -61,7 +61,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_validation)
     app.exception_handler(StorageError)(_storage)
     app.exception_handler(ClientDisconnect)(_disconnect)
-    for away in (DBAPIError, PoolTimeoutError, ConnectionError, DatabaseConfigError):
+    for away in (DBAPIError, PoolTimeoutError, ConnectionError):
         app.exception_handler(away)(_database)
 
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventimport.database.engine import DatabaseConfigError, explain
+from eventimport.database.engine import explain
 from eventimport.database.migrations import SchemaMismatchError, check_schema
 from eventimport.database.statistics import unattended_backlog
 from eventimport.errors import EventImportError, size_in_words
@@ -99,7 +99,7 @@ def reason_of(error: Exception) -> str:
         return " ".join(filter(None, (f"{error.code}." if error.code else "", error.advice))) or (
             "The storage does not answer as expected."
         )
-    if isinstance(error, (SQLAlchemyError, DatabaseConfigError)):
+    if isinstance(error, SQLAlchemyError):
         return explain(error)
     if isinstance(error, RedisError):
         return _redis_reason(error)
@@ -173,7 +173,7 @@ async def _backlog(resources: Resources, _: Checks) -> None:
     try:
         async with resources.reader.connect() as connection:
             backlog = await unattended_backlog(connection, longest)
-    except (SQLAlchemyError, OSError, DatabaseConfigError):
+    except (SQLAlchemyError, OSError):
         raise _UnknownError from None
     if backlog is not None:
         raise NotReadyError(
@@ -190,7 +190,7 @@ async def _clocks(resources: Resources, checks: Checks) -> None:
             before = wall_clock()
             server = await read(resources)
             differences[name] = _ahead(before, server, wall_clock())
-        except (SQLAlchemyError, DatabaseConfigError, RedisError, OSError):
+        except (SQLAlchemyError, RedisError, OSError):
             continue
     if not differences:
         raise _UnknownError

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from eventimport.database.endings import fail_lost
-from eventimport.database.engine import is_unavailable
+from eventimport.database.engine import explain, is_unavailable
 from eventimport.database.stopped_clients import end_stopped_clients
 from eventimport.database.tasks import Beat, exhausted, last_beats, take_back
 from eventimport.imports.endings import new_report_of, words_of, worker_lost
@@ -100,11 +100,9 @@ async def keep_recovering(resources: Resources) -> None:
                 logger.info("%d tasks of lost workers start again", count)
                 with suppress(QueueUnavailableError):
                     await resources.queue.wake_worker()
-        except (SQLAlchemyError, OSError, TimeoutError):
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
             watch.forget()
-            logger.warning(
-                "the recovery of imports cannot reach the database for now", exc_info=True
-            )
+            resources.failure_log.write({"database": explain(error)}, set())
         except Exception:
             # Without it nothing that is lost would ever be found again.
             logger.exception("the recovery of imports failed unexpectedly")

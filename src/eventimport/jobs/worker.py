@@ -14,7 +14,7 @@ from typing import Any, Final
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from eventimport.database.engine import is_unavailable
+from eventimport.database.engine import explain, is_unavailable
 from eventimport.database.models import TaskKind
 from eventimport.database.tasks import Claim, claim_next
 from eventimport.exports.run import attempt_export
@@ -25,6 +25,7 @@ from eventimport.jobs.clean_up import keep_cleaning_up
 from eventimport.jobs.recovery import keep_recovering
 from eventimport.jobs.send_mail import keep_sending
 from eventimport.observability import logs
+from eventimport.observability.failure_log import FailureLog
 from eventimport.observability.tracing import create_tracer_provider
 from eventimport.queue import (
     WAKE_UP,
@@ -100,11 +101,10 @@ class Slots:
                 if claimed is None:
                     break
                 self._start(claimed)
+            self._resources.failure_log.write({}, {"database"})
         except Exception as error:
             if is_unavailable(error) or isinstance(error, (OSError, TimeoutError)):
-                logger.warning(
-                    "no task can be claimed for now; the worker tries again", exc_info=True
-                )
+                self._resources.failure_log.write({"database": explain(error)}, set())
             else:
                 logger.exception("claiming a task failed unexpectedly")
         if self.listener is not None:
@@ -192,7 +192,7 @@ async def _listen(resources: Resources, slots: Slots) -> None:
         try:
             await worker.async_run()
         except (RedisError, OSError, TimeoutError) as error:
-            logger.warning("the queue is unavailable: %s", error)
+            resources.failure_log.write({"queue": str(error)}, set())
         finally:
             slots.listener = None
             await _to_its_end(_close(worker))
@@ -230,6 +230,12 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]], *, again_after: float)
     await asyncio.gather(*ended, return_exceptions=True)
 
 
+async def _connected(ctx: dict[str, Any]) -> None:
+    """arq's entry, once it has reached Redis."""
+    failure_log: FailureLog = ctx["failure_log"]
+    failure_log.write({}, {"queue"})
+
+
 async def wake_up(ctx: dict[str, Any]) -> None:
     """arq's entry: have the slots look for tasks."""
     woken: asyncio.Event = ctx["woken"]
@@ -248,7 +254,8 @@ def create_worker(resources: Resources, woken: asyncio.Event) -> Worker:
         poll_delay=POLL_SECONDS,
         health_check_interval=HEALTH_SECONDS,
         health_check_key=worker_key(settings.queue_name, f"{socket.gethostname()}:{os.getpid()}"),
-        ctx={"woken": woken},
+        ctx={"woken": woken, "failure_log": resources.failure_log},
+        on_startup=_connected,
         job_serializer=serialize_job,
         job_deserializer=deserialize_job,
         log_results=False,

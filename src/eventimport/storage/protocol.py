@@ -44,7 +44,8 @@ class StorageError(EventImportError):
 
     def __str__(self) -> str:
         """The message and the advice."""
-        return " ".join(filter(None, (str(self.args[0]), self.advice)))
+        message = str(self.args[0])
+        return f"{message.rstrip('.')}. {self.advice}" if self.advice else message
 
 
 class ObjectNotFoundError(StorageError):
