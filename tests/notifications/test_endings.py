@@ -226,7 +226,7 @@ async def test_nothing_has_ended(imports: Imports, outbox: Outbox) -> None:
     await imports.accept(ARCHIVE)
 
     async with imports.resources.engine.begin() as connection:
-        ended = await fail_lost(connection, Task.status == "STARTED", words, [])
+        ended = await fail_lost(connection, Task.status == "STARTED", words, lambda _kind: [])
 
     assert ended == []
     assert await outbox.notifications() == []

@@ -203,5 +203,10 @@ async def test_imports_that_cannot_be_fetched_for(world: World, make_user: MakeU
     ):
         answer = await client.post(f"{job}/fetch-media")
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
+    event = f"/v1/events/{(await world.job(url))['event-id']}"
+    assert (await world.client.delete(event)).status_code == 204
+    answer = await world.client.post(f"{url}/fetch-media")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "event-deleted")
+    assert (await world.client.post(f"{event}/restore")).status_code < 300
     task_url = (await admin.post(f"{url}/fetch-media")).json()["task_url"]
     assert (await world.task(task_url))["state"] == "PENDING", "the task is its owner's"

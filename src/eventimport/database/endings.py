@@ -134,21 +134,22 @@ async def fail_lost(
     connection: AsyncConnection,
     which: ColumnElement[bool],
     words_of: WordsOf,
-    errors: Sequence[dict[str, Any]],
+    errors_of: Callable[[str], Sequence[dict[str, Any]]],
     *,
     new_report: NewReport = Report,
 ) -> list[UUID]:
     """End, as `fail` does, those open tasks among `which` that no other transaction holds; their
-    workers are lost. Returns their ids."""
+    workers are lost. `errors_of` returns the errors for a task's kind. Returns the ids."""
     chosen = (
-        select(Task.id)
+        select(Task.id, Task.kind)
         .where(which, Task.status.in_(OPEN_STATUSES))
         .with_for_update(skip_locked=True)
     )
-    ids = list(await connection.scalars(chosen))
-    for task_id in ids:
+    lost = (await connection.execute(chosen)).all()
+    for task_id, kind in lost:
+        errors = errors_of(kind)
         await _give_up(connection, task_id, words_of, errors, new_report=new_report, job={})
-    return ids
+    return [task_id for task_id, _ in lost]
 
 
 async def cancel(

@@ -18,7 +18,7 @@ from eventimport.database.models import (
     IMPORT_JOBS,
     MEDIA_FETCHES,
     OPEN_STATUSES,
-    ImportJob,
+    Event,
     MediaFetch,
     MediaItem,
     MediaOutcome,
@@ -44,6 +44,10 @@ class UnknownImportError(EventImportError):
 
 class ImportNotEndedError(EventImportError):
     """The import still stores its media files itself."""
+
+
+class EventDeletedError(EventImportError):
+    """The event of the import was deleted, and can still be restored."""
 
 
 class NothingMissingError(EventImportError):
@@ -74,7 +78,7 @@ async def add_media_fetch(
     imports count, if there is one, and `links` says whether linked files are fetched at all.
 
     Requests for one import wait for each other here. Raises UnknownImportError,
-    ImportNotEndedError, NothingMissingError.
+    ImportNotEndedError, EventDeletedError, NothingMissingError.
     """
     mine = and_(Task.id == job_id, Task.kind == TaskKind.IMPORT)
     if of_user is not None:
@@ -91,8 +95,16 @@ async def add_media_fetch(
     running_id = await connection.scalar(running.limit(1))
     if running_id is not None:
         return running_id
-    has_archive = select(ImportJob.archive_key.is_not(None)).where(ImportJob.id == job_id)
-    missing = _missing(job_id, links=links, archive=bool(await connection.scalar(has_archive)))
+    job = IMPORT_JOBS.c
+    facts = (
+        select(job.archive_key.is_not(None), func.coalesce(Event.deleted_here, False))
+        .outerjoin(Event, Event.id == job.event_id)
+        .where(job.id == job_id)
+    )
+    has_archive, is_deleted = (await connection.execute(facts)).one()
+    if is_deleted:
+        raise EventDeletedError
+    missing = _missing(job_id, links=links, archive=has_archive)
     if not await connection.scalar(select(select(MediaItem.id).where(missing).exists())):
         raise NothingMissingError
     task_id = uuid4()

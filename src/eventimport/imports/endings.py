@@ -1,5 +1,6 @@
 """How tasks end: the reasons for a failure, and the words that their owners get."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -12,7 +13,7 @@ from eventimport.database.endings import (
     NotificationWords,
     WordsOf,
 )
-from eventimport.database.models import ImportStatus
+from eventimport.database.models import ImportStatus, TaskKind
 from eventimport.errors import EventImportError, Problem
 from eventimport.formats import format_named
 from eventimport.formats.format import Format
@@ -106,10 +107,19 @@ MAX_NAME: Final = 100
 """Characters of an event's name in a title."""
 
 
-def worker_lost(attempts: int) -> Problem:
-    """The failure of a task whose workers stopped unexpectedly in all its attempts."""
+_CONSEQUENCES: Final[Mapping[str, str]] = {
+    TaskKind.IMPORT: _NOTHING,
+    TaskKind.IMAGE_SIZES: NO_SIZES,
+    TaskKind.FETCH_MEDIA: _FETCHED,
+    TaskKind.EXPORT: NO_FILE,
+}
+
+
+def worker_lost(attempts: int, kind: str) -> Problem:
+    """The failure of a task of this kind whose workers stopped unexpectedly in all its attempts."""
     detail = (
-        f"The worker stopped unexpectedly in all {attempts} attempts (MAX_ATTEMPTS). {_NOTHING}"
+        f"The worker stopped unexpectedly in all {attempts} attempts (MAX_ATTEMPTS)."
+        f" {_CONSEQUENCES[kind]}"
     )
     return Problem(500, "worker-lost", "Worker lost", detail)
 

@@ -66,7 +66,7 @@ async def recover(resources: Resources, watch: Watch, *, now: float | None = Non
                 connection,
                 exhausted(beat, max_failures=settings.max_attempts),
                 words_of(settings),
-                [worker_lost(settings.max_attempts).as_dict()],
+                lambda kind: [worker_lost(settings.max_attempts, kind).as_dict()],
                 new_report=new_report_of(settings),
             )
         for task_id in lost:

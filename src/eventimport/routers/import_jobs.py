@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from eventimport.conference.report import Severity
 from eventimport.database import import_jobs
 from eventimport.database.media_fetches import (
+    EventDeletedError,
     ImportNotEndedError,
     NothingMissingError,
     UnknownImportError,
@@ -224,6 +225,14 @@ async def fetch_media_files(
             "Import not ended",
             f"Import job {import_job_id} has not ended, and stores its media files itself. Fetch"
             " what is missing when it has ended.",
+        ) from None
+    except EventDeletedError:
+        raise refuse(
+            409,
+            "event-deleted",
+            "Event deleted",
+            f"The event of import job {import_job_id} was deleted. Restore the event, then fetch"
+            " its media files.",
         ) from None
     except NothingMissingError:
         raise refuse(
