@@ -101,6 +101,7 @@ def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Proce
         "SECRET_KEY": "a key for tests, which guards nothing; long enough for every HMAC",
         "PUBLIC_URL": url,
         "LOCAL_STORAGE_PATH": str(tmp_path / "storage"),
+        "MAIL_FOLDER": str(tmp_path / "mails"),
         "SHUTDOWN_GRACE": "5",
     }
     processes = Processes(url, environment, tmp_path)

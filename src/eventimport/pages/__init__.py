@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from eventimport.pages import event, front
+from eventimport.pages import account, event, front
 
 __all__ = ["router"]
 
 router = APIRouter()
-for _module in (front, event):
+for _module in (front, account, event):
     router.include_router(_module.router)

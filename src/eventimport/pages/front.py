@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
-from eventimport.auth import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
+from eventimport.auth import MAX_PASSWORD_LENGTH
 from eventimport.errors import refuse
 from eventimport.formats import AUTO, EXPORTABLE, IMPORTABLE
 from eventimport.http.dependencies import ResourcesDep
@@ -35,7 +35,8 @@ async def show_front_page(_request: Request, resources: ResourcesDep) -> Respons
         export_formats=EXPORTABLE,
         sign_up_enabled=settings.sign_up_enabled,
         max_archive_bytes=settings.max_archive_bytes,
-        min_password_length=MIN_PASSWORD_LENGTH,
+        mailed=settings.mail is not None,
+        min_password_length=settings.min_password_length,
         max_password_length=MAX_PASSWORD_LENGTH,
     )
     return html_response(content, scripts=True)

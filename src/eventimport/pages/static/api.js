@@ -47,7 +47,7 @@ export async function request(method, path, { body, signal } = {}) {
     throw new ApiError(0, [{ detail: "The service cannot be reached." }]);
   }
   if (!response.ok) throw new ApiError(response.status, problemsOf(response.status, await response.text()));
-  return response.json();
+  return response.status === 204 ? null : response.json();
 }
 
 export async function signIn(email, password) {

@@ -20,8 +20,10 @@ function showAccount() {
   show("import", Boolean(signedIn));
   show("account", Boolean(signedIn));
   byId("account-email").textContent = signedIn?.email ?? "";
+  show("unconfirmed", false);
   if (signedIn) {
     refreshImports();
+    askForConfirmation();
     openEventOfAddress();
   } else {
     running?.watching.abort();
@@ -50,6 +52,30 @@ async function refreshImports() {
     tellFailure("import-errors", error);
   }
 }
+
+// An address that is not confirmed gets no mail but the one with the link.
+async function askForConfirmation() {
+  try {
+    const { email, is_confirmed: confirmed } = await request("GET", "/v1/account");
+    byId("unconfirmed-email").textContent = email;
+    byId("unconfirmed-status").textContent = "";
+    byId("unconfirmed-errors").replaceChildren();
+    show("unconfirmed", !confirmed && Boolean(account()));
+  } catch (error) {
+    tellFailure("import-errors", error);
+  }
+}
+
+byId("send-again").addEventListener("click", async () => {
+  byId("unconfirmed-errors").replaceChildren();
+  try {
+    await request("POST", "/v1/account/send-confirmation");
+    byId("unconfirmed-status").textContent = "The mail is on its way.";
+  } catch (error) {
+    if (error.status === 409) show("unconfirmed", false);
+    else tellFailure("unconfirmed-errors", error);
+  }
+});
 
 // `/#event=<identifier>` is where the page of a draft sends its owner to sign in.
 async function openEventOfAddress() {
