@@ -20,7 +20,8 @@ def newest_link(folder: Path, page: str) -> str:
     while time.monotonic() < deadline:
         for path in sorted(folder.glob("*.eml"), reverse=True):
             mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-            body = mail.get_body(("plain",))  # type: ignore[attr-defined]
+            body = mail.get_body(("plain",))
+            assert body is not None
             found = LINK.search(body.get_content())
             if found and page in found[1]:
                 return found[1]

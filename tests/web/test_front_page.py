@@ -41,7 +41,7 @@ async def test_every_input_has_a_label(client: httpx.AsyncClient) -> None:
 
 
 async def test_what_pages_and_scripts_refer_to_is_served(client: httpx.AsyncClient) -> None:
-    pages = [(await client.get(path)).text for path in ("/", "/events/nowhere")]
+    pages = [(await client.get(path)).text for path in ("/", "/events/nowhere", "/account/reset")]
     wanted = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', "".join(pages)))
     seen: dict[str, httpx.Response] = {}
     while wanted - seen.keys():

@@ -272,10 +272,14 @@ async def unlink_event(connection: AsyncConnection, event_id: int) -> list[Unlin
 
 
 async def unlink_user(connection: AsyncConnection, user_id: int) -> list[Unlinked]:
-    """Remove the links of a user's uploads and of the archives of their imports, in the transaction
-    that deletes the user, and mark the files for deletion that have no other."""
-    imports = select(Task.id).where(Task.user_id == user_id)
-    own = or_(ObjectLink.user_id == user_id, ObjectLink.import_job_id.in_(imports))
+    """Remove the links of a user's uploads, archives and exports, in the transaction that deletes
+    the user, and mark the files for deletion that have no other."""
+    tasks = select(Task.id).where(Task.user_id == user_id)
+    own = or_(
+        ObjectLink.user_id == user_id,
+        ObjectLink.import_job_id.in_(tasks),
+        ObjectLink.export_job_id.in_(tasks),
+    )
     return await _unlink(connection, own)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.database.audit import record_act
 from eventimport.database.new_imports import (
     ImportQuota,
     NewImport,
@@ -64,6 +65,7 @@ async def accept_import(
     options: ImportOptions = ImportOptions(),
     identity: RequestIdentity = RequestIdentity(),  # noqa: B008 - frozen
     reply: Callable[[UUID], Reply] | None = None,
+    client: str | None = None,
 ) -> UUID:
     """Accept the import of an archive; returns the id of its task.
 
@@ -103,6 +105,14 @@ async def accept_import(
             # Others may have come since the quota was checked.
             with _quota_problems(quota):
                 await add_import(connection, new, quota)
+            await record_act(
+                connection,
+                "import",
+                actor=user_id,
+                subject=("task", job_id),
+                client=client,
+                detail={"dry_run": True} if options.dry_run else None,
+            )
 
         await request.accept(reply(job_id) if reply else None, add, import_job_id=job_id)
     await resources.wake_worker()

@@ -25,7 +25,7 @@ from eventimport.formats import (
 )
 from eventimport.formats.format import text_of
 from eventimport.formats.source import HEAD, ZIP_SIGNATURES
-from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.dependencies import AccountDep, ClientAddressDep, ResourcesDep
 from eventimport.http.forms.multipart import Form, Part, parts
 from eventimport.http.idempotency import (
     REFUSALS,
@@ -176,6 +176,7 @@ async def import_event(
     *,
     account: AccountDep,
     resources: ResourcesDep,
+    client: ClientAddressDep,
     key: IdempotencyKeyDep,
     query: Annotated[ImportQuery, Query()],
 ) -> Response:
@@ -199,6 +200,7 @@ async def import_event(
             options=query.for_format(named.name if named is not None else AUTO),
             identity=identity_of(request, key, query.model_dump(exclude_none=True)),
             reply=accepted,
+            client=client,
         )
         return accepted(job_id)
 
