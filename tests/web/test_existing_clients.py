@@ -4,13 +4,16 @@ must get. Each line is a request to one service; the lines of a table run in the
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from tests.web.events import conftest as events
 
+from eventimport.auth import Passwords
 from eventimport.database import models
 
 write_conference = events.write_conference
@@ -201,6 +204,127 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     (ROOMS, {"filter": '[{"name":"latitude","op":"gt","val":NaN}]'}, "a number"),
     (FORMS, {"filter": '[{"name":"is-fixed","op":"eq","val":2}]'}, "true or false"),
 ]  # fmt: skip
+
+
+PASSWORD = "correct horse battery staple"
+ROOM = {"type": "microlocation", "attributes": {"name": "New", "is-global-event-room": False}}
+WHOLE_SESSION = {
+    # What Ember's model of a session holds, and more than ours.
+    "title": "Saved",
+    "average-rating": 4.25,
+    "is-mail-sent": False,
+    "favourite-count": 0,
+    "created-at": "2017-05-01T01:24:47.500127+00:00",
+    "last-modified-at": None,
+    "complex-field-values": {},
+    "send-email": False,
+    "deleted-at": None,
+    "is-locked": False,
+}
+
+
+def document(kind: str, row_id: Any, attributes: Any, **members: Any) -> dict[str, Any]:
+    return {"data": {"type": kind, "id": str(row_id), "attributes": attributes, **members}}
+
+
+def attributes(answer: Any) -> Any:
+    return answer["data"]["attributes"]
+
+
+def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
+    """Method, path, body, status and what the answer must have."""
+    copyright_url = f"/v1/event-copyrights/{ids['event-copyright']}"
+    event, session = f"/v1/events/{ids['events']}", f"/v1/sessions/{ids['sessions']}"
+    user = f"/v1/users/{ids['user']}"
+    to_event = {"event": {"data": {"type": "event", "id": str(ids["events"])}}}
+    creator = {"creator": {"data": {"type": "user", "id": "7"}}, "feedbacks": {"data": []}}
+    return [
+        ("POST", "/v1/auth/login", {"username": "ada@example.org", "password": PASSWORD,
+          "remember-me": True, "include-in-response": True}, 200, lambda d: "access_token" in d),
+        ("POST", "/auth/session", {"email": "ada@example.org", "password": PASSWORD,
+          "remember-me": True}, 200, lambda d: "access_token" in d),
+        ("GET", "/v1/settings", None, 200, lambda d: attributes(d)["app-name"] == "eventimport"),
+        ("POST", "/v1/users", {"data": {"type": "user", "attributes": {
+          "email": "new@example.org", "password": PASSWORD, "first-name": "Ada"}}}, 201,
+          lambda d: attributes(d)["email"] == "new@example.org"),
+        ("GET", user, None, 200, lambda d: attributes(d)["email"] == "ada@example.org"),
+        ("PATCH", user, document("user", ids["user"], {"first-name": "Ada", "is-admin": False,
+          "email": "ada@example.org"}), 200, lambda d: len(d["meta"]["warnings"]) == 1),
+        ("PATCH", user, document("user", ids["user"], {"is-admin": True}), 422, lambda d: True),
+        ("PATCH", user, document("user", ids["user"], {"password": "x"}), 422, lambda d: True),
+        ("GET", f"{user}/events", None, 200, lambda d: names(d) == ["Conference"]),
+        ("GET", f"{user}/events?filter=[]&sort=-starts_at&page[size]=0", None, 200,
+          lambda d: d["meta"]["count"] == 1),
+        ("GET", f"{user}/notifications", None, 200, lambda d: d["meta"]["count"] == 0),
+        ("GET", f"{event}/owner", None, 200, lambda d: attributes(d)["email"] == "ada@example.org"),
+        ("GET", f"{event}/relationships/owner", None, 200, lambda d: d["data"]["type"] == "user"),
+        ("GET", event, None, 200,
+          lambda d: d["data"]["relationships"]["owner"]["links"]["related"] == f"{event}/owner"),
+        ("GET", copyright_url, None, 200, lambda d: attributes(d)["holder"] == "Holder"),
+        ("PATCH", copyright_url, document("event-copyright", ids["event-copyright"],
+          {"holder": "New"}), 200, lambda d: attributes(d)["holder"] == "New"),
+        ("DELETE", copyright_url, None, 204, lambda d: True),
+        ("POST", "/v1/event-copyrights", {"data": {"type": "event-copyright",
+          "attributes": {"holder": "Other", "year": "2027"}, "relationships": to_event}}, 201,
+          lambda d: attributes(d)["year"] == 2027),
+        ("GET", f"{event}/sessions/dates", None, 200, lambda d: d == ["2027-03-19"]),
+        ("GET", f"{event}/sessions/languages", None, 200, lambda d: d == ["de"]),
+        ("GET", f"{event}/sessions/states", None, 200, lambda d: d == []),
+        ("GET", "/v1/import-jobs?sort=-starts-at", None, 200, lambda d: [
+          attributes({"data": each})["result-status"] for each in d["data"]] == ["SUCCESS"]),
+        ("GET", f"/v1/import-jobs/{ids['job']}", None, 200, lambda d: (
+          attributes(d)["task"] == ids["job"] and attributes(d)["result"] is None)),
+        ("GET", "/v1/import-jobs?sort=password", None, 400, lambda d: True),
+        ("PATCH", session, document("session", ids["sessions"], WHOLE_SESSION,
+          relationships=creator), 200, lambda d: len(d["meta"]["warnings"]) == 2),
+        ("POST", "/v1/microlocations", {"data": {**ROOM, "relationships": to_event}}, 201,
+          lambda d: attributes(d)["name"] == "New"),
+    ]  # fmt: skip
+
+
+async def test_requests_answer_as_existing_clients_expect(
+    start_service: Any,
+    user: models.User,
+    write_conference: Any,
+    session_factory: async_sessionmaker[AsyncSession],
+) -> None:
+    password_hash = await Passwords().hash(PASSWORD)
+    async with session_factory.begin() as session:
+        await session.execute(update(models.User).values(password_hash=password_hash))
+    written = await write_conference(3)
+    job = models.ImportJob(id=uuid4(), user_id=user.id, status="SUCCESS", report={})
+    async with session_factory.begin() as session:
+        session.add(job)
+        second = models.EventSession.id == written.ids["sessions"][1]
+        await session.execute(update(models.EventSession).where(second).values(language="de"))
+    ids = {path: ids[0] for path, ids in written.ids.items()}
+    ids |= {"events": written.id, "user": user.id, "job": str(job.id)}
+    service = await start_service(sign_ins_per_minute=0, sign_ins_per_client=0)
+    client = await service.client(user)
+    for method, path, body, status, check in requests(ids):
+        kind = "application/json" if "auth" in path else "application/vnd.api+json"
+        answer = await client.request(method, path, json=body, headers={"Content-Type": kind})
+
+        assert answer.status_code == status, (method, path, answer.text)
+        assert check(answer.json() if answer.content else {}), (method, path, answer.text)
+
+    anonymous = await service.client()
+    hidden = await anonymous.get(f"/v1/events/{written.id}/owner")
+    assert (hidden.status_code, hidden.json()["data"]) == (200, None)
+    public = attributes((await anonymous.get("/v1/settings")).json())
+    assert public.keys() == {"app-name", "frontend-url", "sign-up-enabled"}
+    sign_in = {"email": "ada@example.org", "password": PASSWORD}
+    tokens = (await anonymous.post("/v1/auth/login", json=sign_in)).json()
+    header = {"Authorization": f"JWT {tokens['refresh_token']}"}
+    refreshed = await anonymous.post("/v1/auth/token/refresh", headers=header)
+    assert refreshed.status_code == 200
+    assert (
+        jwt.decode(refreshed.json()["access_token"], options={"verify_signature": False})[
+            "identity"
+        ]
+        == user.id
+    )
+    assert (await anonymous.post("/v1/auth/token/refresh")).status_code == 401
 
 
 @pytest.fixture

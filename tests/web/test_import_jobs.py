@@ -112,7 +112,7 @@ async def test_each_sees_their_own_and_an_admin_all(
         ("page[number]=x", "page[number]"),
         ("filter[status]=DONE", "filter[status]"),
         ("filter[state]=SUCCESS", "filter[state]"),
-        ("sort=created-at", "sort"),
+        ("sort=message", "sort"),
     ],
 )
 async def test_a_query_that_cannot_be_met_is_refused(

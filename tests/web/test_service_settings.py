@@ -19,6 +19,11 @@ from eventimport.storage.probe import probe
 from eventimport.storage.protocol import StorageError, StoredObject
 
 URL = "/v1/settings"
+PUBLIC = {
+    "app-name": "eventimport",
+    "frontend-url": "https://events.example",
+    "sign-up-enabled": True,
+}
 UPLOAD = "/v1/upload/file"
 
 
@@ -92,7 +97,11 @@ async def test_what_is_set(start_with: Any, admin: Any) -> None:
         "data": {
             "type": "setting",
             "id": "1",
-            "attributes": {"storage-place": "local", "storage-places": ["local", "memory"]},
+            "attributes": {
+                **PUBLIC,
+                "storage-place": "local",
+                "storage-places": ["local", "memory"],
+            },
             "links": {"self": URL},
         },
         "jsonapi": {"version": "1.1"},
@@ -220,11 +229,16 @@ async def test_no_change_changes_nothing(service: Any, admin: Any) -> None:
     assert response.json()["data"]["attributes"]["storage-place"] == "local"
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH"])
-async def test_admins_alone_get_in(user_client: httpx.AsyncClient, method: str) -> None:
-    response = await user_client.request(method, URL, json=change("local"))
+async def test_only_admins_change_them_and_see_the_storages(
+    user_client: httpx.AsyncClient,
+) -> None:
+    response = await user_client.patch(URL, json=change("local"))
+    public = await user_client.get(URL)
+    bad = await user_client.get(URL, headers={"Authorization": "Bearer nonsense"})
 
     assert response.status_code == 403
+    assert public.json()["data"]["attributes"] == PUBLIC
+    assert bad.status_code == 401
 
 
 async def test_a_choice_that_is_not_configured_here_is_not_followed(

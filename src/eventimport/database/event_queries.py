@@ -5,6 +5,8 @@ Ids come first, then the rows in pieces: rows are read only while the byte budge
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
+from enum import StrEnum
 from typing import Any, Final, Literal
 
 from sqlalchemy import (
@@ -14,17 +16,28 @@ from sqlalchemy import (
     FromClause,
     Select,
     any_,
+    exists,
     func,
     select,
 )
+from sqlalchemy import Row as RowOf
 from sqlalchemy import literal as sql_literal
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.kinds import Kind
+from eventimport.conference.zones import find_zone, zone
 from eventimport.database.event_filters import Filter, met
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node, row_size
-from eventimport.database.visibility import Viewer, editable, event_visible, owned, part_visible
+from eventimport.database.models import EventRole, User
+from eventimport.database.visibility import (
+    OWNER,
+    Viewer,
+    editable,
+    event_visible,
+    owned,
+    part_visible,
+)
 from eventimport.errors import EventImportError
 
 Row = Mapping[Any, Any]
@@ -124,16 +137,21 @@ async def find_event_ids(
     order: Sequence[Order],
     *,
     filters: Sequence[Filter] = (),
+    member: int | None = None,
     name: str | None,
     state: str | None,
     limit: int,
     offset: int,
 ) -> tuple[list[int], int]:
     """One page of the events that the viewer may see, and how many there are: of those that meet
-    all filters, whose name contains `name`, in any case, and whose state is `state`."""
+    all filters, whose name contains `name`, in any case, and whose state is `state`; with a
+    `member`, only of those in which this user has a role."""
     statement = select(_EVENTS.c.id).where(event_visible(viewer))
     if filters:
         statement = statement.where(met(Kind.EVENT, filters, viewer))
+    if member is not None:
+        role = exists().where(EventRole.event_id == _EVENTS.c.id, EventRole.user_id == member)
+        statement = statement.where(role)
     if name:
         statement = statement.where(_EVENTS.c.name.icontains(name, autoescape=True))
     if state:
@@ -205,6 +223,52 @@ def _of_one(edge: Edge, column: str, viewer: Viewer) -> ColumnElement[Any]:
     else:
         found = found.where(target.c[edge.back or ""] == source.c.id).order_by(target.c.id)
     return found.limit(1).correlate(source).scalar_subquery()
+
+
+async def find_owner(connection: AsyncConnection, event_id: int) -> RowOf[*tuple[Any, ...]] | None:
+    """The account that owns the event: its id, e-mail address, `is_admin`, `is_confirmed` and
+    creation time."""
+    statement = (
+        select(User.id, User.email, User.is_admin, User.is_confirmed, User.created_at)
+        .join(EventRole, EventRole.user_id == User.id)
+        .where(EventRole.event_id == event_id, EventRole.role == OWNER)
+        .order_by(User.id)
+        .limit(1)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+class SessionValues(StrEnum):
+    """Values of an event's sessions that can be listed."""
+
+    DATES = "dates"
+    LANGUAGES = "languages"
+    STATES = "states"
+
+
+async def find_session_values(
+    connection: AsyncConnection, event_id: int, values: SessionValues, viewer: Viewer
+) -> list[str]:
+    """These values of the sessions that the viewer may see, each once, in order. Dates are local to
+    the event's time zone."""
+    sessions = NODES[Kind.SESSION].table
+    column: ColumnElement[Any] = {
+        SessionValues.DATES: sessions.c.starts_at,
+        SessionValues.LANGUAGES: sessions.c.language,
+        SessionValues.STATES: sessions.c.state,
+    }[values]
+    statement = (
+        select(column.label("found"), _EVENTS.c.timezone)
+        .join(_EVENTS, _EVENTS.c.id == sessions.c.event_id)
+        .where(_EVENTS.c.id == event_id, column.is_not(None), part_visible(Kind.SESSION, viewer))
+        .distinct()
+    )
+    rows = (await connection.execute(statement)).all()
+    if values is not SessionValues.DATES:
+        return sorted({row.found for row in rows if row.found})
+    found = find_zone(rows[0].timezone) if rows else None
+    local = zone(found.name) if found is not None else UTC
+    return sorted({row.found.astimezone(local).date().isoformat() for row in rows})
 
 
 async def _page(

@@ -36,19 +36,27 @@ async def list_import_jobs(
     connection: AsyncConnection,
     user_id: int | None,
     status: str | None,
+    order: Sequence[tuple[str, bool]] = (),
     *,
     limit: int,
     offset: int,
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
-    """A page of the user's imports, newest first, and how many there are in all; of all users if
-    there is no `user_id`, and of any status if there is no `status`."""
+    """A page of the user's imports, and how many there are in all; of all users if there is no
+    `user_id`, and of any status if there is no `status`. `order` names columns, each with whether
+    it is in descending order; the newest imports come first where it does not decide."""
+    terms = [
+        getattr(ImportJob, column).desc().nulls_last()
+        if descending
+        else getattr(ImportJob, column).asc()
+        for column, descending in order
+    ]
     chosen = [_of(user_id)]
     if status is not None:
         chosen.append(ImportJob.status == status)
     page = (
         select(*LISTED)
         .where(*chosen)
-        .order_by(ImportJob.created_at.desc(), ImportJob.id)
+        .order_by(*terms, ImportJob.created_at.desc(), ImportJob.id)
         .limit(limit)
         .offset(offset)
     )

@@ -77,6 +77,8 @@ def add_middleware(app: FastAPI, settings: Settings) -> None:
                 "Authorization",
                 "Content-Type",
                 "If-Match",
+                "X-CSRF-Token",
+                "X-Requested-With",
                 file_requests.HEADER,
                 REQUEST_ID_HEADER,
             ),

@@ -21,7 +21,7 @@ RELATIONSHIPS: Final = frozenset(
         *("faqs", "favourite", "favourite-events", "favourite-sessions", "favourites"),
         *("feedbacks", "followers", "general-statistics", "group", "groups", "invoice"),
         *("invoices", "location", "marketer", "marketer-events", "moderator-events"),
-        *("moderators", "notifications", "order-statistics", "orders", "organizer-events"),
+        *("moderators", "notifications", "order-statistics", "owner", "orders", "organizer-events"),
         *("organizers", "owner-events", "registrar-events", "registrars", "role", "role-invites"),
         *("roles", "sales-admin-events", "sessions-speakers", "speaker-invites", "station"),
         *("stations", "stream", "stripe-authorization", "sub-topic", "tax", "ticket"),

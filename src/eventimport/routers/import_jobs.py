@@ -35,6 +35,15 @@ from eventimport.observability.tracing import current_parent
 
 PATH = "/v1/import-jobs"
 
+SORTABLE: Final = {
+    **{name: name.replace("-", "_") for name in ("created-at", "started-at", "finished-at")},
+    **{name: name.replace("-", "_") for name in ("status", "format", "event-name", "file-name")},
+    "starts-at": "created_at",
+    "result-status": "status",
+    "id": "id",
+}
+"""The columns that imports can be sorted by, by their names on the wire."""
+
 router = APIRouter(prefix=PATH, tags=["imports"], default_response_class=JSONAPIResponse)
 
 
@@ -60,6 +69,10 @@ class ImportJobAttributes(Attributes):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    task: str = Field(description="The id of the task. For existing clients.")
+    starts_at: datetime = Field(description="The same as `created-at`. For existing clients.")
+    result: str | None = Field(description="The same as `event-id`. For existing clients.")
+    result_status: ImportStatus = Field(description="The same as `status`. For existing clients.")
 
 
 class ImportJobReport(ImportJobAttributes):
@@ -101,6 +114,24 @@ class ImportJobQuery(PageQuery):
     status: ImportStatus | None = Field(
         None, alias="filter[status]", description="Only imports with this status."
     )
+    sort: str | None = Field(
+        None,
+        max_length=1000,
+        description=f"Comma-separated attributes; a `-` before one sorts in descending order:"
+        f" {', '.join(SORTABLE)}.",
+    )
+
+    def order(self) -> list[tuple[str, bool]]:
+        """The columns to sort by, each with whether it is in descending order. Raises 400."""
+        terms = []
+        for term in filter(None, (self.sort or "").split(",")):
+            name = term.removeprefix("-").replace("_", "-")
+            if name not in SORTABLE:
+                what = f"Sorting by {name!r} is not supported. Names: {', '.join(SORTABLE)}."
+                source = {"parameter": "sort"}
+                raise refuse(400, "invalid-parameter", "Invalid parameter", what, source=source)
+            terms.append((SORTABLE[name], term.startswith("-")))
+        return terms
 
 
 class AcceptedFetch(BaseModel):
@@ -128,12 +159,14 @@ async def list_import_jobs(
     query: Annotated[ImportJobQuery, Query()],
 ) -> ImportJobCollection:
     """List your imports, newest first. Admins see the imports of all users."""
+    order = query.order()
     page = query.page(resources.settings.max_list_size)
     async with resources.reader.connect() as connection:
         rows, total = await import_jobs.list_import_jobs(
             connection,
             account.only_of,
             query.status and query.status.value,
+            order,
             limit=page.limit,
             offset=page.offset,
         )
@@ -262,6 +295,8 @@ def _resource(row: Any, kind: type[AttributesT], event_base_url: str) -> Resourc
     values["event_id"] = None if event_id is None else str(event_id)
     values["event_url"] = identifier and f"{event_base_url}/events/{identifier}"
     values["task_url"] = f"/v1/tasks/{job_id}"
+    values["task"], values["starts_at"] = str(job_id), values["created_at"]
+    values["result"], values["result_status"] = values["event_id"], values["status"]
     values["findings_url"] = f"{PATH}/{job_id}/findings"
     return Resource[kind](  # type: ignore[valid-type]
         type="import-job",

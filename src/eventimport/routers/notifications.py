@@ -29,7 +29,6 @@ TYPE: Literal["notification"] = "notification"
 MAX_ID = 2**63 - 1
 
 router = APIRouter(
-    prefix=PATH,
     tags=["notifications"],
     default_response_class=JSONAPIResponse,
     route_class=SmallBodyRoute,
@@ -101,7 +100,7 @@ class NotificationPatch(BaseModel):
     data: ChangedNotification
 
 
-@router.get("", responses=problems(400))
+@router.get(PATH, responses=problems(400))
 async def list_notifications(
     account: AccountDep, resources: ResourcesDep, query: Annotated[NotificationQuery, Query()]
 ) -> NotificationCollection:
@@ -116,7 +115,20 @@ async def list_notifications(
     return NotificationCollection.page(PATH, page, total, found, unread_count=unread)
 
 
-@router.get("/{notification_id}", responses=problems(404))
+@router.get("/v1/users/{user_id}/notifications", responses=problems(400, 404))
+async def list_user_notifications(
+    user_id: Annotated[int, Path(ge=1, le=MAX_ID)],
+    account: AccountDep,
+    resources: ResourcesDep,
+    query: Annotated[NotificationQuery, Query()],
+) -> NotificationCollection:
+    """List your notifications, newest first, as existing clients ask for them."""
+    if user_id != account.id:
+        raise refuse(404, "not-found", "Not Found", f"Unknown user {user_id}.")
+    return await list_notifications(account, resources, query)
+
+
+@router.get(f"{PATH}/{{notification_id}}", responses=problems(404))
 async def get_notification(
     notification_id: NotificationId, account: AccountDep, resources: ResourcesDep
 ) -> NotificationDocument:
@@ -128,7 +140,7 @@ async def get_notification(
     return NotificationDocument(data=_resource(row, resources.settings.event_base_url))
 
 
-@router.patch("/{notification_id}", responses=problems(400, 404, 409, 413, 422))
+@router.patch(f"{PATH}/{{notification_id}}", responses=problems(400, 404, 409, 413, 422))
 async def update_notification(
     notification_id: NotificationId,
     patch: NotificationPatch,
@@ -157,7 +169,7 @@ async def update_notification(
     return NotificationDocument(data=_resource(row, resources.settings.event_base_url))
 
 
-@router.post("/mark-all-read", status_code=204)
+@router.post(f"{PATH}/mark-all-read", status_code=204)
 async def mark_all_notifications_read(account: AccountDep, resources: ResourcesDep) -> None:
     """Mark all your notifications as read."""
     async with resources.engine.begin() as connection:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.dependencies import AdminDep, ResourcesDep
+from eventimport.http.dependencies import AdminDep, OptionalAccountDep, ResourcesDep
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
 from eventimport.http.openapi import problems
@@ -27,10 +27,13 @@ router = APIRouter(
 
 
 class SettingAttributes(Attributes):
-    """The current settings and their possible values."""
+    """The current settings and their possible values. The storages are only for admins."""
 
-    storage_place: str = Field(description="The storage for new files.")
-    storage_places: tuple[str, ...] = Field(description="The configured storages.")
+    app_name: str = Field("eventimport", description="The name of the service.")
+    frontend_url: str = Field(description="The base URL of event pages.")
+    sign_up_enabled: bool = Field(description="Whether visitors may create an account.")
+    storage_place: str | None = Field(None, description="The storage for new files.")
+    storage_places: tuple[str, ...] | None = Field(None, description="The configured storages.")
 
 
 class SettingDocument(Document[SettingAttributes]):
@@ -61,10 +64,10 @@ class SettingPatch(BaseModel):
     data: ChangedSetting
 
 
-@router.get("", responses=problems(403))
-async def get_settings(_admin: AdminDep, resources: ResourcesDep) -> SettingDocument:
-    """Get the settings that can be changed while the service runs. Only admins can see them."""
-    return await _document(resources)
+@router.get("", openapi_extra={"security": [{}]}, response_model_exclude_none=True)
+async def get_settings(account: OptionalAccountDep, resources: ResourcesDep) -> SettingDocument:
+    """Get the settings: the public ones, and for admins also those that they can change."""
+    return await _document(resources, for_admin=account is not None and account.is_admin)
 
 
 @router.patch("", responses=problems(400, 403, 413, 422))
@@ -79,7 +82,7 @@ async def update_settings(
     place = patch.data.attributes.storage_place
     if place is not None:
         await _choose(resources, place)
-    return await _document(resources)
+    return await _document(resources, for_admin=True)
 
 
 async def _choose(resources: Resources, place: str) -> None:
@@ -107,15 +110,19 @@ def _refused(code: str, detail: str) -> ProblemError:
     )
 
 
-async def _document(resources: Resources) -> SettingDocument:
-    active = await resources.active_storage()
+async def _document(resources: Resources, *, for_admin: bool) -> SettingDocument:
+    settings = resources.settings
+    attributes = SettingAttributes(
+        frontend_url=settings.event_base_url, sign_up_enabled=settings.sign_up_enabled
+    )
+    if for_admin:
+        attributes.storage_place = (await resources.active_storage()).name
+        attributes.storage_places = tuple(resources.storages.names)
     return SettingDocument(
         data=Resource(
             type=TYPE,
             id=ID,
-            attributes=SettingAttributes(
-                storage_place=active.name, storage_places=resources.storages.names
-            ),
+            attributes=attributes,
             links=SelfLink(self=PATH),
         )
     )

@@ -3,10 +3,11 @@
 import hashlib
 import logging
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.security.utils import get_authorization_scheme_param
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eventimport.accounts import sign_in
 from eventimport.accounts.sign_in import start_session
@@ -17,12 +18,14 @@ from eventimport.database.audit import record_act
 from eventimport.database.models import User
 from eventimport.errors import refuse
 from eventimport.http.dependencies import (
+    SCHEMES,
     AccountDep,
     ClientAddressDep,
     ResourcesDep,
     client_network,
     count,
     count_stranger,
+    unauthorized,
 )
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.openapi import problems
@@ -38,6 +41,8 @@ LOOK_ALIKE: Final = (
     " (SIGN_INS_PER_CLIENT)."
 )
 
+MAX_REFRESH_TOKEN: Final = 200
+
 logger = logging.getLogger(__name__)
 
 
@@ -45,8 +50,20 @@ class Credentials(BaseModel):
     """The e-mail address and the password. Other members, which existing clients send, are
     ignored."""
 
-    email: str = Field(max_length=320, pattern=r"^[^\x00]*$", examples=["demo@example.org"])
+    email: str = Field(
+        max_length=320,
+        pattern=r"^[^\x00]*$",
+        examples=["demo@example.org"],
+        description="Existing clients can send it as `username`.",
+    )
     password: str = Field(max_length=MAX_PASSWORD_LENGTH, examples=["demo-password"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_existing_clients(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "email" not in given and "username" in given:
+            return {**given, "email": given["username"]}
+        return given
 
 
 class Session(BaseModel):
@@ -63,11 +80,12 @@ class RefreshToken(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    refresh_token: str = Field(max_length=200, pattern=r"^[^\x00]*$")
+    refresh_token: str = Field(max_length=MAX_REFRESH_TOKEN, pattern=r"^[^\x00]*$")
 
 
 @router.post("/v1/auth/session", responses=problems(400, 401, 413, 422, 429))
 @router.post("/auth/session", responses=problems(400, 401, 413, 422, 429), include_in_schema=False)
+@router.post("/v1/auth/login", responses=problems(400, 401, 413, 422, 429), include_in_schema=False)
 async def create_session(
     request: Request,
     credentials: Credentials,
@@ -75,7 +93,7 @@ async def create_session(
     client: ClientAddressDep,
     response: Response,
 ) -> Session:
-    """Sign in. Existing clients can also use `/auth/session`."""
+    """Sign in. Existing clients can also use `/auth/session` and `/v1/auth/login`."""
     # Counted for addresses that nobody has, too: the limit tells as little as the answer.
     async with resources.sessions() as session:
         address, user = await find_to_sign_in(session, credentials.email.strip())
@@ -117,6 +135,20 @@ async def refresh_session(
     REFRESH_TOKEN_DAYS.
     """
     session = await sign_in.refresh_session(resources, token.refresh_token, client)
+    response.headers["Cache-Control"] = "no-store"
+    return Session(**asdict(session))
+
+
+@router.post("/v1/auth/token/refresh", responses=problems(401, 429))
+async def refresh_access_token(
+    request: Request, resources: ResourcesDep, client: ClientAddressDep, response: Response
+) -> Session:
+    """Exchange a refresh token, as existing clients do: it is in the Authorization header, as `JWT
+    <refresh_token>` or `Bearer <refresh_token>`. It works once, as at `POST /v1/auth/refresh`."""
+    scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+    if scheme.lower() not in SCHEMES or not token:
+        raise unauthorized()
+    session = await sign_in.refresh_session(resources, token[:MAX_REFRESH_TOKEN], client)
     response.headers["Cache-Control"] = "no-store"
     return Session(**asdict(session))
 

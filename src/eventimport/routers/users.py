@@ -1,10 +1,9 @@
 """Accounts."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, ConfigDict, EmailStr, Field
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
 
 from eventimport.accounts.mailed_links import email_taken, send_link
 from eventimport.accounts.passwords import check_new_password
@@ -20,15 +19,10 @@ from eventimport.http.dependencies import (
     count_stranger,
 )
 from eventimport.http.forms.body import SmallBodyRoute
-from eventimport.http.jsonapi import (
-    Attributes,
-    Document,
-    JSONAPIResponse,
-    Resource,
-    SelfLink,
-)
+from eventimport.http.jsonapi import JSONAPIResponse
 from eventimport.http.openapi import problems
-from eventimport.settings import Settings
+from eventimport.http.reference_api import warning
+from eventimport.http.user_documents import ChangedUserDocument, UserDocument, user_document
 
 router = APIRouter(
     prefix="/v1/users",
@@ -46,21 +40,29 @@ class NewUser(BaseModel):
     email: EmailStr
     password: str = Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)
 
-
-class UserAttributes(Attributes):
-    """The visible attributes of an account."""
-
-    email: str
-    is_admin: bool
-    is_confirmed: bool = Field(
-        description="Whether the address is confirmed. An account that is not gets no mail but the"
-        " one with the link."
-    )
-    created_at: datetime
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_document(cls, given: Any) -> Any:
+        """The members of a JSON:API document, as existing clients send it."""
+        data = given.get("data") if isinstance(given, dict) else None
+        attributes = data.get("attributes") if isinstance(data, dict) else None
+        if not isinstance(attributes, dict):
+            return given
+        return {name: attributes[name] for name in ("email", "password") if name in attributes}
 
 
-class UserDocument(Document[UserAttributes]):
-    """One account."""
+class ChangedUser(BaseModel):
+    """An account as an existing client saves it."""
+
+    type: Literal["user"]
+    id: str = Field(max_length=30)
+    attributes: dict[str, Any] = Field(default_factory=dict)
+
+
+class UserPatch(BaseModel):
+    """A document that changes an account."""
+
+    data: ChangedUser
 
 
 @router.post(
@@ -93,7 +95,7 @@ async def create_user(
             )
     except EmailTakenError:
         raise email_taken() from None
-    document = _document(user.id, user, settings)
+    document = user_document(user.id, user, settings)
     response.headers["Location"] = document.data.links.self
     return document
 
@@ -111,18 +113,38 @@ async def get_user(
             user = await find_account(connection, user_id)
     if user is None:
         raise refuse(404, "not-found", "Not Found", f"Unknown user {user_id}.")
-    return _document(user_id, user, resources.settings)
+    return user_document(user_id, user, resources.settings)
 
 
-def _document(user_id: int, user: Any, settings: Settings) -> UserDocument:
-    attributes = UserAttributes.model_validate(user)
-    # Without mail, no address can be confirmed.
-    attributes.is_confirmed |= settings.mail is None
-    return UserDocument(
-        data=Resource(
-            type="user",
-            id=str(user_id),
-            attributes=attributes,
-            links=SelfLink(self=f"/v1/users/{user_id}"),
-        )
-    )
+@router.patch("/{user_id}", responses=problems(400, 404, 413, 422))
+async def update_user(
+    user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)],
+    patch: UserPatch,
+    account: AccountDep,
+    resources: ResourcesDep,
+) -> ChangedUserDocument:
+    """Save your account as existing clients do. `meta.warnings` names the attributes that the
+    service does not store. The address and the password are changed at `/v1/account/email` and
+    `/v1/account/password`."""
+    document = await get_user(user_id, account, resources)
+    known = document.data.attributes.model_dump(by_alias=True, mode="json")
+    given = patch.data.attributes
+    read_only = [
+        name
+        for name in ("password", "email", "is-admin", "is-confirmed")
+        if name in given and given[name] != known.get(name)
+    ]
+    if patch.data.id != str(user_id) or read_only:
+        name = read_only[0] if read_only else "id"
+        place = f"attributes/{name}" if read_only else "id"
+        what = f"{name!r} cannot be changed here."
+        if name in {"email", "password"}:
+            what += f" Change it with PUT /v1/account/{name}."
+        source = {"pointer": f"/data/{place}"}
+        raise refuse(422, "invalid-value", "Invalid value", what, source=source)
+    ignored = [name for name in given if name not in known]
+    meta = None
+    if ignored:
+        what = f"Ignored, because the service does not store it: {', '.join(ignored)[:500]}."
+        meta = {"warnings": [warning("ignored-attributes", what, {"pointer": "/data/attributes"})]}
+    return ChangedUserDocument(data=document.data, meta=meta)

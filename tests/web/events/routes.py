@@ -47,4 +47,14 @@ CHANGED |= {("POST", f"/v1/events/{{resource_id}}/{_name}") for _name in RELATIO
 for _verb in ("publish", "unpublish"):
     CHANGED.add(("POST", f"/v1/events/{{resource_id}}/{_verb}"))
 
-ROUTES = {("GET", path) for path in READ} | CHANGED | CREATED
+OTHER = {
+    ("GET", "/v1/events/{resource_id}/owner"),
+    ("GET", "/v1/events/{resource_id}/relationships/owner"),
+    *(("GET", f"/v1/events/{{resource_id}}/sessions/{name}") for name in ("dates", "languages")),
+    ("GET", "/v1/events/{resource_id}/sessions/states"),
+    ("POST", "/v1/event-copyrights"),
+    *((method, "/v1/event-copyrights/{resource_id}") for method in ("GET", "PATCH", "DELETE")),
+}
+"""For existing clients; see test_existing_clients.py."""
+
+ROUTES = {("GET", path) for path in READ} | OTHER | CHANGED | CREATED

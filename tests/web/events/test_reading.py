@@ -33,7 +33,7 @@ async def test_an_event(client: httpx.AsyncClient, conference: Any) -> None:
     assert event["attributes"]["name"] == "Conference"
     assert event["attributes"]["identifier"] == "ab3de6f0"
     assert event["attributes"]["timezone"] == "Asia/Singapore"
-    assert event["relationships"].keys() == {*LISTS, *SINGLE}
+    assert event["relationships"].keys() == {*LISTS, *SINGLE, "owner"}
     assert event["relationships"]["sessions"] == {
         "links": {
             "self": f"/v1/events/{conference.id}/relationships/sessions",

@@ -111,6 +111,13 @@ _RELATIONSHIPS: Final = {
 }
 
 
+_ACCOUNT: Final = optional_members(
+    "AccountRelationship",
+    "An account. Only those who may change the resource see which.",
+    {"links": RelationshipLinks},
+)
+
+
 def _resource(resource: ResourceType) -> type[BaseModel]:
     attributes = optional_members(
         f"{resource.title}Attributes",
@@ -123,7 +130,8 @@ def _resource(resource: ResourceType) -> type[BaseModel]:
     relationships = optional_members(
         f"{resource.title}Relationships",
         "The requested relationships.",
-        {name: _RELATIONSHIPS[edge.target, edge.many] for name, edge in resource.edges.items()},
+        {name: _RELATIONSHIPS[edge.target, edge.many] for name, edge in resource.edges.items()}
+        | dict.fromkeys(resource.accounts, _ACCOUNT),
     )
     return _model(
         f"{resource.title}Resource",

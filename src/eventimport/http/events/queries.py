@@ -36,8 +36,12 @@ class ResourceQuery(BaseModel):
             if given is not None:
                 # Each resource has its id.
                 names = frozenset(map(kebab, _names(given))) - {"id"}
-                known = {*resource.attributes, *resource.edges}
-                unknown = names - known
+                known = {
+                    **resource.attributes,
+                    **resource.edges,
+                    **dict.fromkeys(resource.accounts),
+                }
+                unknown = names - known.keys()
                 if unknown:
                     what = (
                         f"Unknown field {min(unknown)!r} of the type {resource.type!r}."

@@ -79,6 +79,11 @@ class ResourceType:
         return f"{PREFIX}/{IRREGULAR.get(self.kind, self.type + 's')}"
 
     @property
+    def other_paths(self) -> tuple[str, ...]:
+        """Other paths of the same resources, which existing clients know, too."""
+        return (f"{PREFIX}/{self.type}s",) if self.kind in IRREGULAR else ()
+
+    @property
     def node(self) -> Node:
         """The rows."""
         return NODES[self.kind]
@@ -87,6 +92,11 @@ class ResourceType:
     def edges(self) -> Mapping[str, Edge]:
         """The relationships, by their names on the wire."""
         return {kebab(edge.name): edge for edge in self.node.edges}
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Relationships to accounts: documents only have their links."""
+        return ("owner",) if self.kind is Kind.EVENT else ()
 
     @cached_property
     def attributes(self) -> Mapping[str, Attribute]:

@@ -202,6 +202,11 @@ class Answer:
                 name: self._relationship(resource, row, name, edge)
                 for name, edge in resource.edges.items()
                 if wanted is None or name in wanted or (edge, row["id"]) in self._linkage
+            }
+            | {
+                name: {"links": relationship_links(resource, row["id"], name)}
+                for name in resource.accounts
+                if wanted is None or name in wanted
             },
             "links": {"self": resource.self_link(row["id"])},
         }

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from eventimport.routers.events.changing import create_changing_router
 from eventimport.routers.events.creating import create_creating_router
+from eventimport.routers.events.existing_clients import create_client_router
 from eventimport.routers.events.publishing import create_publishing_router
 from eventimport.routers.events.reading import create_reading_router
 from eventimport.routers.events.restoring import create_restoring_router
@@ -11,6 +12,7 @@ from eventimport.routers.events.restoring import create_restoring_router
 __all__ = ["router"]
 
 router = APIRouter()
+router.include_router(create_client_router())
 router.include_router(create_creating_router())
 router.include_router(create_reading_router())
 router.include_router(create_changing_router())

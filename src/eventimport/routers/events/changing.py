@@ -31,6 +31,7 @@ from eventimport.http.events.requests import (
 )
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import Answer
+from eventimport.http.jsonapi import JSONAPIResponse
 from eventimport.http.openapi import problems
 from eventimport.stored_objects import move_files
 
@@ -41,6 +42,17 @@ def create_changing_router() -> APIRouter:
     """All routes that change something."""
     router = create_router()
     for resource in TYPES.values():
+        for path in resource.other_paths:
+            for method, endpoint in (("PATCH", update_one), ("DELETE", delete_one)):
+                router.add_api_route(
+                    f"{path}/{{resource_id}}",
+                    endpoint(resource),
+                    methods=[method],
+                    include_in_schema=False,
+                    status_code=200 if method == "PATCH" else 204,
+                    response_class=JSONAPIResponse if method == "PATCH" else Response,
+                    dependencies=[CONTENT_TYPE] if method == "PATCH" else [],
+                )
         router.add_api_route(
             f"{resource.path}/{{resource_id}}",
             update_one(resource),

@@ -43,6 +43,14 @@ def create_creating_router() -> APIRouter:
         path = f"{EVENT.path}/{{resource_id}}/{kebab(edge.name)}"
         _add(router, path, f"create_event_{edge.name}", create_of_event(part, edge), part)
         _add(router, part.path, f"new_{part.words}", create_one(part), part)
+        for other in part.other_paths:
+            router.add_api_route(
+                other,
+                create_one(part),
+                methods=["POST"],
+                include_in_schema=False,
+                dependencies=[CONTENT_TYPE],
+            )
     return router
 
 

@@ -56,6 +56,10 @@ def create_reading_router() -> APIRouter:
         single = f"{resource.path}/{{resource_id}}"
         one = get_one(resource)
         _add(router, single, f"get_{resource.words}", one, DOCUMENTS[resource.kind], etags=True)
+        for other in resource.other_paths:
+            # The reference's documentation has both.
+            path = f"{other}/{{resource_id}}"
+            router.add_api_route(path, one, include_in_schema=False)
         for name, edge in resource.edges.items():
             verb = "list" if edge.many else "get"
             words = f"{resource.words}_{edge.name}"

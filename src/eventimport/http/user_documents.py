@@ -1,0 +1,48 @@
+"""The JSON:API document of an account."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from eventimport.http.jsonapi import Attributes, Document, Resource, SelfLink
+from eventimport.settings import Settings
+
+
+class UserAttributes(Attributes):
+    """The visible attributes of an account."""
+
+    email: str
+    is_admin: bool
+    is_confirmed: bool = Field(
+        description="Whether the address is confirmed. An account that is not gets no mail but the"
+        " one with the link."
+    )
+    created_at: datetime
+
+
+class UserDocument(Document[UserAttributes]):
+    """One account."""
+
+
+class ChangedUserDocument(UserDocument):
+    """One account, as it is after a save."""
+
+    meta: dict[str, Any] | None = Field(
+        None, description="`warnings` has what was ignored. Null if there is nothing to say."
+    )
+
+
+def user_document(user_id: int, user: Any, settings: Settings) -> UserDocument:
+    """The document of an account."""
+    attributes = UserAttributes.model_validate(user)
+    # Without mail, no address can be confirmed.
+    attributes.is_confirmed |= settings.mail is None
+    return UserDocument(
+        data=Resource(
+            type="user",
+            id=str(user_id),
+            attributes=attributes,
+            links=SelfLink(self=f"/v1/users/{user_id}"),
+        )
+    )

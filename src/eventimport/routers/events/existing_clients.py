@@ -1,0 +1,148 @@
+"""What existing clients ask of events besides: their owner, a user's events, and the values of
+their sessions."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from eventimport.auth import MAX_USER_ID
+from eventimport.conference.kinds import Kind
+from eventimport.database.event_queries import (
+    EDITABLE,
+    SessionValues,
+    find_event_ids,
+    find_owner,
+    find_session_values,
+)
+from eventimport.errors import refuse
+from eventimport.http.dependencies import AccountDep, OptionalAccountDep, ResourcesDep
+from eventimport.http.events.documents import COLLECTIONS, RelationshipLinks
+from eventimport.http.events.queries import CollectionQuery, query_of
+from eventimport.http.events.requests import (
+    HEADERS,
+    OPEN,
+    annotate,
+    create_router,
+    find_visible,
+    viewer_of,
+)
+from eventimport.http.events.schema import EVENT
+from eventimport.http.events.serializer import Answer, relationship_links
+from eventimport.http.openapi import Version, problems
+from eventimport.http.user_documents import UserDocument, user_document
+
+
+class OwnerDocument(BaseModel):
+    """The account that owns an event; null for those who may not change the event."""
+
+    data: Any
+    jsonapi: Version = Version()
+
+
+class OwnerLinkage(OwnerDocument):
+    """The id of the account that owns an event; null for those who may not change the event."""
+
+    links: RelationshipLinks
+
+
+def create_client_router() -> APIRouter:
+    """The routes."""
+    router = create_router()
+    one = f"{EVENT.path}/{{resource_id}}"
+    for path, endpoint, model in (
+        (f"{one}/owner", get_event_owner, OwnerDocument),
+        (f"{one}/relationships/owner", get_event_owner_relationship, OwnerLinkage),
+    ):
+        router.add_api_route(
+            path, annotate(endpoint, EVENT), response_model=model, openapi_extra=OPEN
+        )
+    for values in SessionValues:
+        router.add_api_route(
+            f"{one}/sessions/{values}",
+            list_session_values(values),
+            name=f"list_session_{values}",
+            response_model=list[str],
+            response_class=JSONResponse,
+            openapi_extra=OPEN,
+        )
+    router.add_api_route(
+        "/v1/users/{user_id}/events",
+        annotate(list_user_events, query=query_of(EVENT, CollectionQuery)),
+        name="list_user_events",
+        response_model=COLLECTIONS[Kind.EVENT],
+        responses=problems(400, 404),
+    )
+    return router
+
+
+async def get_event_owner(
+    resource_id: str, account: OptionalAccountDep, resources: ResourcesDep
+) -> Any:
+    """Get the account that owns an event. Only those who may change the event see it."""
+    async with resources.reader.connect() as connection:
+        event = await find_visible(connection, EVENT, resource_id, account, keys_only=True)
+        owner = await find_owner(connection, event["id"]) if event[EDITABLE] else None
+    if owner is None:
+        return OwnerDocument(data=None)
+    document: UserDocument = user_document(owner.id, owner, resources.settings)
+    return OwnerDocument(data=document.data.model_dump(by_alias=True, mode="json"))
+
+
+async def get_event_owner_relationship(
+    resource_id: str, account: OptionalAccountDep, resources: ResourcesDep
+) -> Any:
+    """Get the id of the account that owns an event."""
+    async with resources.reader.connect() as connection:
+        event = await find_visible(connection, EVENT, resource_id, account, keys_only=True)
+        owner = await find_owner(connection, event["id"]) if event[EDITABLE] else None
+    links = RelationshipLinks(**relationship_links(EVENT, event["id"], "owner"))
+    data = None if owner is None else {"type": "user", "id": str(owner.id)}
+    return OwnerLinkage(data=data, links=links)
+
+
+def list_session_values(values: SessionValues) -> Any:
+    """The route of one sort of values."""
+
+    async def get(
+        resource_id: str, account: OptionalAccountDep, resources: ResourcesDep
+    ) -> Response:
+        async with resources.reader.connect() as connection:
+            event = await find_visible(connection, EVENT, resource_id, account, keys_only=True)
+            found = await find_session_values(connection, event["id"], values, viewer_of(account))
+        return JSONResponse(found, headers=HEADERS)
+
+    get.__doc__ = f"List the {values} of an event's sessions, each once."
+    if values is SessionValues.DATES:
+        get.__doc__ += " They are local to the event's time zone."
+    return annotate(get, EVENT)
+
+
+async def list_user_events(
+    user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)],
+    account: AccountDep,
+    resources: ResourcesDep,
+    query: CollectionQuery,
+) -> Response:
+    """List the events that you own, or may edit or view. Admins can list those of any user."""
+    if not account.is_admin and account.id != user_id:
+        raise refuse(404, "not-found", "Not Found", f"Unknown user {user_id}.")
+    settings, viewer = resources.settings, viewer_of(account)
+    answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
+    order, page = query.order(EVENT), query.page(settings.max_list_size)
+    filters = query.filters(EVENT, settings.max_filter_conditions)
+    async with resources.reader.connect() as connection:
+        ids, total = await find_event_ids(
+            connection,
+            viewer,
+            order,
+            filters=filters,
+            member=user_id,
+            name=None,
+            state=None,
+            limit=page.limit,
+            offset=page.offset,
+        )
+        await answer.load(connection, ids)
+    return await answer.page(page, f"/v1/users/{user_id}/events", total)
