@@ -61,6 +61,7 @@ TAGS = [
     },
     {"name": "events", "description": "Imported events and their resources."},
     {"name": "exports", "description": "Events as files in many formats."},
+    {"name": "members", "description": "Who works on an event: owner, editors, viewers."},
     {"name": "moderation", "description": "Hiding abuse; only for admins."},
     {
         "name": "feeds",

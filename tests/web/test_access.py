@@ -1,5 +1,6 @@
 """Who gets into which route: a table that knows every route, and fails for one that it misses."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -103,6 +104,14 @@ GUARDED: dict[Place, tuple[int, int, int]] = {
     ("GET", "/v1/deleted-events"): (200, 200, 200),
     # Nothing is deleted: there is nothing to restore.
     ("POST", "/v1/events/{resource_id}/restore"): (404, 404, 404),
+    ("GET", "/v1/events/{event_key}/members"): (200, 200, 404),
+    ("PATCH", "/v1/events/{event_key}/members/{user_id}"): (422, 422, 422),
+    # The event would have no owner.
+    ("DELETE", "/v1/events/{event_key}/members/{user_id}"): (409, 409, 404),
+    ("GET", "/v1/events/{event_key}/invitations"): (200, 200, 404),
+    ("POST", "/v1/events/{event_key}/invitations"): (422, 422, 422),
+    ("DELETE", "/v1/events/{event_key}/invitations/{invitation_id}"): (404, 404, 404),
+    ("POST", "/v1/invitations/accept"): (422, 422, 422),
     ("POST", "/v1/events/{event_id}/take-down"): (403, 422, 403),
     ("POST", "/v1/events/{event_id}/reinstate"): (403, 204, 403),
     ("POST", "/v1/users/{user_id}/take-down-files"): (403, 422, 403),
@@ -148,6 +157,9 @@ def test_the_table_has_every_route(settings: Settings) -> None:
     }
 
     # Who gets into those of the events API is tested in tests/web/events/test_visibility.py.
+    # Those of exports and feeds are tested in tests/web/test_exports.py and test_feeds.py.
+    files = re.compile(r"/exports/|/v1/events/[^/]+/export/|/events/\{identifier\}/")
+    routes = {(method, path) for method, path in routes if not files.match(path or "")}
     assert routes == OPEN | GUARDED.keys() | OTHERWISE | EVENT_ROUTES
 
 
@@ -187,6 +199,8 @@ async def ids(
         "identifier": conference.identifier,
         "event_id": str(conference.id),
         "resource_id": str(conference.id),
+        "event_key": str(conference.id),
+        "invitation_id": str(uuid4()),
     }
 
 

@@ -37,6 +37,7 @@ from eventimport.database.visibility import (
     event_visible,
     owned,
     part_visible,
+    readable,
 )
 from eventimport.errors import EventImportError
 
@@ -48,6 +49,9 @@ EDITABLE: Final = "may_be_edited"
 
 OWNED: Final = "is_owned"
 """Whether the viewer may publish and delete the row's event; only in rows that `find` returns."""
+
+READABLE: Final = "is_member"
+"""Whether the viewer is a member of the row's event; only in rows that `find` returns."""
 
 LINK_BYTES: Final = 50
 """The size of a resource identifier."""
@@ -119,6 +123,7 @@ async def find(
     rights = (
         editable(viewer, _EVENTS.c.id).label(EDITABLE),
         owned(viewer, _EVENTS.c.id).label(OWNED),
+        readable(viewer, _EVENTS.c.id).label(READABLE),
     )
     statement = select(*columns, *rights).where(is_one(node, key), event_visible(viewer))
     tables = [_EVENTS]

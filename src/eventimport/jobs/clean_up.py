@@ -18,6 +18,7 @@ from eventimport.database.account_links import delete_expired_links
 from eventimport.database.audit import delete_old_acts
 from eventimport.database.deletion import remove_deleted_events, remove_deleted_parts
 from eventimport.database.idempotency import delete_expired_keys
+from eventimport.database.members import delete_expired_invitations
 from eventimport.database.objects import (
     storages_of_unlinked,
     take_unlinked,
@@ -69,6 +70,7 @@ async def clean_up(resources: Resources) -> dict[str, int]:
     async with resources.engine.begin() as connection:
         counts[SIGN_IN] += await delete_expired_sign_ins(connection)
         counts[LINK] += await delete_expired_links(connection)
+        counts[LINK] += await delete_expired_invitations(connection)
     removed = dict(sorted((+counts).items()))
     if removed:
         async with resources.engine.begin() as connection:

@@ -7,8 +7,9 @@ with the same `Message-ID`. There is no third way: a mail is lost now and then, 
 import asyncio
 import contextlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -148,7 +149,11 @@ def _words(mail: DueMail, settings: Settings) -> Words:
         return words_for_mail(ending_of(mail.ended, settings))
     kind = MailKind(mail.kind)
     link = None
-    if kind in LINKED:
+    if kind is MailKind.INVITATION:
+        token = LinkTokens(settings.auth).issue(UUID(mail.detail["invitation_id"]))
+        ends = datetime.fromisoformat(mail.detail["expires_at"])
+        link = MailLink(f"{settings.public_url}{LINKED[kind]}{token}", ends)
+    elif kind in LINKED:
         if mail.link_id is None or mail.link_expires_at is None:
             raise MailNotSentError("its link was used or has expired", permanent=True)
         url = LINKED[kind] + LinkTokens(settings.auth).issue(mail.link_id)

@@ -13,6 +13,7 @@ LINKED: Final[Mapping[str, str]] = {
     "confirm-address": CONFIRM_PAGE,
     "confirm-new-address": CONFIRM_PAGE,
     "reset-password": RESET_PAGE,
+    "invitation": "/#invitation=",
 }
 """The kinds of mails that have a link, and the page that it opens. The link's token comes after
 the `#`, so that no log and no other site sees it."""
@@ -57,6 +58,15 @@ _LETTERS: Final[Mapping[str, _Letter]] = {
         ),
         "Confirm the address",
         ("If this was not you, ignore this mail.",),
+    ),
+    "invitation": _Letter(
+        "Invitation to work on an event",
+        (
+            "{inviter} invites you to work on an event at {service} (role: {role}).",
+            "To accept, open the link, and sign in or create an account.",
+        ),
+        "Accept the invitation",
+        ("If you do not know the sender, ignore this mail.",),
     ),
     "address-change": _Letter(
         "Your e-mail address is about to change",

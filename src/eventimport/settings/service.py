@@ -119,6 +119,9 @@ class ServiceSettings(BaseSettings):
     confirmation_link_hours: PositiveInt = Field(
         72, le=24 * 365, description="Hours after which a link that confirms an address expires."
     )
+    invitation_days: PositiveInt = Field(
+        7, le=365, description="Days after which an invitation to work on an event expires."
+    )
     reset_link_minutes: PositiveInt = Field(
         60, le=60 * 24 * 365, description="Minutes after which a link to reset a password expires."
     )

@@ -1,6 +1,7 @@
 """The event itself, who may do what with it, and what it has one or a few of."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, func, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -73,7 +74,7 @@ class Event(Base):
 
 
 class EventRole(Base):
-    """What a user is to an event; `owner` is the only role so far."""
+    """What a user is to an event: `owner`, `editor` or `viewer`."""
 
     __tablename__ = "event_roles"
 
@@ -84,6 +85,20 @@ class EventRole(Base):
         BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str] = mapped_column(server_default=text("'owner'"))
+
+
+class EventInvitation(Base):
+    """An invitation to work on an event, which was mailed to the address. Accepting it deletes the
+    row; the mail's link has the id, signed."""
+
+    __tablename__ = "event_invitations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str]
+    role: Mapped[str]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class SocialLink(EventPart, Base):

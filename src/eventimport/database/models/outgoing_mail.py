@@ -26,6 +26,7 @@ class MailKind(StrEnum):
     CONFIRM_NEW_ADDRESS = "confirm-new-address"
     ADDRESS_CHANGE = "address-change"
     RESET_PASSWORD = "reset-password"  # noqa: S105 - no password
+    INVITATION = "invitation"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - no password
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.auth import MAX_USER_ID
 from eventimport.conference.kinds import Kind
-from eventimport.database.event_queries import EDITABLE, OWNED, Row, find
+from eventimport.database.event_queries import EDITABLE, OWNED, READABLE, Row, find
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import Account
@@ -211,12 +211,13 @@ async def find_to_change(
     lock: Literal["change", "delete"] = "change",
     by_owner: bool = False,
     of_deleted: bool = False,
+    as_member: bool = False,
 ) -> Row:
     """The row, held until the transaction's end, if the account may change it, or, `by_owner`, if
-    it owns the event. `of_deleted` finds an event that was deleted. Raises 404 if the account may
-    not see the row, and 403 if it may not change it."""
+    it owns the event, or, `as_member`, if it is a member. `of_deleted` finds an event that was
+    deleted. Raises 404 if the account may not see the row, and 403 if it may not change it."""
     row = await _find(connection, resource, key, account, lock=lock, of_deleted=of_deleted)
-    if not row[OWNED if by_owner else EDITABLE]:
+    if not row[READABLE if as_member else OWNED if by_owner else EDITABLE]:
         editors = "" if by_owner else ", its editors"
         what = f"Only the event's owner{editors} and admins can do this."
         raise refuse(403, "forbidden", "Not allowed", what)

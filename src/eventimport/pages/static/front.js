@@ -25,6 +25,7 @@ function showAccount() {
     refreshImports();
     askForConfirmation();
     openEventOfAddress();
+    acceptInvitationOfAddress();
   } else {
     running?.watching.abort();
     for (const id of ["progress", "result", "imports"]) show(id, false);
@@ -61,6 +62,19 @@ async function askForConfirmation() {
     byId("unconfirmed-status").textContent = "";
     byId("unconfirmed-errors").replaceChildren();
     show("unconfirmed", !confirmed && Boolean(account()));
+  } catch (error) {
+    tellFailure("import-errors", error);
+  }
+}
+
+// `/#invitation=<token>` is the link in the mail of an invitation.
+async function acceptInvitationOfAddress() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("invitation");
+  if (!token) return;
+  history.replaceState(null, "", location.pathname);
+  try {
+    const { identifier } = await request("POST", "/v1/invitations/accept", { body: { token } });
+    await openEvent(identifier);
   } catch (error) {
     tellFailure("import-errors", error);
   }
