@@ -9,7 +9,7 @@ Two ways in, on purpose:
   (where a photo was taken, by which camera) and nothing hidden behind the pixels is published.
 - `check_image` is for the media of an import: the same checks, and a full decode, but the bytes
   stay as they are. A JPEG encoded anew has other pixels, and an archive's images must come out
-  as they went in, their metadata included, which is the organiser's own.
+  as they went in. `image_metadata` removes their metadata without touching the pixels.
 """
 
 from collections.abc import Mapping, Sequence

@@ -29,6 +29,7 @@ from tenacity import (
 )
 
 from eventimport.errors import size_in_words
+from eventimport.media.image_metadata import without_metadata
 from eventimport.media.image_processes import ImageProcesses
 from eventimport.media.images import (
     ImageInfo,
@@ -87,6 +88,7 @@ class TransferConfig:
     fetches: ImportFetchLimits = field(default_factory=ImportFetchLimits)
     image_limits: ImageLimits = field(default_factory=ImageLimits)
     image_sizes: ImageSizes = field(default_factory=ImageSizes)
+    keep_image_metadata: bool = False
     storage_attempts: int = 4
     storage_wait: float = 0.5
 
@@ -255,6 +257,9 @@ class MediaStorer:
         content, server_name = await self.read_image(file)
         sizes = self._sizes_wanted(file)
         info, made = await self._check(content, sizes)
+        if not self._config.keep_image_metadata:
+            # Copying a large image would hold the event loop.
+            content = await asyncio.to_thread(without_metadata, content)
         self._bytes.add(len(content) + sum(len(image.data) for image in made.values()))
         name = with_extension(_name(file, "", server_name), info.content_type, info.extension)
         drawing = made.pop("", None)

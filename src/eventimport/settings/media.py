@@ -41,6 +41,11 @@ class MediaSettings(FileSettings, BaseSettings):
         description="Maximum pixels of an image. Decoding needs up to 12 bytes a pixel, so"
         " IMAGE_PROCESS_MEMORY_BYTES must be at least 16 times this number.",
     )
+    keep_image_metadata: bool = Field(
+        False,
+        description="Whether the images of an import keep their metadata: where, when and by which"
+        " camera they were made. Without it, the service removes the metadata; the pixels stay.",
+    )
     image_formats: Words = Field(
         ("PNG", "JPEG", "WEBP", "GIF"),
         description="Accepted image formats, separated by commas.",
@@ -207,6 +212,7 @@ class MediaSettings(FileSettings, BaseSettings):
             ),
             image_limits=replace(self.image_limits, svg=True),
             image_sizes=self.image_sizes,
+            keep_image_metadata=self.keep_image_metadata,
         )
 
 
