@@ -449,11 +449,11 @@ def test_a_million_events_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("part", ["{}", "[]", '{"rooms":{}}', '{"rooms":{"a":[]}}', "1", '"x"'])
-def test_a_million_days_end(part: str) -> None:
-    days = f"{part}," * 300_000
+def test_very_many_days_end(part: str) -> None:
+    days = f"{part}," * 30_000
     data = f'{{"schedule":{{"conference":{{"title":"a","days":[{days}{part}]}}}}}}'.encode()
     with pytest.raises(ArchiveError, match="MAX_RECORDS"):
-        read(data)
+        read(data, ArchiveLimits(max_records=20_000))
 
 
 @pytest.mark.parametrize(

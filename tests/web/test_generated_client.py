@@ -104,6 +104,7 @@ async def address(settings: Settings) -> AsyncIterator[str]:
         await asyncio.gather(*tasks)
 
 
+@pytest.mark.without_coverage
 # arq closes its connections in a way that redis-py has a newer name for.
 @pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
 async def test_from_sign_in_to_a_new_name(generated: Client, address: str, make_user: Any) -> None:
