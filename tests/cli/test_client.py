@@ -104,6 +104,7 @@ class Service:
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     service = Service()
+    monkeypatch.delenv("EVENTIMPORT_TOKEN", raising=False)
     transport = httpx.MockTransport(service)
     monkeypatch.setattr(client_command, "Client", partial(Client, transport=transport))
     monkeypatch.setattr(client, "FIRST_POLL_SECONDS", 0.0)
@@ -440,3 +441,17 @@ def test_fetching_what_is_missing(service: Service) -> None:
 
     service.upload = problem(503, "The database is unavailable.")
     assert run(TASK).exit_code == 2
+
+
+def test_a_personal_access_token_needs_no_password(service: Service, archive: Path) -> None:
+    service.tasks = iter([task("SUCCESS", {"event_name": "Tea"})])
+    command = ["import", str(archive)]
+    none: dict[str, str | None] = {"EVENTIMPORT_PASSWORD": None, "EVENTIMPORT_EMAIL": None}
+
+    done = CliRunner().invoke(app, command, env={**none, "EVENTIMPORT_TOKEN": " a token\n"})
+    lost = CliRunner().invoke(app, command, env={**none, "EVENTIMPORT_TOKEN": None})
+
+    assert done.exit_code == 0, done.output
+    assert "/v1/auth/session" not in [request.url.path for request in service.requests]
+    assert lost.exit_code == 2
+    assert "EVENTIMPORT_TOKEN" in lost.stderr

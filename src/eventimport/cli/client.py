@@ -99,6 +99,10 @@ class Client:
         token = _json_object(response).get("access_token")
         self._http.headers["Authorization"] = f"Bearer {token}"
 
+    def use_token(self, token: str) -> None:
+        """Have all later requests bear a personal access token."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
     def upload(
         self, name: str, file: BinaryIO, source_format: str, options: Mapping[str, str]
     ) -> str:

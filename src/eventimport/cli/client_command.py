@@ -1,5 +1,6 @@
 """`eventimport import`, `export`, `fetch-media`: begin a task of a service, and show its result."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -30,8 +31,14 @@ FINDINGS = {"repair": "repairs", "warning": "warnings", "error": "errors"}
 SHOWN_FINDINGS = 20
 
 
+TOKEN_VARIABLE = "EVENTIMPORT_TOKEN"  # noqa: S105 - a variable's name
+
 Email = Annotated[
-    str, typer.Option(envvar="EVENTIMPORT_EMAIL", help="The e-mail address of your account.")
+    str | None,
+    typer.Option(
+        envvar="EVENTIMPORT_EMAIL",
+        help="The e-mail address of your account. Not needed with EVENTIMPORT_TOKEN.",
+    ),
 ]
 ServiceURL = Annotated[str, typer.Option(envvar="EVENTIMPORT_URL", help="The URL of the service.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the task's result as JSON.")]
@@ -43,7 +50,7 @@ def import_archive(
         Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file to import.")
     ],
     *,
-    email: Email,
+    email: Email = None,
     url: ServiceURL = DEFAULT_URL,
     source_format: Annotated[
         str,
@@ -87,7 +94,8 @@ def import_archive(
 ) -> None:
     """Import a conference, in any format that the service reads, through a running service.
 
-    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if the
+    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Or set EVENTIMPORT_TOKEN
+    to a personal access token. Exit status: 0 if the
     file was imported, 1 if it cannot be imported, 2 if the service cannot be used.
     """
     given = {"timezone": timezone, "name": name, "language": language}
@@ -95,11 +103,9 @@ def import_archive(
     options |= {"strict": str(strict).lower(), "dry_run": str(dry_run).lower()}
     options |= {"publish": "true"} if publish else {}
     options |= {"confirm": "true"} if confirm else {}
-    password = ask_password()
     task = _followed(
         url,
-        email,
-        password,
+        _sign_in(email),
         lambda client: _upload(client, file, source_format, options),
         wait=wait,
         as_json=as_json,
@@ -119,7 +125,7 @@ def import_archive(
 def export_event(
     event: Annotated[str, typer.Argument(help="The event's identifier, or its id.")],
     *,
-    email: Email,
+    email: Email = None,
     url: ServiceURL = DEFAULT_URL,
     export_format: Annotated[
         str, typer.Option("--format", help="The format of the file, as the API names it.")
@@ -135,13 +141,13 @@ def export_event(
 ) -> None:
     """Export an event as a file, through a running service.
 
-    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if the
+    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Or set EVENTIMPORT_TOKEN
+    to a personal access token. Exit status: 0 if the
     file was written, 1 if the event cannot be exported, 2 if the service cannot be used.
     """
     task = _followed(
         url,
-        email,
-        ask_password(),
+        _sign_in(email),
         lambda client: client.export(event, export_format),
         wait=True,
         as_json=as_json,
@@ -199,20 +205,24 @@ def fetch_media(
         str, typer.Argument(help="The id of the import job, or the URL of its task.")
     ],
     *,
-    email: Email,
+    email: Email = None,
     url: ServiceURL = DEFAULT_URL,
     wait: Annotated[bool, typer.Option(help="Wait until the task has ended.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Fetch the media files that an import has not stored, through a running service.
 
-    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Exit status: 0 if no
+    Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Or set EVENTIMPORT_TOKEN
+    to a personal access token. Exit status: 0 if no
     media file is missing any more, 1 if some are, 2 if the service cannot be used.
     """
-    password = ask_password()
     job_id = import_job.rstrip("/").rpartition("/")[2]
     task = _followed(
-        url, email, password, lambda client: client.fetch_media(job_id), wait=wait, as_json=as_json
+        url,
+        _sign_in(email),
+        lambda client: client.fetch_media(job_id),
+        wait=wait,
+        as_json=as_json,
     )
     if task is None:
         return
@@ -226,10 +236,20 @@ def fetch_media(
         raise typer.Exit(IMPORT_FAILED)
 
 
+def _sign_in(email: str | None) -> Callable[[Client], None]:
+    """What signs a client in: with EVENTIMPORT_TOKEN, or else with the address and its password."""
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if token:
+        return lambda client: client.use_token(token)
+    if email is None:
+        fail(f"Set {TOKEN_VARIABLE} to a personal access token, or name your account with --email.")
+    password = ask_password()
+    return lambda client: client.sign_in(email, password)
+
+
 def _followed(
     url: str,
-    email: str,
-    password: str,
+    sign_in: Callable[[Client], None],
     begin: Callable[[Client], str],
     *,
     wait: bool,
@@ -239,7 +259,7 @@ def _followed(
     task_url = None
     try:
         with Client(url) as client:
-            client.sign_in(email, password)
+            sign_in(client)
             task_url = begin(client)
             if wait:
                 task = _watch(client, task_url)
