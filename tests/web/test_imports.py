@@ -361,7 +361,10 @@ async def test_the_api_documents_the_options(user_client: httpx.AsyncClient) -> 
     operation = described["paths"]["/v1/events/import/{source_type}"]["post"]
     options = {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
 
-    assert set(options) == {"strict", "dry_run", "timezone", "name", "language"}
+    assert set(options) == {
+        *("strict", "dry_run", "publish", "confirm"),
+        *("timezone", "name", "language"),
+    }
     assert all(each["description"] for each in options.values())
     assert options["timezone"]["schema"]["examples"]
     # Swagger UI would send an `example` unless it is deleted.
