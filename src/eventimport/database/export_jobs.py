@@ -86,10 +86,10 @@ async def find_view(
 
 
 def selection_of(view: ExportView) -> Selection:
-    """The rows and columns of a view."""
+    """The rows and columns of a view. A `PublicSpool` takes out what of `extra` is private."""
 
     def columns(kind: Kind) -> Sequence[ColumnElement[Any]]:
-        private = {*PRIVATE_COLUMNS.get(kind, ()), "extra"}
+        private = PRIVATE_COLUMNS.get(kind, frozenset())
         return [column for column in record_columns(kind) if column.name not in private]
 
     def everything(_kind: Kind) -> ColumnElement[bool]:

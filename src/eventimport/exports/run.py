@@ -22,6 +22,7 @@ from eventimport.database.models import ExportView, ObjectPurpose
 from eventimport.database.objects import record_objects
 from eventimport.database.tasks import Claim
 from eventimport.errors import Problem
+from eventimport.exports.feeds import PublicSpool
 from eventimport.exports.spool import Spool, spool_event
 from eventimport.exports.stream import Loop, Sink, read_in_thread
 from eventimport.formats import Format, format_named
@@ -62,7 +63,8 @@ async def _run(resources: Resources, attempt: TaskAttempt) -> None:
     task_id = attempt.claimed.task_id
     async with resources.reader.connect() as connection:
         job = await read_export_job(connection, task_id)
-    with closing(Spool(attempt.check)) as spool:
+    is_whole = job is not None and job.view is ExportView.WHOLE
+    with closing((Spool if is_whole else PublicSpool)(attempt.check)) as spool:
         found = None if job is None else await _spool(resources, job, spool)
         if job is None or found is None:
             await _fail(resources, attempt, EVENT_GONE)
