@@ -112,6 +112,7 @@ GUARDED: dict[Place, tuple[int, int, int]] = {
     ("POST", "/v1/events/{event_key}/invitations"): (422, 422, 422),
     ("DELETE", "/v1/events/{event_key}/invitations/{invitation_id}"): (404, 404, 404),
     ("POST", "/v1/invitations/accept"): (422, 422, 422),
+    ("POST", "/v1/events/{event_key}/erase"): (422, 422, 422),
     ("POST", "/v1/events/{event_id}/take-down"): (403, 422, 403),
     ("POST", "/v1/events/{event_id}/reinstate"): (403, 204, 403),
     ("POST", "/v1/users/{user_id}/take-down-files"): (403, 422, 403),

@@ -14,6 +14,7 @@ from eventimport.cli import (
     clean_up,
     client_command,
     dev,
+    erasure,
     operations,
     take_downs,
 )
@@ -33,6 +34,7 @@ app.command("migrate")(operations.migrate)
 app.command("clean-up")(clean_up.clean_up)
 app.command("audit")(audit_log.show_audit_log)
 app.command("take-down")(take_downs.take_down)
+app.command("erase")(erasure.erase)
 app.command("reinstate")(take_downs.reinstate)
 app.add_typer(accounts.app, name="user")
 app.command("import")(client_command.import_archive)

@@ -271,6 +271,24 @@ async def unlink_event(connection: AsyncConnection, event_id: int) -> list[Unlin
     )
 
 
+async def unlink_rows(
+    connection: AsyncConnection, table: str, row_ids: Collection[int]
+) -> list[Unlinked]:
+    """Remove the links of rows of events, in the transaction that deletes the rows, and mark the
+    files for deletion that have no other."""
+    of_rows = and_(ObjectLink.table_name == table, ObjectLink.row_id.in_(row_ids))
+    return await _unlink(connection, of_rows)
+
+
+async def unlink_exports_of_event(connection: AsyncConnection, event_id: int) -> list[Unlinked]:
+    """Give up the files of all exports of an event, and mark them for deletion."""
+    exports = select(EXPORT_JOBS.c.id).where(EXPORT_JOBS.c.event_id == event_id)
+    await connection.execute(
+        update(EXPORT_JOBS).where(EXPORT_JOBS.c.event_id == event_id).values(key=None)
+    )
+    return await _unlink(connection, ObjectLink.export_job_id.in_(exports))
+
+
 async def unlink_user(connection: AsyncConnection, user_id: int) -> list[Unlinked]:
     """Remove the links of a user's uploads, archives and exports, in the transaction that deletes
     the user, and mark the files for deletion that have no other."""

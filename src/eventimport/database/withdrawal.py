@@ -7,10 +7,17 @@ commit. The clean-up moves what a dead process has left.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.database.models import Event, ObjectLink, ObjectPurpose, ObjectRecord, ObjectState
+from eventimport.database.models import (
+    EXPORT_JOBS,
+    Event,
+    ObjectLink,
+    ObjectPurpose,
+    ObjectRecord,
+    ObjectState,
+)
 from eventimport.database.visibility import withdrawn
 
 
@@ -36,6 +43,11 @@ async def settle_event_files(connection: AsyncConnection, event_id: int) -> list
     """Withdraw the event's files if it is deleted or taken down, else reinstate them. Returns those
     that are to be moved after the commit."""
     hidden = bool(await connection.scalar(select(withdrawn()).where(Event.id == event_id)))
+    if hidden:
+        # The links of exports end; the clean-up deletes their files.
+        ended = and_(EXPORT_JOBS.c.event_id == event_id, EXPORT_JOBS.c.expires_at > func.now())
+        statement = update(EXPORT_JOBS).where(ended).values(expires_at=func.now())
+        await connection.execute(statement)
     linked = exists().where(
         ObjectLink.object_id == ObjectRecord.id, ObjectLink.event_id == event_id
     )

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from eventimport.routers.events.changing import create_changing_router
 from eventimport.routers.events.creating import create_creating_router
+from eventimport.routers.events.erasing import router as erasing_router
 from eventimport.routers.events.existing_clients import create_client_router
 from eventimport.routers.events.members import router as members_router
 from eventimport.routers.events.publishing import create_publishing_router
@@ -20,3 +21,4 @@ router.include_router(create_changing_router())
 router.include_router(create_publishing_router())
 router.include_router(create_restoring_router())
 router.include_router(members_router)
+router.include_router(erasing_router)
