@@ -168,7 +168,7 @@ _ITEM: Final = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=[#>|])")
 def documents() -> Iterator[Text]:
     """The README, the documentation and what `make` lists, paragraph by paragraph; no code."""
     paths = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-    paths += sorted((ROOT / "docs").glob("*.md"))
+    paths += sorted((ROOT / "docs").rglob("*.md"))
     for path in paths:
         source = _INDENTED.sub("\n\n", _FENCE.sub("\n\n", path.read_text()))
         for block in _ITEM.split(source):
