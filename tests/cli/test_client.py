@@ -158,6 +158,18 @@ def test_shows_the_event_and_its_findings(service: Service, run: Import, archive
     assert "größer.zip".encode() in upload.content
 
 
+def test_shows_how_missing_media_files_are_fetched(service: Service, run: Import) -> None:
+    findings_url = f"/v1/import-jobs/{TASK.rpartition('/')[2]}/findings"
+    for outcomes, shown in (
+        ({"MOVED": 2, "UNREACHABLE": 1, "NOT_STORED": 3}, True),
+        ({"MOVED": 2, "NOT_AN_IMAGE": 1}, False),
+    ):
+        report = {"media": {"outcomes": outcomes}, "findings_url": findings_url}
+        service.tasks = iter([task("SUCCESS", {**EVENT, "report": report})])
+        hint = f"4 media files are missing: eventimport fetch-media {TASK.rpartition('/')[2]}"
+        assert (hint in run().stdout) is shown
+
+
 def test_json_is_all_that_goes_to_standard_output(service: Service, run: Import) -> None:
     service.tasks = iter([task("SUCCESS", EVENT)])
     result = run("--json", "--dry-run")
@@ -427,7 +439,7 @@ def test_fetching_what_is_missing(service: Service) -> None:
 
     for missing, status in ((0, 0), (2, 1)):
         result = {"stored": 3, "missing": missing, "outcomes": {}}
-        message = f"Stored 3 media files; {missing} are missing"
+        message = f"Media files stored: 3; missing: {missing}"
         service.tasks = iter([task("SUCCESS", result, message=message)])
         # The URL of the import's task works as well as the id.
         done = run(TASK)

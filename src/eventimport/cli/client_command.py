@@ -29,6 +29,8 @@ from eventimport.observability.visible_text import visible, visible_json
 MEDIA = {"archive": "in the archive", "missing": "missing", "remote": "linked"}
 FINDINGS = {"repair": "repairs", "warning": "warnings", "error": "errors"}
 SHOWN_FINDINGS = 20
+FETCHED_AGAIN = ("UNREACHABLE", "NOT_STORED")
+"""What became of media files that may be stored by another try."""
 
 
 TOKEN_VARIABLE = "EVENTIMPORT_TOKEN"  # noqa: S105 - a variable's name
@@ -339,6 +341,12 @@ def _show_success(task: Task) -> None:
             table.add_row(f"[bold]{name}[/]", plain(value))
     out.print(table)
     _show_findings(report.get("findings") or [], report.get("total") or 0)
+    outcomes = (report.get("media") or {}).get("outcomes") or {}
+    missing = sum(outcomes.get(name, 0) for name in FETCHED_AGAIN)
+    job_id = str(report.get("findings_url") or "").removesuffix("/findings").rpartition("/")[2]
+    if missing and job_id:
+        files = "1 media file is" if missing == 1 else f"{missing:,} media files are"
+        out.print(visible(f"{files} missing: eventimport fetch-media {job_id}"), markup=False)
 
 
 def _show_failure(task: Task, what: str) -> None:

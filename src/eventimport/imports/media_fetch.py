@@ -38,7 +38,7 @@ async def _run(resources: Resources, attempt: TaskAttempt) -> None:
             claimed,
             words_of(settings),
             stage=ENDED,
-            message=f"Stored {result['stored']} media files; {result['missing']} are missing",
+            message=f"Media files stored: {result['stored']}; missing: {result['missing']}",
             result=result,
             stage_seconds=attempt.times(),
         )
