@@ -6,8 +6,11 @@ is replaced, and the replacement is counted, because it is a loss.
 
 import re
 import unicodedata
+from array import array
+from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -85,85 +88,134 @@ class Identity:
     slug: str
 
 
-@dataclass(slots=True)
+class _Given:
+    """The values of one sort that sessions came with, as 64-bit numbers: there may be a hundred
+    thousand. Two texts with one number are harmless: the second of them is replaced."""
+
+    def __init__(self) -> None:
+        self._numbers = array("q")
+        self._repeated: set[int] = set()
+        self._met: set[int] = set()
+        self._is_sorted = True
+
+    def note(self, value: str | int) -> None:
+        """Add a value."""
+        self._numbers.append(hash(value))
+        self._is_sorted = False
+
+    def __contains__(self, value: str | int) -> bool:
+        """Whether a session came with this value."""
+        number = hash(value)
+        place = bisect_left(self._sorted(), number)
+        return place < len(self._numbers) and self._numbers[place] == number
+
+    def is_first(self, value: str | int) -> bool:
+        """Whether a value that was noted is asked about for the first time."""
+        number = hash(value)
+        self._sorted()
+        if number not in self._repeated:
+            return True
+        if number in self._met:
+            return False
+        self._met.add(number)
+        return True
+
+    def _sorted(self) -> "array[int]":
+        if not self._is_sorted:
+            self._numbers = array("q", sorted(self._numbers))
+            self._repeated = {one for one, other in pairwise(self._numbers) if one == other}
+            self._is_sorted = True
+        return self._numbers
+
+
 class Identities:
     """Gives each session of one schedule an identity. Call `note` for all sessions first, then
     `next` for all of them in the same order. `names` identify the event."""
 
-    names: tuple[str, ...]
-    acronym: str
-    rules: Rules
-    replaced: Counter[str] = field(default_factory=Counter)
-    """How many values were not valid, or not the first, by what they are."""
-    _ids: set[int] = field(default_factory=set)
-    _given: set[int] = field(default_factory=set)
-    _seen: set[int] = field(default_factory=set)
+    def __init__(self, names: tuple[str, ...], acronym: str, rules: Rules) -> None:
+        self.replaced: Counter[str] = Counter()
+        """How many values were not valid, or not the first, by what they are."""
+        self._names = names
+        self._prefix = words_of(acronym)
+        self._rules = rules
+        self._guids, self._ids, self._codes, self._slugs = (_Given() for _ in range(4))
+        self._keys = _Given()
+        self._made_ids: set[int] = set()
 
     def note(self, key: str | None, extra: dict[str, Any]) -> None:
-        """Reserve the id that a session came with."""
-        found = valid_number(given_id(key, extra))
-        if found is not None:
-            self._given.add(found)
+        """Note what a session came with."""
+        number = valid_number(given_id(key, extra))
+        guid = valid_guid(given_guid(key, extra))
+        code = _matching(extra.get("code"), self._rules.code)
+        slug = _matching(_given_slug(extra), self._rules.slug)
+        source = given_guid(key, extra) or key
+        for given, value in (
+            (self._ids, number),
+            (self._guids, guid and guid.lower()),
+            (self._codes, code),
+            (self._slugs, slug),
+            (self._keys, None if guid else source),
+        ):
+            if value is not None:
+                given.note(value)
 
     def next(self, key: str | None, extra: dict[str, Any], new_id: int, title: str) -> Identity:
         """The identity of the next session. `new_id` is unique in the event."""
-        guid = self._guid(key, extra, new_id)
         number = self._number(given_id(key, extra), new_id)
-        code = self._valid("code", extra.get("code"), self.rules.code)
-        return Identity(guid, number, code, self._slug(extra, number, title))
+        code = self._kept("code", extra.get("code"), self._rules.code, self._codes)
+        slug = self._kept("slug", _given_slug(extra), self._rules.slug, self._slugs)
+        return Identity(
+            self._guid(key, extra, new_id), number, code, slug or self._slug(number, title)
+        )
 
     def _guid(self, key: str | None, extra: dict[str, Any], new_id: int) -> str:
         given = given_guid(key, extra)
         guid = valid_guid(given)
-        if guid is not None and self._is_first("guid", guid.lower()):
+        if guid is not None and self._guids.is_first(guid.lower()):
             return guid
         self.replaced["guid"] += given is not None
         source = given or key
-        made = guid_of(*self.names, source) if source else ""
-        if not made or not self._is_first("guid", made):
-            made = guid_of(*self.names, source or "", str(new_id))
-        return made
+        # A source id that several sessions have is not enough.
+        if guid is None and source and self._keys.is_first(source):
+            return guid_of(*self._names, source)
+        return guid_of(*self._names, source or "", str(new_id))
 
     def _number(self, given: Any, new_id: int) -> int:
         number = valid_number(given)
-        if number is not None and number not in self._ids:
-            self._ids.add(number)
+        if number is not None and self._ids.is_first(number):
             return number
         self.replaced["id"] += given is not None
-        number = (new_id - 1) % MAX_ID + 1
-        while number in self._ids or number in self._given:
+        wanted = number = (new_id - 1) % MAX_ID + 1
+        while number in self._ids or number in self._made_ids:
             number = number % MAX_ID + 1
-        self._ids.add(number)
+        if number != wanted or new_id > MAX_ID:
+            # A later session may be the one whose own number this is.
+            self._made_ids.add(number)
         return number
 
-    def _slug(self, extra: dict[str, Any], number: int, title: str) -> str:
-        given = extra.get("slug", extra.get("pentabarf:event-slug"))
-        slug = self._valid("slug", given, self.rules.slug)
-        if slug is not None:
-            return slug
-        made = f"{words_of(self.acronym)}-{number}-{words_of(title)[:60].strip('_') or 'session'}"
-        if not self._is_first("slug", made):
-            made = f"{words_of(self.acronym)}-{number}-session"
-            while not self._is_first("slug", made):
-                made += "_0"
+    def _slug(self, number: int, title: str) -> str:
+        made = f"{self._prefix}-{number}-{words_of(title)[:60].strip('_') or 'session'}"
+        while made in self._slugs:
+            made += "_0"
         return made
 
-    def _valid(self, name: str, given: Any, pattern: re.Pattern[str]) -> str | None:
+    def _kept(self, name: str, given: Any, pattern: re.Pattern[str], known: _Given) -> str | None:
         if given in (None, ""):
             return None
-        text = given.strip() if isinstance(given, str) else ""
-        if pattern.fullmatch(text) and self._is_first(name, text):
+        text = _matching(given, pattern)
+        if text is not None and known.is_first(text):
             return text
         self.replaced[name] += 1
         return None
 
-    def _is_first(self, name: str, value: str) -> bool:
-        # Numbers instead of texts: there may be a hundred thousand sessions. Two texts with one
-        # number are harmless: the second of them is replaced.
-        seen = hash((name, value))
-        is_first = seen not in self._seen
-        self._seen.add(seen)
-        return is_first
+
+def _matching(given: Any, pattern: re.Pattern[str]) -> str | None:
+    text = given.strip() if isinstance(given, str) else ""
+    return text if pattern.fullmatch(text) else None
+
+
+def _given_slug(extra: dict[str, Any]) -> Any:
+    return extra.get("slug", extra.get("pentabarf:event-slug"))
 
 
 def given_guid(key: str | None, extra: dict[str, Any]) -> str | None:
