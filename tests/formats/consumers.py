@@ -4,8 +4,10 @@ EventFahrplan, giggity, the FOSDEM companion and Engelsystem reject a whole file
 breaks these rules.
 """
 
+import io
 import json
 import re
+import zipfile
 from datetime import datetime
 
 from icalendar import Calendar
@@ -96,3 +98,25 @@ def check_xcal(data: bytes) -> None:
             assert event.findtext(name) or name == "summary"
         assert re.fullmatch(r"\d{8}T\d{6}", event.findtext("dtstart") or "")
         assert not any(_ADDRESS.search(each.text or "") for each in event.findall("attendee"))
+
+
+def check_open_event(data: bytes) -> None:
+    """What open-event-wsgen needs to make a site: it asks for keys without looking for them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = ("event", "sessions", "speakers", "tracks", "microlocations", "sponsors")
+        found = {name: json.loads(archive.read(name)) for name in names}
+    assert isinstance(found["event"]["social-links"], list)
+    speakers = {speaker["id"] for speaker in found["speakers"]}
+    for session in found["sessions"]:
+        # A track that is null hangs it.
+        for key in ("track", "microlocation", "session-type"):
+            assert session[key] == {} or {"id", "name"} <= session[key].keys()
+        assert {speaker["id"] for speaker in session["speakers"]} <= speakers
+        assert {"audio-url", "video-url", "slides-url", "signup-url"} <= session.keys()
+    sessions = {session["id"] for session in found["sessions"]}
+    for speaker in found["speakers"]:
+        assert {session["id"] for session in speaker["sessions"]} <= sessions
+        assert {"photo-url", "short-biography", "long-biography"} <= speaker.keys()
+    for sponsor in found["sponsors"]:
+        assert "logo-url" in sponsor
+        assert sponsor["level"] is None or isinstance(sponsor["level"], str)

@@ -1,7 +1,9 @@
 """What is written in a format is valid, is read back, and its losses are reported."""
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,3 +221,30 @@ def common(one: Keeps, other: Keeps) -> Keeps:
             for kind in kinds
         },
     )
+
+
+@settings(max_examples=25)
+@given(documents_of())
+def test_any_archive_can_become_a_site(documents: dict[str, Any]) -> None:
+    report = Report()
+    conference = conference_of(zip_of(documents), report)
+    if not report.errors:
+        consumers.check_open_event(written("openevent", stored(conference))[0])
+
+
+def test_speakers_list_their_sessions() -> None:
+    documents = {
+        "event": {"id": 1, "name": "Conference"},
+        "speakers": [{"id": 7, "name": "Ann"}, {"id": 8, "name": "Bea"}],
+        "sessions": [
+            {"id": 1, "title": "One", "speakers": [{"id": 8}, {"id": 7}]},
+            {"id": 2, "title": "Two", "speakers": [{"id": 8}]},
+        ],
+    }
+    data, _ = written("openevent", stored(conference_of(zip_of(documents), Report())))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        speakers = json.loads(archive.read("speakers"))
+    assert {speaker["name"]: speaker["sessions"] for speaker in speakers} == {
+        "Ann": [{"id": 1}],
+        "Bea": [{"id": 1}, {"id": 2}],
+    }

@@ -40,6 +40,10 @@ COLUMNS: Final[Mapping[Kind, Mapping[str, str]]] = {
 SHARED_IDS: Final = Kind.CUSTOM_FORM
 """The fields of a form may share the id of the form, and nothing refers to them."""
 
+SESSIONS_OF: Final = "sessions"
+"""The key under which speakers list the ids of their sessions, for site generators. It repeats what
+sessions say of their speakers, and is not read."""
+
 REFERRED_TO: Final = tuple(ref.kind for ref in LEVELS[Kind.SESSION].references)
 """The kinds that sessions refer to."""
 

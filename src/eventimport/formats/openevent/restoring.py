@@ -20,6 +20,7 @@ from eventimport.formats.openevent.export import (
     COLUMNS,
     EXTRA,
     NESTED,
+    SESSIONS_OF,
     SOURCE_ID,
     is_export,
     key_of,
@@ -128,7 +129,7 @@ class ExportReader:
                 found = _references(ref.kind, value if isinstance(value, list) else [value])
                 if found:
                     references[ref.field] = found
-            elif value is not None:
+            elif value is not None and not (kind is Kind.SPEAKER and key == SESSIONS_OF):
                 unknown[key] = value
         self._builder.restore(
             kind,

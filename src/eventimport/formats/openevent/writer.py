@@ -7,6 +7,7 @@ them. Each record is written as it is read, and each media file once, after the 
 import hashlib
 import json
 import re
+import struct
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from typing import IO, Any, BinaryIO, Final
 from urllib.parse import unquote, urlsplit
 
 from eventimport.conference.conference import Record, Reference
-from eventimport.conference.kinds import LEVELS, SHAPES, Kind, MediaType
+from eventimport.conference.kinds import DELETED, LEVELS, SHAPES, Kind, MediaType
 from eventimport.conference.report import Place, Report
 from eventimport.conference.stored import StoredConference
 from eventimport.formats.format import OpenMedia, WriteOptions
@@ -28,6 +29,7 @@ from eventimport.formats.openevent.export import (
     NESTED,
     NEW_ID,
     REFERRED_TO,
+    SESSIONS_OF,
     SHARED_IDS,
     SOURCE_ID,
     key_of,
@@ -50,6 +52,7 @@ _COMPRESSED: Final = re.compile(
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.]+")
 _LONGEST_NAME: Final = 80
 _LONGEST_NUMBER: Final = 15
+_LINK: Final = struct.Struct(">QI")
 _BUFFER: Final = 64 * 1024
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
@@ -104,6 +107,9 @@ class _Writer:
         self._report = report
         self._ids = {kind: _Ids(conference.records(kind)) for kind in REFERRED_TO}
         self._no_ids = _Ids(())
+        self._spoken: list[bytes] = []
+        """For each link, the speaker's id, and the place of the session in `_session_ids`."""
+        self._session_ids: list[Any] = []
 
     def write(self, options: WriteOptions) -> None:
         self._write_json(
@@ -118,9 +124,11 @@ class _Writer:
             },
         )
         self._write_event()
-        for kind, document in DOCUMENTS.items():
-            if document != "event" and kind not in NESTED:
-                self._write_list(document, kind)
+        # The speakers come last: by then it is known which sessions they have.
+        kinds = sorted(DOCUMENTS, key=lambda kind: kind is Kind.SPEAKER)
+        for kind in kinds:
+            if kind is not Kind.EVENT and kind not in NESTED:
+                self._write_list(DOCUMENTS[kind], kind)
         self._write_media()
 
     def _write_json(self, name: str, content: Any) -> None:
@@ -139,11 +147,12 @@ class _Writer:
         self._write_json("event", event)
 
     def _write_list(self, document: str, kind: Kind) -> None:
-        written = (
-            self._with_links()
-            if kind is Kind.SESSION
-            else (self._record(kind, record) for record in self._conference.records(kind))
-        )
+        if kind is Kind.SESSION:
+            written = self._with_links()
+        elif kind is Kind.SPEAKER:
+            written = self._with_sessions()
+        else:
+            written = (self._record(kind, record) for record in self._conference.records(kind))
         before = "[\n"
         with self._zip.open(document) as entry:
             lines: list[str] = []
@@ -168,7 +177,25 @@ class _Writer:
                 if link[0] == session.new_id:
                     speakers.append(link[1])
                 link = next(links, None)
-            yield self._session(session, speakers)
+            content = self._session(session, speakers)
+            for speaker in speakers:
+                self._spoken.append(_LINK.pack(speaker, len(self._session_ids)))
+            if speakers:
+                self._session_ids.append(content["id"])
+            yield content
+
+    def _with_sessions(self) -> Iterator[dict[str, Any]]:
+        links = map(_LINK.unpack, sorted(self._spoken))
+        link = next(links, None)
+        for speaker in self._conference.records(Kind.SPEAKER):
+            content = self._record(Kind.SPEAKER, speaker)
+            found = []
+            while link is not None and link[0] <= speaker.new_id:
+                if link[0] == speaker.new_id:
+                    found.append({"id": self._session_ids[link[1]]})
+                link = next(links, None)
+            content[SESSIONS_OF] = found
+            yield content
 
     def _session(self, session: Record, speakers: list[int]) -> dict[str, Any]:
         content = self._record(Kind.SESSION, session)
@@ -198,8 +225,10 @@ class _Writer:
         for key, column in COLUMNS[kind].items():
             value = values.get(column)
             if value is None:
-                continue
-            if isinstance(value, datetime):
+                # Site generators read keys of media and texts without asking whether they exist.
+                if column != DELETED:
+                    content[key] = None
+            elif isinstance(value, datetime):
                 content[key] = _local(value, zone)
             elif column in media:
                 content[key] = self._path(value, media[column])
