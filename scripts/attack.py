@@ -495,9 +495,7 @@ RUNNING: set[asyncio.Task[None]] = set()
 
 async def look(client: httpx.AsyncClient, visitor: httpx.AsyncClient, event: Any) -> None:
     """Publish an event, and ask for everything that there is to see."""
-    patch = {"data": {"type": "event", "id": event["id"], "attributes": {"state": "published"}}}
-    headers = {"Content-Type": "application/vnd.api+json"}
-    await client.patch(f"/v1/events/{event['id']}", json=patch, headers=headers)
+    await client.post(f"/v1/events/{event['id']}/publish?confirm=true")
     for path in (
         f"/events/{event['identifier']}",
         f"/v1/events/{event['id']}?include=sessions.speakers,tracks,speakers,sponsors",

@@ -11,9 +11,14 @@ import pytest
 from tests.storage.conftest import PART_SIZE
 from tests.storage_doubles import FaultyStorage
 
-from eventimport.storage.keys import InvalidKeyError
+from eventimport.storage.keys import InvalidKeyError, withdrawn_key
 from eventimport.storage.local import local_copy
-from eventimport.storage.protocol import ObjectNotFoundError, Storage, StorageError
+from eventimport.storage.protocol import (
+    ObjectNotFoundError,
+    Storage,
+    StorageError,
+    move_object,
+)
 
 pytestmark = pytest.mark.contract
 
@@ -235,3 +240,24 @@ async def test_many_at_once(backend: Any) -> None:
     ]
     await asyncio.gather(*(backend.storage.delete(name) for name in names))
     assert backend.left() == []
+
+
+async def test_an_object_is_moved_and_moved_back(backend: Any) -> None:
+    data = content(PART_SIZE + 1)
+    storage, private = backend.storage, withdrawn_key(KEY)
+    await storage.put(KEY, stream(data), content_type="image/png")
+
+    await move_object(storage, KEY, private)
+    assert [left.endswith(private) for left in backend.left()] == [True]
+    assert await read(storage, private) == data
+    with pytest.raises(ObjectNotFoundError):
+        await move_object(storage, KEY, private)
+    assert [left.endswith(private) for left in backend.left()] == [True]
+
+    await move_object(storage, private, KEY)
+    (left,) = backend.left()
+    assert left.endswith(KEY)
+    assert "private" not in left
+    assert await read(storage, KEY) == data
+    found = await storage.stat(KEY)
+    assert (found.size, found.content_type) == (len(data), "image/png")
