@@ -131,6 +131,48 @@ async def test_only_what_was_deleted_here_is_removed_after_a_while(
         assert set(titles) == {"in the source", "lately"}
 
 
+async def test_the_files_of_a_deleted_part_are_not_served(
+    service: Any,
+    user: User,
+    make_user: Any,
+    *,
+    event: models.Event,
+    files: Files,
+    session_factory: async_sessionmaker[AsyncSession],
+) -> None:
+    owner, editor = await service.client(user), await service.client(helper := await make_user())
+    async with session_factory.begin() as session:
+        session.add(models.EventRole(event_id=event.id, user_id=helper.id, role="editor"))
+        speaker = models.Speaker(event_id=event.id, name="Ada")
+        session.add(speaker)
+    use = {"event_id": event.id, "table_name": "speakers", "field": "photo_url"}
+    photo = await store(
+        service.resources,
+        f"events/{event.id}/s/c.txt",
+        ObjectPurpose.MEDIA,
+        used_by={**use, "row_id": speaker.id},
+    )
+    headers = {"Content-Type": "application/vnd.api+json"}
+
+    async def restore(client: httpx.AsyncClient, kind: str, row_id: int, at: Any = None) -> int:
+        data = {"type": kind, "id": str(row_id), "attributes": {"deleted-at": at}}
+        url = f"/v1/{kind}s/{row_id}"
+        return (await client.patch(url, json={"data": data}, headers=headers)).status_code
+
+    assert (await editor.delete(f"/v1/speakers/{speaker.id}")).status_code == 204
+    assert [await files.served(key) for key in (photo, files.media)] == [False, True]
+    await clean_up(service.resources)
+    assert not await files.served(photo)
+    assert await restore(editor, "speaker", speaker.id) == 200
+    assert await files.served(photo)
+
+    # Deleting the whole event is for its owner.
+    assert await restore(editor, "event", event.id, "2027-01-01T00:00:00Z") == 403
+    assert await sees(files.stranger, event) == {200}
+    assert await restore(owner, "event", event.id, "2027-01-01T00:00:00Z") == 200
+    assert not await files.served(files.media)
+
+
 async def test_a_take_down_hides_the_event_and_its_files(
     service: Any, user: User, make_user: Any, event: models.Event, files: Files
 ) -> None:

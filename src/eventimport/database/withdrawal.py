@@ -7,9 +7,11 @@ commit. The clean-up moves what a dead process has left.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.conference.kinds import Kind
+from eventimport.database.event_graph import NODES
 from eventimport.database.models import (
     EXPORT_JOBS,
     Event,
@@ -40,18 +42,16 @@ _MOVING = (
 
 
 async def settle_event_files(connection: AsyncConnection, event_id: int) -> list[MovingFile]:
-    """Withdraw the event's files if it is deleted or taken down, else reinstate them. Returns those
-    that are to be moved after the commit."""
+    """Withdraw those of the event's files that only deleted rows use, or all if the event is
+    deleted or taken down; reinstate the others. Returns those that are to be moved after the
+    commit."""
     hidden = bool(await connection.scalar(select(withdrawn()).where(Event.id == event_id)))
     if hidden:
         # The links of exports end; the clean-up deletes their files.
         ended = and_(EXPORT_JOBS.c.event_id == event_id, EXPORT_JOBS.c.expires_at > func.now())
         statement = update(EXPORT_JOBS).where(ended).values(expires_at=func.now())
         await connection.execute(statement)
-    linked = exists().where(
-        ObjectLink.object_id == ObjectRecord.id, ObjectLink.event_id == event_id
-    )
-    return await _mark(connection, linked, is_withdrawn=hidden)
+    return await _settle(connection, ObjectLink.event_id == event_id)
 
 
 async def take_down_uploads(
@@ -67,12 +67,9 @@ async def take_down_uploads(
     return moving
 
 
-async def withdraw_late_files(connection: AsyncConnection) -> None:
-    """Withdraw the files that were linked with an event after it was deleted or taken down."""
-    late = exists().where(
-        ObjectLink.object_id == ObjectRecord.id, ObjectLink.event_id == Event.id, withdrawn()
-    )
-    await _mark(connection, late, is_withdrawn=True)
+async def settle_all_files(connection: AsyncConnection) -> None:
+    """Do the same for all events: files may be linked with an event after it was taken down."""
+    await _settle(connection, ObjectLink.event_id.is_not(None))
 
 
 async def files_to_move(
@@ -101,6 +98,38 @@ async def files_moved(connection: AsyncConnection, files: Collection[MovingFile]
             ObjectRecord.id.in_(ids), ObjectRecord.is_withdrawn.is_(is_withdrawn)
         )
         await connection.execute(statement.values(is_moving=False))
+
+
+async def _settle(connection: AsyncConnection, which: ColumnElement[bool]) -> list[MovingFile]:
+    deleted_rows = [
+        and_(
+            ObjectLink.table_name == node.table.name,
+            exists().where(node.table.c.id == ObjectLink.row_id, node.table.c.deleted_here),
+        )
+        for kind, node in NODES.items()
+        if kind is not Kind.EVENT
+    ]
+    wanted = (
+        select(
+            ObjectLink.object_id,
+            func.bool_and(or_(withdrawn(), *deleted_rows)).label("is_hidden"),
+        )
+        .join(Event, Event.id == ObjectLink.event_id)
+        .where(which)
+        .group_by(ObjectLink.object_id)
+        .subquery()
+    )
+    statement = (
+        update(ObjectRecord)
+        .where(
+            ObjectRecord.id == wanted.c.object_id,
+            ObjectRecord.state == ObjectState.KEPT,
+            ObjectRecord.is_withdrawn != wanted.c.is_hidden,
+        )
+        .values(is_withdrawn=wanted.c.is_hidden, is_moving=True)
+        .returning(*_MOVING)
+    )
+    return [MovingFile(*row) for row in await connection.execute(statement)]
 
 
 async def _mark(

@@ -29,7 +29,7 @@ from eventimport.database.objects import (
 from eventimport.database.outbox import delete_old_mails
 from eventimport.database.periodic_jobs import CLEAN_UP, add_counts, take_round
 from eventimport.database.sign_ins import delete_expired_sign_ins
-from eventimport.database.withdrawal import files_to_move, withdraw_late_files
+from eventimport.database.withdrawal import files_to_move, settle_all_files
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 from eventimport.stored_objects import Deleter, move_files
@@ -114,7 +114,7 @@ async def _move_withdrawn(resources: Resources) -> int:
     """Move the files that are still public though they are withdrawn, and those that are to be
     public again. Returns how many could not be moved."""
     async with resources.engine.begin() as connection:
-        await withdraw_late_files(connection)
+        await settle_all_files(connection)
     failed, last = 0, 0
     while True:
         async with resources.reader.connect() as connection:

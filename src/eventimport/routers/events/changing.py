@@ -11,6 +11,8 @@ from eventimport.database.audit import record_act
 from eventimport.database.deletion import delete_for_now
 from eventimport.database.event_changes import is_being_imported
 from eventimport.database.event_graph import Edge
+from eventimport.database.event_queries import OWNED, Row
+from eventimport.database.withdrawal import MovingFile, settle_event_files
 from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ClientAddressDep, ResourcesDep
 from eventimport.http.events.changes import Linking, apply_patch, begin_sizes, relink, write
@@ -123,10 +125,22 @@ def update_one(resource: ResourceType) -> Endpoint:
             limits = write_limits(resources.settings)
             written = await apply_patch(connection, resource, row, body.data, limits)
             row = written.row
+            files: list[MovingFile] = []
+            if row["deleted_at"] != before["deleted_at"]:
+                if resource is EVENT and not before[OWNED]:
+                    raise refuse(
+                        403,
+                        "forbidden",
+                        "Not allowed",
+                        "Only the event's owner and admins can delete or restore the event.",
+                        source={"pointer": "/data/attributes/deleted-at"},
+                    )
+                files = await settle_event_files(connection, event_id_of(row))
             tasks = await begin_sizes(connection, resource, before, row, account.id)
             limit = resources.settings.max_response_bytes
             answer = Answer(resource, query, viewer_of(account), limit)
             await answer.load_included(connection, [row])
+        await move_files(resources.engine, resources.storages, files)
         if tasks:
             await resources.wake_worker()
         return await answer.response(row, written.meta(tasks))
@@ -178,6 +192,12 @@ _VERBS: Final[Mapping[Linking, str]] = {
 }
 
 
+def event_id_of(row: Row) -> int:
+    """The id of the row's event, or of the event that the row is."""
+    event_id: int = row["event_id"] if "event_id" in row else row["id"]
+    return event_id
+
+
 def delete_one(resource: ResourceType) -> Endpoint:
     """The route that deletes a part of an event."""
 
@@ -192,10 +212,13 @@ def delete_one(resource: ResourceType) -> Endpoint:
             check_if_match(if_match, row)
             if row["deleted_at"] is None:
                 await write(connection, resource, row, {"deleted_at": datetime.now(UTC)})
+            files = await settle_event_files(connection, event_id_of(row))
+        await move_files(resources.engine, resources.storages, files)
         return Response(status_code=204)
 
     delete.__doc__ = (
-        f"Delete one {resource.type}. To restore it, set its `deleted-at` to null with a `PATCH`."
+        f"Delete one {resource.type}. To restore it, set its `deleted-at` to null with a `PATCH`,"
+        " within `DELETED_RETENTION_DAYS`. Its files are not served meanwhile."
     )
     return annotate(delete, resource)
 
