@@ -140,7 +140,8 @@ async def tokens(url: str, users: int) -> list[str]:
     found = []
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         for _ in range(users):
-            account = {"email": f"{secrets.token_hex(6)}@example.org", "password": "a" * 12}
+            email, password = f"{secrets.token_hex(6)}@example.org", secrets.token_hex(10)
+            account = {"email": email, "password": password}
             (await client.post("/v1/users", json=account)).raise_for_status()
             answer = await client.post("/v1/auth/session", json=account)
             found.append(f"Bearer {answer.json()['access_token']}")

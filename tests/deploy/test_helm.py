@@ -8,7 +8,7 @@ import helm_python as helm
 import pytest
 import yaml
 
-from eventimport.settings import describe_settings
+from eventimport.settings import Settings, describe_settings
 
 CHART = Path(__file__).resolve().parents[2] / "deploy/helm/eventimport"
 LEAST: dict[str, Any] = {"existingSecret": "eventimport"}
@@ -25,7 +25,9 @@ ALL: dict[str, Any] = {
     "podAnnotations": {"team": "events"},
     "serviceAccount": {"annotations": {"role": "s3"}},
 }
-SECRETS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "METRICS_TOKEN", "S3_SECRET_KEY", "SMTP_URL"}
+SECRETS = {
+    name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field)
+}
 
 
 def manifests(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -119,6 +121,13 @@ def test_wrong_values_are_named(wrong: dict[str, Any], place: str) -> None:
     values = wrong if place == "existingSecret" else {**LEAST, **wrong}
     with helm.Chart.load(CHART) as chart, pytest.raises(helm.HelmError, match=place):
         chart.render(values, name="events", namespace="production")
+
+
+def test_every_secret_must_be_in_the_secret() -> None:
+    assert len(SECRETS) > 5
+    for name in SECRETS:
+        with pytest.raises(helm.HelmError, match=name):
+            manifests({**LEAST, "settings": {name: "in the open"}})
 
 
 def test_helm_finds_no_fault() -> None:
