@@ -9,6 +9,7 @@ from opentelemetry.trace import TracerProvider
 
 from eventimport import __version__, pages
 from eventimport.http.dependencies import State, check_query
+from eventimport.http.events.schema import EVENT, TYPES
 from eventimport.http.middleware import add_middleware
 from eventimport.http.openapi import describe, operation_id
 from eventimport.http.problems import add_problem_handlers
@@ -52,6 +53,11 @@ Imports whole conferences from Open Event archives into PostgreSQL.
 Every error is a JSON:API document.
 """
 
+PART_TAGS = [
+    (resource.tag, f"{resource.type.replace('-', ' ')}s")
+    for resource in TYPES.values()
+    if resource is not EVENT
+]
 TAGS = [
     {"name": "accounts", "description": "Accounts and access tokens."},
     {"name": "imports", "description": "Importing archives, and following the imports."},
@@ -59,7 +65,8 @@ TAGS = [
         "name": "notifications",
         "description": "Messages about finished imports, which are also sent by e-mail.",
     },
-    {"name": "events", "description": "Imported events and their resources."},
+    {"name": "events", "description": "Events, and who may do what with them."},
+    *({"name": name, "description": f"The {words} of events."} for name, words in PART_TAGS),
     {"name": "exports", "description": "Events as files in many formats."},
     {"name": "members", "description": "Who works on an event: owner, editors, viewers."},
     {"name": "moderation", "description": "Hiding abuse; only for admins."},
@@ -90,6 +97,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider = NO_TRACES) 
         version=__version__,
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        servers=[{"url": settings.public_url}],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=operation_id,
         lifespan=lifespan,

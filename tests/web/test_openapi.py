@@ -69,6 +69,46 @@ def test_the_archive_is_a_file_to_be_picked(document: dict[str, Any]) -> None:
     assert schema["properties"]["file"]["contentMediaType"] == "application/octet-stream"
 
 
+def test_names_read_well_in_a_generated_client(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert "UserResource" in schemas
+    assert [name for name in schemas if "_" in name] == []
+    repeated = [name for name in operations(document) if re.search(r"(?:^|_)(\w+)_\1_", name)]
+    assert repeated == []
+    tags = {tag for operation in operations(document).values() for tag in operation["tags"]}
+    assert tags == {tag["name"] for tag in document["tags"]}
+    assert {"sessions", "speakers", "tracks"} <= tags
+    assert document["servers"] == [{"url": "http://localhost:8000"}]
+
+
+def test_a_task_is_told_apart_by_its_state(document: dict[str, Any]) -> None:
+    task = document["components"]["schemas"]["Task"]
+
+    assert task["discriminator"]["propertyName"] == "state"
+    states = {"PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"}
+    assert task["discriminator"]["mapping"].keys() == states
+    assert {each["$ref"].rpartition("/")[2] for each in task["oneOf"]} == {
+        *("OpenTask", "SucceededTask", "FailedTask", "RevokedTask"),
+    }
+
+
+def test_headers_are_documented(document: dict[str, Any]) -> None:
+    for name, headers in {
+        "import_event": {"Location", "Retry-After"},
+        "create_session": set(),
+        "create_event": {"Location", "ETag"},
+        "create_user": {"Location"},
+        "get_task": {"ETag", "Retry-After"},
+    }.items():
+        responses = operations(document)[name]["responses"]
+        found = {
+            header
+            for status in ("200", "201", "202")
+            for header in responses.get(status, {}).get("headers", {})
+        }
+        assert headers <= found, name
+
+
 async def test_the_page_asks_no_other_host(client: httpx.AsyncClient) -> None:
     page = await client.get("/docs")
     references = re.findall(r'(?:src|href)="([^"]+)"', page.text)

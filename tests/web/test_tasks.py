@@ -70,6 +70,20 @@ async def test_a_running_task_tells_its_progress(
     assert "retry-after" in response.headers
 
 
+async def test_a_task_that_has_not_changed_is_not_sent_again(
+    user_client: httpx.AsyncClient, add_job: Any
+) -> None:
+    job_id = await add_job(status="STARTED", done=1, total=2)
+    first = await user_client.get(f"/v1/tasks/{job_id}")
+    headers = {"If-None-Match": first.headers["etag"]}
+    again = await user_client.get(f"/v1/tasks/{job_id}", headers=headers)
+    other = await user_client.get(f"/v1/tasks/{job_id}", headers={"If-None-Match": '"0"'})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["retry-after"] == first.headers["retry-after"]
+    assert (other.status_code, other.json()) == (200, first.json())
+
+
 async def test_success_leads_to_the_event(
     user_client: httpx.AsyncClient,
     add_job: Any,

@@ -1,6 +1,8 @@
 """The OpenAPI document: what an error looks like, which route gives which, and clean names."""
 
-from typing import Any
+import json
+import re
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -15,11 +17,24 @@ FILE_SCHEMA = {
     "contentMediaType": "application/octet-stream",
 }
 REF = "#/components/schemas/"
+_GENERIC: Final = re.compile(r"Resource_(\w+)_")
 
 SIGN_IN_AGAIN = (
     "The token is invalid or has expired. Sign in again, or leave the Authorization header out to"
     " read what is public."
 )
+POLLED_HEADERS = {
+    "Location": {"description": "The URL of the task.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "Seconds to wait before you poll the task.",
+        "schema": {"type": "integer"},
+    },
+}
+"""Of a response that has started a task."""
+
+LOCATION_HEADER = {
+    "Location": {"description": "The URL of the resource.", "schema": {"type": "string"}}
+}
 RETRY_AFTER_HEADER = {
     "Retry-After": {
         "description": "Seconds to wait before you repeat the request.",
@@ -93,7 +108,26 @@ def describe(app: FastAPI) -> dict[str, Any]:
             schema = model.model_json_schema(ref_template=REF + "{model}")
             schema.pop("$defs", None)
             schemas[model.__name__] = schema
+        app.openapi_schema = _named(document)
     return app.openapi_schema or {}
+
+
+def _named(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with names of schemas that read well: those of generic classes are
+    `Resource_UserAttributes_`, and become `UserResource`."""
+    names = {
+        name: f"{match[1].removesuffix('Attributes')}Resource"
+        for name in document["components"]["schemas"]
+        if (match := _GENERIC.fullmatch(name))
+    }
+    text = json.dumps(document)
+    for name, better in names.items():
+        text = text.replace(f'"{REF}{name}"', f'"{REF}{better}"')
+        text = text.replace(f'"{name}": {{', f'"{better}": {{')
+    named: dict[str, Any] = json.loads(text)
+    for better in names.values():
+        named["components"]["schemas"][better]["title"] = better
+    return named
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -30,16 +30,17 @@ PAGE = """\
 </html>
 """
 
-# Authorization is kept in the browser, so that reloading the page does not sign one out.
+# Authorization is kept in the browser, so that reloading the page does not sign one out. The page
+# sends requests to the server that it came from, and to no other.
 START = """\
-SwaggerUIBundle({
-  url: "openapi.json",
+fetch("openapi.json").then((answer) => answer.json()).then((spec) => SwaggerUIBundle({
+  spec: { ...spec, servers: [{ url: location.origin }] },
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,
   persistAuthorization: true,
   tryItOutEnabled: true,
-});
+}));
 """
 
 # Swagger UI sets styles on its elements and has its icons in data URLs.

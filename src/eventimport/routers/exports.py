@@ -20,7 +20,7 @@ from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.events.requests import EVENT_KEY, not_found, parse_id, viewer_of
 from eventimport.http.events.schema import EVENT
 from eventimport.http.files import SANDBOX, stored_response
-from eventimport.http.openapi import problems
+from eventimport.http.openapi import POLLED_HEADERS, problems
 from eventimport.imports.endings import file_name_of
 from eventimport.storage.protocol import ObjectNotFoundError
 
@@ -46,15 +46,7 @@ FormatName = Annotated[
     status_code=202,
     response_model=AcceptedExport,
     responses={
-        202: {
-            "headers": {
-                "Location": {"description": "The task.", "schema": {"type": "string"}},
-                "Retry-After": {
-                    "description": "Seconds to wait before you poll the task.",
-                    "schema": {"type": "integer"},
-                },
-            }
-        },
+        202: {"headers": POLLED_HEADERS},
         **problems(401, 404, 429),
     },
 )

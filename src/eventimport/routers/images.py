@@ -48,6 +48,14 @@ _DATA = re.compile(rb'"data"\s*+:\s*+"')
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "title": "ImageUpload",
+                "required": [FIELD],
+                "properties": {FIELD: FILE_SCHEMA},
+            }
+        },
         "application/json": {
             "schema": {
                 "type": "object",
@@ -59,14 +67,6 @@ REQUEST_BODY: dict[str, Any] = {
                         "description": "`data:image/png;base64,` and the image.",
                     }
                 },
-            }
-        },
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "title": "ImageUpload",
-                "required": [FIELD],
-                "properties": {FIELD: FILE_SCHEMA},
             }
         },
     },

@@ -29,7 +29,7 @@ from eventimport.http.jsonapi import (
     Resource,
     SelfLink,
 )
-from eventimport.http.openapi import problems
+from eventimport.http.openapi import POLLED_HEADERS, problems
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 
@@ -227,7 +227,7 @@ async def list_findings(
     status_code=202,
     response_model=AcceptedFetch,
     response_class=JSONResponse,
-    responses=problems(404, 409),
+    responses={202: {"headers": POLLED_HEADERS}, **problems(404, 409)},
 )
 async def fetch_media_files(
     import_job_id: UUID, account: AccountDep, resources: ResourcesDep

@@ -34,7 +34,7 @@ from eventimport.http.idempotency import (
     identity_of,
     response_to,
 )
-from eventimport.http.openapi import FILE_SCHEMA, problems
+from eventimport.http.openapi import FILE_SCHEMA, POLLED_HEADERS, problems
 from eventimport.imports.accept import FIELD, ImportOptions, Upload, accept_import
 from eventimport.storage.config import UploadLimits
 from eventimport.storage.content_types import OCTET_STREAM, ZIP
@@ -158,7 +158,7 @@ class AcceptedImport(BaseModel):
     status_code=202,
     response_model=AcceptedImport,
     responses={
-        202: REPLAYED_HEADER,
+        202: {"headers": {**REPLAYED_HEADER["headers"], **POLLED_HEADERS}},
         **problems(400, 401, 404, 408, 413, 415, 429),
         **REFUSALS,
     },

@@ -1,16 +1,17 @@
 """Tasks: how they stand, once or as it changes, and cancelling them."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from eventimport.auth import Bearer
 from eventimport.database.endings import cancel
@@ -20,6 +21,8 @@ from eventimport.database.task_status import find_task
 from eventimport.database.task_watch import UNREADABLE, Watch
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import BearerDep, ResourcesDep, unauthorized
+from eventimport.http.events.requests import IfNoneMatchDep
+from eventimport.http.headers import names_etag
 from eventimport.http.openapi import ErrorDocument, ErrorsTotal, Version, problems
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs
@@ -27,8 +30,6 @@ from eventimport.resources import Resources
 from eventimport.stored_objects import delete_objects
 
 router = APIRouter(prefix="/v1/tasks", tags=["imports"])
-
-TaskState = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
 
 logger = logging.getLogger(__name__)
 
@@ -123,39 +124,89 @@ class ImportErrors(ErrorDocument):
     meta: ErrorsMeta
 
 
-class Task(BaseModel):
-    """`event` is null until an import has committed its event. `result` is null until the state is
-    `SUCCESS` or `FAILURE`. Then it has the event and the report of an import, the sizes of an image
-    (`image-sizes`), or the numbers of media files (`fetch-media`). Of an `export`, it has the link
-    to the file. After a failure, it is a JSON:API document with the first errors."""
+class AnyTask(BaseModel):
+    """What tasks have in every state. `event` is null until an import has committed its event."""
 
     kind: Literal["import", "image-sizes", "fetch-media", "export"]
-    state: TaskState
     progress: Progress
     event: TaskEvent | None
-    result: (
-        ImportResult
-        | ImageSizes
-        | FetchedMedia
-        | ExportedFile
-        | ImportErrors
-        | ErrorDocument
-        | None
-    )
 
 
-@router.get("/{task_id}", response_model=Task, responses=problems(401, 404))
-async def get_task(task_id: UUID, bearer: BearerDep, resources: ResourcesDep) -> JSONResponse:
+class OpenTask(AnyTask):
+    """A task that waits or runs."""
+
+    state: Literal["PENDING", "STARTED"]
+    result: None
+
+
+class SucceededTask(AnyTask):
+    """A task that has succeeded. `result` has the event and the report of an import, the sizes of
+    an image (`image-sizes`), the numbers of media files (`fetch-media`), or the link to the file of
+    an `export`."""
+
+    state: Literal["SUCCESS"]
+    result: ImportResult | ImageSizes | FetchedMedia | ExportedFile
+
+
+class FailedTask(AnyTask):
+    """A task that has failed. `result` is a JSON:API document with the first errors."""
+
+    state: Literal["FAILURE"]
+    result: ImportErrors | ErrorDocument
+
+
+class RevokedTask(AnyTask):
+    """A task that was cancelled."""
+
+    state: Literal["REVOKED"]
+    result: None
+
+
+class Task(RootModel[OpenTask | SucceededTask | FailedTask | RevokedTask]):
+    """A task. Its `state` says what its `result` is."""
+
+    root: Annotated[
+        OpenTask | SucceededTask | FailedTask | RevokedTask, Field(discriminator="state")
+    ]
+
+
+TASK_RESPONSES: Final[dict[int | str, Any]] = {
+    200: {
+        "headers": {
+            "ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}},
+            "Retry-After": {
+                "description": "Seconds to wait before you poll again. Only of an open task.",
+                "schema": {"type": "integer"},
+            },
+        }
+    },
+    304: {"description": "Not Modified"},
+    **problems(401, 404),
+}
+
+
+@router.get("/{task_id}", response_model=Task, responses=TASK_RESPONSES)
+async def get_task(
+    task_id: UUID,
+    bearer: BearerDep,
+    resources: ResourcesDep,
+    if_none_match: IfNoneMatchDep = None,
+) -> Response:
     """Get the state of a task. If the response has a `Retry-After` header, repeat the request after
-    that many seconds.
+    that many seconds. With the `ETag` as `If-None-Match`, a task that has not changed is a 304.
 
     Only the owner of the task and admins can see it; an export also those who asked for the same.
     """
     task = await read_task(resources, task_id, bearer)
-    headers = {"Cache-Control": "no-store"}
+    response = JSONResponse(task)
+    etag = f'"{hashlib.blake2b(bytes(response.body), digest_size=12).hexdigest()}"'
+    headers = {"Cache-Control": "no-store", "ETag": etag}
     if task["state"] in OPEN_STATUSES:
         headers["Retry-After"] = str(resources.settings.client_poll_interval)
-    return JSONResponse(task, headers=headers)
+    if if_none_match and names_etag(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
 
 
 async def get_first_state(

@@ -20,7 +20,7 @@ from eventimport.http.dependencies import (
 )
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import JSONAPIResponse
-from eventimport.http.openapi import problems
+from eventimport.http.openapi import LOCATION_HEADER, problems
 from eventimport.http.reference_api import warning
 from eventimport.http.user_documents import ChangedUserDocument, UserDocument, user_document
 
@@ -69,7 +69,7 @@ class UserPatch(BaseModel):
     "",
     status_code=201,
     dependencies=[Depends(count_stranger)],
-    responses=problems(400, 403, 409, 413, 422, 429),
+    responses={201: {"headers": LOCATION_HEADER}, **problems(400, 403, 409, 413, 422, 429)},
 )
 async def create_user(
     new: NewUser, response: Response, resources: ResourcesDep, client: ClientAddressDep

@@ -1,6 +1,6 @@
 """What all routes of the events API share: media types, preconditions, paths and access."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -98,10 +98,10 @@ class DocumentRoute(SmallBodyRoute):
     max_bytes: ClassVar[int | None] = None
 
 
-def create_router() -> APIRouter:
-    """A router for resources in JSON:API's media type."""
+def create_router(tags: Sequence[str] = ("events",)) -> APIRouter:
+    """A router for resources in JSON:API's media type. Without `tags`, each route has its own."""
     return APIRouter(
-        tags=["events"],
+        tags=list(tags),
         default_response_class=JSONAPIResponse,
         route_class=DocumentRoute,
         dependencies=[ACCEPT],

@@ -68,6 +68,18 @@ class ResourceType:
         """The type as a part of the names of operations."""
         return str(self.kind)
 
+    def words_of(self, edge: Edge) -> str:
+        """An edge as a part of the names of operations: `session_track`, `type_of_session`."""
+        own = edge.name.removeprefix(f"{self.words}_")
+        if own == edge.name:
+            return f"{self.words}_{edge.name}"
+        return f"{own}_of_{self.words}"
+
+    @property
+    def tag(self) -> str:
+        """The group of operations in the API documentation."""
+        return self.path.removeprefix(f"{PREFIX}/")
+
     @property
     def title(self) -> str:
         """The type as a part of the names of schemas."""

@@ -42,7 +42,7 @@ REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
 
 def create_changing_router() -> APIRouter:
     """All routes that change something."""
-    router = create_router()
+    router = create_router(tags=())
     for resource in TYPES.values():
         for path in resource.other_paths:
             for method, endpoint in (("PATCH", update_one), ("DELETE", delete_one)):
@@ -59,6 +59,7 @@ def create_changing_router() -> APIRouter:
             f"{resource.path}/{{resource_id}}",
             update_one(resource),
             methods=["PATCH"],
+            tags=[resource.tag],
             name=f"update_{resource.words}",
             response_model=CHANGED_DOCUMENTS[resource.kind],
             responses={200: ETAG, **REFUSALS},
@@ -68,6 +69,7 @@ def create_changing_router() -> APIRouter:
         f"{EVENT.path}/{{resource_id}}",
         annotate(delete_one_event, EVENT),
         methods=["DELETE"],
+        tags=[EVENT.tag],
         name="delete_event",
         status_code=204,
         response_class=Response,
@@ -79,6 +81,7 @@ def create_changing_router() -> APIRouter:
                 f"{resource.path}/{{resource_id}}",
                 delete_one(resource),
                 methods=["DELETE"],
+                tags=[resource.tag],
                 name=f"delete_{resource.words}",
                 status_code=204,
                 response_class=Response,
@@ -98,7 +101,8 @@ def _add_linkage_routes(router: APIRouter, resource: ResourceType, edge: Edge) -
             f"{resource.path}/{{resource_id}}/relationships/{kebab(edge.name)}",
             change_linkage(resource, edge, linking),
             methods=[method],
-            name=f"{verb}_{resource.words}_{edge.name}",
+            tags=[resource.tag],
+            name=f"{verb}_{resource.words_of(edge)}",
             status_code=204,
             response_class=Response,
             responses=REFUSALS,

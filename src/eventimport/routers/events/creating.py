@@ -23,25 +23,26 @@ from eventimport.http.events.requests import (
 )
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import Answer
-from eventimport.http.openapi import problems
+from eventimport.http.openapi import LOCATION_HEADER, problems
 
 REFUSALS: Final = problems(400, 403, 404, 409, 413, 415, 422)
 CREATED: Final[dict[str, Any]] = {
     "headers": {
         **ETAG["headers"],
-        "Location": {"description": "The URL of the resource.", "schema": {"type": "string"}},
+        **LOCATION_HEADER,
     }
 }
 
 
 def create_creating_router() -> APIRouter:
     """All routes that make something."""
-    router = create_router()
+    router = create_router(tags=())
     _add(router, EVENT.path, "create_event", create_one(EVENT), EVENT)
     for edge in NODES[Kind.EVENT].edges:
         part = TYPES[edge.target]
         path = f"{EVENT.path}/{{resource_id}}/{kebab(edge.name)}"
-        _add(router, path, f"create_event_{edge.name}", create_of_event(part, edge), part)
+        name = f"create_{EVENT.words_of(edge)}"
+        _add(router, path, name, create_of_event(part, edge), part)
         _add(router, part.path, f"new_{part.words}", create_one(part), part)
         for other in part.other_paths:
             router.add_api_route(
@@ -61,6 +62,7 @@ def _add(
         path,
         endpoint,
         methods=["POST"],
+        tags=[resource.tag],
         name=name,
         status_code=201,
         response_model=CHANGED_DOCUMENTS[resource.kind],

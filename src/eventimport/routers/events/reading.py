@@ -50,31 +50,40 @@ from eventimport.http.jsonapi import JSONAPIResponse
 
 def create_reading_router() -> APIRouter:
     """All routes that only read."""
-    router = create_router()
-    _add(router, EVENT.path, "list_events", list_events, COLLECTIONS[Kind.EVENT])
+    router = create_router(tags=())
+    _add(router, EVENT, EVENT.path, "list_events", list_events, COLLECTIONS[Kind.EVENT])
     for resource in TYPES.values():
         single = f"{resource.path}/{{resource_id}}"
         one = get_one(resource)
-        _add(router, single, f"get_{resource.words}", one, DOCUMENTS[resource.kind], etags=True)
+        name, model = f"get_{resource.words}", DOCUMENTS[resource.kind]
+        _add(router, resource, single, name, one, model, etags=True)
         for other in resource.other_paths:
             # The reference's documentation has both.
             path = f"{other}/{{resource_id}}"
             router.add_api_route(path, one, include_in_schema=False)
         for name, edge in resource.edges.items():
             verb = "list" if edge.many else "get"
-            words = f"{resource.words}_{edge.name}"
+            words, target = resource.words_of(edge), TYPES[edge.target]
             documents = COLLECTIONS if edge.many else NULLABLE_DOCUMENTS
             related = (list_related if edge.many else get_related)(resource, edge)
             links = (list_linkage if edge.many else get_linkage)(resource, edge)
-            _add(router, f"{single}/{name}", f"{verb}_{words}", related, documents[edge.target])
+            path, model = f"{single}/{name}", documents[edge.target]
+            _add(router, target, path, f"{verb}_{words}", related, model)
             path = f"{single}/relationships/{name}"
             model = linkage(edge.target, many=edge.many)
-            _add(router, path, f"{verb}_{words}_relationship", links, model)
+            _add(router, resource, path, f"{verb}_{words}_relationship", links, model)
     return router
 
 
-def _add(
-    router: APIRouter, path: str, name: str, endpoint: Endpoint, model: Any, *, etags: bool = False
+def _add(  # noqa: PLR0917 - what a route has
+    router: APIRouter,
+    resource: ResourceType,
+    path: str,
+    name: str,
+    endpoint: Endpoint,
+    model: Any,
+    *,
+    etags: bool = False,
 ) -> None:
     responses: dict[int | str, Any] = {}
     if etags:
@@ -82,6 +91,7 @@ def _add(
     router.add_api_route(
         path,
         endpoint,
+        tags=[resource.tag],
         name=name,
         response_model=model,
         responses=responses,
