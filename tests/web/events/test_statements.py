@@ -146,6 +146,6 @@ async def test_deleting(service: Any, editor: Any, write_conference: Any, size: 
     with counted(service.resources) as statements:
         response = await editor.client.delete(conference.url("events"))
 
-    # Account, row, whether it is being imported, the links of its files, those that nothing else
-    # uses, DELETE; the database deletes the parts.
-    assert (response.status_code, len(statements)) == (204, 6)
+    # Account, row, whether it is being imported, UPDATE, whether its files are to be withdrawn, its
+    # exports, its files, the audit log, and the files that moved either way.
+    assert (response.status_code, len(statements)) == (204, 10)
