@@ -126,6 +126,8 @@ async def move_files(
 ) -> int:
     """Move files whose marking is committed to where they belong; returns how many could not be
     moved. Raises nothing: the clean-up moves these."""
+    if not files:
+        return 0
     waiting = iter([file for file in files if file.storage in storages.names])
     moved: list[MovingFile] = []
 

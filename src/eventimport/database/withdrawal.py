@@ -94,6 +94,8 @@ async def files_moved(connection: AsyncConnection, files: Collection[MovingFile]
     """These files are where they belong, unless that has changed meanwhile."""
     for is_withdrawn in (True, False):
         ids = [file.id for file in files if file.is_withdrawn is is_withdrawn]
+        if not ids:
+            continue
         statement = update(ObjectRecord).where(
             ObjectRecord.id.in_(ids), ObjectRecord.is_withdrawn.is_(is_withdrawn)
         )
