@@ -181,7 +181,8 @@ class _Writer:
         if not _ZONE.fullmatch(zone_name):
             self._losses.add("time-zone")
             zone_name = None
-        first = programme.only_day(self._options.now).day.isoformat()
+        days = programme.days or [programme.only_day(self._options.now)]
+        first, last = days[0].day.isoformat(), days[-1].day.isoformat()
         starts = programme.moment("starts_at", whole=time(0))
         words = extra.get("keywords")
         return _given(
@@ -190,7 +191,7 @@ class _Writer:
                 "title": programme.title,
                 "description": text_of(programme.event, "description", programme.flavour),
                 "start": starts or first,
-                "end": programme.moment("ends_at", whole=time(23, 59)) or starts or first,
+                "end": programme.moment("ends_at", whole=time(23, 59)) or max(last, starts or ""),
                 "daysCount": len(programme.days),
                 "timeslot_duration": slot_of(programme),
                 "time_zone_name": zone_name,
