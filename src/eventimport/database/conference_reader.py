@@ -108,31 +108,36 @@ async def read_records(
     selection: Selection = _ALL,
     *,
     limits: BatchLimits = _BATCH,
+    with_references: bool = True,
 ) -> AsyncIterator[Record]:
     """The event's records of a kind, as an import plans them.
 
     `new_id` is the row's id, and `foreign_keys` hold the ids of other rows: source ids may be
     missing, and several records may share one. The `references` of a session name its track, room,
     type and speakers by source id and name. Other kinds have none: each link is said once. What the
-    selection leaves out is not referred to.
+    selection leaves out is not referred to. Without references, which cost a statement each for
+    every batch, `foreign_keys` are all that the row has.
     """
     index = 0
+    fields = SHAPES[kind].fields
+    keys = [ref for ref in LEVELS[kind].references if not ref.many]
     async for batch in _batches(connection, event_id, kind, selection, limits):
-        linked = await _linked(connection, kind, batch, selection)
+        linked = await _linked(connection, kind, batch, selection) if with_references else {}
+        names = batch[0]._fields if batch else ()
         for row in batch:
-            columns = row._mapping
+            columns = dict(zip(names, row, strict=True))
             references = linked.get(row.id, {})
             yield Record(
                 index=index,
                 key=columns.get("source_id"),
-                values=_present(columns, SHAPES[kind].fields),
+                values=_present(columns, fields),
                 extra=columns.get("extra") or {},
                 references={name: tuple(found) for name, found in references.items()},
                 new_id=row.id,
                 foreign_keys={
                     ref.column: columns[ref.column]
-                    for ref in LEVELS[kind].references
-                    if not ref.many and ref.field in references
+                    for ref in keys
+                    if (ref.field in references if with_references else columns.get(ref.column))
                 },
             )
             index += 1
@@ -267,5 +272,6 @@ async def _next_batch(
     return (await connection.execute(bounded)).all()
 
 
-def _present(row: Any, names: Iterable[str]) -> dict[str, Any]:
-    return {name: row[name] for name in names if row.get(name) is not None}
+def _present(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    found = row.get
+    return {name: value for name in names if (value := found(name)) is not None}

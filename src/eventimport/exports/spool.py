@@ -10,24 +10,32 @@ import pickle
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eventimport.conference.conference import Record
-from eventimport.conference.kinds import IMPORT_ORDER, SHAPES, Kind
+from eventimport.conference.conference import Record, Reference
+from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, SHAPES, Kind
 from eventimport.conference.report import Check, go_on
 from eventimport.conference.stored import zone_of
-from eventimport.database.conference_reader import Selection, read_links, read_records, snapshot
+from eventimport.database.conference_reader import (
+    BatchLimits,
+    Selection,
+    read_links,
+    read_records,
+    snapshot,
+)
 from eventimport.database.event_versions import event_revision
 from eventimport.database.export_jobs import kept_objects
 from eventimport.storage.factory import StorageSet
 
-BATCH_ROWS: Final = 500
-BATCH_BYTES: Final = 1024 * 1024
+BATCH: Final = BatchLimits(max_rows=2_000, max_bytes=2 * 1024 * 1024)
 CACHE_KIB: Final = 2048
+ADDED_AT_ONCE: Final = 500
+KNOWN_NAMES: Final = 10_000
+REFERRED_TO: Final = frozenset(ref.kind for ref in LEVELS[Kind.SESSION].references)
 KINDS: Final = tuple(level.kind for level in IMPORT_ORDER)
 
 StoredFileAt = tuple[str, str]
@@ -38,6 +46,8 @@ _TABLES: Final = """
         PRIMARY KEY (kind, position)) WITHOUT ROWID;
     CREATE TABLE links (session_id INTEGER, speaker_id INTEGER,
         PRIMARY KEY (session_id, speaker_id)) WITHOUT ROWID;
+    CREATE TABLE names (id INTEGER, kind INTEGER, key TEXT, label TEXT,
+        PRIMARY KEY (id, kind)) WITHOUT ROWID;
     CREATE TABLE media (url TEXT PRIMARY KEY, storage TEXT, key TEXT) WITHOUT ROWID;
 """
 
@@ -55,6 +65,7 @@ class Spool:
             f"PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; {_TABLES}"
         )
         self._counts = dict.fromkeys(KINDS, 0)
+        self._named = lru_cache(KNOWN_NAMES)(self._find_name)
         self._check = check
         self.on_record: Callable[[Kind, int], None] = lambda _kind, _count: None
 
@@ -65,20 +76,23 @@ class Spool:
     def add(self, kind: Kind, records: Iterable[Record]) -> None:
         """Add records of a kind, in the order of their ids."""
         number = KINDS.index(kind)
-        rows = []
+        label = LEVELS[kind].label
+        rows, names = [], []
         for record in records:
             content = (
                 record.index,
                 record.key,
                 record.values,
                 record.extra,
-                record.references,
                 record.new_id,
                 record.foreign_keys,
             )
             rows.append((number, self._counts[kind], pickle.dumps(content, -1)))
+            if kind in REFERRED_TO:
+                names.append((record.new_id, number, record.key, record.values.get(label)))
             self._counts[kind] += 1
         self._file.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+        self._file.executemany("INSERT INTO names VALUES (?, ?, ?, ?)", names)
 
     def add_links(self, links: Iterable[tuple[int, int]]) -> None:
         """Add links of sessions with speakers."""
@@ -109,10 +123,52 @@ class Spool:
         """The records of a kind."""
         statement = "SELECT content FROM records WHERE kind = ? ORDER BY position"
         rows = self._file.execute(statement, (KINDS.index(kind),))
+        speakers = self._speakers() if kind is Kind.SESSION else None
         for done, (content,) in enumerate(rows, 1):
             self._check()
             self.on_record(kind, done)
-            yield Record(*pickle.loads(content))  # noqa: S301 - our own, in a file without a name
+            # The spool's own content, in a file without a name.
+            index, key, values, extra, new_id, keys = pickle.loads(content)  # noqa: S301
+            record = Record(index, key, values, extra, {}, new_id, keys)
+            if speakers is not None:
+                self._refer(record, speakers(new_id))
+            yield record
+
+    def _refer(self, session: Record, speakers: list[int]) -> None:
+        """Set the references of a session. What is not in the spool is not referred to."""
+        for ref in LEVELS[Kind.SESSION].references:
+            if ref.many:
+                found = [self._named(ref.kind, number) for number in speakers]
+                given = tuple(reference for reference in found if reference is not None)
+            else:
+                number = session.foreign_keys.get(ref.column)
+                one = None if number is None else self._named(ref.kind, number)
+                given = () if one is None else (one,)
+                if one is None:
+                    session.foreign_keys.pop(ref.column, None)
+            if given:
+                session.references[ref.field] = given
+
+    def _speakers(self) -> Callable[[int], list[int]]:
+        """What returns the ids of a session's speakers; call it for the sessions in order."""
+        links = self.links()
+        link = next(links, None)
+
+        def speakers_of(session_id: int) -> list[int]:
+            nonlocal link
+            found = []
+            while link is not None and link[0] <= session_id:
+                if link[0] == session_id:
+                    found.append(link[1])
+                link = next(links, None)
+            return found
+
+        return speakers_of
+
+    def _find_name(self, kind: Kind, number: int) -> Reference | None:
+        statement = "SELECT key, label FROM names WHERE id = ? AND kind = ?"
+        row = self._file.execute(statement, (number, KINDS.index(kind))).fetchone()
+        return None if row is None else Reference(kind, *row)
 
     def links(self) -> Iterator[tuple[int, int]]:
         """The links of sessions with speakers."""
@@ -142,16 +198,19 @@ async def spool_event(
         other = await beside(connection) if beside is not None else None
         for kind in KINDS:
             batch: list[Record] = []
-            async for record in read_records(connection, event_id, kind, selection):
+            read = read_records(
+                connection, event_id, kind, selection, limits=BATCH, with_references=False
+            )
+            async for record in read:
                 batch.append(record)
-                if len(batch) == BATCH_ROWS:
+                if len(batch) == ADDED_AT_ONCE:
                     await _add(connection, spool, kind, batch, places)
                     batch = []
             await _add(connection, spool, kind, batch, places)
         links = []
-        async for link in read_links(connection, event_id, selection):
+        async for link in read_links(connection, event_id, selection, limits=BATCH):
             links.append(link)
-            if len(links) == BATCH_ROWS:
+            if len(links) == BATCH.max_rows:
                 spool.add_links(links)
                 links = []
         spool.add_links(links)
