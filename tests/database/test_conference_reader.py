@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from sqlalchemy import delete, false, text, update
+from sqlalchemy import delete, false, text, true, update
 from sqlalchemy import event as sql_event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -297,8 +297,13 @@ async def test_a_selection_says_which_rows_and_columns_are_read(engine: AsyncEng
             record
             async for record in read_records(connection, plan.event_id, Kind.SESSION, selection)
         ]
-        links = {link async for link in read_links(connection, plan.event_id, selection)}
+        none = {link async for link in read_links(connection, plan.event_id, selection)}
+        with_speakers = Selection(
+            rows=lambda kind: true() if kind is Kind.SPEAKER else selection.rows(kind)
+        )
+        links = {link async for link in read_links(connection, plan.event_id, with_speakers)}
 
+    assert none == set()
     assert [record.values for record in found] == [
         {"title": record.values["title"]} for record in chosen
     ]

@@ -35,7 +35,14 @@ from eventimport.database.models import (
 )
 from eventimport.database.objects import Use, use_objects
 from eventimport.database.tasks import Claim
-from eventimport.database.visibility import PRIVATE_COLUMNS, Viewer, event_visible, readable, shown
+from eventimport.database.visibility import (
+    PRIVATE_COLUMNS,
+    Viewer,
+    event_visible,
+    readable,
+    shown,
+    withdrawn,
+)
 from eventimport.errors import EventImportError
 from eventimport.storage.stored_file import StoredFile
 
@@ -184,7 +191,9 @@ async def read_export_job(connection: AsyncConnection, task_id: UUID) -> ExportO
         ExportJob.view,
         ExportJob.token,
         ExportJob.created_at,
-    ).where(ExportJob.id == task_id, ExportJob.event_id.is_not(None))
+    )
+    existing = and_(Event.id == ExportJob.event_id, ~Event.deleted_here)
+    statement = statement.join(Event, existing).where(ExportJob.id == task_id)
     row = (await connection.execute(statement)).mappings().one_or_none()
     return None if row is None else ExportOf(**{**row, "view": ExportView(row["view"])})
 
@@ -259,7 +268,7 @@ async def find_download(connection: AsyncConnection, token: str) -> Download | N
             or_(job.key.is_(None), job.expires_at < func.now()).label("is_expired"),
         )
         .join(events, events.c.id == job.event_id)
-        .where(job.token == token, job.expires_at.is_not(None), public)
+        .where(job.token == token, job.expires_at.is_not(None), public, ~withdrawn())
     )
     row = (await connection.execute(statement)).mappings().one_or_none()
     return None if row is None else Download(**row)
