@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def erase(
     email: Annotated[str, typer.Option(help="The e-mail address of the person.")],
 ) -> None:
-    """Erase a person from all events: the speaker with this address and the speaker's files, the
-    address and name in reports, and the archives and exports that have the person in them.
+    """Erase a person from all events: the speaker with this address, the speaker's files, and the
+    address and name in reports. Archives and exports with the person in them are deleted, too.
 
     An account with this address stays: delete it with `eventimport user delete`. Backups of the
     database and of the storage keep the person until you delete them.

@@ -48,9 +48,9 @@ async def erase_from_event(
 ) -> Erasure:
     """Erase a person who asks for it from an event. This cannot be undone.
 
-    Deletes the speaker with this address, the speaker's files, the archives of the event's imports
-    and its exports, and replaces the address and the name in `extra` and in reports. Other texts
-    lose the address only. Backups keep the person until they are deleted. Only the owner and admins
+    Deletes the speaker with this address, the speaker's files, and the archives and exports of the
+    event. Replaces the address and the name in `extra` and in reports. Other texts lose the address
+    only. Backups keep the person until they are deleted. Only the owner and admins
     can do this.
     """
     async with resources.engine.begin() as connection:
