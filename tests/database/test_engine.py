@@ -1,11 +1,25 @@
 """The database's URL, in the spellings that people use."""
 
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from eventimport.database.engine import DatabaseConfigError, driver_url
+from eventimport.database.engine import (
+    DatabaseConfigError,
+    connections_in_use,
+    create_engine,
+    create_reader,
+    driver_url,
+    explain,
+)
+from eventimport.settings import Settings
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
@@ -36,3 +50,32 @@ async def test_errors_do_not_repeat_the_parameters(engine: AsyncEngine) -> None:
 async def test_the_session_reckons_in_utc(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         assert await connection.scalar(text("SHOW timezone")) == "UTC"
+
+
+@pytest.mark.parametrize("size", [4, 5, 10, 31])
+async def test_a_process_opens_no_more_connections_than_documented(
+    database_url: str, size: int
+) -> None:
+    """In both pools together; the next one waits, and DATABASE_POOL_SIZE is named."""
+    settings = Settings(
+        database_url=SecretStr(database_url),
+        redis_url=SecretStr("redis://127.0.0.1/0"),
+        secret_key=SecretStr(secrets.token_hex(32)),
+        database_pool_size=size,
+    )
+    engines = [
+        create_engine(replace(settings.database, pool_timeout=0.01)),
+        create_reader(replace(settings.reader_database, pool_timeout=0.01)),
+    ]
+    try:
+        async with AsyncExitStack() as stack:
+            for engine, count in zip(engines, (size - size * 2 // 5, size * 2 // 5), strict=True):
+                for _ in range(count):
+                    await stack.enter_async_context(engine.connect())
+                with pytest.raises(PoolTimeoutError) as caught:
+                    await engine.connect()
+                assert "DATABASE_POOL_SIZE" in explain(caught.value)
+            assert sum(map(connections_in_use, engines)) == size
+    finally:
+        for engine in engines:
+            await engine.dispose()
