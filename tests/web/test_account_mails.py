@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from eventimport.cli import app
 from eventimport.database.endings import NotificationWords, add_notification
 from eventimport.database.models import ImportJob
+from eventimport.jobs.clean_up import clean_up
 from eventimport.jobs.send_mail import send_next
 from eventimport.notifications.mailers import create_mailer
 
@@ -192,7 +193,8 @@ async def test_links_expire(accounts: Accounts) -> None:
     assert await accounts.mails() == []
     error = await accounts.sql("SELECT last_error FROM outgoing_mails WHERE status = 'FAILED'")
     assert error == "its link was used or has expired"
-    assert await accounts.sql("SELECT count(*) FROM account_links") == 3
+    assert (await clean_up(accounts.service.resources))["expired_link"] == 3
+    assert await accounts.sql("SELECT count(*) FROM account_links") == 0
 
 
 async def test_an_address_gets_only_so_many_mails(accounts: Accounts) -> None:

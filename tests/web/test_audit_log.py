@@ -60,6 +60,20 @@ async def test_sign_ins_are_recorded_and_admins_read_them(
     assert (stranger.status_code, (await client.get(PATH)).status_code) == (403, 401)
 
 
+async def test_imports_are_recorded_once_they_are_accepted(
+    service: Service, make_user: MakeUser, user: User, archive: bytes
+) -> None:
+    client = await service.client(user)
+    path = "/v1/events/import/json"
+    accepted = await client.post(path, files={"file": archive}, params={"dry_run": "true"})
+    assert accepted.status_code == 202
+
+    (entry,) = await entries(await service.client(await make_user(is_admin=True)))
+    assert (entry["action"], entry["actor-id"]) == ("import", str(user.id))
+    assert accepted.json()["task_url"] == f"/v1/tasks/{entry['subject-id']}"
+    assert entry["detail"] == {"dry_run": True}
+
+
 async def test_entries_only_grow_until_they_are_old(service: Service, user: User) -> None:
     engine = service.resources.engine
     async with engine.begin() as connection:

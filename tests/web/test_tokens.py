@@ -13,6 +13,7 @@ from eventimport.auth import Passwords
 from eventimport.auth.tokens import new_secret
 from eventimport.database.models import User
 from eventimport.http.scopes import ALL_SCOPES, NO_SCOPE, Scope, scopes_for
+from eventimport.jobs.clean_up import clean_up
 from eventimport.main import create_app
 from eventimport.settings import Settings
 
@@ -80,6 +81,7 @@ async def test_a_refresh_token_works_once_and_an_old_one_ends_the_sign_in(
     expired = await sign_in(client)
     await sql(service, FOREVER.format("sign_ins"))
     assert (await refresh(expired["refresh_token"])).status_code == 401
+    assert (await clean_up(service.resources))["expired_sign_in"] == 1
     everywhere = await sign_in(client)
     headers = {"Authorization": f"JWT {everywhere['access_token']}"}
     await client.post("/v1/auth/sign-out-everywhere", headers=headers)
