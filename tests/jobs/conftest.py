@@ -92,7 +92,7 @@ class Imports:
 
     async def traces(self) -> dict[str, int]:
         """How many rows each table of events has, of those that have any."""
-        told = {"notifications", "outgoing_mails"}
+        told = {"notifications", "outgoing_mails", "audit_log"}
         besides = {"users", "tasks", "import_jobs", "import_findings", "service_settings"} | told
         counts = {}
         async with self.resources.engine.connect() as connection:
