@@ -166,7 +166,8 @@ def test_shows_how_missing_media_files_are_fetched(service: Service, run: Import
     ):
         report = {"media": {"outcomes": outcomes}, "findings_url": findings_url}
         service.tasks = iter([task("SUCCESS", {**EVENT, "report": report})])
-        hint = f"4 media files are missing: eventimport fetch-media {TASK.rpartition('/')[2]}"
+        command = f"`eventimport fetch-media {TASK.rpartition('/')[2]}`"
+        hint = f"4 media files are missing. Fetch them with {command}."
         assert (hint in run().stdout) is shown
 
 

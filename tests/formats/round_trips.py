@@ -1,6 +1,7 @@
 """Conferences that are written in a format and read back, and what may differ then."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ OPTIONS = WriteOptions(
     version="1.2.3",
     now=datetime(2027, 5, 1, 12, tzinfo=UTC),
 )
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 SCHEDULES = ("schedule-xml", "schedule-json", "ical", "xcal")
 
 
@@ -116,7 +118,29 @@ def comparable(conference: StoredConference, keeps: Keeps, codes: set[str]) -> d
         ),
         key=repr,
     )
-    return found
+    if "control-characters" not in codes:
+        return found
+    legal: dict[str, Any] = _without_control_characters(found)
+    for name in ("colors", "rooms"):
+        if name in legal:
+            named_ones = legal[name]
+            legal[name] = (
+                {key: value for key, value in named_ones.items() if key}
+                if isinstance(named_ones, dict)
+                else list(dict.fromkeys(filter(None, named_ones)))
+            )
+    return legal
+
+
+def _without_control_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return one_line(_CONTROL.sub("", value))
+    if isinstance(value, dict):
+        strip = _without_control_characters
+        return {strip(key): strip(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_without_control_characters, value))
+    return value
 
 
 def _by_position(conference: StoredConference, kind: Kind) -> list[Record]:

@@ -14,6 +14,7 @@ from tests.formats.test_nothing_lost import mended
 from tests.jobs.conftest import Imports
 
 from eventimport.formats.openevent.dialect import canonical_key
+from eventimport.media.image_metadata import without_metadata
 
 PICTURES = {
     "event": (
@@ -95,7 +96,9 @@ async def test_media_are_moved_as_they_are(imports: Imports, archives: list[Path
                 key = unquote(item["url"].partition("/media/")[2])
                 async with storage.open(key) as chunks:
                     stored = b"".join([chunk async for chunk in chunks])
-                assert stored == contents[item["entry"]], item["entry"]
+                given = contents[item["entry"]]
+                expected = without_metadata(given) if item["media_type"] == "image" else given
+                assert stored == expected, item["entry"]
                 assert item["url"] == storage.public_url(key)
                 moved_in_all += 1
     assert moved_in_all > 400

@@ -33,6 +33,7 @@ from eventimport.formats.limits import ArchiveLimits
 from eventimport.formats.openevent.layout import find_layout
 from eventimport.formats.source import Source
 from eventimport.media.fetch import FetchError
+from eventimport.media.image_metadata import without_metadata
 from eventimport.media.images import ImageLimits
 
 
@@ -498,6 +499,8 @@ async def test_every_file_of_the_shared_archives_is_moved_byte_for_byte(
             for item_id, name in names.items():
                 url = (await running.item(item_id)).url
                 assert url is not None
-                assert await running.storage.content(url) == original.read(name)
+                given = original.read(name)
+                expected = without_metadata(given) if Path(name).suffix in pictures else given
+                assert await running.storage.content(url) == expected
         running.lease = await running.claim_anew()
     assert moved > 700

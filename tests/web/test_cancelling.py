@@ -26,7 +26,7 @@ DOCUMENTS = {
     "sessions": [{"id": 1, "title": "T", "audio": "/audio/a.wav"}],
 }
 ARCHIVE = zip_of(DOCUMENTS, {"audio/a.wav": b"RIFF and so on"})
-BESIDES = {"users", "tasks", "import_jobs", "service_settings"}
+BESIDES = {"users", "tasks", "import_jobs", "service_settings", "audit_log"}
 
 
 @pytest.fixture

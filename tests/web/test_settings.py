@@ -48,14 +48,15 @@ def test_values_can_be_in_files(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """As secrets are mounted. A variable wins, and an empty file is as good as none."""
-    for name, value in {"SECRET_KEY": "y" * 32, "MAX_FILES": "7", "REDIS_URL": ""}.items():
+    secret = "q7Vd2mZk9TxN4cRb8WsY1hJf6GpL3uEa"
+    for name, value in {"SECRET_KEY": secret, "MAX_FILES": "7", "REDIS_URL": ""}.items():
         (tmp_path / name).write_text(f"{value}\n")
         environment.setenv(f"{name}_FILE", str(tmp_path / name))
     environment.delenv("SECRET_KEY")
 
     settings = load_settings()
 
-    assert settings.secret_key.get_secret_value() == "y" * 32
+    assert settings.secret_key.get_secret_value() == secret
     assert settings.max_files == 7
     assert settings.queue.url == REQUIRED["REDIS_URL"]
 

@@ -54,6 +54,7 @@ async def test_uploads_are_listed_newest_first(user_client: httpx.AsyncClient) -
         "size": 2,
         "storage": "local",
         "url": urls[2],
+        "taken-down-reason": None,
     }
     single = (await user_client.get(data[0]["links"]["self"])).json()["data"]
     assert single == {**data[0], "type": "upload"}

@@ -94,9 +94,10 @@ def _is_repeated(text: str) -> bool:
 
 
 def _is_sequence(text: str) -> bool:
-    """Whether the text goes up or down the alphabet or a row of keys, with at most two jumps."""
-    steps = sum(pair not in _neighbours() for pair in pairwise(text))
-    return steps <= 2
+    """Whether the text goes up or down the alphabet or a row of keys, with at most two jumps, and
+    one in a short text."""
+    jumps = sum(pair not in _neighbours() for pair in pairwise(text))
+    return jumps <= min(2, len(text) // 4)
 
 
 @cache

@@ -346,7 +346,10 @@ def _show_success(task: Task) -> None:
     job_id = str(report.get("findings_url") or "").removesuffix("/findings").rpartition("/")[2]
     if missing and job_id:
         files = "1 media file is" if missing == 1 else f"{missing:,} media files are"
-        out.print(visible(f"{files} missing: eventimport fetch-media {job_id}"), markup=False)
+        out.print(
+            visible(f"{files} missing. Fetch them with `eventimport fetch-media {job_id}`."),
+            markup=False,
+        )
 
 
 def _show_failure(task: Task, what: str) -> None:

@@ -140,9 +140,9 @@ class OpenTask(AnyTask):
 
 
 class SucceededTask(AnyTask):
-    """A task that has succeeded. `result` has the event and the report of an import, the sizes of
-    an image (`image-sizes`), the numbers of media files (`fetch-media`), or the link to the file of
-    an `export`."""
+    """A task that has succeeded. The `result` of an `import` has the event and the report. That of
+    `image-sizes` has the sizes, and that of `fetch-media` the numbers of files. That of an `export`
+    has the link to the file."""
 
     state: Literal["SUCCESS"]
     result: ImportResult | ImageSizes | FetchedMedia | ExportedFile
