@@ -20,6 +20,7 @@ from eventimport.cli.example_archive import write_archive
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-open-2027"
 START_SECONDS = 60
 STOP_SECONDS = 60
+URL = "/v1/events/import/json?publish=true"
 ACCOUNT = {"email": "ada@example.org", "password": "tea and cables"}
 API_SECONDS = 60.0
 # A page on a busy machine may take long; nothing here is about its speed.
@@ -183,4 +184,4 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def task_url(api: httpx.Client, example: Path) -> str:
     """Where the import of the example conference is told of, posted over the API."""
     with example.open("rb") as file:
-        return str(api.post("/v1/events/import/json", files={"file": file}).json()["task_url"])
+        return str(api.post(URL, files={"file": file}).json()["task_url"])

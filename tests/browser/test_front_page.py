@@ -261,7 +261,7 @@ def test_a_wrong_password_is_told_and_signing_out_forgets(open_page: Any) -> Non
     page = open_page()
     sign_up(page)
     page.reload()
-    expect(page.get_by_text(EMAIL)).to_be_visible()
+    expect(page.locator("#account-email")).to_have_text(EMAIL)
 
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="New import")).to_be_hidden()
