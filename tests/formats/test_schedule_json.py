@@ -441,6 +441,7 @@ def test_a_limit_is_named(limits: tuple[str, dict[str, Any]]) -> None:
         read(document, ArchiveLimits(**given))
 
 
+@pytest.mark.slow
 def test_a_million_events_are_an_error() -> None:
     head, tail = b'{"schedule":{"conference":{"days":[{"rooms":{"a":[', b"{}]}}]}}}"
     data = head + b"{}," * 1_000_000 + tail

@@ -314,6 +314,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_documents_end_in_bounded_memory(name: str) -> None:
     """In a process of its own, whose data may grow by 300 MB beyond the document."""

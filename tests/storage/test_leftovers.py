@@ -67,6 +67,7 @@ async def test_a_whole_object_stays(backend: Backend) -> None:
     assert await backend.storage.stat(key) is not None
 
 
+@pytest.mark.slow
 async def test_an_upload_that_still_runs_fails(backend: Backend) -> None:
     """Its row was given up: whatever it has stored must not stay."""
     key = upload_key(1, "a.bin")
