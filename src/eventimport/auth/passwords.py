@@ -61,7 +61,7 @@ class Passwords:
         return self._hasher.check_needs_rehash(password_hash)
 
     def _matches(self, password_hash: str | None, password: str) -> bool:
-        # Asked for whether it is needed or not: the first time takes longer, for everybody.
+        # Made for each password, also if it is not needed: the first call takes longer.
         decoy = _decoy_hash()
         try:
             return self._hasher.verify(password_hash or decoy, password)
