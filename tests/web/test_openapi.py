@@ -109,6 +109,21 @@ def test_headers_are_documented(document: dict[str, Any]) -> None:
         assert headers <= found, name
 
 
+def test_an_optional_parameter_is_left_out_and_never_null(document: dict[str, Any]) -> None:
+    parameters = [
+        parameter
+        for operation in operations(document).values()
+        for parameter in operation.get("parameters", ())
+    ]
+    assert {"include", "if-match"} <= {parameter["name"] for parameter in parameters}
+    assert [each["name"] for each in parameters if "'null'" in str(each["schema"])] == []
+
+
+def test_events_of_a_task_have_its_type(document: dict[str, Any]) -> None:
+    content = operations(document)["watch_task"]["responses"]["200"]["content"]
+    assert content == {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Task"}}}
+
+
 async def test_the_page_asks_no_other_host(client: httpx.AsyncClient) -> None:
     page = await client.get("/docs")
     references = re.findall(r'(?:src|href)="([^"]+)"', page.text)

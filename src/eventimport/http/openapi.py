@@ -131,6 +131,8 @@ def _named(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _sendable(parameter["schema"])
     responses: dict[str, Any] = operation["responses"]
     if REF + "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
@@ -151,6 +153,20 @@ def _complete(operation: dict[str, Any]) -> None:
             content.pop("itemSchema", None)
     responses.setdefault("503", _problem(503))
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _sendable(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter without null: an optional parameter is left out. Generated clients
+    would accept null, and fail when they send it as a header."""
+    kept: list[dict[str, Any]] = [
+        each for each in schema.get("anyOf", ()) if each != {"type": "null"}
+    ]
+    if not kept:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    if len(kept) > 1:
+        return {"anyOf": kept} | rest
+    return kept[0] if "$ref" in kept[0] else kept[0] | rest
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -184,6 +184,12 @@ TASK_RESPONSES: Final[dict[int | str, Any]] = {
     **problems(401, 404),
 }
 
+EVENT_RESPONSES: Final[dict[int | str, Any]] = {
+    # Generators take this as the type of each event's data.
+    200: {"content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Task"}}}},
+    **problems(401, 404, 429),
+}
+
 
 @router.get("/{task_id}", response_model=Task, responses=TASK_RESPONSES)
 async def get_task(
@@ -221,7 +227,7 @@ async def get_first_state(
 @router.get(
     "/{task_id}/events",
     response_class=EventSourceResponse,
-    responses=problems(401, 404, 429),
+    responses=EVENT_RESPONSES,
     response_description="Events whose data is the response of `GET /v1/tasks/{task_id}`.",
 )
 async def watch_task(
