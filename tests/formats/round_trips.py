@@ -36,7 +36,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 SCHEDULES = ("schedule-xml", "schedule-json", "ical", "xcal")
 
 
-def read(data: bytes, timezone: str | None = None) -> tuple[Conference | None, Report]:
+def read(
+    data: bytes, timezone: str | None = None, **options: Any
+) -> tuple[Conference | None, Report]:
     """Read a source in the format that its content shows. None if that is not possible."""
     report = Report()
     try:
@@ -44,7 +46,7 @@ def read(data: bytes, timezone: str | None = None) -> tuple[Conference | None, R
             found = detect(source)
             if found is None:
                 return None, report
-            conference = found.reader(source, ReadOptions(timezone=timezone), report)
+            conference = found.reader(source, ReadOptions(timezone=timezone, **options), report)
     except ArchiveError:
         return None, report
     return (None if report.errors else conference), report

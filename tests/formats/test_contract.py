@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.formats.bad_archives import BAD_ARCHIVES
-from tests.formats.examples import EXAMPLES
+from tests.formats.examples import EXAMPLES, OPTIONS
 from tests.formats.planning import zip_of
 
 from eventimport.conference.conference import Conference
@@ -53,7 +53,7 @@ def read(each: Format, data: bytes, check: Check = go_on) -> tuple[Conference | 
     rejection = None
     try:
         with Source.open(io.BytesIO(data), ArchiveLimits(), report, check) as source:
-            return each.reader(source, ReadOptions(), report), report
+            return each.reader(source, ReadOptions(**OPTIONS[each.name]), report), report
     except ArchiveError as error:
         rejection = error
     assert rejection.code in {finding.code for finding in report.errors}

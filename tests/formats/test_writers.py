@@ -15,7 +15,7 @@ from icalendar import Calendar
 from jsonschema import Draft6Validator, FormatChecker
 from lxml import etree
 from tests.formats import consumers
-from tests.formats.examples import EXAMPLES
+from tests.formats.examples import EXAMPLES, OPTIONS
 from tests.formats.planning import conference_of, zip_of
 from tests.formats.round_trips import SCHEDULES, comparable, identities, read, stored, written
 from tests.formats.test_nothing_lost import conferences as documents_of
@@ -125,7 +125,7 @@ def judges(real_formats: Path) -> dict[str, Judge]:
 @pytest.mark.parametrize("source", [*EXAMPLES])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_an_example_of_each_format_goes_through_each_other(source: str, name: str) -> None:
-    conference, _ = read(EXAMPLES[source](), "Europe/Berlin")
+    conference, _ = read(EXAMPLES[source](), **{"timezone": "Europe/Berlin", **OPTIONS[source]})
     assert conference is not None
     check_round_trip(stored(conference), name)
 
@@ -194,7 +194,7 @@ def check_files(files: list[Path], judges: dict[str, Judge]) -> None:
 @pytest.mark.parametrize("source", [*EXAMPLES])
 def test_an_event_goes_through_two_formats(source: str, first: str, second: str) -> None:
     """A → event → B → event: equal but for what the two reports say."""
-    conference, _ = read(EXAMPLES[source](), "Europe/Berlin")
+    conference, _ = read(EXAMPLES[source](), **{"timezone": "Europe/Berlin", **OPTIONS[source]})
     assert conference is not None
     event = stored(conference)
     codes: set[str] = set()

@@ -1,7 +1,7 @@
 """Imports whose format the worker detects, and what the user says about their events."""
 
 import pytest
-from tests.formats.examples import EXAMPLES
+from tests.formats.examples import EXAMPLES, OPTIONS
 from tests.formats.planning import EVENT, zip_of
 from tests.jobs.conftest import Imports
 
@@ -10,16 +10,17 @@ from eventimport.formats import AUTO, IMPORTABLE
 
 @pytest.mark.parametrize("name", [each.name for each in IMPORTABLE])
 async def test_the_format_that_was_detected_is_noted(imports: Imports, name: str) -> None:
-    job = await imports.run(EXAMPLES[name](), source_format=AUTO)
+    job = await imports.run(EXAMPLES[name](), source_format=AUTO, **OPTIONS[name])
     assert (job.status, job.format) == ("SUCCESS", name)
-    job = await imports.run(EXAMPLES[name](), source_format=AUTO, dry_run=True)
+    options = {"dry_run": True, **OPTIONS[name]}
+    job = await imports.run(EXAMPLES[name](), source_format=AUTO, **options)
     assert (job.status, job.format) == ("SUCCESS", name)
 
 
 @pytest.mark.parametrize("name", [each.name for each in IMPORTABLE if each.name != "openevent"])
 async def test_a_zip_may_hold_the_document_of_any_format(imports: Imports, name: str) -> None:
     data = zip_of({}, {"folder/document": EXAMPLES[name](), "folder/images/a.png": b"\x89PNG"})
-    job = await imports.run(data, source_format=AUTO)
+    job = await imports.run(data, source_format=AUTO, **OPTIONS[name])
     assert (job.status, job.format) == ("SUCCESS", name)
 
 

@@ -17,6 +17,7 @@ from eventimport.formats.limits import ArchiveError, ArchiveLimits
 from eventimport.formats.openevent import OPENEVENT
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
+from eventimport.formats.sessionize import SESSIONIZE
 from eventimport.formats.source import Source
 from eventimport.formats.table import CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX
 from eventimport.formats.xcal import XCAL
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 FORMATS: Final[tuple[Format, ...]] = (
-    *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL),
+    *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL, SESSIONIZE),
     *(CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX, HTML),
 )
 

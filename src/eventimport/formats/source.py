@@ -28,7 +28,7 @@ HEAD: Final = 512
 BEGINNING: Final = 64 * 1024
 """Bytes that `beginning` returns at most."""
 
-_BEGINS_OBJECT: Final = re.compile(rb"[\s\x00\xef\xbb\xbf\xfe\xff]*+\{")
+_BEGINS_JSON: Final = re.compile(rb"[\s\x00\xef\xbb\xbf\xfe\xff]*+[{\[]")
 _PEEKS: Final = 16
 _PACKING: Final = frozenset({"compression-method", "encrypted-entry"})
 _LIMITS: Final = frozenset(
@@ -144,7 +144,7 @@ class Source:
         Empty if it cannot be read."""
         try:
             head = self.head(name)
-            if b"<" not in head and not _BEGINS_OBJECT.match(head):
+            if b"<" not in head and not _BEGINS_JSON.match(head):
                 return head
             beginning = b""
             for chunk in self.read(name):

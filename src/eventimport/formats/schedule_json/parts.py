@@ -15,6 +15,7 @@ from eventimport.formats.bounded_json.document import JsonDocument, storable_tex
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import Progress
 from eventimport.formats.limits import ArchiveError
+from eventimport.formats.schedules.persons import EMPTY
 
 EVERY: Final = 250
 """Sessions between two reports of progress."""
@@ -38,9 +39,6 @@ _WITHIN: Final = {
 }
 _PERSONS: Final = frozenset({"persons", "speakers", "participants"})
 _MOST_KEYS: Final = 10
-
-EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
-"""Values that say nothing."""
 
 
 @dataclass(slots=True)

@@ -13,17 +13,16 @@ from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.schedule_json.parts import (
     CONFERENCE,
-    EMPTY,
     LEVELS,
     Parts,
     begins_as_schedule,
     read_parts,
 )
-from eventimport.formats.schedule_json.persons import PersonReader, address_of, text_of
 from eventimport.formats.schedule_json.sessions import Listed, SessionReader
 from eventimport.formats.schedules.document import choose_document, has_document
 from eventimport.formats.schedules.flavours import Flavour
 from eventimport.formats.schedules.media_fields import MediaFields
+from eventimport.formats.schedules.persons import EMPTY, PersonReader, address_of, text_of
 from eventimport.formats.schedules.producers import Producer, producer_of
 from eventimport.formats.schedules.schedule import Schedule
 from eventimport.formats.source import Source

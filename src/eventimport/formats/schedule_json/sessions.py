@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from eventimport.formats.schedule_json.parts import EMPTY, RawEvent
-from eventimport.formats.schedule_json.persons import PersonReader, address_of, text_of
+from eventimport.formats.schedule_json.parts import RawEvent
 from eventimport.formats.schedules.media_fields import MediaFields
+from eventimport.formats.schedules.persons import EMPTY, PersonReader, address_of, text_of
 from eventimport.formats.schedules.schedule import Session
 from eventimport.formats.schedules.slots import Slot, slot_by_day_rules
 

@@ -149,6 +149,7 @@ class Schedule:
     that single times name; `time_zone`, `name` and `language` are what the user says. `flavour` is
     how the source's texts are usually written; of a text in several languages, the one in
     `language` is used; `places` are places that suggest a zone to the user, such as the city.
+    `forms` are form fields, each with what no field takes.
     """
 
     def __init__(
@@ -165,6 +166,7 @@ class Schedule:
         self.event: dict[str, Any] = {}
         self.event_extra: dict[str, Any] = {}
         self.social_links: list[dict[str, Any]] = []
+        self.forms: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.named_zone: str | None = None
         self.zones_of_times: list[str] = []
         self.flavour = Flavour.PLAIN
@@ -247,6 +249,8 @@ class Schedule:
         self._add_event(builder)
         for index, link in enumerate(self.social_links):
             builder.add(Kind.SOCIAL_LINK, link, index)
+        for index, (fields, extra) in enumerate(self.forms):
+            builder.add(Kind.CUSTOM_FORM, fields, index, extra=extra)
         self._set_lengths()
         for kind, named in (
             (Kind.MICROLOCATION, self._rooms),

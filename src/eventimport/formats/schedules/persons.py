@@ -1,4 +1,4 @@
-"""Persons of a schedule.json, in the spellings of all its producers."""
+"""Persons of a JSON document, in the spellings of all its producers."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 from eventimport.conference import values
 from eventimport.conference.web_links import MASTODON, SITES, site_named
-from eventimport.formats.schedule_json.parts import EMPTY
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.schedule import Person
+
+EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+"""Values that say nothing."""
 
 _NAMES: Final = ("public_name", "full_public_name", "name", "display_name")
 """Where a name is, the public one first."""
@@ -22,7 +24,8 @@ _TEXTS: Final = {
 }
 _ADDRESSES: Final = ("email", "mail", "contact")
 _PHOTOS: Final = ("avatar", "avatar_url", "photo", "image")
-_WEBSITE: Final = frozenset({"website", "homepage"})
+WEBSITE: Final = frozenset({"website", "homepage"})
+"""What the producers call the link to a person's own website, in lower case."""
 
 
 def text_of(value: Any, language: str | None = None) -> str | None:
@@ -45,13 +48,20 @@ def address_of(value: Any) -> str | None:
 
 
 class PersonReader:
-    """Reads persons. `listed` are those that the document lists beside the sessions."""
+    """Reads persons. `listed` are those that the document lists beside the sessions; `websites` is
+    what it calls links to their own websites."""
 
     def __init__(
-        self, media: MediaFields, language: str | None, listed: Iterable[dict[str, Any]]
+        self,
+        media: MediaFields,
+        language: str | None,
+        listed: Iterable[dict[str, Any]],
+        *,
+        websites: frozenset[str] = WEBSITE,
     ) -> None:
         self._media = media
         self._language = language
+        self._websites = websites
         self._names: dict[tuple[str, str], str] = {}
         for raw in listed:
             name = self._name(raw)
@@ -121,44 +131,42 @@ class PersonReader:
                 continue
             address = address_of(link)
             says = link if isinstance(link, dict) else {}
-            site = _site_of(says, address) if address else None
+            site = self._site_of(says, address) if address else None
             if address and address.lower().startswith("mailto:"):
                 site, address = "email", address[7:]
             if site is None or site in fields:
                 kept.append(link)
                 continue
             fields[site] = address
-            if any(_site_named(text) != site for key, text in says.items() if key not in _URL):
+            if any(self._site_named(text) != site for key, text in says.items() if key not in _URL):
                 kept.append(link)
         if kept:
             extra["links"] = kept
 
+    def _site_named(self, name: Any) -> str | None:
+        if not isinstance(name, str):
+            return None
+        key = name.strip().casefold()
+        if key == "activitypub":
+            return MASTODON
+        return "website" if key in self._websites else site_named(key)
+
+    def _site_of(self, link: dict[str, Any], address: str) -> str | None:
+        """The field of the site that a link leads to, by what the link says of itself, else by its
+        host. What it says comes first: of a Mastodon server, the host says nothing."""
+        named = [self._site_named(link.get(key)) for key in _SAYS]
+        for site in named:
+            if site is not None and site != "website":
+                return site
+        try:
+            host = (urlsplit(address).hostname or "").removeprefix("www.")
+        except ValueError:
+            return None
+        for site, known in SITES.items():
+            if any(host == each or host.endswith(f".{each}") for each in known.hosts):
+                return site
+        return "website" if "website" in named[1:] else None
+
 
 _URL: Final = frozenset({"url", "href"})
-
-
-def _site_named(name: Any) -> str | None:
-    if not isinstance(name, str):
-        return None
-    key = name.strip().casefold()
-    if key == "activitypub":
-        return MASTODON
-    return "website" if key in _WEBSITE else site_named(key)
-
-
-def _site_of(link: dict[str, Any], address: str) -> str | None:
-    """The field of the site that a link leads to, by what the link says of itself, else by its
-    host. What it says comes first: of a Mastodon server, the host says nothing."""
-    for key in ("service", "linkType", "title", "type"):
-        site = _site_named(link.get(key))
-        if site is not None and site != "website":
-            return site
-    try:
-        host = (urlsplit(address).hostname or "").removeprefix("www.")
-    except ValueError:
-        return None
-    for site, known in SITES.items():
-        if any(host == each or host.endswith(f".{each}") for each in known.hosts):
-            return site
-    is_website = any(_site_named(link.get(key)) == "website" for key in ("title", "type"))
-    return "website" if is_website else None
+_SAYS: Final = ("service", "linkType", "title", "type")
