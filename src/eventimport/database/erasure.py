@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
     Table,
     Text,
     and_,
@@ -93,10 +92,14 @@ async def erase_person(
     invited = func.lower(EventInvitation.address) == func.lower(email.strip())
     if event_id is not None:
         invited = and_(invited, EventInvitation.event_id == event_id)
-    erased.counts["invitations"] += await _count(connection, delete(EventInvitation).where(invited))
+    erased.counts["invitations"] += (
+        await connection.execute(delete(EventInvitation).where(invited))
+    ).rowcount
     if event_id is None:
         to_person = func.lower(OutgoingMail.address) == func.lower(email.strip())
-        erased.counts["mails"] += await _count(connection, delete(OutgoingMail).where(to_person))
+        erased.counts["mails"] += (
+            await connection.execute(delete(OutgoingMail).where(to_person))
+        ).rowcount
     return erased
 
 
@@ -185,13 +188,7 @@ async def _replace(
     text = func.regexp_replace(cast(column, Text), pattern, ERASED, "gi")
     value = cast(text, JSONB) if isinstance(column.type, JSONB) else text
     statement = update(table).where(which, _matches(column, pattern)).values({column.name: value})
-    return await _count(connection, statement)
-
-
-async def _count(connection: AsyncConnection, statement: Any) -> int:
-    result = await connection.execute(statement)
-    assert isinstance(result, CursorResult)  # noqa: S101 - what a change gives; for the types
-    return result.rowcount
+    return (await connection.execute(statement)).rowcount
 
 
 def _address_pattern(email: str) -> str:

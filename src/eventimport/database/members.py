@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Row, delete, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -110,7 +110,7 @@ async def withdraw_invitation(
     statement = delete(EventInvitation).where(
         EventInvitation.event_id == event_id, EventInvitation.id == invitation_id
     )
-    return _rowcount(await connection.execute(statement)) > 0
+    return (await connection.execute(statement)).rowcount > 0
 
 
 async def accept_invitation(
@@ -148,9 +148,4 @@ async def accept_invitation(
 async def delete_expired_invitations(connection: AsyncConnection) -> int:
     """Delete the invitations that have expired, and return how many."""
     expired = EventInvitation.expires_at < func.now()
-    return _rowcount(await connection.execute(delete(EventInvitation).where(expired)))
-
-
-def _rowcount(result: Any) -> int:
-    assert isinstance(result, CursorResult)  # noqa: S101 - what a DELETE gives; for the types
-    return result.rowcount
+    return (await connection.execute(delete(EventInvitation).where(expired))).rowcount

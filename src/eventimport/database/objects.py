@@ -8,12 +8,11 @@ deleted, then the row. A link and a deletion exclude each other by the lock on t
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
     and_,
     delete,
     exists,
@@ -230,8 +229,8 @@ async def use_objects(connection: AsyncConnection, storage: str, uses: Sequence[
     columns = zip(*(astuple(use) for use in uses), strict=True)
     values = dict(zip((field.name for field in fields(Use)), map(list, columns), strict=True))
     result = await connection.execute(_USE, {"storage": storage, **values})
-    if _rowcount(result) < len(uses):
-        raise ObjectLostError(f"{len(uses) - _rowcount(result)} uses of files are lost")
+    if result.rowcount < len(uses):
+        raise ObjectLostError(f"{len(uses) - result.rowcount} uses of files are lost")
 
 
 async def use_together(
@@ -368,7 +367,7 @@ async def unlink_upload(
     # A request that held the row's lock before may have removed the link: a statement of its own
     # sees that.
     own = and_(ObjectLink.object_id == object_id, ObjectLink.user_id.is_not(None))
-    if not _rowcount(await connection.execute(delete(ObjectLink).where(own))):
+    if not (await connection.execute(delete(ObjectLink).where(own))).rowcount:
         return None
     return await _mark(connection, [object_id])
 
@@ -388,7 +387,7 @@ async def unlink_lost_rows(connection: AsyncConnection) -> int:
         rows = node.table
         gone = ~exists().where(rows.c.id == ObjectLink.row_id)
         statement = delete(ObjectLink).where(ObjectLink.table_name == rows.name, gone)
-        count += _rowcount(await connection.execute(statement))
+        count += (await connection.execute(statement)).rowcount
     return count
 
 
@@ -478,8 +477,3 @@ async def _mark(connection: AsyncConnection, locked: Collection[int]) -> list[Un
     return sorted(
         (Unlinked(*row) for row in await connection.execute(statement)), key=lambda row: row.id
     )
-
-
-def _rowcount(result: Any) -> int:
-    assert isinstance(result, CursorResult)  # noqa: S101 - what a DELETE gives; for the types
-    return result.rowcount

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.database.models import PersonalAccessToken, SignIn, User
@@ -77,7 +77,8 @@ async def delete_sign_ins(connection: AsyncConnection, user_id: int) -> None:
 
 async def delete_expired_sign_ins(connection: AsyncConnection) -> int:
     """Delete the sign-ins that have expired, and return how many."""
-    return _rowcount(await connection.execute(delete(SignIn).where(SignIn.expires_at < func.now())))
+    result = await connection.execute(delete(SignIn).where(SignIn.expires_at < func.now()))
+    return result.rowcount
 
 
 async def add_personal_token(
@@ -194,8 +195,3 @@ _SHOWN: Final = (
     PersonalAccessToken.expires_at,
     PersonalAccessToken.last_used_at,
 )
-
-
-def _rowcount(result: Any) -> int:
-    assert isinstance(result, CursorResult)  # noqa: S101 - what a DELETE gives; for the types
-    return result.rowcount

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -160,7 +160,7 @@ async def update_task(connection: AsyncConnection, claimed: Claim, **values: Any
     Raises StaleAttemptError if the attempt doesn't count any more.
     """
     statement = update(Task).where(current(claimed)).values(beat=Task.beat + 1, **values)
-    if await _count(connection, statement) != 1:
+    if (await connection.execute(statement)).rowcount != 1:
         raise StaleAttemptError(f"attempt {claimed.attempt} of task {claimed.task_id} is over")
 
 
@@ -249,7 +249,7 @@ async def take_back(connection: AsyncConnection, beat: Beat, *, max_failures: in
         )
         .values(status=ImportStatus.PENDING, held=False, failures=Task.failures + 1)
     )
-    return await _count(connection, waiting) == 1
+    return (await connection.execute(waiting)).rowcount == 1
 
 
 def exhausted(beat: Beat, *, max_failures: int) -> ColumnElement[bool]:
@@ -282,9 +282,3 @@ def _waiting() -> ColumnElement[bool]:
         Task.retry_at > func.now() + LONGEST_PAUSE,
     )
     return and_(Task.status == ImportStatus.PENDING, due)
-
-
-async def _count(connection: AsyncConnection, statement: Any) -> int:
-    result = await connection.execute(statement)
-    assert isinstance(result, CursorResult)  # noqa: S101 - what an UPDATE gives; for the types
-    return result.rowcount
