@@ -40,6 +40,10 @@ class StoredConference(Protocol):
         another is read."""
         ...
 
+    def keys(self, kind: Kind) -> Iterator[str | None]:
+        """The source ids of a kind that sessions refer to, without reading its records."""
+        ...
+
     def links(self) -> Iterator[tuple[int, int]]:
         """The ids (`new_id`) of sessions, each with that of one of its speakers, ascending. They
         can be read beside the sessions."""
@@ -63,6 +67,10 @@ class MemoryConference:
     def records(self, kind: Kind) -> Iterator[Record]:
         """The records of a kind."""
         return iter(self._records.get(kind, ()))
+
+    def keys(self, kind: Kind) -> Iterator[str | None]:
+        """The source ids of a kind."""
+        return (record.key for record in self.records(kind))
 
     def links(self) -> Iterator[tuple[int, int]]:
         """The pairs of sessions and speakers."""

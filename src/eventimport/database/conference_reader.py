@@ -11,7 +11,7 @@ records to a file first, and leave the snapshot.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -110,7 +110,26 @@ async def read_records(
     limits: BatchLimits = _BATCH,
     with_references: bool = True,
 ) -> AsyncIterator[Record]:
-    """The event's records of a kind, as an import plans them.
+    """The event's records of a kind, as an import plans them. See `read_batches`."""
+    batches = read_batches(
+        connection, event_id, kind, selection, limits=limits, with_references=with_references
+    )
+    async for records in batches:
+        for record in records:
+            yield record
+
+
+async def read_batches(
+    connection: AsyncConnection,
+    event_id: int,
+    kind: Kind,
+    selection: Selection = _ALL,
+    *,
+    limits: BatchLimits = _BATCH,
+    with_references: bool = True,
+) -> AsyncIterator[Iterator[Record]]:
+    """The event's records of a kind, those of each statement together. Another thread may make them
+    while the next statement runs.
 
     `new_id` is the row's id, and `foreign_keys` hold the ids of other rows: source ids may be
     missing, and several records may share one. The `references` of a session name its track, room,
@@ -118,29 +137,46 @@ async def read_records(
     selection leaves out is not referred to. Without references, which cost a statement each for
     every batch, `foreign_keys` are all that the row has.
     """
-    index = 0
-    fields = SHAPES[kind].fields
-    keys = [ref for ref in LEVELS[kind].references if not ref.many]
+    before = 0
     async for batch in _batches(connection, event_id, kind, selection, limits):
-        linked = await _linked(connection, kind, batch, selection) if with_references else {}
-        names = batch[0]._fields if batch else ()
-        for row in batch:
-            columns = dict(zip(names, row, strict=True))
-            references = linked.get(row.id, {})
-            yield Record(
-                index=index,
-                key=columns.get("source_id"),
-                values=_present(columns, fields),
-                extra=columns.get("extra") or {},
-                references={name: tuple(found) for name, found in references.items()},
-                new_id=row.id,
-                foreign_keys={
-                    ref.column: columns[ref.column]
-                    for ref in keys
-                    if (ref.field in references if with_references else columns.get(ref.column))
-                },
-            )
-            index += 1
+        linked = None
+        if with_references:
+            linked = await _linked(connection, kind, batch, selection)
+        yield _records(kind, batch, before, linked)
+        before += len(batch)
+
+
+def _records(
+    kind: Kind,
+    batch: Sequence[AnyRow],
+    before: int,
+    linked: dict[int, dict[str, list[Reference]]] | None,
+) -> Iterator[Record]:
+    """The records of rows. There are `before` rows in earlier batches."""
+    # The columns of all rows are the same: their places are looked up once.
+    places = {name: place for place, name in enumerate(batch[0]._fields)}
+    values = [(name, places[name]) for name in SHAPES[kind].fields if name in places]
+    owns = [
+        (ref.column, ref.field, places[ref.column])
+        for ref in LEVELS[kind].references
+        if not ref.many and ref.column in places
+    ]
+    at_id, at_key, at_extra = places["id"], places.get("source_id"), places.get("extra")
+    for index, row in enumerate(batch, before):
+        references = linked.get(row[at_id], {}) if linked is not None else {}
+        yield Record(
+            index=index,
+            key=None if at_key is None else row[at_key],
+            values={name: value for name, at in values if (value := row[at]) is not None},
+            extra={} if at_extra is None else row[at_extra] or {},
+            references={name: tuple(found) for name, found in references.items()},
+            new_id=row[at_id],
+            foreign_keys={
+                column: row[at]
+                for column, field, at in owns
+                if (row[at] if linked is None else field in references)
+            },
+        )
 
 
 async def read_links(
@@ -270,8 +306,3 @@ async def _next_batch(
     read = [column for column in summed.c if column.name not in (_SIZE, _BEFORE)]
     bounded = select(*read).where(summed.c[_BEFORE] <= limits.max_bytes).order_by(summed.c.id)
     return (await connection.execute(bounded)).all()
-
-
-def _present(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    found = row.get
-    return {name: value for name in names if (value := found(name)) is not None}

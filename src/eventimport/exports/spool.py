@@ -8,9 +8,10 @@ goes away with the process.
 import asyncio
 import pickle
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -23,8 +24,8 @@ from eventimport.conference.stored import zone_of
 from eventimport.database.conference_reader import (
     BatchLimits,
     Selection,
+    read_batches,
     read_links,
-    read_records,
     snapshot,
 )
 from eventimport.database.event_versions import event_revision
@@ -33,17 +34,22 @@ from eventimport.storage.factory import StorageSet
 
 BATCH: Final = BatchLimits(max_rows=2_000, max_bytes=2 * 1024 * 1024)
 CACHE_KIB: Final = 2048
-ADDED_AT_ONCE: Final = 500
+PACKED: Final = 50
+"""Records that are written, and read, as one."""
+
 KNOWN_NAMES: Final = 10_000
 REFERRED_TO: Final = frozenset(ref.kind for ref in LEVELS[Kind.SESSION].references)
 KINDS: Final = tuple(level.kind for level in IMPORT_ORDER)
+_REFERENCES: Final = [
+    (ref.field, ref.column, ref.kind, ref.many) for ref in LEVELS[Kind.SESSION].references
+]
 
 StoredFileAt = tuple[str, str]
 """The name of a storage, and a key."""
 
 _TABLES: Final = """
     CREATE TABLE records (kind INTEGER, position INTEGER, content BLOB,
-        PRIMARY KEY (kind, position)) WITHOUT ROWID;
+        PRIMARY KEY (kind, position));
     CREATE TABLE links (session_id INTEGER, speaker_id INTEGER,
         PRIMARY KEY (session_id, speaker_id)) WITHOUT ROWID;
     CREATE TABLE names (id INTEGER, kind INTEGER, key TEXT, label TEXT,
@@ -78,19 +84,17 @@ class Spool:
         number = KINDS.index(kind)
         label = LEVELS[kind].label
         rows, names = [], []
-        for record in records:
-            content = (
-                record.index,
-                record.key,
-                record.values,
-                record.extra,
-                record.new_id,
-                record.foreign_keys,
-            )
+        waiting = iter(records)
+        while batch := list(islice(waiting, PACKED)):
+            # Together they are smaller: the names of their fields are in it once.
+            content = [
+                (each.index, each.key, each.values, each.extra, each.new_id, each.foreign_keys)
+                for each in batch
+            ]
             rows.append((number, self._counts[kind], pickle.dumps(content, -1)))
             if kind in REFERRED_TO:
-                names.append((record.new_id, number, record.key, record.values.get(label)))
-            self._counts[kind] += 1
+                names += [(each.new_id, number, each.key, each.values.get(label)) for each in batch]
+            self._counts[kind] += len(batch)
         self._file.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
         self._file.executemany("INSERT INTO names VALUES (?, ?, ?, ?)", names)
 
@@ -124,30 +128,39 @@ class Spool:
         statement = "SELECT content FROM records WHERE kind = ? ORDER BY position"
         rows = self._file.execute(statement, (KINDS.index(kind),))
         speakers = self._speakers() if kind is Kind.SESSION else None
-        for done, (content,) in enumerate(rows, 1):
-            self._check()
-            self.on_record(kind, done)
+        done = 0
+        for (packed,) in rows:
             # The spool's own content, in a file without a name.
-            index, key, values, extra, new_id, keys = pickle.loads(content)  # noqa: S301
-            record = Record(index, key, values, extra, {}, new_id, keys)
-            if speakers is not None:
-                self._refer(record, speakers(new_id))
-            yield record
+            for index, key, values, extra, new_id, keys in pickle.loads(packed):  # noqa: S301
+                done += 1
+                self._check()
+                self.on_record(kind, done)
+                record = Record(index, key, values, extra, {}, new_id, keys)
+                if speakers is not None:
+                    self._refer(record, speakers(new_id))
+                yield record
+
+    def keys(self, kind: Kind) -> Iterator[str | None]:
+        """The source ids of a kind that sessions refer to."""
+        statement = "SELECT key FROM names WHERE kind = ? ORDER BY id"
+        for (key,) in self._file.execute(statement, (KINDS.index(kind),)):
+            yield key
 
     def _refer(self, session: Record, speakers: list[int]) -> None:
         """Set the references of a session. What is not in the spool is not referred to."""
-        for ref in LEVELS[Kind.SESSION].references:
-            if ref.many:
-                found = [self._named(ref.kind, number) for number in speakers]
+        named, keys = self._named, session.foreign_keys
+        for field, column, kind, many in _REFERENCES:
+            if many:
+                found = [named(kind, number) for number in speakers]
                 given = tuple(reference for reference in found if reference is not None)
             else:
-                number = session.foreign_keys.get(ref.column)
-                one = None if number is None else self._named(ref.kind, number)
+                number = keys.get(column)
+                one = None if number is None else named(kind, number)
                 given = () if one is None else (one,)
                 if one is None:
-                    session.foreign_keys.pop(ref.column, None)
+                    keys.pop(column, None)
             if given:
-                session.references[ref.field] = given
+                session.references[field] = given
 
     def _speakers(self) -> Callable[[int], list[int]]:
         """What returns the ids of a session's speakers; call it for the sessions in order."""
@@ -197,16 +210,10 @@ async def spool_event(
             return None
         other = await beside(connection) if beside is not None else None
         for kind in KINDS:
-            batch: list[Record] = []
-            read = read_records(
+            batches = read_batches(
                 connection, event_id, kind, selection, limits=BATCH, with_references=False
             )
-            async for record in read:
-                batch.append(record)
-                if len(batch) == ADDED_AT_ONCE:
-                    await _add(connection, spool, kind, batch, places)
-                    batch = []
-            await _add(connection, spool, kind, batch, places)
+            await _add(connection, spool, kind, batches, places)
         links = []
         async for link in read_links(connection, event_id, selection, limits=BATCH):
             links.append(link)
@@ -221,22 +228,34 @@ async def _add(
     connection: AsyncConnection,
     spool: Spool,
     kind: Kind,
-    records: list[Record],
+    batches: AsyncIterator[Iterator[Record]],
     places: "_Places",
 ) -> None:
-    if not records:
-        return
-    await asyncio.to_thread(spool.add, kind, records)
-    possible: dict[str, StoredFileAt] = {}
-    for name in SHAPES[kind].media:
-        for record in records:
-            url = record.values.get(name)
-            at = None if url is None else places.of(url)
-            if url is not None and at is not None:
-                possible[url] = at
-    if possible:
-        kept = await kept_objects(connection, set(possible.values()))
-        spool.add_media({url: at for url, at in possible.items() if at in kept})
+    """Add batches, each while the next is read."""
+
+    def add(batch: Iterator[Record]) -> dict[str, StoredFileAt]:
+        records = list(batch)
+        spool.add(kind, records)
+        return places.of_media(kind, records)
+
+    async def settle(adding: asyncio.Task[dict[str, StoredFileAt]]) -> None:
+        possible = await adding
+        if possible:
+            kept = await kept_objects(connection, set(possible.values()))
+            spool.add_media({url: at for url, at in possible.items() if at in kept})
+
+    adding: asyncio.Task[dict[str, StoredFileAt]] | None = None
+    try:
+        async for batch in batches:
+            if adding is not None:
+                await settle(adding)
+            adding = asyncio.create_task(asyncio.to_thread(add, batch))
+        if adding is not None:
+            await settle(adding)
+    finally:
+        if adding is not None and not adding.done():
+            # The thread must not write into a closed spool.
+            await asyncio.shield(asyncio.wait([adding]))
 
 
 class _Places:
@@ -248,6 +267,16 @@ class _Places:
             name: storage.public_url("x").removesuffix("x")
             for name, storage in self._storages.items()
         }
+
+    def of_media(self, kind: Kind, records: Iterable[Record]) -> dict[str, StoredFileAt]:
+        """Where the media files of records would be, by their URLs."""
+        urls = (
+            url
+            for name in SHAPES[kind].media
+            for record in records
+            if (url := record.values.get(name)) is not None
+        )
+        return {url: at for url in urls if (at := self.of(url)) is not None}
 
     def of(self, url: str) -> StoredFileAt | None:
         """Where a file with this URL would be; None if the URL is not one of ours."""

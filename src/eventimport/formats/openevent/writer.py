@@ -19,6 +19,7 @@ from eventimport.conference.conference import Record, Reference
 from eventimport.conference.kinds import DELETED, LEVELS, SHAPES, Kind, MediaType
 from eventimport.conference.report import Place, Report
 from eventimport.conference.stored import StoredConference
+from eventimport.formats.background_zip import PIECE, BackgroundZip
 from eventimport.formats.format import OpenMedia, WriteOptions
 from eventimport.formats.openevent.dialect import DOCUMENTS
 from eventimport.formats.openevent.export import (
@@ -49,11 +50,38 @@ _COMPRESSED: Final = re.compile(
 )
 """Names of files that deflate does not make smaller."""
 
+_KEYS: Final = {
+    kind: {column: key for key, column in columns.items()} for kind, columns in COLUMNS.items()
+}
+"""The keys of columns."""
+
+_CONVERTED: Final = {
+    kind: frozenset({*shape.times, *shape.media, "level", DELETED})
+    for kind, shape in SHAPES.items()
+}
+"""Columns whose values are written in another way."""
+
+_WITHOUT_VALUES: Final = {
+    kind: {key: None for key, column in columns.items() if column != DELETED}
+    for kind, columns in COLUMNS.items()
+}
+"""Keys that are there in any case: site generators read media and texts without asking whether they
+exist."""
+
+_SESSION_REFERENCES: Final = [
+    (key_of(ref.field), ref.field, ref.column, ref.many) for ref in LEVELS[Kind.SESSION].references
+]
+
+_EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
+"""The first moment that a zip can say."""
+
+_KNOWN_REFERENCES: Final = 10_000
+"""How many references are kept to be written again."""
+
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.]+")
 _LONGEST_NAME: Final = 80
 _LONGEST_NUMBER: Final = 15
 _LINK: Final = struct.Struct(">QI")
-_BUFFER: Final = 64 * 1024
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
 
@@ -66,28 +94,11 @@ def write(
     report: Report,
 ) -> None:
     """Write the archive. Reports only media files that are no longer in storage."""
-    moment = options.now.astimezone(UTC).timetuple()[:6]
     with (
-        zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive,
+        BackgroundZip(sink) as archive,
         tempfile.TemporaryFile("w+", encoding="utf-8") as media,
     ):
-        _Writer(conference, open_media, _Zip(archive, moment), media, report).write(options)
-
-
-class _Zip:
-    """The zip: one entry after the other, none of them in memory."""
-
-    def __init__(self, archive: zipfile.ZipFile, moment: tuple[int, ...]) -> None:
-        self._archive = archive
-        self._moment = moment
-
-    def open(self, name: str, *, is_large: bool = False) -> IO[bytes]:
-        year, *rest = self._moment
-        info = zipfile.ZipInfo(name, (max(year, 1980), *rest))  # type: ignore[arg-type]
-        info.external_attr = 0o644 << 16
-        stored = _COMPRESSED.search(name) is not None
-        info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-        return self._archive.open(info, "w", force_zip64=is_large)
+        _Writer(conference, open_media, archive, media, report).write(options)
 
 
 class _Writer:
@@ -95,23 +106,26 @@ class _Writer:
         self,
         conference: StoredConference,
         open_media: OpenMedia,
-        archive: _Zip,
+        archive: BackgroundZip,
         media: IO[str],
         report: Report,
     ) -> None:
         self._conference = conference
         self._open_media = open_media
         self._zip = archive
+        self._moment = _EARLIEST
         self._media = media
         self._listed: set[bytes] = set()
         self._report = report
-        self._ids = {kind: _Ids(conference.records(kind)) for kind in REFERRED_TO}
+        self._ids = {kind: _Ids(conference.keys(kind)) for kind in REFERRED_TO}
         self._no_ids = _Ids(())
+        self._references: dict[tuple[Kind, int], dict[str, Any]] = {}
         self._spoken: list[bytes] = []
         """For each link, the speaker's id, and the place of the session in `_session_ids`."""
         self._session_ids: list[Any] = []
 
     def write(self, options: WriteOptions) -> None:
+        self._moment = max(options.now.astimezone(UTC).timetuple()[:6], _EARLIEST)
         self._write_json(
             "meta",
             {
@@ -132,8 +146,15 @@ class _Writer:
         self._write_media()
 
     def _write_json(self, name: str, content: Any) -> None:
-        with self._zip.open(name) as entry:
-            entry.write(_encode(content).encode())
+        self._begin(name)
+        self._zip.write(_encode(content).encode())
+
+    def _begin(self, name: str, *, is_large: bool = False) -> None:
+        info = zipfile.ZipInfo(name, self._moment)
+        info.external_attr = 0o644 << 16
+        stored = _COMPRESSED.search(name) is not None
+        info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+        self._zip.begin(info, is_large=is_large)
 
     def _write_event(self) -> None:
         conference = self._conference
@@ -154,19 +175,19 @@ class _Writer:
         else:
             written = (self._record(kind, record) for record in self._conference.records(kind))
         before = "[\n"
-        with self._zip.open(document) as entry:
-            lines: list[str] = []
-            size = 0
-            for content in written:
-                line = before + _encode(content)
-                before = ",\n"
-                lines.append(line)
-                size += len(line)
-                if size > _BUFFER:
-                    entry.write("".join(lines).encode())
-                    lines, size = [], 0
-            lines.append("[]\n" if before == "[\n" else "\n]\n")
-            entry.write("".join(lines).encode())
+        self._begin(document)
+        lines: list[str] = []
+        size = 0
+        for content in written:
+            line = before + _encode(content)
+            before = ",\n"
+            lines.append(line)
+            size += len(line)
+            if size > PIECE:
+                self._zip.write("".join(lines).encode())
+                lines, size = [], 0
+        lines.append("[]\n" if before == "[\n" else "\n]\n")
+        self._zip.write("".join(lines).encode())
 
     def _with_links(self) -> Iterator[dict[str, Any]]:
         links = self._conference.links()
@@ -199,20 +220,26 @@ class _Writer:
 
     def _session(self, session: Record, speakers: list[int]) -> dict[str, Any]:
         content = self._record(Kind.SESSION, session)
-        for ref in LEVELS[Kind.SESSION].references:
-            given = session.references.get(ref.field, ())
-            ids = speakers if ref.many else [session.foreign_keys.get(ref.column, 0)]
-            found = [
-                self._reference(reference, new_id)
-                for reference, new_id in zip(given, ids, strict=bool(given) or ref.many)
-            ]
-            # An empty object, because clients of the format read `name` of whatever is there.
-            content[key_of(ref.field)] = found if ref.many else found[0] if found else {}
+        keys = session.foreign_keys
+        for key, field, column, many in _SESSION_REFERENCES:
+            given = session.references.get(field, ())
+            if many:
+                pairs = zip(given, speakers, strict=True)
+                content[key] = [self._reference(one, new_id) for one, new_id in pairs]
+            else:
+                # An empty object, because clients of the format read `name` of whatever is there.
+                content[key] = self._reference(given[0], keys.get(column, 0)) if given else {}
         return content
 
     def _reference(self, reference: Reference, new_id: int) -> dict[str, Any]:
-        written_id = self._ids[reference.kind].written(reference.key, new_id)
-        return {"id": written_id, LEVELS[reference.kind].label: reference.label}
+        # Many sessions refer to the same record.
+        known = self._references.get((reference.kind, new_id))
+        if known is None:
+            written_id = self._ids[reference.kind].written(reference.key, new_id)
+            known = {"id": written_id, LEVELS[reference.kind].label: reference.label}
+            if len(self._references) < _KNOWN_REFERENCES:
+                self._references[reference.kind, new_id] = known
+        return known
 
     def _record(self, kind: Kind, record: Record) -> dict[str, Any]:
         ids = self._ids.get(kind, self._no_ids)
@@ -221,25 +248,25 @@ class _Writer:
             content["id"] = None if record.key is None else _number(record.key)
         elif not ids.is_own(record.key):
             content[SOURCE_ID] = record.key
-        values, media, zone = record.values, SHAPES[kind].media, self._conference.zone
-        for key, column in COLUMNS[kind].items():
-            value = values.get(column)
-            if value is None:
-                # Site generators read keys of media and texts without asking whether they exist.
-                if column != DELETED:
-                    content[key] = None
-            elif isinstance(value, datetime):
-                content[key] = _local(value, zone)
-            elif column in media:
-                content[key] = self._path(value, media[column])
-            elif column == "level" and isinstance(value, int):
-                # A text, by which existing clients group sponsors.
-                content[key] = str(value)
+        content |= _WITHOUT_VALUES[kind]
+        columns, converted = _KEYS[kind], _CONVERTED[kind]
+        for column, value in record.values.items():
+            if column in converted:
+                content[columns[column]] = self._converted(kind, column, value)
             else:
-                content[key] = value
+                content[columns[column]] = value
         if record.extra:
             content[EXTRA] = record.extra
         return content
+
+    def _converted(self, kind: Kind, column: str, value: Any) -> Any:
+        media_type = SHAPES[kind].media.get(column)
+        if media_type is not None and value is not None:
+            return self._path(value, media_type)
+        if isinstance(value, datetime):
+            return _local(value, self._conference.zone)
+        # A text, by which existing clients group sponsors.
+        return str(value) if isinstance(value, int) else value
 
     def _path(self, url: str, media_type: MediaType) -> str:
         """The path of a file that the archive gets, or the URL itself if it is a link."""
@@ -263,22 +290,21 @@ class _Writer:
                 message = "The file is no longer in storage. It is missing in the export."
                 self._report.warning("media-missing", message, Place(path), url)
                 continue
-            with self._zip.open(path, is_large=True) as entry:
-                entry.write(first)
-                for chunk in chunks:
-                    entry.write(chunk)
+            self._begin(path, is_large=True)
+            self._zip.write(first)
+            for chunk in chunks:
+                self._zip.write(chunk)
 
 
 class _Ids:
     """The ids that the records of a kind get. A source id that several records have, or none, is
     replaced."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, keys: Iterable[str | None]) -> None:
         seen: set[str] = set()
         self._shared: set[str] = set()
         self._taken: set[str] = set()
-        for record in records:
-            key = record.key
+        for key in keys:
             if key is None:
                 continue
             if key in seen:
