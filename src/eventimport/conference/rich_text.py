@@ -1,28 +1,34 @@
 """Rich text: HTML or plain text, and HTML without what a browser would run or load.
 
-Archives do not say which of the two a text is, and plain texts hold `<` too: `a[i]<b[i]`,
-`List<String>`, `<jane@example.org>`. So a `<` begins a tag only if the tag is complete, its element
-is known, its attributes are plausible, and its end tag follows. Every other `<` is text.
+`markup` decides which `<` of a text begins a tag. A cleaned text with a `<` is HTML, one without is
+plain text. Both may hold character references.
 
-A cleaned text with a `<` is HTML, one without is plain text. Both may hold character references.
-All of this takes linear time. HTML parsers do not: limits keep from them what costs them more.
+Cleaning takes linear time. HTML parsers do not: limits keep from them what costs them more.
 """
 
 import html
 import html.entities
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import nh3
 
+from eventimport.conference.markup import (
+    ATTRIBUTES,
+    BREAKING,
+    CONTAINERS,
+    FORMATTING,
+    RAW,
+    VOID,
+    Tag,
+    find_tags,
+    pieces,
+)
+
 LISTED: Final = 8
 """Removed parts that a description lists."""
-
-MAX_ATTRIBUTES: Final = 100
-"""A tag with more attributes is text: HTML parsers compare each attribute with all others."""
 
 MAX_REPEATED: Final = 4
 """How many times its own length a text may grow by formatting that overlaps other elements: HTML
@@ -38,226 +44,6 @@ MARKS_PER_TAG: Final = 5
 """Number of `&` and `<` that are allowed for each allowed tag: HTML parsers need quadratic time for
 them."""
 
-_VOID: Final = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]
-)
-_RAW: Final = frozenset({"script", "style"})
-_BREAKING: Final = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "br",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-    ]
-)
-"""Elements that begin a line."""
-
-_KNOWN: Final = (
-    _VOID
-    | _RAW
-    | _BREAKING
-    | frozenset(
-        [
-            "a",
-            "abbr",
-            "acronym",
-            "applet",
-            "audio",
-            "b",
-            "basefont",
-            "bdi",
-            "bdo",
-            "bgsound",
-            "big",
-            "blink",
-            "body",
-            "button",
-            "canvas",
-            "cite",
-            "code",
-            "colgroup",
-            "data",
-            "datalist",
-            "del",
-            "dfn",
-            "dialog",
-            "dir",
-            "em",
-            "font",
-            "frame",
-            "frameset",
-            "g",
-            "head",
-            "hgroup",
-            "html",
-            "i",
-            "iframe",
-            "ins",
-            "kbd",
-            "label",
-            "legend",
-            "map",
-            "mark",
-            "marquee",
-            "math",
-            "menu",
-            "meter",
-            "nobr",
-            "noframes",
-            "noscript",
-            "object",
-            "optgroup",
-            "option",
-            "output",
-            "path",
-            "picture",
-            "progress",
-            "q",
-            "rp",
-            "rt",
-            "rtc",
-            "ruby",
-            "s",
-            "samp",
-            "select",
-            "slot",
-            "small",
-            "span",
-            "strike",
-            "strong",
-            "sub",
-            "sup",
-            "svg",
-            "template",
-            "textarea",
-            "time",
-            "title",
-            "tt",
-            "u",
-            "var",
-            "video",
-            "xmp",
-        ]
-    )
-)
-_OFFICE: Final = re.compile(r"(?:o|v|w|m|st1):[a-z0-9]+")
-"""Elements that Microsoft Office puts into HTML."""
-
-_FORMATTING: Final = frozenset(
-    [
-        *("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong"),
-        *("tt", "u"),
-    ]
-)
-"""Elements that HTML parsers repeat where they overlap others."""
-
-_CONTAINERS: Final = {
-    "li": ("ul", "ol", "menu", "dir"),
-    "dt": ("dl",),
-    "dd": ("dl",),
-    "option": ("select", "datalist"),
-    **dict.fromkeys(("tr", "td", "th", "thead", "tbody", "tfoot", "colgroup"), ("table",)),
-}
-"""Elements whose end tag may be left out within these."""
-
-_WITHOUT_VALUE: Final = frozenset(
-    [
-        "allowfullscreen",
-        "async",
-        "autofocus",
-        "autoplay",
-        "checked",
-        "compact",
-        "controls",
-        "default",
-        "defer",
-        "disabled",
-        "download",
-        "hidden",
-        "ismap",
-        "itemscope",
-        "loop",
-        "multiple",
-        "muted",
-        "nomodule",
-        "noshade",
-        "novalidate",
-        "nowrap",
-        "open",
-        "playsinline",
-        "readonly",
-        "required",
-        "reversed",
-        "selected",
-    ]
-)
-
-# Nothing in a tag reaches beyond the next `<`, and the quantifiers give nothing back: each part of
-# a text is read once.
-_ATTRIBUTE: Final = (
-    r"[\s/]++([A-Za-z_:@][\w:.@\-]*+)"
-    r"(\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'|[^\s\"'<>=`][^\s<>]*+))?+"
-)
-_TAG: Final = re.compile(
-    r"<(?P<end>/)?(?P<name>[A-Za-z][A-Za-z0-9:]{0,20}+)"
-    rf"(?P<attributes>(?:{_ATTRIBUTE.replace('(', '(?:', 1).replace(')(', ')(?:', 1)})*+)"
-    r"\s*+(?P<empty>/)?>"
-)
-_ATTRIBUTES: Final = re.compile(_ATTRIBUTE)
-_RAW_END: Final = {name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in _RAW}
-_DECLARATION: Final = re.compile(r"<(?:!doctype|\?xml)\b[^<>]*+>", re.IGNORECASE)
 _REFERENCE: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 _HARMLESS: Final = frozenset(
@@ -342,23 +128,6 @@ class CleanText:
     over_limit: str | None = None
 
 
-@dataclass(slots=True)
-class _Tag:
-    start: int
-    end: int
-    name: str
-    attributes: str
-    is_end: bool
-    is_empty: bool
-    counts: bool = False
-    ends_itself: bool = False
-    """Its end tag is left out."""
-    opens: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.opens = not self.is_end and not self.is_empty and self.name not in _VOID
-
-
 def clean(text: str, limits: TextLimits) -> CleanText:
     """Clean a text: escape what is text, and remove the markup that is not allowed.
 
@@ -372,7 +141,7 @@ def clean(text: str, limits: TextLimits) -> CleanText:
         cleaned = _CLEANER.clean(text)
         if text in (cleaned, cleaned.replace(ADDED_REL, "")):
             return CleanText(cleaned)
-    tags = _tags(text)
+    tags = find_tags(text)
     if not tags:
         return CleanText(text.replace("<", "&lt;"))
     limit = _limit_exceeded(text, tags, limits)
@@ -383,11 +152,6 @@ def clean(text: str, limits: TextLimits) -> CleanText:
     if cleaned == prepared:
         return CleanText(cleaned)
     return _compared(text, tags, cleaned)
-
-
-def is_html(text: str) -> bool:
-    """Whether a text holds a tag, by the rule above."""
-    return "<" in text and bool(_tags(text))
 
 
 def decode_references(text: str) -> str:
@@ -404,104 +168,7 @@ def _decoded(found: re.Match[str]) -> str:
     return html.unescape(reference) or reference
 
 
-def _tags(text: str) -> list[_Tag]:
-    """The tags and comments that count, in order."""
-    found = _candidates(text)
-    opened: dict[str, list[_Tag]] = {}
-    for tag in found:
-        if tag.counts:
-            continue
-        if tag.opens:
-            opened.setdefault(tag.name, []).append(tag)
-        elif not tag.is_end or tag.name == "br":
-            tag.counts = True
-        elif partners := opened.get(tag.name):
-            tag.counts = partners.pop().counts = True
-    _count_without_end(text, found)
-    return [tag for tag in found if tag.counts]
-
-
-def _count_without_end(text: str, found: list[_Tag]) -> None:
-    """Count tags whose end tag HTML lets authors leave out."""
-    present = {tag.name for tag in found if tag.counts}
-    first = len(text) - len(text.lstrip())
-    end = 0
-    in_paragraphs = False
-    for tag in found:
-        if tag.opens and not tag.counts:
-            if tag.name == "p":
-                # A few characters are enough, and keep this linear.
-                since = max(end, tag.start - 40)
-                before = text[since : tag.start].rstrip(" \t")
-                begins = before.endswith(("\n", "\r")) or (not before and since == end)
-                in_paragraphs = in_paragraphs or tag.start == first
-                tag.counts = in_paragraphs or begins
-            else:
-                tag.counts = not present.isdisjoint(_CONTAINERS.get(tag.name, ()))
-            tag.ends_itself = tag.counts
-        if tag.counts:
-            end = tag.end
-
-
-def _candidates(text: str) -> list[_Tag]:
-    found: list[_Tag] = []
-    # Searched for once only where none follows.
-    missing: set[str] = set()
-    position = text.find("<")
-    while position >= 0:
-        end = position + 1
-        if text.startswith("<!--", position):
-            close = -1 if "-->" in missing else text.find("-->", position + 4)
-            if close < 0:
-                missing.add("-->")
-            else:
-                end = close + 3
-                found.append(_Tag(position, end, "!--", "", False, True, counts=True))
-        elif declaration := _DECLARATION.match(text, position):
-            end = declaration.end()
-            found.append(_Tag(position, end, "!--", "", False, True, counts=True))
-        elif (match := _TAG.match(text, position)) and _is_plausible(match):
-            name = match["name"].lower()
-            tag = _Tag(
-                position,
-                match.end(),
-                name,
-                match["attributes"],
-                bool(match["end"]),
-                bool(match["empty"]),
-            )
-            if name not in _RAW or tag.is_empty:
-                end = tag.end
-                found.append(tag)
-            elif not tag.is_end and name not in missing:
-                # What stands in a script is not markup.
-                close_tag = _RAW_END[name].search(text, tag.end)
-                if close_tag is None:
-                    missing.add(name)
-                else:
-                    end = close_tag.end()
-                    tag.counts = True
-                    found += tag, _Tag(close_tag.start(), end, name, "", True, False, counts=True)
-        position = text.find("<", end)
-    return found
-
-
-def _is_plausible(match: re.Match[str]) -> bool:
-    name = match["name"].lower()
-    if name not in _KNOWN and not _OFFICE.fullmatch(name):
-        return False
-    attributes = match["attributes"]
-    if match["end"]:
-        return not attributes
-    if not attributes:
-        return True
-    found = _ATTRIBUTES.findall(attributes)
-    return len(found) <= MAX_ATTRIBUTES and all(
-        value or attribute.lower() in _WITHOUT_VALUE for attribute, value in found
-    )
-
-
-def _limit_exceeded(text: str, tags: list[_Tag], limits: TextLimits) -> str | None:
+def _limit_exceeded(text: str, tags: list[Tag], limits: TextLimits) -> str | None:
     """Which limit a text exceeds: what would cost an HTML parser more than linear time."""
     if len(tags) > limits.max_tags:
         return f"the text has more than {limits.max_tags:,} tags (MAX_TEXT_TAGS)"
@@ -514,7 +181,7 @@ def _limit_exceeded(text: str, tags: list[_Tag], limits: TextLimits) -> str | No
     return None
 
 
-def _is_deeper(tags: list[_Tag], limit: int) -> bool:
+def _is_deeper(tags: list[Tag], limit: int) -> bool:
     """Whether elements may be nested deeper than this. One whose end tag is left out ends where
     the next one of its sort begins, or with what it stands in."""
     # Each open element, and the sorts of those without an end tag that are open in it.
@@ -545,7 +212,7 @@ def _is_deeper(tags: list[_Tag], limit: int) -> bool:
 def _sort_of(name: str) -> str:
     if name in {"dt", "dd"}:
         return "dl"
-    return "table" if "table" in _CONTAINERS.get(name, ()) else name
+    return "table" if "table" in CONTAINERS.get(name, ()) else name
 
 
 def _close(opened: list[tuple[str, list[str]]], name: str) -> int:
@@ -553,26 +220,26 @@ def _close(opened: list[tuple[str, list[str]]], name: str) -> int:
     for index in range(len(opened) - 1, 0, -1):
         if opened[index][0] == name:
             within = opened.pop(index)[1]
-            if name not in _FORMATTING:
+            if name not in FORMATTING:
                 return len(within)
             opened[index - 1][1].extend(within)
             break
     return 0
 
 
-def _repeated(tags: list[_Tag]) -> int:
+def _repeated(tags: list[Tag]) -> int:
     """How many characters of tags an HTML parser may repeat, at most: for each tag, those of the
     formatting that is open there and overlaps another element."""
-    opened: list[_Tag] = []
+    opened: list[Tag] = []
     length = total = 0
     overlaps = False
     for tag in tags:
         if overlaps:
             total += length
-        if tag.opens and tag.name in _FORMATTING:
+        if tag.opens and tag.name in FORMATTING:
             opened.append(tag)
             length += tag.end - tag.start
-        elif tag.is_end and tag.name in _FORMATTING:
+        elif tag.is_end and tag.name in FORMATTING:
             index = next(i for i in reversed(range(len(opened))) if opened[i].name == tag.name)
             overlaps = overlaps or index < len(opened) - 1
             ended = opened.pop(index)
@@ -583,27 +250,18 @@ def _repeated(tags: list[_Tag]) -> int:
     return total
 
 
-def _pieces(text: str, tags: Iterable[_Tag]) -> Iterable[tuple[str, _Tag | None]]:
-    """The text before each tag, and the tag; last, the text after all of them."""
-    end = 0
-    for tag in tags:
-        yield text[end : tag.start], tag
-        end = tag.end
-    yield text[end:], None
-
-
-def _escaped(text: str, tags: list[_Tag]) -> str:
+def _escaped(text: str, tags: list[Tag]) -> str:
     """The text as HTML, in which each `<` begins a tag that counts."""
     if text.count("<") == len(tags) and not any(tag.is_empty for tag in tags):
         return text
     parts: list[str] = []
     raw = False
-    for before, tag in _pieces(text, tags):
+    for before, tag in pieces(text, tags):
         parts.append(before if raw else before.replace("<", "&lt;"))
         if tag is None:
             break
-        raw = tag.name in _RAW and tag.opens
-        if tag.is_empty and tag.name not in _VOID and tag.name != "!--":
+        raw = tag.name in RAW and tag.opens
+        if tag.is_empty and tag.name not in VOID and tag.name != "!--":
             # To an HTML parser, <b/> is a start tag.
             parts.append(f"<{tag.name}{tag.attributes}></{tag.name}>")
         else:
@@ -611,24 +269,24 @@ def _escaped(text: str, tags: list[_Tag]) -> str:
     return "".join(parts)
 
 
-def _without_markup(text: str, tags: list[_Tag]) -> str:
+def _without_markup(text: str, tags: list[Tag]) -> str:
     """The text as plain text: nothing but its markup goes."""
     parts: list[str] = []
     raw = False
-    for before, tag in _pieces(text, tags):
+    for before, tag in pieces(text, tags):
         if not raw:
             parts.append(before.replace("<", "&lt;"))
         if tag is not None:
-            raw = tag.name in _RAW and tag.opens
-            if tag.name in _BREAKING:
+            raw = tag.name in RAW and tag.opens
+            if tag.name in BREAKING:
                 parts.append("\n")
     return "".join(parts)
 
 
-def _compared(text: str, tags: list[_Tag], cleaned: str) -> CleanText:
+def _compared(text: str, tags: list[Tag], cleaned: str) -> CleanText:
     """The cleaned text, with what is in the original but not in it."""
     before, words_before = _contents(text, tags)
-    after, words_after = _contents(cleaned, _tags(cleaned) if "<" in cleaned else [])
+    after, words_after = _contents(cleaned, find_tags(cleaned) if "<" in cleaned else [])
     removed = [part for part in before if before[part] > after[part]]
     if not removed and words_before == words_after:
         return CleanText(cleaned)
@@ -641,21 +299,21 @@ def _compared(text: str, tags: list[_Tag], cleaned: str) -> CleanText:
     return CleanText(cleaned, listed, all(_is_only_looks(*part) for part in removed))
 
 
-def _contents(text: str, tags: list[_Tag]) -> tuple[Counter[tuple[str, str]], str]:
+def _contents(text: str, tags: list[Tag]) -> tuple[Counter[tuple[str, str]], str]:
     """How often a text has each element and attribute, and its words without the spaces."""
     parts: Counter[tuple[str, str]] = Counter()
     words: list[str] = []
     raw = False
-    for before, tag in _pieces(text, tags):
+    for before, tag in pieces(text, tags):
         if not raw:
             words += html.unescape(before).split()
         if tag is None:
             break
-        raw = tag.name in _RAW and tag.opens
+        raw = tag.name in RAW and tag.opens
         if tag.is_end:
             continue
         parts[tag.name, ""] += 1
-        for name, value in _ATTRIBUTES.findall(tag.attributes):
+        for name, value in ATTRIBUTES.findall(tag.attributes):
             # An attribute without a value, such as style="", does nothing.
             if value.lstrip("\t\n\f\r =").strip("\"'") and (tag.name, name.lower()) != ("a", "rel"):
                 parts[tag.name, name.lower()] += 1

@@ -13,7 +13,7 @@ from typing import Final
 
 from markdown_it import MarkdownIt
 
-from eventimport.conference.rich_text import is_html
+from eventimport.conference.markup import is_html
 
 MAX_MARKDOWN: Final = 100_000
 """Characters of a text that is rendered. A longer one is kept as plain text: the renderer needs
