@@ -6,38 +6,27 @@ property's name in lower case; `name;parameter` is a parameter that says somethi
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Place, Report, shortened
-from eventimport.conference.times import is_repeated, local_gap
 from eventimport.conference.web_links import web_url
-from eventimport.conference.zones import find_zone, zone
+from eventimport.conference.zones import find_zone
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.ical.components import CALENDAR, Component, Property
 from eventimport.formats.ical.dialects import NO_ROOM, Dialect, dialect_of
-from eventimport.formats.ical.moments import Moment, Reading, Zones, read_duration
+from eventimport.formats.ical.moments import Zones
+from eventimport.formats.ical.occurrences import Event, Occurrences, place_in
 from eventimport.formats.ical.persons import HIDDEN, Persons
 from eventimport.formats.ical.recurrence import (
     Instance,
-    Series,
-    Timed,
-    TooManyInstancesError,
-    expand,
 )
-from eventimport.formats.ical.rules import read_rule
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.schedules.flavours import plain_of
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.schedule import IDENTIFIERS, Person, Schedule, Session
-from eventimport.formats.schedules.slots import Doubt, Slot
+from eventimport.formats.schedules.slots import Slot
 from eventimport.formats.source import Source
-
-MAX_RULES: Final = 20
-"""Rules of one session."""
 
 EVERY: Final = 250
 """Sessions between two reports of progress."""
@@ -92,23 +81,6 @@ def is_administrative(key: str) -> bool:
     )
 
 
-@dataclass(slots=True)
-class _Event:
-    """An event of the calendar: the component, when it happens, and what of its times could not be
-    read, by the properties' names."""
-
-    component: Component
-    timed: Timed | None
-    zone_name: str | None = None
-    length: str = ""
-    """What the event says of its duration beside its end."""
-    doubts: list[Doubt] = field(default_factory=list)
-
-    @property
-    def uid(self) -> str:
-        return self.component.text("UID")
-
-
 class Programme:
     """Collects the components of a source, in its order, and makes a conference of them."""
 
@@ -118,11 +90,11 @@ class Programme:
         self._report = report
         self._entry = entry
         self._zones = Zones(report, entry)
+        self._occurrences = Occurrences(source, report, entry, self._zones)
         self._events: list[Component] = []
         self._calendar = Component(CALENDAR)
         self._others: dict[str, list[Any]] = defaultdict(list)
         self._count = 0
-        self._instances = 0
         self._dialect = Dialect()
         self._persons = Persons()
         self._zone_text = ""
@@ -175,11 +147,13 @@ class Programme:
         self._persons = Persons.of(self._events, calendar.text("METHOD"))
         self._read_zone()
         slugs = {_slug_of(component.text("UID")) for component in self._events}
-        events = [self._timed(component) for component in self._events]
+        events = [self._occurrences.timed(component) for component in self._events]
         self._read_calendar()
         self._read_places()
         repeated = {uid for uid, n in Counter(event.uid for event in events).items() if n > 1}
-        for number, (event, instance) in enumerate(self._happenings(events)):
+        for number, (event, instance) in enumerate(
+            self._occurrences.of(events, self._schedule.named_zone)
+        ):
             self._add_session(event, instance, is_repeated=event.uid in repeated)
             if instance is None:
                 # All that it says is in the session now; a large calendar needs the memory.
@@ -308,146 +282,9 @@ class Programme:
             )
             self._report.warning("address-hidden", message, Place(self._entry))
 
-    # When events happen.
-
-    def _timed(self, component: Component) -> _Event:
-        self._source.check()
-        event = _Event(component, None)
-        zone_name = component.text("TZID") or None
-        start = self._moment(event, "DTSTART", zone_name)
-        if start is None:
-            return event
-        event.zone_name = start.zone_name
-        timed = event.timed = Timed(start=start.moment)
-        end = self._moment(event, "DTEND", zone_name)
-        if end is not None:
-            timed.end = end.moment
-            event.length = component.text("DURATION")
-        elif (found := component.first("DURATION")) is not None:
-            length = read_duration(found.value)
-            if length is None:
-                event.doubts.append(_doubt("DURATION", found.value))
-            else:
-                timed.end = _after(timed.start, length)
-        self._read_recurrence(event, timed, zone_name)
-        return event
-
-    def _moment(self, event: _Event, name: str, zone_name: str | None) -> Reading | None:
-        found = event.component.first(name)
-        if found is None:
-            return None
-        reading = self._zones.read(found, zone_name)
-        if reading is None:
-            event.doubts.append(_doubt(name, found.value))
-        return reading
-
-    def _read_recurrence(self, event: _Event, timed: Timed, zone_name: str | None) -> None:
-        component = event.component
-        for found in component.all("RRULE"):
-            rule = read_rule(found.value)
-            if rule is not None and len(timed.rules) < MAX_RULES:
-                timed.rules.append(rule)
-                continue
-            message = (
-                "The rule by which a session recurs is not supported. The session was imported "
-                "once, and the rule is kept in `extra`."
-            )
-            place = Place(self._entry, field="rrule", line=found.line)
-            self._report.warning("recurrence", message, place, found.value)
-        for name, moments in (("RDATE", timed.dates), ("EXDATE", timed.without)):
-            for found in component.all(name):
-                for text in found.value.split(","):
-                    reading = self._zones.read_text(
-                        text.partition("/")[0], found.params.get("TZID") or zone_name
-                    )
-                    if reading is None:
-                        event.doubts.append(_doubt(name, text))
-                    else:
-                        moments.append(reading.moment)
-            if len(moments) > self._source.limits.max_instances:
-                raise self._too_many(component)
-        replaces = component.first("RECURRENCE-ID")
-        if replaces is not None:
-            reading = self._zones.read(replaces, zone_name)
-            timed.replaces = reading.moment if reading is not None else None
-            timed.and_future = replaces.params.get("RANGE", "").upper() == "THISANDFUTURE"
-        sequence = component.text("SEQUENCE")
-        timed.sequence = int(sequence) if sequence.isdecimal() and len(sequence) < 9 else 0
-
-    def _happenings(self, events: Sequence[_Event]) -> Iterator[tuple[_Event, Instance | None]]:
-        """Each time that an event happens, in the order of the events."""
-        changes: dict[str, list[_Event]] = defaultdict(list)
-        series: dict[str, _Event] = {}
-        for event in events:
-            if event.timed is not None and event.uid:
-                if event.timed.replaces is not None:
-                    changes[event.uid].append(event)
-                elif event.timed.rules or event.timed.dates:
-                    series.setdefault(event.uid, event)
-        for event in events:
-            self._source.check()
-            if event.timed is None:
-                yield event, None
-            elif event.timed.rules or event.timed.dates:
-                is_first = series.get(event.uid, event) is event
-                replacing = changes.get(event.uid, []) if is_first else []
-                yield from self._expanded([event, *replacing])
-            elif event.timed.replaces is None or event.uid not in series:
-                yield event, None
-
-    def _expanded(self, events: list[_Event]) -> Iterator[tuple[_Event, Instance | None]]:
-        component = events[0].component
-        limit = self._source.limits.max_instances - self._instances
-        if len(events) > limit:
-            raise self._too_many(component)
-        named = self._schedule.named_zone
-        found = find_zone(named) if named else None
-        timed = [event.timed for event in events if event.timed is not None]
-        try:
-            series = expand(timed, zone(found.name) if found is not None else None, limit)
-        except TooManyInstancesError:
-            raise self._too_many(component) from None
-        except ValueError:
-            message = (
-                "The times at which a session recurs contradict each other. It was imported once "
-                "for each event of the calendar; its rules are kept in `extra`."
-            )
-            place = self._place(component, "rrule")
-            self._report.warning("recurrence", message, place)
-            yield from ((event, None) for event in events)
-            return
-        self._instances += max(1, len(series.instances))
-        self._report_series(component, series)
-        for instance in series.instances:
-            yield events[instance.index], instance
-
-    def _report_series(self, component: Component, series: Series) -> None:
-        title = shortened(component.text("SUMMARY"))
-        count = len(series.instances)
-        if series.is_cut:
-            message = (
-                f"The session “{title}” recurs without an end, or for years. Its first {count} "
-                "times were imported."
-            )
-            self._report.warning("recurrence", message, self._place(component, "rrule"))
-        elif count:
-            message = f"The session “{title}” recurs: it was imported as {count} sessions."
-            self._report.repair("recurrence", message, self._place(component, "rrule"))
-        else:
-            message = f"The session “{title}” recurs, but none of its times remains."
-            self._report.warning("recurrence", message, self._place(component, "rrule"))
-
-    def _too_many(self, component: Component) -> ArchiveError:
-        most = self._source.limits.max_instances
-        message = (
-            f"Sessions recur more than {most:,} times in the calendar. The limit is set by "
-            "MAX_INSTANCES. Export the calendar without rules, or set an end in each rule."
-        )
-        return ArchiveError("too-many-instances", message, self._place(component, "rrule"))
-
     # Sessions.
 
-    def _add_session(self, event: _Event, instance: Instance | None, *, is_repeated: bool) -> None:
+    def _add_session(self, event: Event, instance: Instance | None, *, is_repeated: bool) -> None:
         component = event.component
         fields: dict[str, Any] = {}
         extra: dict[str, Any] = {}
@@ -458,7 +295,7 @@ class Programme:
             persons = self._split_title(fields, persons)
         self._read_attachments(component, fields, extra)
         self._keep_others(component, extra)
-        slot = self._slot(event, instance, extra)
+        slot = self._occurrences.slot(event, instance, extra)
         if event.length:
             extra["duration"] = event.length
         session = Session(
@@ -536,7 +373,9 @@ class Programme:
             extra["geo"] = position.text
         if component.text("CLASS").upper() in _PRIVATE:
             message = "A session is marked as private in the calendar. Others will see it."
-            self._report.warning("private-session", message, self._place(component, "class"))
+            self._report.warning(
+                "private-session", message, place_in(self._entry, component, "class")
+            )
 
     def _split_title(self, fields: dict[str, Any], persons: list[Person]) -> list[Person]:
         """Separate the names of speakers from a title, if all of them are known."""
@@ -639,54 +478,6 @@ class Programme:
     def _knows(self, zone_name: str) -> bool:
         return self._zones.named(zone_name.strip(' "'))[0] is not None
 
-    def _slot(self, event: _Event, instance: Instance | None, extra: dict[str, Any]) -> Slot:
-        slot = Slot(doubts=list(event.doubts))
-        if event.timed is None:
-            if not event.doubts:
-                message = "A session has no start, so it has no time now."
-                where = self._place(event.component, "dtstart")
-                self._report.warning("no-start", message, where)
-            return slot
-        start, end = event.timed.start, event.timed.end
-        if instance is not None:
-            start, end = instance.start, instance.end if end is not None else None
-        if not isinstance(start, datetime):
-            extra["all_day"] = True
-            last = end if end is not None and _day(end) > start else start + timedelta(days=1)
-            slot.starts = datetime.combine(start, time())
-            slot.ends = datetime.combine(_day(last), time())
-            return slot
-        slot.starts = _with_offset(start)
-        if end is not None:
-            slot.ends = _with_offset(
-                end if isinstance(end, datetime) else datetime.combine(end, time())
-            )
-        self._check_clock(start, event.component)
-        return slot
-
-    def _check_clock(self, start: datetime, component: Component) -> None:
-        """Report a local time that the clocks of its zone skip, or show twice."""
-        there = start.tzinfo
-        if there is None or there == zone("UTC"):
-            return
-        local = start.replace(tzinfo=None)
-        if gap := local_gap(local, there):
-            message = (
-                f"“{local:%Y-%m-%d %H:%M}” does not exist in the time zone, because the clocks "
-                f"change. It was moved by {int(gap.total_seconds() // 60)} minutes."
-            )
-            self._report.warning("time-skipped", message, self._place(component, "dtstart"))
-        elif is_repeated(local, there):
-            message = (
-                f"“{local:%Y-%m-%d %H:%M}” occurs twice in the time zone, because the clocks "
-                "change. The first is used."
-            )
-            self._report.warning("time-repeated", message, self._place(component, "dtstart"))
-
-    def _place(self, component: Component, name: str) -> Place:
-        title = component.text("SUMMARY") or None
-        return Place(self._entry, field=name, line=component.line, title=title)
-
 
 def _has_no_room(component: Component) -> bool:
     """Whether the location is only there because apps demand it, as in our own exports."""
@@ -694,39 +485,9 @@ def _has_no_room(component: Component) -> bool:
     return location is not None and NO_ROOM in location.params
 
 
-def _doubt(name: str, value: str) -> Doubt:
-    message = f"“{name}” of a session was not understood; it is kept in `extra`."
-    return Doubt("invalid-value", message, name.lower(), value, kept=True)
-
-
 def _joined(title: str, subtitle: str) -> str:
     """How Pentabarf's dialect joins a title and a subtitle, without blanks."""
     return f"{title}-{subtitle}".replace(" ", "")
-
-
-def _after(start: Moment, length: timedelta) -> Moment | None:
-    """The moment this long after a start: by the clock for days, and in fact for hours."""
-    days = timedelta(days=length.days)
-    try:
-        if not isinstance(start, datetime):
-            return start + days if days else None
-        end = start + days
-        rest = length - days
-        if start.tzinfo is None or not rest:
-            return end + rest
-        utc = zone("UTC")
-        return (end.astimezone(utc) + rest).astimezone(start.tzinfo)
-    except OverflowError:
-        return None
-
-
-def _with_offset(moment: datetime) -> datetime:
-    """The moment with a fixed offset, if it has a zone."""
-    return datetime.fromisoformat(moment.isoformat()) if moment.tzinfo is not None else moment
-
-
-def _day(moment: Moment) -> date:
-    return moment.date() if isinstance(moment, datetime) else moment
 
 
 def _position(found: Property) -> tuple[float, float] | None:
