@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql
@@ -34,7 +34,7 @@ from eventimport.database.models import (
     TaskKind,
 )
 from eventimport.database.objects import Use, use_objects
-from eventimport.database.tasks import Claim
+from eventimport.database.tasks import Claim, add_task
 from eventimport.database.visibility import (
     PRIVATE_COLUMNS,
     Viewer,
@@ -156,15 +156,12 @@ async def find_or_add_export(
     )
     if (await connection.scalar(open_exports) or 0) >= most:
         raise TooManyExportsError
-    task_id = uuid4()
-    await connection.execute(
-        insert(Task.__table__).values(  # type: ignore[arg-type]
-            id=task_id,
-            kind=TaskKind.EXPORT.value,
-            user_id=user_id,
-            trace_parent=trace_parent,
-            request_id=request_id,
-        )
+    task_id = await add_task(
+        connection,
+        TaskKind.EXPORT,
+        user_id=user_id,
+        trace_parent=trace_parent,
+        request_id=request_id,
     )
     await connection.execute(
         insert(EXPORT_JOBS).values(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,7 @@ from eventimport.database.models import (
     TaskKind,
 )
 from eventimport.database.objects import Use, use_objects
-from eventimport.database.tasks import Claim
+from eventimport.database.tasks import Claim, add_task
 from eventimport.storage.keys import MAX_KEY_BYTES
 from eventimport.storage.stored_file import StoredFile
 
@@ -50,15 +50,12 @@ async def add_image_job(
     request_id: str | None,
 ) -> UUID:
     """Make the task that makes an image's sizes, in the transaction that changes the image."""
-    task_id = uuid4()
-    await connection.execute(
-        insert(Task.__table__).values(  # type: ignore[arg-type]
-            id=task_id,
-            kind=TaskKind.IMAGE_SIZES.value,
-            user_id=user_id,
-            trace_parent=trace_parent,
-            request_id=request_id,
-        )
+    task_id = await add_task(
+        connection,
+        TaskKind.IMAGE_SIZES,
+        user_id=user_id,
+        trace_parent=trace_parent,
+        request_id=request_id,
     )
     await connection.execute(
         insert(IMAGE_JOBS).values(

@@ -6,7 +6,7 @@ from then on they are stored and recorded as those of an import.
 
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,7 +25,7 @@ from eventimport.database.models import (
     Task,
     TaskKind,
 )
-from eventimport.database.tasks import Claim
+from eventimport.database.tasks import Claim, add_task
 from eventimport.errors import EventImportError
 
 _AGAIN: Final = (
@@ -107,15 +107,12 @@ async def add_media_fetch(
     missing = _missing(job_id, links=links, archive=has_archive)
     if not await connection.scalar(select(select(MediaItem.id).where(missing).exists())):
         raise NothingMissingError
-    task_id = uuid4()
-    await connection.execute(
-        insert(Task.__table__).values(  # type: ignore[arg-type]
-            id=task_id,
-            kind=TaskKind.FETCH_MEDIA.value,
-            user_id=found.user_id,
-            trace_parent=trace_parent,
-            request_id=request_id,
-        )
+    task_id = await add_task(
+        connection,
+        TaskKind.FETCH_MEDIA,
+        user_id=found.user_id,
+        trace_parent=trace_parent,
+        request_id=request_id,
     )
     await connection.execute(insert(MEDIA_FETCHES).values(id=task_id, import_job_id=job_id))
     return task_id

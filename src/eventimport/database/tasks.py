@@ -11,13 +11,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from eventimport.database.models import IMPORT_JOBS, ImportStatus, Task
+from eventimport.database.models import IMPORT_JOBS, ImportStatus, Task, TaskKind
 from eventimport.errors import EventImportError
 
 LONGEST_PAUSE: Final = timedelta(seconds=10)
@@ -76,6 +76,29 @@ _CLAIMED = (
     Task.trace_parent,
     Task.request_id,
 )
+
+
+async def add_task(
+    connection: AsyncConnection,
+    kind: TaskKind,
+    *,
+    user_id: int,
+    trace_parent: str | None,
+    request_id: str | None,
+) -> UUID:
+    """Add a task that waits for a worker, and return its id. What its kind has besides is a row of
+    another table, under the same id. Imports have a statement of their own (`add_import`)."""
+    task_id = uuid4()
+    await connection.execute(
+        insert(Task.__table__).values(  # type: ignore[arg-type]
+            id=task_id,
+            kind=kind.value,
+            user_id=user_id,
+            trace_parent=trace_parent,
+            request_id=request_id,
+        )
+    )
+    return task_id
 
 
 async def claim_next(

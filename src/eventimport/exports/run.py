@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, cast
 from eventimport import __version__
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Report
-from eventimport.database.endings import fail, hold, succeed
+from eventimport.database.endings import hold, succeed
 from eventimport.database.export_jobs import (
     ExportOf,
     first_import_of,
@@ -27,7 +27,7 @@ from eventimport.exports.spool import Spool, spool_event
 from eventimport.exports.stream import Loop, Sink, read_in_thread
 from eventimport.formats import Format, format_named
 from eventimport.formats.format import WriteOptions
-from eventimport.imports.attempt import ENDED, TaskAttempt, run_attempt
+from eventimport.imports.attempt import ENDED, TaskAttempt, fail_attempt, run_attempt
 from eventimport.imports.endings import (
     EXPORT_REASONS,
     NO_FILE,
@@ -67,7 +67,7 @@ async def _run(resources: Resources, attempt: TaskAttempt) -> None:
     with closing((Spool if is_whole else PublicSpool)(attempt.check)) as spool:
         found = None if job is None else await _spool(resources, job, spool)
         if job is None or found is None:
-            await _fail(resources, attempt, EVENT_GONE)
+            await fail_attempt(resources, attempt, EVENT_GONE, "The export failed")
             return
         revision, first_import = found
         report = new_report_of(resources.settings)()
@@ -224,18 +224,3 @@ def _message(exported: Format, report: Report) -> str:
         return f"Exported as {exported.title}"
     findings = "1 finding" if count == 1 else f"{count:,} findings"
     return f"Exported as {exported.title}, with {findings}"
-
-
-async def _fail(resources: Resources, attempt: TaskAttempt, problem: Problem) -> None:
-    attempt.is_ending = True
-    async with resources.engine.begin() as connection:
-        await fail(
-            connection,
-            attempt.claimed,
-            words_of(resources.settings),
-            [problem.as_dict()],
-            message="The export failed",
-            stage=attempt.stage,
-            stage_seconds=attempt.times(),
-        )
-    logger.warning("task %s failed: %s", attempt.claimed.task_id, problem.detail)

@@ -300,6 +300,24 @@ async def _run(
         await when_available(lambda: _put_off(resources, claimed, reason, patience))
 
 
+async def fail_attempt(
+    resources: Resources, attempt: TaskAttempt, problem: Problem, message: str
+) -> None:
+    """End the task for a reason that another attempt would meet, too."""
+    attempt.is_ending = True
+    async with resources.engine.begin() as connection:
+        await fail(
+            connection,
+            attempt.claimed,
+            words_of(resources.settings),
+            [problem.as_dict()],
+            message=message,
+            stage=attempt.stage,
+            stage_seconds=attempt.times(),
+        )
+    logger.warning("task %s failed: %s", attempt.claimed.task_id, problem.detail)
+
+
 def passes(error: Exception) -> bool:
     """Whether another attempt may succeed: this one is over, or the database is unavailable."""
     if isinstance(error, EventWriteError):

@@ -15,7 +15,7 @@ from eventimport.database.image_jobs import (
 from eventimport.database.media_records import TaskFileRecords
 from eventimport.database.tasks import Claim
 from eventimport.errors import Problem
-from eventimport.imports.attempt import TaskAttempt, run_attempt
+from eventimport.imports.attempt import TaskAttempt, fail_attempt, run_attempt
 from eventimport.imports.endings import NO_SIZES, SIZES_REASONS, words_of
 from eventimport.media.images import ImageRefusedError
 from eventimport.media.sources import ImportFetches, NotMovedError, Sources, no_entry
@@ -47,7 +47,7 @@ async def _run(resources: Resources, attempt: TaskAttempt) -> None:
     async with resources.reader.connect() as connection:
         image = await read_image_job(connection, claimed.task_id)
     if image is None:
-        await _fail(resources, attempt, CHANGED)
+        await fail_attempt(resources, attempt, CHANGED, NOT_MADE)
         return
     storage = await resources.active_storage()
     with ThreadPoolExecutor(1, "no-archive") as reader:
@@ -75,7 +75,7 @@ async def _run(resources: Resources, attempt: TaskAttempt) -> None:
                 attempt.enter("sizes", "Making the sizes")
                 sizes = await storer.store_sizes(file, content)
         except NotMovedError as error:
-            await _fail(resources, attempt, _problem(error))
+            await fail_attempt(resources, attempt, _problem(error), NOT_MADE)
             return
         try:
             taken = await _settle(resources, attempt, image, storage.name, sizes)
@@ -144,21 +144,6 @@ async def _settle(
         await succeed(connection, claimed, words, **ending)
     logger.info("task %s is done: %d sizes", claimed.task_id, len(urls))
     return taken
-
-
-async def _fail(resources: Resources, attempt: TaskAttempt, problem: Problem) -> None:
-    attempt.is_ending = True
-    async with resources.engine.begin() as connection:
-        await fail(
-            connection,
-            attempt.claimed,
-            words_of(resources.settings),
-            [problem.as_dict()],
-            message=NOT_MADE,
-            stage=attempt.stage,
-            stage_seconds=attempt.times(),
-        )
-    logger.warning("task %s failed: %s", attempt.claimed.task_id, problem.detail)
 
 
 def _problem(error: NotMovedError) -> Problem:
