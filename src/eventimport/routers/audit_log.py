@@ -43,14 +43,15 @@ class AuditCollection(Collection[AuditAttributes]):
     """One page of the audit log, newest first."""
 
 
+_Name = Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")]
+
+
 class AuditQuery(PageQuery):
     """Which entries an admin wants."""
 
-    action: str | None = Field(
+    action: _Name | None = Field(
         None,
         alias="filter[action]",
-        max_length=100,
-        pattern=r"^[^\x00]*$",
         description="Only this action, such as `sign-in`.",
     )
     actor: int | None = Field(
@@ -60,18 +61,14 @@ class AuditQuery(PageQuery):
         le=MAX_USER_ID,
         description="Only acts of the user with this id.",
     )
-    subject_kind: str | None = Field(
+    subject_kind: _Name | None = Field(
         None,
         alias="filter[subject-kind]",
-        max_length=100,
-        pattern=r"^[^\x00]*$",
         description="Only acts on this kind, such as `user` or `event`.",
     )
-    subject_id: str | None = Field(
+    subject_id: _Name | None = Field(
         None,
         alias="filter[subject-id]",
-        max_length=100,
-        pattern=r"^[^\x00]*$",
         description="Only acts on what has this id.",
     )
     since: AwareDatetime | None = Field(
