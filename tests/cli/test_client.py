@@ -22,7 +22,7 @@ EVENT = {
     "event_name": "Lantern [Open]",
     "url": "https://events.example/events/ab3de6f0",
     "report": {
-        "counts": {"events": 1, "sessions": 42},
+        "counts": {"events": 1, "microlocations": 5, "event_copyrights": 1, "sessions": 42},
         "media": {"archive": 3, "missing": 0, "remote": 0, "items": []},
         "totals": {"repair": 1, "warning": 0, "error": 0},
         "findings": [
@@ -146,7 +146,7 @@ def test_shows_the_event_and_its_findings(service: Service, run: Import, archive
     for expected in (
         "Lantern [Open]",
         "https://events.example/events/ab3de6f0",
-        "1 event, 42 sessions",
+        "1 event, 5 rooms, 1 copyright notice",
         "3 in the archive",
         "1 repair",
         "sessions, record 8 (id 508), starts_at: read as local time",

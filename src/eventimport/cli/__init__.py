@@ -34,8 +34,8 @@ app.command("migrate")(operations.migrate)
 app.command("clean-up")(clean_up.clean_up)
 app.command("audit")(audit_log.show_audit_log)
 app.command("take-down")(take_downs.take_down)
-app.command("erase")(erasure.erase)
 app.command("reinstate")(take_downs.reinstate)
+app.command("erase")(erasure.erase)
 app.add_typer(accounts.app, name="user")
 app.command("import")(client_command.import_archive)
 app.command("export")(client_command.export_event)
@@ -56,7 +56,7 @@ def root(
         typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Imports whole conferences from Open Event archives."""
+    """Import whole conferences, and export them."""
 
 
 def main() -> None:

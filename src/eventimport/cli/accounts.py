@@ -25,7 +25,7 @@ PASSWORD_VARIABLE = "EVENTIMPORT_PASSWORD"  # noqa: S105 - a variable's name
 
 Address = Annotated[str, typer.Option("--email", help="The e-mail address of the account.")]
 
-app = typer.Typer(help="Accounts.", no_args_is_help=True)
+app = typer.Typer(help="Add, list and change accounts.", no_args_is_help=True)
 
 
 def ask_password(*, new: bool = False) -> str:

@@ -16,7 +16,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TransferSpeedColumn,
 )
 from rich.table import Table
 
@@ -27,6 +26,15 @@ from eventimport.conference.report import Place, times_in_words
 from eventimport.observability.visible_text import visible, visible_json
 
 MEDIA = {"archive": "in the archive", "missing": "missing", "remote": "linked"}
+CONTENTS = {
+    "custom_forms": ("form field", "form fields"),
+    "event_copyrights": ("copyright notice", "copyright notices"),
+    "microlocations": ("room", "rooms"),
+    "session_speakers": ("link of a speaker to a session", "links of speakers to sessions"),
+    "speakers_calls": ("call for speakers", "calls for speakers"),
+}
+"""What people call the rows of some tables, one and many. The others are called as their table."""
+
 FINDINGS = {"repair": "repairs", "warning": "warnings", "error": "errors"}
 SHOWN_FINDINGS = 20
 FETCHED_AGAIN = ("UNREACHABLE", "NOT_STORED")
@@ -97,8 +105,10 @@ def import_archive(
     """Import a conference, in any format that the service reads, through a running service.
 
     Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Or set EVENTIMPORT_TOKEN
-    to a personal access token. Exit status: 0 if the
-    file was imported, 1 if it cannot be imported, 2 if the service cannot be used.
+    to a personal access token.
+
+    Exit status: 0 if the file was imported, 1 if it cannot be imported, 2 if the service
+    cannot be used.
     """
     given = {"timezone": timezone, "name": name, "language": language}
     options = {option: value for option, value in given.items() if value is not None}
@@ -144,8 +154,10 @@ def export_event(
     """Export an event as a file, through a running service.
 
     Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Or set EVENTIMPORT_TOKEN
-    to a personal access token. Exit status: 0 if the
-    file was written, 1 if the event cannot be exported, 2 if the service cannot be used.
+    to a personal access token.
+
+    Exit status: 0 if the file was written, 1 if the event cannot be exported, 2 if the service
+    cannot be used.
     """
     task = _followed(
         url,
@@ -174,7 +186,7 @@ def _download(url: str, download_url: str, output: Path | None) -> Path:
     path = output or Path(name)
     path = path / name if path.is_dir() else path
     part = path.with_name(f"{path.name}.part")
-    columns = (DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    columns = (DownloadColumn(), TimeElapsedColumn())
     try:
         with (
             Client(url) as client,
@@ -215,8 +227,10 @@ def fetch_media(
     """Fetch the media files that an import has not stored, through a running service.
 
     Set the password with EVENTIMPORT_PASSWORD, or enter it at the prompt. Or set EVENTIMPORT_TOKEN
-    to a personal access token. Exit status: 0 if no
-    media file is missing any more, 1 if some are, 2 if the service cannot be used.
+    to a personal access token.
+
+    Exit status: 0 if no media file is missing, 1 if some are, 2 if the service
+    cannot be used.
     """
     job_id = import_job.rstrip("/").rpartition("/")[2]
     task = _followed(
@@ -281,7 +295,7 @@ def _followed(
 
 
 def _upload(client: Client, path: Path, source_format: str, options: Mapping[str, str]) -> str:
-    columns = (DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    columns = (DownloadColumn(), TimeElapsedColumn())
     with (
         Progress(
             TextColumn("{task.description}"), BarColumn(), *columns, console=console
@@ -333,7 +347,7 @@ def _show_success(task: Task) -> None:
         ("Preview", task.preview),
         ("Access", (result.get("access") or {}).get("detail")),
         ("Format", report.get("format")),
-        ("Rows", _rows_in_words(report.get("counts") or {})),
+        ("Contents", _contents_in_words(report.get("counts") or {})),
         ("Media files", _in_words(report.get("media") or {}, MEDIA)),
         ("Findings", _in_words(report.get("totals") or {}, FINDINGS) or "none"),
     ):
@@ -364,7 +378,8 @@ def _show_failure(task: Task, what: str) -> None:
 
 def _show_findings(findings: list[dict[str, Any]], total: int) -> None:
     for finding in findings[:SHOWN_FINDINGS]:
-        text = f"{place_of(finding)}: {finding.get('message')}{times_in_words(finding)}"
+        message = f"{finding.get('message')}{times_in_words(finding)}"
+        text = ": ".join(filter(None, (place_of(finding), message)))
         out.print(visible(f"  {finding.get('severity')}  {text}"), markup=False)
     omitted = max(total, len(findings)) - len(findings[:SHOWN_FINDINGS])
     if omitted > 0:
@@ -376,12 +391,14 @@ def place_of(described: dict[str, Any]) -> str:
     return str(Place(**{name: described[name] for name in Place.__slots__ if name in described}))
 
 
-def _rows_in_words(counts: dict[str, int]) -> str:
-    kinds = {table: table.replace("_", " ") for table, number in counts.items() if number}
-    return ", ".join(
-        f"{counts[table]:,} {kind if counts[table] > 1 else kind.removesuffix('s')}"
-        for table, kind in kinds.items()
-    )
+def _contents_in_words(counts: dict[str, int]) -> str:
+    words = []
+    for table, number in counts.items():
+        usual = table.replace("_", " ")
+        one, many = CONTENTS.get(table, (usual.removesuffix("s"), usual))
+        if number:
+            words.append(f"{number:,} {many if number > 1 else one}")
+    return ", ".join(words)
 
 
 def _in_words(counts: dict[str, Any], words: dict[str, str]) -> str:

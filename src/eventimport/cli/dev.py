@@ -42,7 +42,10 @@ def run_dev(port: Port = 8000, data_dir: DataDir = Path(".eventimport")) -> None
 
 def run_demo(
     directory: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="The directory of a conference.")
+        Path,
+        typer.Argument(
+            exists=True, file_okay=False, help="The directory with JSON documents and media files."
+        ),
     ],
     port: Port = 8000,
     data_dir: DataDir = Path(".eventimport"),
@@ -52,8 +55,8 @@ def run_demo(
 ) -> None:
     """Run `dev`, import a directory through the HTTP API, and keep serving.
 
-    With --once the exit status is the import's. What API and worker say goes to `*.log` in the
-    data directory.
+    With --once, the exit status is 0 if the import succeeded. The API and the worker write their
+    logs to the data directory.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     archive = data_dir / f"{directory.resolve().name}.zip"
@@ -149,11 +152,13 @@ def _credentials() -> dict[str, str]:
 
 
 def _welcome(url: str, environment: Mapping[str, str]) -> None:
-    console.print(f"[bold]eventimport[/] serves at {url}; try it: {url}/docs")
+    console.print(f"[bold]eventimport[/] is running at {url}. The API: {url}/docs")
     console.print(f"Demo account: {DEMO_EMAIL}, password {DEMO_PASSWORD}")
     if not environment.get("SMTP_URL"):
         folder = environment["MAIL_FOLDER"]
-        console.print(f"Mails are written to {folder}, and not sent.", markup=False, soft_wrap=True)
+        console.print(
+            f"No mail is sent. Mails are written to {folder}", markup=False, soft_wrap=True
+        )
 
 
 def _log(folder: Path | None, name: str) -> Path | None:

@@ -32,7 +32,7 @@ def serve(
 
 
 def work() -> None:
-    """Run a worker, which runs the accepted imports. You can run any number of workers."""
+    """Run a worker for imports, exports and other tasks. You can run any number of workers."""
     from eventimport.cli.schema import require_schema
     from eventimport.settings import load_settings
 

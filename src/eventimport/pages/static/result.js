@@ -5,6 +5,14 @@ import { element } from "./elements.js";
 import { exportOf } from "./export.js";
 
 const MOST_SHOWN = 300;
+// What people call the rows of some tables, one and many.
+const CONTENTS = {
+  custom_forms: ["form field", "form fields"],
+  event_copyrights: ["copyright notice", "copyright notices"],
+  microlocations: ["room", "rooms"],
+  session_speakers: ["link of a speaker to a session", "links of speakers to sessions"],
+  speakers_calls: ["call for speakers", "calls for speakers"],
+};
 const SEVERITIES = [
   ["error", "error", "errors"],
   ["warning", "warning", "warnings"],
@@ -106,9 +114,10 @@ function countsOf(counts) {
   return element("dl", { class: "counts", "aria-label": "Contents of the archive" }, ...pairs);
 }
 
-function nameOf(kind, count) {
-  const name = kind.replaceAll(/[_-]/g, " ");
-  return count === 1 ? name.replace(/s$/, "") : name;
+function nameOf(table, count) {
+  const usual = table.replaceAll("_", " ");
+  const [one, many] = CONTENTS[table] ?? [usual.replace(/s$/, ""), usual];
+  return count === 1 ? one : many;
 }
 
 function findingsOf(report) {
