@@ -42,13 +42,13 @@ from eventimport.routers import (
 from eventimport.settings import Settings, load_settings
 
 DESCRIPTION = """\
-Imports whole conferences from Open Event archives into PostgreSQL.
+Imports whole conferences (archives, schedules and calendars), serves them, and exports them.
 
 1. Create an account with `POST /v1/users`. Get an `access_token` from `POST /v1/auth/session`, and
    enter it under **Authorize**.
-2. Upload an archive with `POST /v1/events/import/json`. The response has a `task_url`.
+2. Upload a file with `POST /v1/events/import/auto`. The response has a `task_url`.
 3. Poll `GET /v1/tasks/{id}` to follow the import. Finally, it has the event, or all errors of the
-   archive with their places.
+   file with their places.
 
 Every error is a JSON:API document.
 """

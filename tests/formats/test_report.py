@@ -28,7 +28,7 @@ def test_findings_of_one_cause_are_one_with_a_count_and_the_first_places() -> No
         "source_id": "1",
         "field": "speakers",
         "title": "Talk 1",
-        "value": "{'name': 1}",
+        "value": '{"name": 1}',
         "message": "Speaker “1” has no id.",
     }
     assert report.totals == {Severity.WARNING: 188}

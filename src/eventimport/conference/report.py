@@ -374,9 +374,12 @@ def shortened(text: str, limit: int = EXCERPT) -> str:
 
 
 def excerpt(value: Any) -> Any:
-    """The value itself where it is a short scalar, else the beginning of its text."""
+    """The value itself if it is a short scalar, else the beginning of its text; lists and objects
+    are JSON."""
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int) and -_MOST_DIGITS <= value < _MOST_DIGITS:
         return value
+    if isinstance(value, (dict, list)):
+        return shortened(json.dumps(value, ensure_ascii=False, default=str))
     return shortened(value if isinstance(value, str) else repr(value))

@@ -12,6 +12,11 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
+// The message, in which names between backticks are code.
+export function withCode(message) {
+  return message.split("`").map((part, index) => index % 2 ? element("code", {}, part) : part);
+}
+
 export function byId(id) {
   return document.getElementById(id);
 }
@@ -22,5 +27,5 @@ export function show(id, shown = true) {
 
 export function showErrors(id, error) {
   const problems = error.problems ?? [{ detail: error.message }];
-  byId(id).replaceChildren(...problems.map((told) => element("p", { class: "error" }, told.detail)));
+  byId(id).replaceChildren(...problems.map((told) => element("p", { class: "error" }, ...withCode(told.detail))));
 }

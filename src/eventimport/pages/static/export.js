@@ -1,7 +1,7 @@
 // Exports an event: the formats, a button, and the link to the file.
 
 import { request } from "./api.js";
-import { byId, element } from "./elements.js";
+import { byId, element, withCode } from "./elements.js";
 import { followTask } from "./task_events.js";
 
 const MIB = 1024 * 1024;
@@ -26,7 +26,8 @@ export function exportOf({ identifier }) {
     }
   });
   return element("div", {},
-    element("p", { class: "buttons" }, element("label", { for: "export-format" }, "Export as"), choice, button),
+    element("p", {}, element("label", { for: "export-format" }, "Export as"), choice),
+    element("p", { class: "buttons" }, button),
     status,
   );
 }
@@ -39,6 +40,6 @@ async function exported(identifier, format, tell) {
   if (state !== "SUCCESS") return [result?.errors?.[0]?.detail ?? "The export failed."];
   const size = `${(result.size / MIB).toFixed(1)} MiB`;
   const link = element("a", { href: result.download_url, download: true }, `Download the file (${size})`);
-  const losses = (result.report.findings ?? []).map(({ message }) => element("li", {}, message));
+  const losses = (result.report.findings ?? []).map(({ message }) => element("li", {}, ...withCode(message)));
   return [link, ...(losses.length ? [element("ul", {}, ...losses)] : [])];
 }

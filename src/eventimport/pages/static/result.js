@@ -1,7 +1,7 @@
 // Shows how an import ended: the event and what was found on the way, or all errors.
 
 import { previewUrl, publish } from "./api.js";
-import { element } from "./elements.js";
+import { element, withCode } from "./elements.js";
 import { exportOf } from "./export.js";
 
 const MOST_SHOWN = 300;
@@ -148,14 +148,18 @@ function failureOf(errors, total = errors.length) {
 function listOf(lines, total) {
   const shown = lines.slice(0, MOST_SHOWN);
   const items = shown.map(([message, place]) => element("li", {},
-    element("p", {}, message + timesOf(place)),
+    element("p", {}, ...withCode(message + timesOf(place))),
     element("p", { class: "place" }, placeOf(place)),
-    place.value === undefined ? null : element("p", { class: "place" }, `found: ${JSON.stringify(place.value)}`),
+    place.value === undefined ? null : element("p", { class: "place" }, `found: ${valueOf(place)}`),
   ));
   const omitted = total - shown.reduce((sum, [, { count = 1 }]) => sum + count, 0);
   if (omitted > 0) items.push(element("li", {}, `… and ${omitted} more.`));
   // A scrolled list must be reachable for the keyboard.
   return element("ul", { class: "findings", tabindex: "0" }, ...items);
+}
+
+function valueOf({ value }) {
+  return typeof value === "string" ? `“${value}”` : JSON.stringify(value);
 }
 
 // How often something was found, and in which records.
