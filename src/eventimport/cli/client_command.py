@@ -36,6 +36,7 @@ CONTENTS = {
 """What people call the rows of some tables, one and many. The others are called as their table."""
 
 FINDINGS = {"repair": "repairs", "warning": "warnings", "error": "errors"}
+ENDED = {"FAILURE": "failed", "REVOKED": "was cancelled"}
 SHOWN_FINDINGS = 20
 FETCHED_AGAIN = ("UNREACHABLE", "NOT_STORED")
 """What became of media files that may be stored by another try."""
@@ -368,7 +369,8 @@ def _show_success(task: Task) -> None:
 
 def _show_failure(task: Task, what: str) -> None:
     errors = task.result.get("errors") or [task.result]
-    console.print(f"[bold red]{what} ended as {plain(task.state)}:[/]")
+    ended = ENDED.get(task.state, f"ended as {plain(task.state)}")
+    console.print(f"[bold red]{what} {ended}:[/]")
     for error in errors:
         detail = str(error.get("detail") or error.get("title") or error)
         place = place_of(error.get("meta") or {})
