@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventimport.http.openapi import Version
+from eventimport.http.openapi import ALL_SENT, Version
 from eventimport.http.problems import MEDIA_TYPE
 
 DEFAULT_PAGE_SIZE = 20
@@ -55,6 +55,8 @@ class Resource(BaseModel, Generic[AttributesT]):
 class Document(BaseModel, Generic[AttributesT]):
     """One resource, and which JSON:API it is spelled in."""
 
+    model_config = ALL_SENT
+
     data: Resource[AttributesT]
     jsonapi: Version = Version()
 
@@ -79,6 +81,8 @@ class PageLinks(BaseModel):
 
 class Collection(BaseModel, Generic[AttributesT]):
     """One page of resources."""
+
+    model_config = ALL_SENT
 
     data: list[Resource[AttributesT]]
     meta: PageMeta

@@ -2,13 +2,16 @@
 
 import json
 import re
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
+from eventimport.conference.report import Severity
 from eventimport.http.problems import MEDIA_TYPE, phrase
+from eventimport.http.reports import FORBID, Code, FindingPlace, Place, Quote
 
 # Swagger UI shows a file picker for a list only if its items say both.
 FILE_SCHEMA = {
@@ -43,40 +46,81 @@ RETRY_AFTER_HEADER = {
 }
 
 
-class ErrorObject(BaseModel):
+ALL_SENT: Final = ConfigDict(json_schema_serialization_defaults_required=True)
+"""Of models that responses have with all members: those with a default are required, too."""
+
+
+@with_config(FORBID)
+class ErrorSource(TypedDict, total=False):
+    """What in the request an error or a warning is about."""
+
+    pointer: Annotated[str, Field(description="A JSON pointer into the body.")]
+    parameter: Annotated[str, Field(description="A query parameter.")]
+    header: Annotated[str, Field(description="A header.")]
+
+
+@with_config(FORBID)
+class IgnoredPart(TypedDict):
+    """Something in the request that was ignored, because only the reference server has it."""
+
+    code: Code
+    detail: str
+    source: ErrorSource
+
+
+@with_config(FORBID)
+class ErrorMeta(Place, total=False):
+    """More values for programs. Errors of an import have the members of a finding."""
+
+    severity: Severity
+    value: Quote
+    count: Annotated[int, Field(description="How often the import found this.")]
+    places: Annotated[list[FindingPlace], Field(description="The first places.")]
+    scopes: Annotated[list[str], Field(description="Of `insufficient-scope`: one of these.")]
+    limit: Annotated[str, Field(description="The setting that sets an exceeded limit.")]
+    allowed: Annotated[int, Field(description="The limit.")]
+    left: Annotated[int, Field(description="What the limit leaves you, in bytes.")]
+    checks: Annotated[dict[str, str], Field(description="Of `not-ready`: the result per check.")]
+    reasons: Annotated[dict[str, str], Field(description="Of `not-ready`: why checks failed.")]
+    confirmation: Annotated[str, Field(description="Of `not-ready`: as of a ready service.")]
+
+
+@with_config(FORBID)
+class ErrorObject(TypedDict):
     """One JSON:API error object."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    status: str = Field(description="The HTTP status, as text.", examples=["422"])
-    code: str = Field(description="A stable word for programs to compare.")
-    title: str = Field(description="A short title, the same for each error with this code.")
-    detail: str = Field(description="What happened this time.")
-    source: dict[str, str] | None = Field(
-        None,
-        description="The place of the error: a JSON `pointer`, a query `parameter` or a `header`.",
-    )
-    meta: dict[str, Any] | None = Field(None, description="More values for programs.")
+    status: Annotated[str, Field(description="The HTTP status, as text.")]
+    code: Code
+    title: Annotated[
+        str, Field(description="A short title, the same for each error with this code.")
+    ]
+    detail: Annotated[str, Field(description="What happened this time.")]
+    source: NotRequired[ErrorSource]
+    meta: NotRequired[ErrorMeta]
 
 
 class Version(BaseModel):
     """The version of JSON:API."""
 
-    version: str = Field("1.1", description="Always 1.1.")
+    model_config = ALL_SENT
+
+    version: Literal["1.1"] = "1.1"
 
 
-class ErrorsTotal(BaseModel):
-    """The number of errors."""
+@with_config(FORBID)
+class ErrorsTotal(TypedDict):
+    """The number of errors. The document has only the first."""
 
     total: int
 
 
-class ErrorDocument(BaseModel):
+@with_config(FORBID)
+class ErrorDocument(TypedDict):
     """The response of every route to an invalid request: all errors at once."""
 
-    errors: list[ErrorObject] = Field(description="The first 20 errors.")
+    errors: Annotated[list[ErrorObject], Field(description="The first 20 errors.")]
     jsonapi: Version
-    meta: ErrorsTotal | None = Field(None, description="Only if there are more errors.")
+    meta: NotRequired[ErrorsTotal]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -104,12 +148,17 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        for model in (ErrorObject, Version, ErrorsTotal, ErrorDocument):
-            schema = model.model_json_schema(ref_template=REF + "{model}")
-            schema.pop("$defs", None)
-            schemas[model.__name__] = schema
+        schemas |= _error_schemas()
         app.openapi_schema = _named(document)
     return app.openapi_schema or {}
+
+
+def _error_schemas() -> dict[str, Any]:
+    """The schemas of an errors document, which no route names."""
+    document = TypeAdapter(ErrorDocument).json_schema(
+        ref_template=REF + "{model}", mode="serialization"
+    )
+    return {**document.pop("$defs"), ErrorDocument.__name__: document}
 
 
 def _named(document: dict[str, Any]) -> dict[str, Any]:

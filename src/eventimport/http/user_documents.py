@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from eventimport.http.jsonapi import Attributes, Document, Resource, SelfLink
+from eventimport.http.openapi import IgnoredPart
+from eventimport.http.reports import FORBID
 from eventimport.settings import Settings
 
 
@@ -25,12 +28,17 @@ class UserDocument(Document[UserAttributes]):
     """One account."""
 
 
+@with_config(FORBID)
+class IgnoredMeta(TypedDict):
+    """What of a request was ignored."""
+
+    warnings: list[IgnoredPart]
+
+
 class ChangedUserDocument(UserDocument):
     """One account, as it is after a save."""
 
-    meta: dict[str, Any] | None = Field(
-        None, description="`warnings` has what was ignored. Null if there is nothing to say."
-    )
+    meta: IgnoredMeta | None = Field(None, description="Null if there is nothing to say.")
 
 
 def user_document(user_id: int, user: Any, settings: Settings) -> UserDocument:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep
+from eventimport.http.openapi import ALL_SENT
 from eventimport.http.readiness import CheckResult, run_checks
 
 router = APIRouter(tags=["health"])
@@ -15,11 +16,15 @@ router = APIRouter(tags=["health"])
 class Health(BaseModel):
     """The process answers."""
 
+    model_config = ALL_SENT
+
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
     """The state of everything that the service needs, by name."""
+
+    model_config = ALL_SENT
 
     status: Literal["ok"] = "ok"
     checks: dict[str, CheckResult]

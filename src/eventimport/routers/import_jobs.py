@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializeAsAny, SkipValidation
 
 from eventimport.conference.report import Severity
 from eventimport.database import import_jobs
@@ -29,7 +29,8 @@ from eventimport.http.jsonapi import (
     Resource,
     SelfLink,
 )
-from eventimport.http.openapi import POLLED_HEADERS, problems
+from eventimport.http.openapi import ALL_SENT, POLLED_HEADERS, ErrorObject, problems
+from eventimport.http.reports import FindingPlace, Quoted, StoredReport
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 
@@ -79,8 +80,8 @@ class ImportJobReport(ImportJobAttributes):
     """The state of an import, with its report and, after a failure, the first errors. The report
     has the counts and the first findings; `findings-url` lists all findings."""
 
-    report: dict[str, Any] | None
-    errors: list[dict[str, Any]] | None
+    report: StoredReport
+    errors: Annotated[SerializeAsAny[list[ErrorObject]] | None, SkipValidation]
     findings_url: str
 
 
@@ -88,12 +89,14 @@ class FindingAttributes(Attributes):
     """A finding of an import. Findings of one cause are one finding: `count` is their number, and
     `places` has the first ones. `record` counts from 0."""
 
+    model_config = ALL_SENT
+
     severity: Severity
     code: str
     message: str
     count: int
-    value: Any = Field(None, description="The first value found, or the beginning of it.")
-    places: list[dict[str, Any]]
+    value: Quoted | None = Field(None, description="The first value found, or the beginning of it.")
+    places: Annotated[SerializeAsAny[list[FindingPlace]], SkipValidation]
 
 
 class FindingQuery(PageQuery):

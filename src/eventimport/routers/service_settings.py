@@ -29,7 +29,7 @@ router = APIRouter(
 class SettingAttributes(Attributes):
     """The current settings and their possible values. The storages are only for admins."""
 
-    app_name: str = Field("eventimport", description="The name of the service.")
+    app_name: str = Field(description="The name of the service.")
     frontend_url: str = Field(description="The base URL of event pages.")
     sign_up_enabled: bool = Field(description="Whether visitors may create an account.")
     storage_place: str | None = Field(None, description="The storage for new files.")
@@ -113,7 +113,9 @@ def _refused(code: str, detail: str) -> ProblemError:
 async def _document(resources: Resources, *, for_admin: bool) -> SettingDocument:
     settings = resources.settings
     attributes = SettingAttributes(
-        frontend_url=settings.event_base_url, sign_up_enabled=settings.sign_up_enabled
+        app_name="eventimport",
+        frontend_url=settings.event_base_url,
+        sign_up_enabled=settings.sign_up_enabled,
     )
     if for_admin:
         attributes.storage_place = (await resources.active_storage()).name

@@ -11,7 +11,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, Field, RootModel, with_config
+from typing_extensions import TypedDict
 
 from eventimport.auth import Bearer
 from eventimport.database.endings import cancel
@@ -23,7 +24,8 @@ from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import BearerDep, ResourcesDep, unauthorized
 from eventimport.http.events.requests import IfNoneMatchDep
 from eventimport.http.headers import names_etag
-from eventimport.http.openapi import ErrorDocument, ErrorsTotal, Version, problems
+from eventimport.http.openapi import REF, ErrorObject, ErrorsTotal, Version, problems
+from eventimport.http.reports import FORBID, Report, TaskReport
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs
 from eventimport.resources import Resources
@@ -74,11 +76,7 @@ class ImportResult(BaseModel):
     event_name: str | None
     url: str | None
     access: Access | None
-    report: dict[str, Any] = Field(
-        description="Counts per kind, and the first findings with their places in the"
-        " archive. `total` is the number of findings, and `findings_url` lists"
-        " all of them. `format` is the format of the file, also if it was detected."
-    )
+    report: TaskReport
 
 
 class ImageSizes(BaseModel):
@@ -107,21 +105,32 @@ class ExportedFile(BaseModel):
     expires_at: str = Field(description="When the link expires, in ISO 8601.")
     format: str = Field(description="The name of the file's format.")
     size: int = Field(description="The size of the file, in bytes.")
-    report: dict[str, Any] = Field(
-        description="What the format cannot say of the event: totals, and the first findings."
-    )
+    report: Report = Field(description="What the format cannot say of the event.")
 
 
+@with_config(FORBID)
 class ErrorsMeta(ErrorsTotal):
     """The number of errors, and the URL that lists all of them."""
 
     findings_url: str
 
 
-class ImportErrors(ErrorDocument):
+@with_config(FORBID)
+class ImportErrors(TypedDict):
     """The first errors, at most 20, as a JSON:API document."""
 
+    errors: list[ErrorObject]
+    jsonapi: Version
     meta: ErrorsMeta
+
+
+@with_config(FORBID)
+class TaskErrors(TypedDict):
+    """The errors of a task that is not an import, as a JSON:API document."""
+
+    errors: list[ErrorObject]
+    jsonapi: Version
+    meta: ErrorsTotal
 
 
 class AnyTask(BaseModel):
@@ -152,7 +161,7 @@ class FailedTask(AnyTask):
     """A task that has failed. `result` is a JSON:API document with the first errors."""
 
     state: Literal["FAILURE"]
-    result: ImportErrors | ErrorDocument
+    result: ImportErrors | TaskErrors
 
 
 class RevokedTask(AnyTask):
@@ -184,11 +193,11 @@ TASK_RESPONSES: Final[dict[int | str, Any]] = {
     **problems(401, 404),
 }
 
-EVENT_RESPONSES: Final[dict[int | str, Any]] = {
-    # Generators take this as the type of each event's data.
-    200: {"content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Task"}}}},
-    **problems(401, 404, 429),
+EVENTS: Final[dict[str, Any]] = {
+    "description": "Server-sent events. The `data` of each is a task as JSON, by this schema.",
+    "content": {"text/event-stream": {"schema": {"$ref": f"{REF}Task"}}},
 }
+"""OpenAPI 3.1 has no keyword for the events of a stream: generators read the schema as theirs."""
 
 
 @router.get("/{task_id}", response_model=Task, responses=TASK_RESPONSES)
@@ -227,8 +236,7 @@ async def get_first_state(
 @router.get(
     "/{task_id}/events",
     response_class=EventSourceResponse,
-    responses=EVENT_RESPONSES,
-    response_description="Events whose data is the response of `GET /v1/tasks/{task_id}`.",
+    responses={200: EVENTS, **problems(401, 404, 429)},
 )
 async def watch_task(
     task_id: UUID,

@@ -11,7 +11,7 @@ from eventimport.database.models.base import Base, BigId
 
 
 class MediaOutcome(StrEnum):
-    """What became of a media object; `PLANNED` is one still to be moved."""
+    """What became of a media file; `PLANNED` is a file still to be moved."""
 
     PLANNED = "PLANNED"
     MOVED = "MOVED"

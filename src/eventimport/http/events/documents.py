@@ -3,44 +3,51 @@
 Answers are written by the serializer and are not validated; tests hold them to these types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, NotRequired, Required, cast
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, with_config
 from typing_extensions import TypedDict
 
 from eventimport.conference.kinds import Kind
+from eventimport.database.event_graph import Edge
 from eventimport.http.events.schema import TYPES, ResourceType
 from eventimport.http.jsonapi import PageLinks, PageMeta, SelfLink
-from eventimport.http.openapi import Version
-
-_FORBID: Final = ConfigDict(extra="forbid")
+from eventimport.http.openapi import ErrorSource, IgnoredPart, Version
+from eventimport.http.reports import FORBID, Code, Quote
 
 
 class RelationshipLinks(BaseModel):
     """`self` is the URL of the relationship, with the ids; `related` is the URL of the
     resources."""
 
-    model_config = _FORBID
+    model_config = FORBID
 
     self: str
     related: str
 
 
 def optional_members(
-    name: str, doc: str, fields: Mapping[str, Any], *, config: ConfigDict = _FORBID
+    name: str,
+    doc: str,
+    fields: Mapping[str, Any],
+    *,
+    required: Container[str] = (),
+    config: ConfigDict = FORBID,
 ) -> Any:
-    """A type of JSON objects with some of the fields. No field has a default."""
-    made: Any = cast("Any", TypedDict)(name, dict(fields), total=False)
+    """A type of JSON objects with some of the fields, and all `required` ones. No field has a
+    default."""
+    hints = {key: Required[hint] if key in required else hint for key, hint in fields.items()}
+    made: Any = cast("Any", TypedDict)(name, hints, total=False)
     made.__doc__ = doc
     made.__pydantic_config__ = config
     return made
 
 
 def _model(name: str, doc: str, **fields: Any) -> type[BaseModel]:
-    made = create_model(name, __config__=_FORBID, __doc__=doc, **fields)
+    made = create_model(name, __config__=FORBID, __doc__=doc, **fields)
     return cast("type[BaseModel]", made)
 
 
@@ -61,7 +68,7 @@ _TO_ONE_LINKAGE: Final = {
         f"Which {TYPES[kind].type} the resource is linked with, if any.",
         data=(IDENTIFIERS[kind] | None, ...),
         links=(RelationshipLinks, ...),
-        jsonapi=(Version, Version()),
+        jsonapi=(Version, ...),
     )
     for kind in Kind
 }
@@ -80,7 +87,7 @@ _TO_MANY_LINKAGE: Final = {
             ),
             ...,
         ),
-        jsonapi=(Version, Version()),
+        jsonapi=(Version, ...),
     )
     for kind in Kind
 }
@@ -91,23 +98,23 @@ def linkage(kind: Kind, *, many: bool) -> type[BaseModel]:
     return (_TO_MANY_LINKAGE if many else _TO_ONE_LINKAGE)[kind]
 
 
-def _relationship(kind: Kind, *, many: bool) -> Any:
-    resource = TYPES[kind]
-    identifier: Any = IDENTIFIERS[kind]
-    name = f"{resource.title}Relationship{'List' if many else ''}"
-    data: Any = list[identifier] if many else identifier | None
-    return optional_members(
-        name,
-        "`data` of a list is left out unless `include` names the relationship.",
-        {
-            "data": data,
-            "links": RelationshipLinks,
-        },
-    )
+def _relationship(edge: Edge) -> Any:
+    resource = TYPES[edge.target]
+    identifier: Any = IDENTIFIERS[edge.target]
+    name = f"{resource.title}Relationship{'List' if edge.many else ''}"
+    data: Any = list[identifier] if edge.many else identifier | None
+    if edge.column is not None:
+        doc = f"Which {resource.type} the resource is linked with, if any."
+        return optional_members(name, doc, _LINKED | {"data": data}, required={"data", "links"})
+    doc = "`data` is left out unless `include` names the relationship."
+    return optional_members(name, doc, _LINKED | {"data": data}, required={"links"})
 
 
+_LINKED: Final[Mapping[str, Any]] = {"links": RelationshipLinks}
 _RELATIONSHIPS: Final = {
-    (kind, many): _relationship(kind, many=many) for kind in Kind for many in (False, True)
+    (edge.target, edge.many): _relationship(edge)
+    for resource in TYPES.values()
+    for edge in resource.edges.values()
 }
 
 
@@ -115,23 +122,28 @@ _ACCOUNT: Final = optional_members(
     "AccountRelationship",
     "An account. Only those who may change the resource see which.",
     {"links": RelationshipLinks},
+    required={"links"},
 )
 
 
 def _resource(resource: ResourceType) -> type[BaseModel]:
     attributes = optional_members(
         f"{resource.title}Attributes",
-        "The requested attributes that the client may see.",
+        "The attributes that the client may see. All required ones are present, unless the request"
+        f" has `fields[{resource.type}]`: then only those that it names.",
         {
             name: attribute.plain_type | None if attribute.nullable else attribute.plain_type
             for name, attribute in resource.attributes.items()
         },
+        required={name for name, each in resource.attributes.items() if not each.private},
     )
     relationships = optional_members(
         f"{resource.title}Relationships",
-        "The requested relationships.",
+        f"All relationships, unless the request has `fields[{resource.type}]`: then only those that"
+        " it names.",
         {name: _RELATIONSHIPS[edge.target, edge.many] for name, edge in resource.edges.items()}
         | dict.fromkeys(resource.accounts, _ACCOUNT),
+        required={*resource.edges, *resource.accounts},
     )
     return _model(
         f"{resource.title}Resource",
@@ -152,51 +164,45 @@ _INCLUDED: Final[tuple[Any, Any]] = (
 )
 
 
-class IgnoredPart(BaseModel):
-    """Something in the request that was ignored, because only the reference server has it."""
-
-    model_config = _FORBID
-
-    code: str = Field(description="A stable word for programs to compare.")
-    detail: str
-    source: dict[str, str] = Field(description="A query `parameter`, or a JSON `pointer`.")
-
-
 _WARNINGS: Final[tuple[Any, Any]] = (
-    list[IgnoredPart] | None,
-    Field(None, description="Present only if something in the request was ignored."),
+    list[IgnoredPart],
+    Field(
+        default_factory=list,
+        description="Present only if something in the request was ignored.",
+    ),
 )
 _META: Final[tuple[Any, Any]] = (
-    _model("Meta", "What is to be said about the response.", warnings=_WARNINGS) | None,
-    Field(None, description="Present only if something in the request was ignored."),
+    _model("Meta", "What was ignored of the request.", warnings=(list[IgnoredPart], ...)),
+    Field(
+        default_factory=dict, description="Present only if something in the request was ignored."
+    ),
 )
 
 
-class WriteFinding(BaseModel):
+@with_config(FORBID)
+class WriteFinding(TypedDict):
     """What was read differently from how it was written, or is odd about it. The codes and messages
     are those of an import."""
 
-    model_config = _FORBID
-
     severity: Literal["warning", "repair"]
-    code: str = Field(description="A stable word for programs to compare.")
+    code: Code
     message: str
-    value: Any = Field(None, description="The value that was sent, or the beginning of it.")
-    source: dict[str, str] | None = Field(None, description="A JSON `pointer` into the request.")
+    value: NotRequired[Quote]
+    source: NotRequired[ErrorSource]
 
 
-class ChangeMeta(BaseModel):
+@with_config(FORBID)
+class ChangeMeta(TypedDict, total=False):
     """What came of a change besides the resource. Only what there is to say is present."""
 
-    model_config = _FORBID
-
-    tasks: list[str] | None = Field(
-        None, description="The URL of the task that makes the image's sizes."
-    )
-    findings: list[WriteFinding] | None = Field(
-        None, description="What was repaired, and what is accepted, but odd."
-    )
-    warnings: list[IgnoredPart] | None = Field(None, description="What was ignored.")
+    tasks: Annotated[
+        list[str], Field(description="The URL of the task that makes the image's sizes.")
+    ]
+    findings: Annotated[
+        list[WriteFinding],
+        Field(description="What was repaired, and what is accepted, but odd."),
+    ]
+    warnings: Annotated[list[IgnoredPart], Field(description="What was ignored.")]
 
 
 def _changed_document(kind: Kind) -> type[BaseModel]:
@@ -207,11 +213,11 @@ def _changed_document(kind: Kind) -> type[BaseModel]:
         data=(RESOURCES[kind], ...),
         included=_INCLUDED,
         meta=(
-            ChangeMeta | None,
-            Field(None, description="Present only if there is something to say."),
+            ChangeMeta,
+            Field(default_factory=dict, description="Present only if there is something to say."),
         ),
         links=(SelfLink, ...),
-        jsonapi=(Version, Version()),
+        jsonapi=(Version, ...),
     )
 
 
@@ -225,7 +231,7 @@ def _document(kind: Kind, *, nullable: bool) -> type[BaseModel]:
         included=_INCLUDED,
         meta=_META,
         links=(SelfLink, ...),
-        jsonapi=(Version, Version()),
+        jsonapi=(Version, ...),
     )
 
 
@@ -247,7 +253,7 @@ def _collection(kind: Kind) -> type[BaseModel]:
         included=_INCLUDED,
         meta=(_LIST_META, ...),
         links=(PageLinks, ...),
-        jsonapi=(Version, Version()),
+        jsonapi=(Version, ...),
     )
 
 

@@ -174,7 +174,8 @@ def query_of(resource: ResourceType, base: type[QueryT]) -> type[QueryT]:
                 None,
                 alias=f"fields[{name}]",
                 max_length=2000,
-                description=f"Comma-separated fields to return of each {name}.",
+                description=f"Comma-separated fields to return of each {name}. The response lacks"
+                " the others, even those that its schema requires.",
             ),
         )
     return create_model(f"{resource.title}{base.__name__}", __base__=base, **fields)

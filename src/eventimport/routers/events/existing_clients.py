@@ -1,7 +1,7 @@
 """What existing clients ask of events besides: their owner, a user's events, and the values of
 their sessions."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import JSONResponse
@@ -30,21 +30,37 @@ from eventimport.http.events.requests import (
 )
 from eventimport.http.events.schema import EVENT
 from eventimport.http.events.serializer import Answer, relationship_links
-from eventimport.http.openapi import Version, problems
-from eventimport.http.user_documents import UserDocument, user_document
+from eventimport.http.jsonapi import Resource
+from eventimport.http.openapi import ALL_SENT, Version, problems
+from eventimport.http.user_documents import UserAttributes, UserDocument, user_document
 
 
 class OwnerDocument(BaseModel):
     """The account that owns an event; null for those who may not change the event."""
 
-    data: Any
+    model_config = ALL_SENT
+
+    data: Resource[UserAttributes] | None
     jsonapi: Version = Version()
 
 
-class OwnerLinkage(OwnerDocument):
+class UserIdentifier(BaseModel):
+    """Names one account."""
+
+    model_config = ALL_SENT
+
+    type: Literal["user"] = "user"
+    id: str
+
+
+class OwnerLinkage(BaseModel):
     """The id of the account that owns an event; null for those who may not change the event."""
 
+    model_config = ALL_SENT
+
+    data: UserIdentifier | None
     links: RelationshipLinks
+    jsonapi: Version = Version()
 
 
 def create_client_router() -> APIRouter:
@@ -87,7 +103,7 @@ async def get_event_owner(
     if owner is None:
         return OwnerDocument(data=None)
     document: UserDocument = user_document(owner.id, owner, resources.settings)
-    return OwnerDocument(data=document.data.model_dump(by_alias=True, mode="json"))
+    return OwnerDocument(data=document.data)
 
 
 async def get_event_owner_relationship(
@@ -98,7 +114,7 @@ async def get_event_owner_relationship(
         event = await find_visible(connection, EVENT, resource_id, account, keys_only=True)
         owner = await find_owner(connection, event["id"]) if event[EDITABLE] else None
     links = RelationshipLinks(**relationship_links(EVENT, event["id"], "owner"))
-    data = None if owner is None else {"type": "user", "id": str(owner.id)}
+    data = None if owner is None else UserIdentifier(id=str(owner.id))
     return OwnerLinkage(data=data, links=links)
 
 
