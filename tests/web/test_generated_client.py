@@ -117,7 +117,7 @@ async def test_from_sign_in_to_a_new_name(generated: Client, address: str, make_
     await make_user(email=EMAIL, password_hash=await Passwords().hash(PASSWORD))
     anonymous = generated.module("client").Client(base_url=address)
     session = await generated.call(
-        "accounts.create_session",
+        "accounts.sign_in",
         client=anonymous,
         body=generated.model("Credentials")(email=EMAIL, password=PASSWORD),
     )
@@ -133,7 +133,7 @@ async def test_from_sign_in_to_a_new_name(generated: Client, address: str, make_
         generated.model("ImportEventSourceType").JSON,
         client=client,
         publish=True,
-        body=generated.model("ImportEventArchiveUpload")(file=file),
+        body=generated.model("ArchiveUpload")(file=file),
     )
     task = await ended(generated, client, accepted.task_url.split("/")[3])
     assert task.state == "SUCCESS"

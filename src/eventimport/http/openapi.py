@@ -19,6 +19,12 @@ FILE_SCHEMA = {
     "format": "binary",
     "contentMediaType": "application/octet-stream",
 }
+FILE_CONTENT = {
+    media_type: {"schema": {"type": "string", "format": "binary"}}
+    for media_type in ("application/octet-stream", "*/*")
+}
+"""Of a response that is a file of any type. Some generators only know the first."""
+
 REF = "#/components/schemas/"
 _GENERIC: Final = re.compile(r"Resource_(\w+)_")
 
@@ -143,9 +149,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for operation in path.values()
             if isinstance(operation, dict)
         ]
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for operation in operations:
             _complete(operation)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            _name_body(operation, schemas)
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         schemas |= _error_schemas()
@@ -177,6 +184,16 @@ def _named(document: dict[str, Any]) -> dict[str, Any]:
     for better in names.values():
         named["components"]["schemas"][better]["title"] = better
     return named
+
+
+def _name_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Give the operation's bodies a name of their own, the title that the route has given them.
+    Else generators make one of the operation's name, the media type and the title."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        schema = content["schema"]
+        if schema.get("type") == "object":
+            schemas[schema["title"]] = schema
+            content["schema"] = {"$ref": REF + schema["title"]}
 
 
 def _complete(operation: dict[str, Any]) -> None:

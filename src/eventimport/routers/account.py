@@ -65,7 +65,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class GivenAddress(Strict):
+class AccountAddress(Strict):
     """The e-mail address of an account."""
 
     email: str = Field(max_length=320, pattern=TEXT, examples=["demo@example.org"])
@@ -97,7 +97,7 @@ class AddressChange(Strict):
     password: str = Field(max_length=MAX_PASSWORD_LENGTH)
 
 
-class Farewell(Strict):
+class AccountDeletion(Strict):
     """Your password."""
 
     password: str = Field(max_length=MAX_PASSWORD_LENGTH)
@@ -177,13 +177,16 @@ async def change_own_email(
 
 @router.post("/v1/account/delete", status_code=204, responses=problems(400, 403, 413, 422, 429))
 async def delete_own_account(
-    farewell: Farewell, account: AccountDep, resources: ResourcesDep, client: ClientAddressDep
+    deletion: AccountDeletion,
+    account: AccountDep,
+    resources: ResourcesDep,
+    client: ClientAddressDep,
 ) -> None:
     """Delete your account at once, with your imports, uploads and notifications, and with all
     events that no other user owns. This cannot be undone. To keep an event, make another user its
     owner first."""
     await _count_password(resources, account.id)
-    await check_password(resources, account.id, farewell.password)
+    await check_password(resources, account.id, deletion.password)
     await close_account(resources, account.id, actor=account.id, client=client)
 
 
@@ -228,7 +231,7 @@ async def confirm_email(
     "/forgot-password", status_code=202, responses=problems(400, 403, 413, 422, 429)
 )
 async def forgot_password(
-    given: GivenAddress, resources: ResourcesDep, client: ClientAddressDep
+    given: AccountAddress, resources: ResourcesDep, client: ClientAddressDep
 ) -> None:
     """Get a link to reset your password by mail. The response is the same whether an account has
     the address or not. An account whose address is not confirmed gets the link that confirms it

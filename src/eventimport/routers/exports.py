@@ -20,7 +20,7 @@ from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.events.requests import EVENT_KEY, not_found, parse_id, viewer_of
 from eventimport.http.events.schema import EVENT
 from eventimport.http.files import SANDBOX, stored_response
-from eventimport.http.openapi import POLLED_HEADERS, problems
+from eventimport.http.openapi import FILE_CONTENT, POLLED_HEADERS, problems
 from eventimport.imports.endings import file_name_of
 from eventimport.storage.protocol import ObjectNotFoundError
 
@@ -90,7 +90,7 @@ async def head_export(
     summary="Download Export",
     response_class=FileResponse,
     responses={
-        200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string"}}}},
+        200: {"description": "The file.", "content": FILE_CONTENT},
         206: {"description": "The requested range of the file."},
         304: {"description": "The client has the current version."},
         416: {"description": "The requested range is outside of the file."},

@@ -191,7 +191,7 @@ async def get_import_job(
     return ImportJobDocument(data=_resource(row, ImportJobReport, base))
 
 
-@router.get("/{import_job_id}/findings", responses=problems(404))
+@router.get("/{import_job_id}/findings", name="list_import_findings", responses=problems(404))
 async def list_findings(
     import_job_id: UUID,
     account: AccountDep,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Request, Response
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import ResourcesDep
 from eventimport.http.files import SANDBOX, PathResponse, path_response
-from eventimport.http.openapi import problems
+from eventimport.http.openapi import FILE_CONTENT, problems
 from eventimport.storage.content_types import content_type_of, shown_in_place
 from eventimport.storage.local import LocalStorage
 from eventimport.storage.protocol import ObjectNotFoundError
@@ -28,7 +28,7 @@ router = APIRouter(tags=["files"])
     summary="Get Media File",
     response_class=PathResponse,
     responses={
-        200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string"}}}},
+        200: {"description": "The file.", "content": FILE_CONTENT},
         206: {"description": "The requested range of the file."},
         304: {"description": "The client has the current version."},
         416: {"description": "The requested range is outside of the file."},

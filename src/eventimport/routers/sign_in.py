@@ -66,7 +66,7 @@ class Credentials(BaseModel):
         return given
 
 
-class Session(BaseModel):
+class SignInTokens(BaseModel):
     """The tokens of a sign-in. Send the access token as `Authorization: Bearer <access_token>`.
     When it expires, exchange the refresh token for new tokens, or sign in again."""
 
@@ -83,7 +83,7 @@ class RefreshToken(BaseModel):
     refresh_token: str = Field(max_length=MAX_REFRESH_TOKEN, pattern=r"^[^\x00]*$")
 
 
-@router.post("/v1/auth/session", responses=problems(400, 401, 413, 422, 429))
+@router.post("/v1/auth/session", name="sign_in", responses=problems(400, 401, 413, 422, 429))
 @router.post("/auth/session", responses=problems(400, 401, 413, 422, 429), include_in_schema=False)
 @router.post("/v1/auth/login", responses=problems(400, 401, 413, 422, 429), include_in_schema=False)
 async def create_session(
@@ -92,7 +92,7 @@ async def create_session(
     resources: ResourcesDep,
     client: ClientAddressDep,
     response: Response,
-) -> Session:
+) -> SignInTokens:
     """Sign in. Existing clients can also use `/auth/session` and `/v1/auth/login`."""
     # Counted for addresses that nobody has, too: the limit tells as little as the answer.
     async with resources.sessions() as session:
@@ -121,13 +121,13 @@ async def create_session(
         )
         started = await start_session(resources, connection, user.id, user.token_version)
     response.headers["Cache-Control"] = "no-store"
-    return Session(**asdict(started))
+    return SignInTokens(**asdict(started))
 
 
-@router.post("/v1/auth/refresh", responses=problems(400, 401, 413, 422, 429))
+@router.post("/v1/auth/refresh", name="refresh_tokens", responses=problems(400, 401, 413, 422, 429))
 async def refresh_session(
     token: RefreshToken, resources: ResourcesDep, client: ClientAddressDep, response: Response
-) -> Session:
+) -> SignInTokens:
     """Exchange a refresh token for a new access token and a new refresh token.
 
     Each refresh token works once. If an old one is used again, the sign-in ends: none of its
@@ -136,13 +136,15 @@ async def refresh_session(
     """
     session = await sign_in.refresh_session(resources, token.refresh_token, client)
     response.headers["Cache-Control"] = "no-store"
-    return Session(**asdict(session))
+    return SignInTokens(**asdict(session))
 
 
-@router.post("/v1/auth/token/refresh", responses=problems(401, 429))
+@router.post(
+    "/v1/auth/token/refresh", name="refresh_tokens_by_header", responses=problems(401, 429)
+)
 async def refresh_access_token(
     request: Request, resources: ResourcesDep, client: ClientAddressDep, response: Response
-) -> Session:
+) -> SignInTokens:
     """Exchange a refresh token, as existing clients do: it is in the Authorization header, as `JWT
     <refresh_token>` or `Bearer <refresh_token>`. It works once, as at `POST /v1/auth/refresh`."""
     scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
@@ -150,7 +152,7 @@ async def refresh_access_token(
         raise unauthorized()
     session = await sign_in.refresh_session(resources, token[:MAX_REFRESH_TOKEN], client)
     response.headers["Cache-Control"] = "no-store"
-    return Session(**asdict(session))
+    return SignInTokens(**asdict(session))
 
 
 @router.post("/v1/auth/sign-out", status_code=204, responses=problems(400, 401, 413, 422, 429))

@@ -46,7 +46,7 @@ REQUEST_BODY: dict[str, Any] = {
 router = APIRouter(prefix="/v1/upload", tags=["files"])
 
 
-class Uploaded(BaseModel):
+class UploadedFiles(BaseModel):
     """The URL of the uploaded file, or a list of URLs in the order of the files."""
 
     url: str | list[str]
@@ -57,7 +57,7 @@ RESPONSES = {200: REPLAYED_HEADER, **problems(400, 401, 408, 413, 415), **REFUSA
 
 @router.post(
     "/file",
-    response_model=Uploaded,
+    response_model=UploadedFiles,
     responses=RESPONSES,
     openapi_extra={"requestBody": REQUEST_BODY},
 )
@@ -79,7 +79,7 @@ async def upload_file(
         async with FileRequest(resources, storage, account.id, identity) as files:
             names, keys = await _receive(request, account.id, limits, files)
             urls = [storage.public_url(key) for key in keys]
-            uploaded = Uploaded(url=urls[0] if names == [ONE] else urls)
+            uploaded = UploadedFiles(url=urls[0] if names == [ONE] else urls)
             reply = Reply(200, uploaded.model_dump_json())
             await files.accept(reply, user_id=account.id)
         return reply
@@ -89,7 +89,7 @@ async def upload_file(
 
 @router.post(
     "/files",
-    response_model=Uploaded,
+    response_model=UploadedFiles,
     responses=RESPONSES,
     openapi_extra={"requestBody": REQUEST_BODY},
 )

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
-from eventimport.http.events.schema import TYPES, ResourceType
+from eventimport.http.events.schema import EXTRA, TYPES, Attribute, ResourceType
 from eventimport.http.jsonapi import PageLinks, PageMeta, SelfLink
 from eventimport.http.openapi import ErrorSource, IgnoredPart, Version
 from eventimport.http.reports import FORBID, Code, Quote
@@ -103,14 +103,14 @@ def _relationship(edge: Edge) -> Any:
     identifier: Any = IDENTIFIERS[edge.target]
     name = f"{resource.title}Relationship{'List' if edge.many else ''}"
     data: Any = list[identifier] if edge.many else identifier | None
+    members = {"data": data, "links": RelationshipLinks}
     if edge.column is not None:
         doc = f"Which {resource.type} the resource is linked with, if any."
-        return optional_members(name, doc, _LINKED | {"data": data}, required={"data", "links"})
+        return optional_members(name, doc, members, required=set(members))
     doc = "`data` is left out unless `include` names the relationship."
-    return optional_members(name, doc, _LINKED | {"data": data}, required={"links"})
+    return optional_members(name, doc, members, required={"links"})
 
 
-_LINKED: Final[Mapping[str, Any]] = {"links": RelationshipLinks}
 _RELATIONSHIPS: Final = {
     (edge.target, edge.many): _relationship(edge)
     for resource in TYPES.values()
@@ -126,15 +126,22 @@ _ACCOUNT: Final = optional_members(
 )
 
 
+@with_config(ConfigDict(extra="allow"))
+class Extra(TypedDict):
+    """Values of the source that no attribute has, under the source's names."""
+
+
+def _type_of(attribute: Attribute) -> Any:
+    kept: Any = Extra if attribute.column == EXTRA else attribute.plain_type
+    return kept | None if attribute.nullable else kept
+
+
 def _resource(resource: ResourceType) -> type[BaseModel]:
     attributes = optional_members(
         f"{resource.title}Attributes",
         "The attributes that the client may see. All required ones are present, unless the request"
         f" has `fields[{resource.type}]`: then only those that it names.",
-        {
-            name: attribute.plain_type | None if attribute.nullable else attribute.plain_type
-            for name, attribute in resource.attributes.items()
-        },
+        {name: _type_of(attribute) for name, attribute in resource.attributes.items()},
         required={name for name, each in resource.attributes.items() if not each.private},
     )
     relationships = optional_members(

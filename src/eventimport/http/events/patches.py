@@ -20,7 +20,9 @@ from pydantic import (
     WithJsonSchema,
     WrapValidator,
     create_model,
+    with_config,
 )
+from typing_extensions import TypedDict
 
 from eventimport.conference import values
 from eventimport.conference.edits import Edit
@@ -180,6 +182,12 @@ def _same_type(expected: str) -> Callable[[Any], Any]:
     return check
 
 
+@with_config(ConfigDict(extra="allow"))
+class SentBack(TypedDict):
+    """Links or meta as the service returned them. They are ignored, so that clients can send back
+    whole resources."""
+
+
 def linkage_type(kind: Kind, *, many: bool) -> Any:
     """The data of a relationship to resources of this kind."""
     target: Any = IDENTIFIERS[kind]
@@ -216,7 +224,7 @@ def _relationships(resource: ResourceType) -> Any:
         members[name] = optional_members(
             key,
             "Without `data` nothing changes.",
-            {"data": data, "links": dict[str, Any] | None, "meta": dict[str, Any] | None},
+            {"data": data, "links": SentBack | None, "meta": SentBack | None},
         )
     return optional_members(
         f"{resource.title}RelationshipChanges",
@@ -248,9 +256,8 @@ def _members(resource: ResourceType) -> dict[str, Any]:
         # Checked by `changes_of`, once it is known which of them would change anything.
         "attributes": (attributes, Field(default_factory=dict)),
         "relationships": (_RELATIONSHIPS[resource.kind], Field(default_factory=dict)),
-        # Clients send back the links and the meta that they were given.
-        "links": (dict[str, Any] | None, None),
-        "meta": (dict[str, Any] | None, None),
+        "links": (SentBack | None, None),
+        "meta": (SentBack | None, None),
     }
 
 

@@ -41,9 +41,9 @@ def create_creating_router() -> APIRouter:
     for edge in NODES[Kind.EVENT].edges:
         part = TYPES[edge.target]
         path = f"{EVENT.path}/{{resource_id}}/{kebab(edge.name)}"
-        name = f"create_{EVENT.words_of(edge)}"
+        name = f"create_event_{part.words}" if edge.many else f"create_{EVENT.words_of(edge)}"
         _add(router, path, name, create_of_event(part, edge), part)
-        _add(router, part.path, f"new_{part.words}", create_one(part), part)
+        _add(router, part.path, f"create_{part.words}", create_one(part), part)
         for other in part.other_paths:
             router.add_api_route(
                 other,
