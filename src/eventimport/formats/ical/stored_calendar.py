@@ -12,10 +12,12 @@ from eventimport.conference.kinds import Kind
 from eventimport.conference.stored import StoredConference
 from eventimport.formats.format import WriteOptions
 from eventimport.formats.schedules.addresses import http_address
+from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.flavours import Flavour, plain_of
 from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Losses
 from eventimport.formats.schedules.stored_programme import (
+    Person,
     StoredProgramme,
     Talk,
     generator_version,
@@ -76,10 +78,14 @@ class StoredCalendar:
 
     @classmethod
     def of(
-        cls, conference: StoredConference, options: WriteOptions, losses: Losses
+        cls,
+        conference: StoredConference,
+        options: WriteOptions,
+        losses: Losses,
+        persons: Rendered[Person],
     ) -> "StoredCalendar":
         """The calendar of a stored conference."""
-        programme = StoredProgramme(conference, options.event_url, _RULES, losses)
+        programme = StoredProgramme(conference, options.event_url, _RULES, losses, persons)
         return cls(programme, options, losses)
 
     @property

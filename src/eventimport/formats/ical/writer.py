@@ -18,8 +18,9 @@ from eventimport.formats.format import OpenMedia, WriteOptions
 from eventimport.formats.ical.dialects import NO_ROOM
 from eventimport.formats.ical.stored_calendar import EXTRA, FIELDS, SORTS_LOST, StoredCalendar
 from eventimport.formats.schedules.addresses import http_address
+from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.losses import Keeps, Losses
-from eventimport.formats.schedules.stored_programme import Talk
+from eventimport.formats.schedules.stored_programme import Person, Talk
 
 KEEPS: Final = Keeps(
     title="iCalendar", fields=FIELDS, extra=EXTRA, sorts=SORTS_LOST - {"same-type"}
@@ -46,7 +47,9 @@ def write(
 ) -> None:
     """Write a calendar. What it cannot say is reported."""
     losses = Losses(KEEPS, report)
-    _Writer(StoredCalendar.of(conference, options, losses), sink, losses).write()
+    with Rendered(_attendee) as persons:
+        calendar = StoredCalendar.of(conference, options, losses, persons)
+        _Writer(calendar, sink, losses).write()
     losses.report(conference)
 
 
@@ -148,10 +151,8 @@ class _Writer:
         if position := calendar.position:
             put("GEO", f"{position[0]};{position[1]}")
         if owner := self._programme.event.values.get("owner_name"):
-            put(f"ORGANIZER;CN={self._parameter(owner)}", "invalid:nomail")
-        for person in talk.persons:
-            name = self._parameter(person.name)
-            put(f"ATTENDEE;CN={name};ROLE=REQ-PARTICIPANT;CUTYPE=INDIVIDUAL", "invalid:nomail")
+            put(f"ORGANIZER;CN={_parameter(owner)}", "invalid:nomail")
+        self._sink.writelines(attendee.encode() for attendee in talk.persons)
         for address, sort in calendar.attachments(talk):
             put(f"ATTACH{_format_of(address, sort)}", address)
         put("END", "VEVENT")
@@ -177,10 +178,16 @@ class _Writer:
             text = _CONTROLS.sub(" ", text)
         return _SPECIAL.sub(r"\\\g<0>", text).replace("\n", "\\n")
 
-    def _parameter(self, text: str) -> str:
-        """A text as the value of a parameter (RFC 6868)."""
-        text = _CONTROLS.sub(" ", " ".join(text.split()))
-        return f'"{text.replace("^", "^^").replace(chr(34), "^" + chr(39))}"'
+
+def _attendee(person: Person) -> str:
+    name = f"ATTENDEE;CN={_parameter(person.name)};ROLE=REQ-PARTICIPANT;CUTYPE=INDIVIDUAL"
+    return b"".join(folded(f"{name}:invalid:nomail")).decode()
+
+
+def _parameter(text: str) -> str:
+    """A text as the value of a parameter (RFC 6868)."""
+    text = _CONTROLS.sub(" ", " ".join(text.split()))
+    return f'"{text.replace("^", "^^").replace(chr(34), "^" + chr(39))}"'
 
 
 def folded(line: str) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ The document is written event by event. `duration` and `end` are both there, and
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import time
 from typing import Any, BinaryIO, Final
 
@@ -15,7 +15,7 @@ from eventimport.conference.stored import StoredConference
 from eventimport.conference.web_links import MASTODON, SITES
 from eventimport.formats.format import OpenMedia, WriteOptions
 from eventimport.formats.schedules.addresses import http_address
-from eventimport.formats.schedules.arranging import Arranged
+from eventimport.formats.schedules.arranging import Arranged, Rendered
 from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Keeps, Losses
 from eventimport.formats.schedules.stored_programme import (
@@ -116,19 +116,63 @@ def write(
 ) -> None:
     """Write a schedule.json. What it cannot say is reported."""
     losses = Losses(KEEPS, report)
-    programme = StoredProgramme(conference, options.event_url, _RULES, losses)
-    _Writer(programme, sink, options, losses).write()
+    links = _Links(losses)
+    with Rendered(links.person) as persons:
+        programme = StoredProgramme(conference, options.event_url, _RULES, losses, persons)
+        _Writer(programme, sink, options, losses, links).write()
     losses.report(conference)
+
+
+class _Links:
+    """Links, and persons, who have some. Counts what is left out."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+
+    def person(self, person: Person) -> str:
+        """A speaker."""
+        code = person.code if person.code and _RULES.code.fullmatch(person.code) else None
+        said = _given(
+            {
+                "name": person.name,
+                "id": person.id if person.has_id else None,
+                "guid": person.guid,
+                "code": code,
+                "avatar": person.avatar,
+                "biography": person.biography,
+                "url": person.url,
+                "links": self.of(person.links) or None,
+            }
+        )
+        return _json(said)
+
+    def of(self, links: Iterable[Link]) -> list[dict[str, Any]]:
+        """The links that have an address."""
+        return [said for link in links if (said := self._link(link)) is not None]
+
+    def _link(self, link: Link) -> dict[str, Any] | None:
+        if link.url is None:
+            self._losses.add("link")
+            return None
+        is_known = link.type in _LINK_TYPES
+        title = link.title if is_known else link.title or link.type
+        return _given({"url": link.url, "type": link.type if is_known else None, "title": title})
 
 
 class _Writer:
     def __init__(
-        self, programme: StoredProgramme, sink: BinaryIO, options: WriteOptions, losses: Losses
+        self,
+        programme: StoredProgramme,
+        sink: BinaryIO,
+        options: WriteOptions,
+        losses: Losses,
+        links: _Links,
     ) -> None:
         self._programme = programme
         self._sink = sink
         self._options = options
         self._losses = losses
+        self._links = links
 
     def write(self) -> None:
         programme, options = self._programme, self._options
@@ -141,8 +185,8 @@ class _Writer:
         self._put(f'{_json(self._conference())[:-1]},\n"days": [')
         with Arranged([room.name for room in programme.rooms]) as arranged:
             for talk in programme.talks():
-                rendered = _json(self._event(talk))
-                arranged.add(programme.day_of(talk.starts), talk.room, talk.starts, rendered)
+                day = programme.day_of(talk.starts)
+                arranged.add(day, talk.room, talk.starts, self._event(talk))
             by_date = {day.day: day for day in programme.days}
             separator = "\n"
             for date, rooms in arranged.days():
@@ -238,7 +282,7 @@ class _Writer:
             }
         )
 
-    def _event(self, talk: Talk) -> dict[str, Any]:
+    def _event(self, talk: Talk) -> str:
         identity = talk.identity
         said: dict[str, Any] = {
             "guid": identity.guid,
@@ -255,11 +299,10 @@ class _Writer:
             "type": talk.type or "",
             "language": talk.language,
             "abstract": talk.abstract,
-            "persons": [self._person(person) for person in talk.persons],
-            "links": self._links(talk.links),
+            "links": self._links.of(talk.links),
         }
         stream = talk.extra.get("do_not_stream")
-        return said | _given(
+        said |= _given(
             {
                 "code": identity.code,
                 "logo": talk.address("logo"),
@@ -270,35 +313,10 @@ class _Writer:
                 "do_not_stream": stream if isinstance(stream, (bool, str)) else None,
                 "feedback_url": talk.address("feedback_url"),
                 "origin_url": talk.address("origin_url"),
-                "attachments": self._links(talk.attachments) or None,
+                "attachments": self._links.of(talk.attachments) or None,
             }
         )
-
-    def _person(self, person: Person) -> dict[str, Any]:
-        code = person.code if person.code and _RULES.code.fullmatch(person.code) else None
-        return _given(
-            {
-                "name": person.name,
-                "id": person.id if person.has_id else None,
-                "guid": person.guid,
-                "code": code,
-                "avatar": person.avatar,
-                "biography": person.biography,
-                "url": person.url,
-                "links": self._links(person.links) or None,
-            }
-        )
-
-    def _links(self, links: Any) -> list[dict[str, Any]]:
-        return [said for link in links if (said := self._link(link)) is not None]
-
-    def _link(self, link: Link) -> dict[str, Any] | None:
-        if link.url is None:
-            self._losses.add("link")
-            return None
-        is_known = link.type in _LINK_TYPES
-        title = link.title if is_known else link.title or link.type
-        return _given({"url": link.url, "type": link.type if is_known else None, "title": title})
+        return f'{_json(said)[:-1]}, "persons": [{", ".join(talk.persons)}]}}'
 
 
 def _json(value: Any) -> str:

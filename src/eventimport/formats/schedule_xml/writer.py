@@ -16,7 +16,7 @@ from eventimport.conference.report import Report
 from eventimport.conference.stored import StoredConference
 from eventimport.formats.format import OpenMedia, WriteOptions
 from eventimport.formats.schedules.addresses import http_address
-from eventimport.formats.schedules.arranging import Arranged
+from eventimport.formats.schedules.arranging import Arranged, Rendered
 from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Keeps, Losses
 from eventimport.formats.schedules.stored_programme import (
@@ -93,25 +93,61 @@ def write(
 ) -> None:
     """Write a schedule.xml. What it cannot say is reported."""
     losses = Losses(KEEPS, report)
-    programme = StoredProgramme(conference, options.event_url, _RULES, losses)
-    _Writer(programme, sink, options, losses).write()
+    xml = _Elements(losses)
+    with Rendered(xml.person) as persons:
+        programme = StoredProgramme(conference, options.event_url, _RULES, losses, persons)
+        _Writer(programme, sink, options, xml).write()
     losses.report(conference)
+
+
+class _Elements:
+    """XML, without what XML does not allow."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+
+    def person(self, person: Person) -> str:
+        """A speaker."""
+        shown = self.attributes(id=str(person.id), guid=person.guid)
+        return f"<person{shown}>{self.text(person.name)}</person>\n"
+
+    def element(self, name: str, text: str | None, *, required: bool = False) -> str:
+        if not text:
+            return f"<{name}/>\n" if required else ""
+        return f"<{name}>{self.text(text)}</{name}>\n"
+
+    def attributes(self, **values: str | None) -> str:
+        return "".join(
+            f' {name}="{escape(self._legal(value), _ATTRIBUTE)}"'
+            for name, value in values.items()
+            if value is not None
+        )
+
+    def text(self, text: str) -> str:
+        return escape(self._legal(text), _TEXT)
+
+    def _legal(self, text: str) -> str:
+        """The text without what XML does not allow."""
+        if text.isprintable() or not _ILLEGAL.search(text):
+            return text
+        self._losses.add("control-characters")
+        return _ILLEGAL.sub("", text)
 
 
 class _Writer:
     def __init__(
-        self, programme: StoredProgramme, sink: BinaryIO, options: WriteOptions, losses: Losses
+        self, programme: StoredProgramme, sink: BinaryIO, options: WriteOptions, xml: _Elements
     ) -> None:
         self._programme = programme
         self._sink = sink
         self._options = options
-        self._losses = losses
+        self._xml = xml
 
     def write(self) -> None:
         programme = self._programme
         self._put('<?xml version="1.0" encoding="UTF-8"?>\n<schedule>\n')
         self._put(self._generator())
-        self._put(self._element("version", version_of(programme, self._options)))
+        self._put(self._xml.element("version", version_of(programme, self._options)))
         self._put(self._conference())
         names = [room.name for room in programme.rooms]
         with Arranged(names) as arranged:
@@ -154,12 +190,12 @@ class _Writer:
         options = self._options
         version = generator_version(options.version, self._programme.flavour)
         system = options.base_url.partition("://")[2]
-        shown = self._attributes(name=options.generator, system=system, version=version)
+        shown = self._xml.attributes(name=options.generator, system=system, version=version)
         return f"<generator{shown}/>\n"
 
     def _conference(self) -> str:
         programme, extra = self._programme, self._programme.extra
-        element = self._element
+        element = self._xml.element
         given = extra.get("color")
         primary = hex_color(given.get("@primary")) if isinstance(given, dict) else None
         parts = [
@@ -176,15 +212,17 @@ class _Writer:
         ]
         if primary is not None:
             background = hex_color(given.get("@background")) if isinstance(given, dict) else None
-            parts.append(f"<color{self._attributes(primary=primary, background=background)}/>\n")
+            parts.append(
+                f"<color{self._xml.attributes(primary=primary, background=background)}/>\n"
+            )
         for track in programme.tracks:
             slug = track.slug if track.slug and _TRACK_SLUG.fullmatch(track.slug) else None
-            shown = self._attributes(name=track.name, color=track.color, slug=slug)
+            shown = self._xml.attributes(name=track.name, color=track.color, slug=slug)
             parts.append(f"<track{shown}/>\n")
         return f"<conference>\n{''.join(parts)}</conference>\n"
 
     def _day(self, day: Day) -> str:
-        shown = self._attributes(
+        shown = self._xml.attributes(
             index=str(day.index),
             date=day.day.isoformat(),
             start=iso(day.starts),
@@ -195,10 +233,10 @@ class _Writer:
     def _room(self, name: str) -> str:
         room = next((each for each in self._programme.rooms if each.name == name), None)
         guid = room.guid if room is not None and room.is_given else None
-        return f"<room{self._attributes(name=name, guid=guid)}>\n"
+        return f"<room{self._xml.attributes(name=name, guid=guid)}>\n"
 
     def _event(self, talk: Talk) -> str:
-        identity, element = talk.identity, self._element
+        identity, element = talk.identity, self._xml.element
         length = min(talk.length, _LAST_MINUTE) if talk.length >= LONGEST else talk.length
         parts = [
             element("room", talk.room, required=True),
@@ -222,15 +260,11 @@ class _Writer:
             element("feedback_url", talk.address("feedback_url")),
             element("origin_url", talk.address("origin_url")),
         ]
-        shown = self._attributes(id=str(identity.id), guid=identity.guid, code=identity.code)
+        shown = self._xml.attributes(id=str(identity.id), guid=identity.guid, code=identity.code)
         return f"<event{shown}>\n{''.join(parts)}</event>\n"
 
-    def _persons(self, persons: list[Person]) -> str:
-        parts = []
-        for person in persons:
-            shown = self._attributes(id=str(person.id), guid=person.guid)
-            parts.append(f"<person{shown}>{self._text(person.name)}</person>\n")
-        return f"<persons>\n{''.join(parts)}</persons>\n" if parts else "<persons/>\n"
+    def _persons(self, persons: list[str]) -> str:
+        return f"<persons>\n{''.join(persons)}</persons>\n" if persons else "<persons/>\n"
 
     def _recording(self, talk: Talk) -> str:
         said = talk.extra.get("recording")
@@ -238,10 +272,10 @@ class _Writer:
         if talk.licence is None and talk.opted_out is None and not addresses:
             return ""
         parts = [
-            self._element("license", talk.licence, required=True),
-            self._element("optout", "true" if talk.opted_out else "false"),
-            self._element("url", http_address(addresses.get("url"))),
-            self._element("link", http_address(addresses.get("link"))),
+            self._xml.element("license", talk.licence, required=True),
+            self._xml.element("optout", "true" if talk.opted_out else "false"),
+            self._xml.element("url", http_address(addresses.get("url"))),
+            self._xml.element("link", http_address(addresses.get("link"))),
         ]
         return f"<recording>\n{''.join(parts)}</recording>\n"
 
@@ -249,28 +283,6 @@ class _Writer:
         parts = []
         for link in links:
             service = link.service if name == "link" else None
-            shown = self._attributes(href=link.url, type=link.type, service=service)
-            parts.append(f"<{name}{shown}>{self._text(link.title or '')}</{name}>\n")
+            shown = self._xml.attributes(href=link.url, type=link.type, service=service)
+            parts.append(f"<{name}{shown}>{self._xml.text(link.title or '')}</{name}>\n")
         return f"<{around}>\n{''.join(parts)}</{around}>\n" if parts else f"<{around}/>\n"
-
-    def _element(self, name: str, text: str | None, *, required: bool = False) -> str:
-        if not text:
-            return f"<{name}/>\n" if required else ""
-        return f"<{name}>{self._text(text)}</{name}>\n"
-
-    def _attributes(self, **values: str | None) -> str:
-        return "".join(
-            f' {name}="{escape(self._legal(value), _ATTRIBUTE)}"'
-            for name, value in values.items()
-            if value is not None
-        )
-
-    def _text(self, text: str) -> str:
-        return escape(self._legal(text), _TEXT)
-
-    def _legal(self, text: str) -> str:
-        """The text without what XML does not allow."""
-        if text.isprintable() or not _ILLEGAL.search(text):
-            return text
-        self._losses.add("control-characters")
-        return _ILLEGAL.sub("", text)

@@ -1,14 +1,64 @@
-"""Puts rendered sessions into the order of days and rooms, with memory for their positions only."""
+"""Rendered persons, and rendered sessions in the order of days and rooms, with memory for their
+positions only."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Generic, Self, TypeVar
 
 _IN_MEMORY: Final = 4 * 1024 * 1024
+_RECENT: Final = 500
+"""Texts that are kept in memory: the speakers of one session often have more of them."""
+
+_Item = TypeVar("_Item")
+_SIZE_BITS: Final = 32
 _KEY: Final = struct.Struct(">IIQIQI")
+
+
+class Rendered(Generic[_Item]):
+    """What `render` makes of items, by their numbers. A context manager."""
+
+    def __init__(self, render: Callable[[_Item], str]) -> None:
+        self._render = render
+        self._file = SpooledTemporaryFile[bytes](_IN_MEMORY)
+        self._places: dict[int, int] = {}
+        self._end = 0
+        self._read = lru_cache(_RECENT)(self._read_at)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, number: int, item: _Item) -> None:
+        """Render an item. Add all of them before the first is read."""
+        data = self._render(item).encode()
+        self._file.write(data)
+        self._places[number] = self._end << _SIZE_BITS | len(data)
+        self._end += len(data)
+
+    def __getitem__(self, number: int) -> str:
+        """The text of an item."""
+        return self._read(self._places[number])
+
+    def _read_at(self, place: int) -> str:
+        self._file.seek(place >> _SIZE_BITS)
+        return self._file.read(place & (1 << _SIZE_BITS) - 1).decode()
 
 
 class Arranged:

@@ -19,6 +19,7 @@ from eventimport.conference.times import read_time
 from eventimport.conference.web_links import MASTODON, SITES, profile_url
 from eventimport.formats.format import WriteOptions
 from eventimport.formats.schedules.addresses import http_address
+from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.flavours import Flavour, read_text
 from eventimport.formats.schedules.identities import (
     Identities,
@@ -109,7 +110,9 @@ class Talk:
     room: str
     track: str | None
     type: str | None
-    persons: list[Person]
+    persons: list[str]
+    """Its speakers, as the format writes them."""
+
     url: str
     links: list[Link]
     attachments: list[Link]
@@ -149,10 +152,16 @@ class Day:
 
 class StoredProgramme:
     """The programme of a stored conference. `page` is the address of the event's page, `rules` are
-    those of the format. What is left out or replaced is counted in `losses`."""
+    those of the format. What is left out or replaced is counted in `losses`. Each speaker is
+    rendered once, in `persons`, which must stay open while sessions are read."""
 
     def __init__(
-        self, conference: StoredConference, page: str, rules: Rules, losses: Losses
+        self,
+        conference: StoredConference,
+        page: str,
+        rules: Rules,
+        losses: Losses,
+        persons: Rendered[Person],
     ) -> None:
         self._conference = conference
         self._losses = losses
@@ -176,7 +185,8 @@ class StoredProgramme:
         self._ids = Identities(self._names, self.acronym, rules)
         self._used: set[tuple[Kind, int]] = set()
         self.days = self._survey()
-        self._persons = self._read_persons()
+        self._persons = persons
+        self._render_persons()
         self._losses.add("unused", self._count_unused())
 
     # The event.
@@ -246,31 +256,28 @@ class StoredProgramme:
             types[record.new_id] = one_line(record.values.get("name", ""))
         return types
 
-    def _read_persons(self) -> dict[int, Person]:
-        persons: dict[int, Person] = {}
+    def _render_persons(self) -> None:
         ids: set[int] = set()
-        waiting: list[Record] = []
+        names: Counter[str] = Counter()
         for record in self._conference.records(Kind.SPEAKER):
             self._losses.note(Kind.SPEAKER, record)
-            number = valid_number(record.extra.get("id") or record.key)
             guids = (record.key, record.extra.get("guid"))
             is_private = any(valid_guid(each) and not valid_person_guid(each) for each in guids)
             self._losses.add("private-guid", is_private)
-            if number is None or number in ids:
-                waiting.append(record)
-            else:
-                ids.add(number)
-                persons[record.new_id] = self._person(record, number)
-        names = Counter(person.name for person in persons.values())
-        names.update(one_line(record.values.get("name", "")) for record in waiting)
+            ids.add(_given_number(record) or 0)
+            names[one_line(record.values.get("name", ""))] += 1
         self._losses.add("same-name", sum(count for count in names.values() if count > 1))
-        for record in waiting:
-            number = record.new_id
-            while number in ids:
-                number += 1
-            ids.add(number)
-            persons[record.new_id] = self._person(record, number)
-        return persons
+        met: set[int] = set()
+        for record in self._conference.records(Kind.SPEAKER):
+            number = _given_number(record)
+            if number is None or number in met:
+                number = record.new_id
+                while number in ids:
+                    number += 1
+                ids.add(number)
+            else:
+                met.add(number)
+            self._persons.add(record.new_id, self._person(record, number))
 
     def _person(self, record: Record, number: int) -> Person:
         values, extra = record.values, record.extra
@@ -325,7 +332,7 @@ class StoredProgramme:
         """How many tracks, types and speakers no session of the programme has."""
         speaking = {speaker for _, speaker in self._conference.links()}
         counts = [
-            len(self._persons.keys() - speaking),
+            len(self._persons) - sum(each in self._persons for each in speaking),
             sum((Kind.SESSION_TYPE, each) not in self._used for each in self._type_names),
         ]
         return sum(counts)
@@ -390,7 +397,7 @@ class StoredProgramme:
         for sort, count in ids.replaced.items():
             self._losses.add(sort, count)
 
-    def _talk(self, record: Record, identity: Identity, title: str, persons: list[Person]) -> Talk:
+    def _talk(self, record: Record, identity: Identity, title: str, persons: list[str]) -> Talk:
         values, extra, keys = record.values, record.extra, record.foreign_keys
         starts = in_offset(values["starts_at"], self.zone)
         ends = values.get("ends_at")
@@ -423,6 +430,10 @@ class StoredProgramme:
             extra=extra,
             record=record,
         )
+
+
+def _given_number(speaker: Record) -> int | None:
+    return valid_number(speaker.extra.get("id") or speaker.key)
 
 
 def _is_markdown(record: Record) -> bool:

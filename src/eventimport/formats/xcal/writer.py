@@ -14,8 +14,9 @@ from eventimport.conference.stored import StoredConference
 from eventimport.formats.format import OpenMedia, WriteOptions
 from eventimport.formats.ical.stored_calendar import EXTRA, FIELDS, SORTS_LOST, StoredCalendar
 from eventimport.formats.schedules.addresses import http_address
+from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.losses import Keeps, Losses
-from eventimport.formats.schedules.stored_programme import Talk, hours
+from eventimport.formats.schedules.stored_programme import Person, Talk, hours
 
 KEEPS: Final = Keeps(
     title="xCal",
@@ -42,16 +43,44 @@ def write(
 ) -> None:
     """Write an xCal document. What it cannot say is reported."""
     losses = Losses(KEEPS, report)
-    _Writer(StoredCalendar.of(conference, options, losses), sink, losses).write()
+    xml = _Elements(losses)
+    with Rendered(xml.attendee) as persons:
+        calendar = StoredCalendar.of(conference, options, losses, persons)
+        _Writer(calendar, sink, losses, xml).write()
     losses.report(conference)
 
 
+class _Elements:
+    """XML, without what XML does not allow."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+
+    def attendee(self, person: Person) -> str:
+        """A speaker."""
+        # A reader may take a text with an at sign for an address.
+        named = f" cn={quoteattr(person.name)}" if "@" in person.name else ""
+        return self.element("attendee", person.name, named)
+
+    def element(self, name: str, text: str | None, attribute: str = "") -> str:
+        """An element; nothing if it is empty."""
+        if not text:
+            return ""
+        if not text.isprintable() and _ILLEGAL.search(text):
+            self._losses.add("control-characters")
+            text = _ILLEGAL.sub("", text)
+        return f"<{name}{attribute}>{escape(text, _TEXT)}</{name}>\n"
+
+
 class _Writer:
-    def __init__(self, calendar: StoredCalendar, sink: BinaryIO, losses: Losses) -> None:
+    def __init__(
+        self, calendar: StoredCalendar, sink: BinaryIO, losses: Losses, xml: _Elements
+    ) -> None:
         self._calendar = calendar
         self._programme = calendar.programme
         self._sink = sink
         self._losses = losses
+        self._xml = xml
 
     def write(self) -> None:
         programme, values = self._programme, self._programme.event.values
@@ -105,22 +134,14 @@ class _Writer:
         put("location", talk.room or calendar.place, "" if talk.room else ' x-no-room="TRUE"')
         if position := calendar.position:
             put("geo", f"{position[0]};{position[1]}")
-        for person in talk.persons:
-            # A reader may take a text with an at sign for an address.
-            is_like_address = "@" in person.name
-            put("attendee", person.name, f" cn={quoteattr(person.name)}" if is_like_address else "")
+        self._sink.write("".join(talk.persons).encode())
         for address, sort in calendar.attachments(talk):
             is_named = sort in {"slides", "audio", "video"}
             put("attach", address, f' fmttype="{sort}"' if is_named else "")
         self._sink.write(b"</vevent>\n")
 
     def _put(self, name: str, text: str | None, attribute: str = "") -> None:
-        if not text:
-            return
-        if not text.isprintable() and _ILLEGAL.search(text):
-            self._losses.add("control-characters")
-            text = _ILLEGAL.sub("", text)
-        self._sink.write(f"<{name}{attribute}>{escape(text, _TEXT)}</{name}>\n".encode())
+        self._sink.write(self._xml.element(name, text, attribute).encode())
 
 
 def _digits(moment: datetime) -> str:
