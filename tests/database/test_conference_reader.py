@@ -171,7 +171,7 @@ async def test_the_real_conferences_are_read_as_they_were_planned(
 def test_every_column_is_read() -> None:
     """Only what we add to a record ourselves is left out."""
     ours = {
-        *("id", "event_id", "identifier", "version", "revision"),
+        *("id", "event_id", "identifier", "version", "revision", "schedule_version"),
         *("created_at", "updated_at", "published_at", "deleted_here"),
         *("taken_down_at", "taken_down_reason"),
     }

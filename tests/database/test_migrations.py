@@ -187,3 +187,46 @@ async def test_what_is_public_stays_so_and_nothing_else_becomes_so(
     public = "SELECT string_agg(identifier, '' ORDER BY id) FROM events WHERE"
     assert await connection.fetchval(f"{public} privacy = 'public' AND state <> 'draft'") == "ac"
     await connection.close()
+
+
+async def test_values_move_from_extra_to_new_columns_and_back(empty_database_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_database_url, "0016")
+    connection = await asyncpg.connect(empty_database_url)
+    event = {"is-map-shown": True, "canPayByBank": "no", "is_announced": "perhaps", "other": 1}
+    session = {
+        "website": "https://example.org/talk",
+        "github": "@nobody",
+        "rating_count": 3,
+        "average_rating": 4.5,
+        "last_modified_at": "2026-11-23 16:02:17.882771+00:00",
+        "created_at": "2026-13-45T00:00:00Z",
+    }
+    await connection.execute(
+        "INSERT INTO events (identifier, name, extra) VALUES ('a', '', $1)", json.dumps(event)
+    )
+    await connection.execute(
+        "INSERT INTO sessions (event_id, title, extra) SELECT id, '', $1 FROM events",
+        json.dumps(session),
+    )
+    await asyncio.to_thread(migrations.upgrade, empty_database_url)
+
+    moved = await connection.fetchrow("SELECT * FROM events")
+    assert (moved["is_map_shown"], moved["can_pay_by_bank"]) == (True, False)
+    assert moved["is_announced"] is None
+    assert json.loads(moved["extra"]) == {"is_announced": "perhaps", "other": 1}
+    talk = await connection.fetchrow("SELECT * FROM sessions")
+    assert (talk["website"], talk["github"]) == ("https://example.org/talk", None)
+    assert (talk["rating_count"], talk["average_rating"]) == (3, 4.5)
+    assert talk["last_modified_at"].isoformat() == "2026-11-23T16:02:17.882771+00:00"
+    kept = {name: session[name] for name in ("github", "created_at")}
+    assert json.loads(talk["extra"]) == kept
+
+    await asyncio.to_thread(migrations.downgrade, empty_database_url, "0016")
+    extra = json.loads(await connection.fetchval("SELECT extra FROM events"))
+    assert extra == {
+        "is_map_shown": True,
+        "can_pay_by_bank": False,
+        "is_announced": "perhaps",
+        "other": 1,
+    }
+    await connection.close()

@@ -119,18 +119,22 @@ def test_settings_of_the_exporting_server_are_one_warning() -> None:
         "name": "Conference",
         "timezone": "UTC",
         "can-pay-by-paypal": True,
+        "identifier": "abc",
         "version": {"event_ver": 1},
     }
     planned = plan_documents(
         event=event,
         meta={"root_url": "http://x"},
-        sessions=[{"id": 1, "title": "A", "is-mail-sent": False, "created-at": "2020-01-01"}],
+        sessions=[{"id": 1, "title": "A", "is-mail-sent": False, "creator-id": 1}],
+        speakers=[{"id": 1, "name": "Ada", "created-at": "2020-01-01"}],
     )
     (finding,) = planned.report.findings
     assert (finding.code, finding.severity) == ("administration", Severity.WARNING)
     assert finding.count == 5
-    for name in ("can-pay-by-paypal", "version", "meta", "is-mail-sent", "created-at"):
+    for name in ("identifier", "version", "meta", "creator-id", "created-at"):
         assert f"“{name}”" in finding.message
+    assert planned.rows("events")[0]["can_pay_by_paypal"] is True
+    assert planned.rows("sessions")[0]["is_mail_sent"] is False
 
 
 def test_documents_inside_the_event_are_read() -> None:

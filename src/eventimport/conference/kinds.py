@@ -49,6 +49,7 @@ Document = Annotated[str, Media("document")]
 Audio = Annotated[str, Media("audio")]
 Video = Annotated[str, Media("video")]
 Integer = Annotated[int, BeforeValidator(_no_flag), Field(ge=-(2**31), le=2**31 - 1)]
+Number = Annotated[float, BeforeValidator(_no_flag), Field(allow_inf_nan=False)]
 Latitude = Annotated[float, BeforeValidator(_no_flag), Field(ge=-90, le=90)]
 Longitude = Annotated[float, BeforeValidator(_no_flag), Field(ge=-180, le=180)]
 
@@ -97,6 +98,43 @@ class Event(Common, total=False):
     icon_image_url: Image
     is_sessions_speakers_enabled: bool
     schedule_published_on: datetime
+    online: bool
+    is_map_shown: bool
+    has_owner_info: bool
+    is_sponsors_enabled: bool
+    is_cfs_enabled: bool
+    is_ticketing_enabled: bool
+    is_ticket_form_enabled: bool
+    is_oneclick_signup_enabled: bool
+    show_remaining_tickets: bool
+    is_featured: bool
+    is_promoted: bool
+    is_demoted: bool
+    is_announced: bool
+    is_chat_enabled: bool
+    is_videoroom_enabled: bool
+    is_document_enabled: bool
+    is_donation_enabled: bool
+    is_tax_enabled: bool
+    is_billing_info_mandatory: bool
+    is_badges_enabled: bool
+    is_stripe_linked: bool
+    public_stream_link: Link
+    stream_autoplay: bool
+    stream_loop: bool
+    can_pay_by_alipay: bool
+    can_pay_by_bank: bool
+    can_pay_by_cheque: bool
+    can_pay_by_invoice: bool
+    can_pay_by_omise: bool
+    can_pay_by_paypal: bool
+    can_pay_by_paytm: bool
+    can_pay_by_stripe: bool
+    can_pay_onsite: bool
+    payment_country: str
+    payment_currency: str
+    refund_policy: RichText
+    placeholder_url: Link
 
 
 class EventCopyright(Common, total=False):
@@ -122,6 +160,7 @@ class SpeakersCall(Common, total=False):
     ends_at: datetime
     timezone: str
     privacy: str
+    soft_ends_at: datetime
 
 
 class SocialLink(Common, total=False):
@@ -131,6 +170,7 @@ class SocialLink(Common, total=False):
 
     name: str
     link: Link
+    identifier: str
 
 
 class CustomForm(Common, total=False):
@@ -149,6 +189,9 @@ class CustomForm(Common, total=False):
     position: Integer
     min: Integer
     max: Integer
+    is_public: bool
+    is_complex: bool
+    is_allow_edit: bool
 
 
 class Microlocation(Common, total=False):
@@ -163,6 +206,8 @@ class Microlocation(Common, total=False):
     room: str
     position: Integer
     hidden_in_scheduler: bool
+    is_chat_enabled: bool
+    is_global_event_room: bool
 
 
 class Sponsor(Common, total=False):
@@ -208,6 +253,8 @@ class Speaker(Common, total=False):
     speaking_experience: RichText
     sponsorship_required: str
     is_featured: bool
+    is_email_overridden: bool
+    order: Integer
 
 
 class Track(Common, total=False):
@@ -254,6 +301,21 @@ class Session(Common, total=False):
     video_url: Video
     signup_url: Link
     submitted_at: datetime
+    website: Link
+    twitter: Link
+    facebook: Link
+    github: Link
+    gitlab: Link
+    linkedin: Link
+    instagram: Link
+    mastodon: Link
+    is_mail_sent: bool
+    is_locked: bool
+    average_rating: Number
+    rating_count: Integer
+    favourite_count: Integer
+    created_at: datetime
+    last_modified_at: datetime
 
 
 class Shape:

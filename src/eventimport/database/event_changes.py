@@ -1,42 +1,73 @@
 """Changing events and their parts; each function works in the caller's transaction."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import LINKS, NODES, Edge, Node
 from eventimport.database.event_queries import EDITABLE, Row, link_columns
-from eventimport.database.event_versions import count_change
+from eventimport.database.event_versions import count_change, counted
 from eventimport.database.models import OPEN_STATUSES, EventRole, ImportJob
 from eventimport.database.objects import Unlinked, unlink_event
-from eventimport.database.visibility import OWNER
+from eventimport.database.visibility import OWNER, PRIVATE_COLUMNS, published, shown
+
+_PUBLICATION: Final = frozenset({"published_at", "deleted_at"})
+"""Columns of an event whose change shows it to visitors, or hides it."""
+
+_WAS, _IS = "was_shown", "is_shown"
 
 
 async def change(
-    connection: AsyncConnection, node: Node, row: Row, values: Mapping[str, Any]
+    connection: AsyncConnection,
+    node: Node,
+    row: Row,
+    values: Mapping[str, Any],
+    *,
+    relinked: bool = False,
 ) -> Row | None:
-    """Write the values, and count the row's version and the event's revision up. Returns the
-    changed row, or None if its version has changed meanwhile or it was deleted."""
-    columns = node.table.c
-    counted = {"version": columns.version + 1}
+    """Write the values, and count the row's version and those of the event up; `relinked` says that
+    the row's links have changed. The caller holds the event. Returns the changed row, or None if
+    its version has changed meanwhile or it was deleted."""
+    private = PRIVATE_COLUMNS.get(node.kind, frozenset()) | {"extra"}
+    is_visible = relinked or bool(values.keys() - private)
     if "deleted_at" in values:
         values = {**values, "deleted_here": values["deleted_at"] is not None}
     if node.kind is Kind.EVENT:
-        counted["revision"] = columns.revision + 1
-    else:
-        await count_change(connection, row["event_id"])
+        shows = true() if _PUBLICATION & values.keys() else published()
+        values = {**values, **counted(shows if is_visible else None)}
+    columns = node.table.c
+    this = (
+        select(columns.id, shown(node.kind).label(_WAS)).where(columns.id == row["id"]).subquery()
+    )
     statement = (
         update(node.table)
-        .where(columns.id == row["id"], columns.version == row["version"])
-        .values({**values, **counted})
-        .returning(*columns)
+        .where(columns.id == this.c.id, columns.version == row["version"])
+        .values({**values, **_touched(node)})
+        .returning(*columns, this.c[_WAS], shown(node.kind).label(_IS))
     )
-    changed = (await connection.execute(statement)).mappings().one_or_none()
-    return None if changed is None else {**changed, EDITABLE: row[EDITABLE]}
+    found = (await connection.execute(statement)).mappings().one_or_none()
+    if found is None:
+        return None
+    changed = dict(found)
+    was_shown, is_shown = changed.pop(_WAS), changed.pop(_IS)
+    if node.kind is not Kind.EVENT:
+        # Links of a hidden session decide whether its speakers are shown.
+        is_visible = relinked or (is_visible and (was_shown or is_shown))
+        await count_change(connection, row["event_id"], is_visible=is_visible)
+    return {**changed, EDITABLE: row[EDITABLE]}
+
+
+def _touched(node: Node) -> dict[str, Any]:
+    """The columns of a row that say that it has changed."""
+    columns = node.table.c
+    touched: dict[str, Any] = {"version": columns.version + 1}
+    if "last_modified_at" in columns:
+        touched["last_modified_at"] = func.now()
+    return touched
 
 
 async def event_of(connection: AsyncConnection, event_id: int) -> Row:
@@ -61,16 +92,24 @@ async def create_event(
 async def create_part(
     connection: AsyncConnection, node: Node, event_id: int, values: Mapping[str, Any]
 ) -> Row | None:
-    """Make a part of an event, and return its row. None if the event has its only part of this kind
-    already. A deleted one gives way."""
+    """Make a part of an event, which the caller holds, and return its row. None if the event has
+    its only part of this kind already. A deleted one gives way."""
     table = node.table
-    await count_change(connection, event_id)
+    times = {"created_at", "last_modified_at"} & set(table.c.keys())
+    values = {**values, **dict.fromkeys(times, func.now())}
     if table.c.event_id.unique:
         gone = delete(table).where(table.c.event_id == event_id, table.c.deleted_at.is_not(None))
         await connection.execute(gone)
     statement = insert(table).values({**values, "event_id": event_id}).on_conflict_do_nothing()
-    made = (await connection.execute(statement.returning(*table.c))).mappings().one_or_none()
-    return None if made is None else {**made, EDITABLE: True}
+    # Without links, a speaker is shown.
+    is_shown = true() if node.kind is Kind.SPEAKER else shown(node.kind)
+    returning = statement.returning(*table.c, is_shown.label(_IS))
+    found = (await connection.execute(returning)).mappings().one_or_none()
+    if found is None:
+        return None
+    made = dict(found)
+    await count_change(connection, event_id, is_visible=made.pop(_IS))
+    return {**made, EDITABLE: True}
 
 
 async def strangers(
@@ -143,7 +182,7 @@ async def _point(
     connection: AsyncConnection, edge: Edge, owner_id: int | None, *which: ColumnElement[bool]
 ) -> None:
     table = NODES[edge.target].table
-    values = {edge.back or "": owner_id, "version": table.c.version + 1}
+    values = {edge.back or "": owner_id, **_touched(NODES[edge.target])}
     await connection.execute(update(table).where(*which).values(values))
 
 

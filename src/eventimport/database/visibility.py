@@ -8,7 +8,7 @@ reached from. A role includes those after it: an owner may do all that an editor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, false, func, not_, or_, select, true
 
 from eventimport.conference.kinds import Kind
 from eventimport.conference.programme import PUBLIC_STATES
@@ -24,11 +24,11 @@ SHOWN_STATES: Final = tuple(sorted(PUBLIC_STATES))
 """States of public sessions. A session without a state is shown."""
 
 NOT_PUBLIC: Final = ("false", "f", "no", "n", "0")
-"""The values of a form field's `is_public`, kept in `extra`, that make it private."""
+"""The values of a form field's `is_public` that make it private, also in `extra`."""
 
 PRIVATE_COLUMNS: Final = {
     Kind.EVENT: frozenset({"email", "taken_down_at", "taken_down_reason"}),
-    Kind.SESSION: frozenset({"comments"}),
+    Kind.SESSION: frozenset({"comments", "average_rating", "rating_count"}),
     Kind.SPEAKER: frozenset(
         {
             *("email", "mobile", "gender"),
@@ -125,9 +125,10 @@ def _shown_unless_deleted(kind: Kind) -> ColumnElement[bool]:
     if kind is Kind.SPEAKERS_CALL:
         return _said(NODES[kind].table.c.privacy).in_((PUBLIC, ""))
     if kind is Kind.CUSTOM_FORM:
-        extra = NODES[kind].table.c.extra
-        spelled = [extra[name].astext for name in ("is_public", "is-public", "isPublic")]
-        return _said(func.coalesce(*spelled)).not_in(NOT_PUBLIC)
+        columns = NODES[kind].table.c
+        spelled = [columns.extra[name].astext for name in ("is_public", "is-public", "isPublic")]
+        said = func.coalesce(cast(columns.is_public, Text), *spelled)
+        return _said(said).not_in(NOT_PUBLIC)
     return true()
 
 

@@ -22,7 +22,8 @@ from eventimport.database.models.base import (
 class Event(Base):
     """An event. `identifier` is its name in URLs; `timezone` an IANA name, or an offset such as
     `+05:30`; a deleted one has `deleted_at`, and is for its owner and admins. `version` counts the
-    changes of this row, `revision` those of the event and all its parts.
+    changes of this row, `revision` those of the event and all its parts, and `schedule_version`
+    those that visitors can see.
 
     `published_at` decides who sees the event. `state` and `privacy` are what its source says. If it
     was `deleted_here`, by a user, only its owner sees it, and can restore it for a while. If it was
@@ -66,9 +67,47 @@ class Event(Base):
     icon_image_url: Mapped[str | None]
     is_sessions_speakers_enabled: Mapped[TrueByDefault]
     schedule_published_on: Mapped[datetime | None]
+    online: Mapped[bool | None]
+    is_map_shown: Mapped[bool | None]
+    has_owner_info: Mapped[bool | None]
+    is_sponsors_enabled: Mapped[bool | None]
+    is_cfs_enabled: Mapped[bool | None]
+    is_ticketing_enabled: Mapped[bool | None]
+    is_ticket_form_enabled: Mapped[bool | None]
+    is_oneclick_signup_enabled: Mapped[bool | None]
+    show_remaining_tickets: Mapped[bool | None]
+    is_featured: Mapped[bool | None]
+    is_promoted: Mapped[bool | None]
+    is_demoted: Mapped[bool | None]
+    is_announced: Mapped[bool | None]
+    is_chat_enabled: Mapped[bool | None]
+    is_videoroom_enabled: Mapped[bool | None]
+    is_document_enabled: Mapped[bool | None]
+    is_donation_enabled: Mapped[bool | None]
+    is_tax_enabled: Mapped[bool | None]
+    is_billing_info_mandatory: Mapped[bool | None]
+    is_badges_enabled: Mapped[bool | None]
+    is_stripe_linked: Mapped[bool | None]
+    public_stream_link: Mapped[str | None]
+    stream_autoplay: Mapped[bool | None]
+    stream_loop: Mapped[bool | None]
+    can_pay_by_alipay: Mapped[bool | None]
+    can_pay_by_bank: Mapped[bool | None]
+    can_pay_by_cheque: Mapped[bool | None]
+    can_pay_by_invoice: Mapped[bool | None]
+    can_pay_by_omise: Mapped[bool | None]
+    can_pay_by_paypal: Mapped[bool | None]
+    can_pay_by_paytm: Mapped[bool | None]
+    can_pay_by_stripe: Mapped[bool | None]
+    can_pay_onsite: Mapped[bool | None]
+    payment_country: Mapped[str | None]
+    payment_currency: Mapped[str | None]
+    refund_policy: Mapped[str | None]
+    placeholder_url: Mapped[str | None]
     extra: Mapped[Extra]
     version: Mapped[Version]
     revision: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+    schedule_version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
@@ -108,6 +147,7 @@ class SocialLink(EventPart, Base):
 
     name: Mapped[EmptyByDefault]
     link: Mapped[str | None]
+    identifier: Mapped[str | None]
 
 
 class CustomForm(EventPart, Base):
@@ -126,6 +166,9 @@ class CustomForm(EventPart, Base):
     position: Mapped[int | None]
     min: Mapped[int | None]
     max: Mapped[int | None]
+    is_public: Mapped[bool | None]
+    is_complex: Mapped[bool | None]
+    is_allow_edit: Mapped[bool | None]
 
 
 class EventCopyright(EventPart, Base):
@@ -157,3 +200,4 @@ class SpeakersCall(EventPart, Base):
     ends_at: Mapped[datetime | None]
     timezone: Mapped[str | None]
     privacy: Mapped[str | None]
+    soft_ends_at: Mapped[datetime | None]

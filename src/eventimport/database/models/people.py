@@ -48,3 +48,5 @@ class Speaker(EventPart, Base):
     speaking_experience: Mapped[str | None]
     sponsorship_required: Mapped[str | None]
     is_featured: Mapped[FalseByDefault]
+    is_email_overridden: Mapped[bool | None]
+    order: Mapped[int | None]

@@ -20,6 +20,8 @@ class Microlocation(EventPart, Base):
     room: Mapped[str | None]
     position: Mapped[int | None]
     hidden_in_scheduler: Mapped[bool | None]
+    is_chat_enabled: Mapped[bool | None]
+    is_global_event_room: Mapped[bool | None]
 
 
 class Track(EventPart, Base):
@@ -66,6 +68,21 @@ class EventSession(EventPart, Base):
     video_url: Mapped[str | None]
     signup_url: Mapped[str | None]
     submitted_at: Mapped[datetime | None]
+    website: Mapped[str | None]
+    twitter: Mapped[str | None]
+    facebook: Mapped[str | None]
+    github: Mapped[str | None]
+    gitlab: Mapped[str | None]
+    linkedin: Mapped[str | None]
+    instagram: Mapped[str | None]
+    mastodon: Mapped[str | None]
+    is_mail_sent: Mapped[bool | None]
+    is_locked: Mapped[bool | None]
+    average_rating: Mapped[float | None]
+    rating_count: Mapped[int | None]
+    favourite_count: Mapped[int | None]
+    created_at: Mapped[datetime | None]
+    last_modified_at: Mapped[datetime | None]
     track_id: Mapped[int | None] = mapped_column(
         ForeignKey("tracks.id", ondelete="SET NULL"), index=True
     )

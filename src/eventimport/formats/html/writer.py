@@ -39,8 +39,22 @@ _PRIVATE: Final = frozenset(
 """What a page never shows, also in an export for the event's owner."""
 
 
+_UNUSED: Final = {
+    Kind.EVENT: SHAPES[Kind.EVENT].flags
+    | {*("payment_country", "payment_currency", "refund_policy", "placeholder_url")}
+    | {"public_stream_link"},
+    Kind.SOCIAL_LINK: frozenset({"identifier"}),
+    Kind.SPEAKER: frozenset({"is_email_overridden", "order"}),
+    Kind.SESSION: SHAPES[Kind.SESSION].flags
+    | {*("state", "submitted_at", "created_at", "last_modified_at", "average_rating")}
+    | {*("rating_count", "favourite_count", "website", "twitter", "facebook", "github", "gitlab")}
+    | {*("linkedin", "instagram", "mastodon")},
+}
+"""What a page does not show of these kinds."""
+
+
 def _shown(kind: Kind) -> frozenset[str]:
-    return frozenset(SHAPES[kind].fields) - _PRIVATE
+    return frozenset(SHAPES[kind].fields) - _PRIVATE - _UNUSED.get(kind, frozenset())
 
 
 KEEPS: Final = Keeps(
@@ -54,7 +68,7 @@ KEEPS: Final = Keeps(
         Kind.TRACK: frozenset({"name", "position"}),
         Kind.SESSION_TYPE: frozenset({"name", "position"}),
         Kind.SPEAKER: _shown(Kind.SPEAKER),
-        Kind.SESSION: _shown(Kind.SESSION) - {"state", "submitted_at"},
+        Kind.SESSION: _shown(Kind.SESSION),
     },
 )
 

@@ -53,6 +53,7 @@ OLDER_SPELLINGS: Final[dict[Kind, dict[str, str]]] = {
         "is_session_speakers_enabled": "is_sessions_speakers_enabled",
         "copyright": "event_copyright",
         "call_for_papers": "speakers_call",
+        "is_event_online": "online",
     },
     Kind.EVENT_COPYRIGHT: {"logo": "logo_url", "license": "licence", "license_url": "licence_url"},
     Kind.SPEAKERS_CALL: {"start_date": "starts_at", "end_date": "ends_at"},
@@ -146,22 +147,11 @@ first."""
 ADMINISTRATION: Final = frozenset(
     {
         *("version", "identifier", "event_id", "event_identifier", "user_id", "creator_id"),
-        *("created_at", "modified_at", "last_modified_at", "updated_at", "order", "online"),
-        *("placeholder_url", "average_rating", "rating_count", "favourite_count"),
-        *("has_owner_info", "show_remaining_tickets", "stream_autoplay", "stream_loop"),
-        *("can_pay_by_alipay", "can_pay_by_bank", "can_pay_by_cheque", "can_pay_by_invoice"),
-        *("can_pay_by_omise", "can_pay_by_paypal", "can_pay_by_paytm", "can_pay_by_stripe"),
-        *("can_pay_onsite", "is_allow_edit", "is_announced", "is_badges_enabled"),
-        *("is_billing_info_mandatory", "is_cfs_enabled", "is_chat_enabled", "is_complex"),
-        *("is_demoted", "is_document_enabled", "is_donation_enabled", "is_email_overridden"),
-        *("is_event_online", "is_global_event_room", "is_locked", "is_mail_sent", "is_map_shown"),
-        *("is_promoted", "is_public", "is_sponsors_enabled", "is_stripe_linked"),
-        *("is_tax_enabled", "is_ticket_form_enabled", "is_ticketing_enabled"),
-        *("is_videoroom_enabled", "is_featured", "is_oneclick_signup_enabled"),
+        *("created_at", "modified_at", "last_modified_at", "updated_at", "order", "is_featured"),
     }
 )
-"""Fields in which the format's own server keeps its settings and counters: no part of a programme.
-They are kept, and reported together."""
+"""Fields in which the format's own server keeps its ids and counters: no part of a programme. Where
+no column holds them, they are kept in `extra`, and reported together."""
 
 _DELETED: Final = dict.fromkeys(("in_trash", "is_deleted", "deleted", "trashed"), "deleted_at")
 for _spellings in OLDER_SPELLINGS.values():

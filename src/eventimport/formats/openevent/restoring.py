@@ -5,16 +5,16 @@ source, and texts and links are checked again.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from eventimport.conference import values
 from eventimport.conference.builder import ConferenceBuilder
 from eventimport.conference.conference import Conference, Reference
-from eventimport.conference.kinds import LEVELS, Kind
+from eventimport.conference.kinds import DELETED, LEVELS, Kind
 from eventimport.conference.report import Place, Report
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.openevent.dialect import DOCUMENTS
+from eventimport.formats.openevent.dialect import DOCUMENTS, canonical_key
 from eventimport.formats.openevent.documents import EventDocuments, read_list, read_object
 from eventimport.formats.openevent.export import (
     COLUMNS,
@@ -120,6 +120,8 @@ class ExportReader:
         given = raw.pop("id", None)
         link_key = values.source_key(given)
         fields["id"] = raw.pop(SOURCE_ID) if SOURCE_ID in raw else given
+        if extra:
+            _move_to_columns(extra, raw, columns)
         for key, value in raw.items():
             if key in columns:
                 if value is not None:
@@ -141,6 +143,17 @@ class ExportReader:
             link_key=link_key,
             entry=self._entries[kind],
         )
+
+
+def _move_to_columns(
+    extra: dict[str, Any], raw: dict[str, Any], columns: Mapping[str, str]
+) -> None:
+    """Move values from `extra` to columns that the service got after it wrote the export, which
+    would have a key for each column."""
+    for key in list(extra):
+        name = key_of(canonical_key(key))
+        if name in columns and name not in raw and columns[name] != DELETED:
+            raw[name] = extra.pop(key)
 
 
 def _references(kind: Kind, given: Iterable[Any]) -> tuple[Reference, ...]:

@@ -93,7 +93,8 @@ class Losses:
             if name in kept or name == DELETED:
                 continue
             usual = _USUAL.get(kind, LEVELS[kind].defaults).get(name)
-            if value not in (usual, "", None):
+            # A switch that is off says no more than one that is missing.
+            if value not in (usual, "", None) and not (value is False and usual is None):
                 counts[name] += 1
         keys = self._extra[kind]
         for name, value in record.extra.items():

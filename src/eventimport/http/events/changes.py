@@ -39,10 +39,11 @@ from eventimport.http.events.patches import (
     changes_of,
     extra_of,
     is_changeable,
+    is_same,
     sizes_cleared,
 )
 from eventimport.http.events.requests import changed_meanwhile, parse_id
-from eventimport.http.events.schema import EXTRA, TYPES, ResourceType, kebab
+from eventimport.http.events.schema import EXTRA, READ_ONLY, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import attributes_of
 from eventimport.imports.run import new_identifier
 from eventimport.observability import logs
@@ -92,9 +93,11 @@ async def apply_patch(
             source={"pointer": "/data/id"},
         )
     written = Written(row)
-    given = _ours(resource, data.attributes, written)
+    current = attributes_of(resource, row)
+    given = _with_meta(resource, data.attributes, data.meta or {}, current)
+    given = _ours(resource, given, written, current)
     linkage = _ours_of_relationships(resource, data.relationships, written)
-    changes, problems = changes_of(resource, given, attributes_of(resource, row), limits)
+    changes, problems = changes_of(resource, given, current, limits)
     event = row
     if resource.kind is not Kind.EVENT:
         needed = depends_on_event(resource.kind, changes)
@@ -112,7 +115,7 @@ async def apply_patch(
         values |= await relink(connection, edge, row, target, how=Linking.REPLACE, pointer=pointer)
         links_changed = links_changed or edge.column is None
     if values or links_changed:
-        written.row = await write(connection, resource, row, values)
+        written.row = await write(connection, resource, row, values, relinked=links_changed)
     return written
 
 
@@ -129,10 +132,11 @@ async def apply_creation(
     event of the user's. Raises 403, 404, 409 or 422 for what cannot be made so."""
     empty: Row = {EXTRA: {}}
     written = Written(empty)
-    given = {n: v for n, v in data.attributes.items() if v is not None}
-    given = _ours(resource, given, written, is_new=True)
-    linkage = _ours_of_relationships(resource, data.relationships, written)
     nothing = dict.fromkeys(resource.attributes)
+    given = {n: v for n, v in data.attributes.items() if v is not None}
+    given = _with_meta(resource, given, data.meta or {}, nothing)
+    given = _ours(resource, given, written, nothing, is_new=True)
+    linkage = _ours_of_relationships(resource, data.relationships, written)
     changes, problems = changes_of(resource, given, nothing, limits)
     check = _Check(resource, changes, problems, limits, written)
     if event is None:
@@ -168,17 +172,47 @@ async def apply_creation(
     return written
 
 
+def _with_meta(
+    resource: ResourceType,
+    attributes: Mapping[str, Any],
+    meta: Mapping[str, Any],
+    current: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The attributes of a body, with what its `meta` says of them. Clients of the reference server
+    write the same name as an attribute, too. What a client sends back unchanged, or as null, does
+    not count beside what it changes."""
+    given = dict(attributes)
+    for name, attribute in resource.meta.items():
+        own = current[attribute.name]
+        said = [given.pop(name, None), meta.get(name)]
+        changed = [each for each in said if each not in (None, own)]
+        if changed and given.get(attribute.name, own) == own:
+            given[attribute.name] = changed[0]
+    return given
+
+
 def _ours(
-    resource: ResourceType, given: Mapping[str, Any], written: Written, *, is_new: bool = False
+    resource: ResourceType,
+    given: Mapping[str, Any],
+    written: Written,
+    current: Mapping[str, Any],
+    *,
+    is_new: bool = False,
 ) -> dict[str, Any]:
     """The attributes without those that only the reference server has, which are ignored. So are
-    those of a new resource that the service itself sets."""
+    its counters, and those of a new resource that the service itself sets."""
     known = resource.attributes
     ignored = [name for name in given if name not in known and name in reference_api.ATTRIBUTES]
-    if is_new:
-        ignored += [name for name, each in known.items() if name in given and not each.writable]
+    counters = READ_ONLY.get(resource.kind, frozenset())
+    ignored += [
+        name
+        for name, each in known.items()
+        if name in given
+        and not each.writable
+        and (is_new or (each.column in counters and not is_same(given[name], current[name])))
+    ]
     if ignored:
-        what = f"Ignored, because the service does not store it: {', '.join(ignored)}."
+        what = f"Ignored, because clients cannot set it here: {', '.join(ignored)}."
         source = {"pointer": "/data/attributes"}
         written.warnings.append(reference_api.warning("ignored-attributes", what, source))
     return {name: value for name, value in given.items() if name not in set(ignored)}
@@ -362,10 +396,16 @@ def _refuse_strangers(edge: Edge, ids: list[int | None], unknown: set[int], poin
 
 
 async def write(
-    connection: AsyncConnection, resource: ResourceType, row: Row, values: Mapping[str, Any]
+    connection: AsyncConnection,
+    resource: ResourceType,
+    row: Row,
+    values: Mapping[str, Any],
+    *,
+    relinked: bool = False,
 ) -> Row:
-    """Write these columns of the row, and return it. Raises 412 if it has changed meanwhile."""
-    changed = await change(connection, resource.node, row, values)
+    """Write these columns of the row, and return it; `relinked` says that its links have changed.
+    Raises 412 if it has changed meanwhile."""
+    changed = await change(connection, resource.node, row, values, relinked=relinked)
     if changed is None:
         raise changed_meanwhile()
     return changed

@@ -160,7 +160,21 @@ def _resource(resource: ResourceType) -> type[BaseModel]:
         attributes=(attributes, ...),
         relationships=(relationships, ...),
         links=(SelfLink, ...),
+        **_resource_meta(resource),
     )
+
+
+def _resource_meta(resource: ResourceType) -> dict[str, Any]:
+    if not resource.meta:
+        return {}
+    meta = optional_members(
+        f"{resource.title}Meta",
+        "Attributes under names that JSON:API reserves. Present unless the request has"
+        f" `fields[{resource.type}]` without them.",
+        {name: _type_of(attribute) for name, attribute in resource.meta.items()},
+        required=set(resource.meta),
+    )
+    return {"meta": (meta, ...)}
 
 
 RESOURCES: Final = {kind: _resource(TYPES[kind]) for kind in Kind}

@@ -328,7 +328,7 @@ def changes_of(
     changed = {
         name: value
         for name, value in given.items()
-        if name in current and not _is_same(value, current[name])
+        if name in current and not is_same(value, current[name])
     }
     # Of very many unknown names, only those that the answer lists are looked at.
     changed |= dict(islice(((n, v) for n, v in given.items() if n not in current), MAX_ERRORS))
@@ -345,7 +345,8 @@ def changes_of(
     return {resource.attributes[name].column: value for name, value in valid.items()}, problems
 
 
-def _is_same(value: Any, current: Any) -> bool:
+def is_same(value: Any, current: Any) -> bool:
+    """Whether a client sends back what is stored."""
     # In Python, True equals 1, and 1.0 equals 1; in JSON only the latter two are one number.
     if bool(value == current) and isinstance(value, bool) == isinstance(current, bool):
         return True

@@ -131,14 +131,19 @@ def annotate(
 
 
 def etag(row: Row) -> str:
-    """The resource's entity tag. Those who see what is private get another one."""
-    return f'"{row["version"]}{"" if row[EDITABLE] else "-public"}"'
+    """The resource's entity tag. Those who see what is private get another one. That of an event
+    changes with its parts, because two of its attributes do."""
+    parts = f".{row['revision']}" if "revision" in row else ""
+    return f'"{row["version"]}{parts}{"" if row[EDITABLE] else "-public"}"'
 
 
 def check_if_match(header: str | None, row: Row) -> None:
     """Refuse with 412 a change of another version than the one that the client has seen. Compared
-    strongly, as `If-Match` wants it."""
-    if header is not None and not {"*", etag(row)} & set(split(header, ",")):
+    strongly, as `If-Match` wants it. Changes of an event's parts don't make the event another."""
+    if header is None:
+        return
+    given = {tag.partition(".")[0].removesuffix('"') for tag in split(header, ",")}
+    if not {"*", f'"{row["version"]}'} & given:
         raise changed_meanwhile()
 
 

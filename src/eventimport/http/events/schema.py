@@ -26,7 +26,14 @@ RENAMED: Final = {
     (Kind.SPONSOR, "type"): "sponsor-type",
     (Kind.CUSTOM_FORM, "type"): "field-type",
 }
-"""JSON:API lets no attribute have the name `type`."""
+"""JSON:API lets no attribute have the name `type`. The resource's `meta` has it under that name."""
+
+READ_ONLY: Final = {
+    Kind.SESSION: frozenset(
+        {"average_rating", "rating_count", "favourite_count", "created_at", "last_modified_at"}
+    )
+}
+"""Fields that only an import writes, or the service itself."""
 
 
 def kebab(name: str) -> str:
@@ -114,12 +121,13 @@ class ResourceType:
     def attributes(self) -> Mapping[str, Attribute]:
         """The attributes, by their names on the wire."""
         fields: dict[str, Any] = dict(get_type_hints(LEVELS[self.kind].record, include_extras=True))
-        writable = frozenset(fields)
+        writable = frozenset(fields) - READ_ONLY.get(self.kind, frozenset())
         fields["source_id"] = str
         if self.kind is Kind.EVENT:
             times = ("published_at", "taken_down_at", "created_at", "updated_at")
             fields = {"identifier": str, **fields, **dict.fromkeys(times, datetime)}
             fields["taken_down_reason"] = str
+            fields["schedule_version"] = int
         fields[EXTRA] = dict[str, Any]
         private = PRIVATE_COLUMNS.get(self.kind, frozenset()) | {EXTRA}
         columns = self.node.table.c
@@ -137,15 +145,21 @@ class ResourceType:
         }
 
     @cached_property
+    def meta(self) -> Mapping[str, Attribute]:
+        """What the `meta` of a resource repeats, by the names there."""
+        return {
+            column: self.attributes[name]
+            for (kind, column), name in RENAMED.items()
+            if kind is self.kind
+        }
+
+    @cached_property
     def searchable(self) -> Mapping[str, Attribute]:
         """The attributes by which lists can be sorted and filtered, by all names that queries may
         use: those on the wire, and those in the archive."""
         found = {name: each for name, each in self.attributes.items() if not each.private}
         found["id"] = Attribute("id", "id", int, nullable=False, writable=False, private=False)
-        for (kind, column), name in RENAMED.items():
-            if kind is self.kind:
-                found[kebab(column)] = self.attributes[name]
-        return found
+        return {**found, **self.meta}
 
     def self_link(self, row_id: int) -> str:
         """Where the resource of this id is."""

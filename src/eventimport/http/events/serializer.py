@@ -209,7 +209,17 @@ class Answer:
                 if wanted is None or name in wanted
             },
             "links": {"self": resource.self_link(row["id"])},
+            **self._meta(resource, row),
         }
+
+    def _meta(self, resource: ResourceType, row: Row) -> Json:
+        wanted = self._fields.get(resource.kind)
+        found = {
+            name: row[attribute.column]
+            for name, attribute in resource.meta.items()
+            if wanted is None or attribute.name in wanted
+        }
+        return {"meta": found} if found else {}
 
     def _relationship(self, resource: ResourceType, row: Row, name: str, edge: Edge) -> Json:
         links = relationship_links(resource, row["id"], name)

@@ -182,7 +182,7 @@ def change_linkage(resource: ResourceType, edge: Edge, linking: Linking) -> Endp
             row = await find_to_change(connection, resource, resource_id, account)
             check_if_match(if_match, row)
             values = await relink(connection, edge, row, body.data, how=linking, pointer="/data")
-            await write(connection, resource, row, values)
+            await write(connection, resource, row, values, relinked=edge.column is None)
         return Response(status_code=204)
 
     change_links.__doc__ = f"{_VERBS[linking]} {kebab(edge.name)} of one {resource.type}."
