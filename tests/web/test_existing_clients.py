@@ -2,6 +2,7 @@
 must get. Each line is a request to one service; the lines of a table run in their order."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -142,6 +143,23 @@ LISTS: list[tuple[str, dict[str, str], Check]] = [
         {"filter": '[{"name":"type","op":"eq","val":"Gold"}]'},
         lambda d: d["meta"]["count"] == 3,
     ),
+    (SESSIONS, {"filter[title]": S3}, lambda d: titles(d) == [S3]),
+    (SESSIONS, {"filter[title]": S3, "filter[language]": "de"}, lambda d: titles(d) == []),
+    (SESSIONS, {"filter[track.name]": "Track 3"}, lambda d: titles(d) == [S3]),
+    (SESSIONS, {"filter[track]": "{tracks}"}, lambda d: titles(d) == [S1]),
+    (SESSIONS, {"filter[speakers]": "{speakers}", "sort": "id"}, lambda d: titles(d) == [S1, S3]),
+    (SESSIONS, {"filter[starts_at]": "2027-03-19T13:00:00Z"}, lambda d: titles(d) == [S3]),
+    (
+        SESSIONS,
+        {"filter[title]": S3, "page[size]": "1"},
+        lambda d: d["links"]["self"].count("filter%5Btitle%5D=Session+3") == 1,
+    ),
+    (ROOMS, {"filter[floor]": "2"}, lambda d: names(d) == ["Room 2"]),
+    (
+        "/v1/events",
+        {"filter[identifier]": "ab3de6f0", "filter[name]": "CONF"},
+        lambda d: names(d) == ["Conference"],
+    ),
     # Orders.
     (SESSIONS, {"sort": "starts_at"}, lambda d: titles(d) == [S3, S2]),
     (SESSIONS, {"sort": "-track.name"}, lambda d: titles(d) == [S3, S2]),
@@ -231,12 +249,18 @@ def attributes(answer: Any) -> Any:
     return answer["data"]["attributes"]
 
 
+TYPES = ["event", "social-link", "custom-form", "microlocation", "sponsor", "speaker", "track",
+         "session-type", "session", "speakers-call"]  # fmt: skip
+
+
 def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
     """Method, path, body, status and what the answer must have."""
     copyright_url = f"/v1/event-copyrights/{ids['event-copyright']}"
     event, session = f"/v1/events/{ids['events']}", f"/v1/sessions/{ids['sessions']}"
     user = f"/v1/users/{ids['user']}"
     to_event = {"event": {"data": {"type": "event", "id": str(ids["events"])}}}
+    speaker = {"type": "speaker", "id": str(ids["speakers"]), "links": {"self": "/v1/speakers/1"},
+               "attributes": {"name": "Ada"}, "meta": {}, "relationships": {}}  # fmt: skip
     creator = {"creator": {"data": {"type": "user", "id": "7"}}, "feedbacks": {"data": []}}
     return [
         ("POST", "/v1/auth/login", {"username": "ada@example.org", "password": PASSWORD,
@@ -279,6 +303,31 @@ def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
           relationships=creator), 200, lambda d: len(d["meta"]["warnings"]) == 2),
         ("POST", "/v1/microlocations", {"data": {**ROOM, "relationships": to_event}}, 201,
           lambda d: attributes(d)["name"] == "New"),
+        # What libraries for JSON:API make of types, and send back of what they were given.
+        *((method, f"/v1/{kind}{rest}", None, 308, lambda d: True)
+          for method in ("GET", "POST", "PATCH", "DELETE") for kind in TYPES
+          for rest in ("", "/7/relationships/a%2Fb?include=event&x=%C3%A9")),
+        ("PATCH", session, document("session", ids["sessions"], {"title": "Of Jsona",
+          "links": {"self": session}, "meta": None}), 200,
+          lambda d: (attributes(d)["title"], d.get("meta")) == ("Of Jsona", None)),
+        ("PATCH", session, document("sessions", ids["sessions"], {"title": "Of Kitsu",
+          "links": {"self": session}, "session-type": {"links": {"self": session}}},
+          relationships={"speakers": {"data": [speaker, speaker], "links": {"self": session}},
+                         "track": {"data": {**speaker, "type": "tracks"}}}), 200,
+          lambda d: (attributes(d)["title"], d.get("meta")) == ("Of Kitsu", None)),
+        ("GET", f"{session}/relationships/speakers", None, 200,
+          lambda d: d["data"] == [{"type": "speaker", "id": str(ids["speakers"])}]),
+        ("PATCH", f"/v1/session-types/{ids['session-types']}",
+          document("sessionTypes", ids["session-types"], {"name": "Kitsu"}), 200,
+          lambda d: attributes(d)["name"] == "Kitsu"),
+        ("POST", f"{event}/social-links", {"data": {"type": "social_links", "attributes": {
+          "name": "Kitsu", "link": "https://example.org/"}}}, 201,
+          lambda d: d["data"]["type"] == "social-link"),
+        ("PATCH", session, document("speakers", ids["sessions"], {}), 409, lambda d: True),
+        ("PATCH", session, document("session", ids["sessions"], {"links": "x"}), 422,
+          lambda d: d["errors"][0]["source"]["pointer"] == "/data/attributes/links"),
+        ("PATCH", session, document("session", ids["sessions"], {"track": "x"}), 422,
+          lambda d: d["errors"][0]["source"]["pointer"] == "/data/attributes/track"),
     ]  # fmt: skip
 
 
@@ -307,6 +356,8 @@ async def test_requests_answer_as_existing_clients_expect(
 
         assert answer.status_code == status, (method, path, answer.text)
         assert check(answer.json() if answer.content else {}), (method, path, answer.text)
+        if status == 308:
+            assert answer.headers["Location"] == re.sub(r"(?<=^/v1/)[a-z-]+", r"\g<0>s", path)
 
     anonymous = await service.client()
     hidden = await anonymous.get(f"/v1/events/{written.id}/owner")
@@ -353,7 +404,8 @@ async def test_lists_answer_as_existing_clients_ask(
     ids = {path: ids[0] for path, ids in conference.ids.items()} | {"events": conference.id}
     for path, query, check in LISTS:
         size = {"page[size]": "2"} if path.endswith("s") else {}
-        response = await client.get(path.format(**ids), params={**size, **query})
+        given = {n: v.format(**ids) if v[0] == "{" else v for n, v in query.items()}
+        response = await client.get(path.format(**ids), params={**size, **given})
 
         assert response.status_code == 200, (query, response.text)
         assert check(response.json()), (query, response.text)

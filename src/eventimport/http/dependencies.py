@@ -231,11 +231,16 @@ async def check_query(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or not request.url.path.startswith(API_PREFIX):
         return
-    known = set(_parameters(route.dependant)) if request.query_params else set[str]()
+    if not request.query_params:
+        return
+    known = set(_parameters(route.dependant))
+    models = list(_models(route.dependant))
     unknown = [
         name
         for name in dict.fromkeys(request.query_params)
-        if name not in known and not ignores_parameter(name)
+        if name not in known
+        and not ignores_parameter(name)
+        and not any(model.accepts(name) for model in models)
     ]
     if unknown:
         raise ProblemError(tuple(_unknown(name[:MAX_PARAMETER_NAME]) for name in unknown))
@@ -251,6 +256,14 @@ def _parameters(dependant: Any) -> Iterator[str]:
             yield from (field.alias or name for name, field in fields.items())
     for further in dependant.dependencies:
         yield from _parameters(further)
+
+
+def _models(dependant: Any) -> Iterator[Any]:
+    """The models of the route's query that accept more parameters than they have fields."""
+    for parameter in dependant.query_params:
+        model = parameter.field_info.annotation
+        if hasattr(model, "accepts"):
+            yield model
 
 
 def _unknown(name: str) -> Problem:

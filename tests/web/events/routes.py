@@ -57,4 +57,15 @@ OTHER = {
 }
 """For existing clients; see test_existing_clients.py."""
 
-ROUTES = {("GET", path) for path in READ} | OTHER | CHANGED | CREATED
+REDIRECTED = {
+    (method, f"/v1/{kind}{rest}")
+    for method in ("GET", "POST", "PATCH", "DELETE")
+    for rest in ("", "/{rest:path}")
+    for kind in (
+        *("event", "social-link", "custom-form", "microlocation", "sponsor", "speaker", "track"),
+        *("session-type", "session", "speakers-call"),
+    )
+}
+"""To the paths with the plural of the type, for everyone."""
+
+ROUTES = {("GET", path) for path in READ} | OTHER | CHANGED | CREATED | REDIRECTED

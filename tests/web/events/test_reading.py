@@ -225,6 +225,10 @@ async def test_parameters_that_a_session_does_not_take(
         ("sort=-mobile", "sort"),
         ("sort=extra", "sort"),
         ("filter[email]=x", "filter[email]"),
+        ("filter[nothing]=x", "filter[nothing]"),
+        ("filter[sessions]=x", "filter[sessions]"),
+        ("filter=x&filter[name]=x", "filter"),
+        ("filter[", "filter["),
         ("include=friends", "include"),
     ],
 )

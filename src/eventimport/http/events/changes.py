@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
@@ -202,6 +203,7 @@ def _ours(
     """The attributes without those that only the reference server has, which are ignored. So are
     its counters, and those of a new resource that the service itself sets."""
     known = resource.attributes
+    given = {n: v for n, v in given.items() if n in known or not _is_of_document(resource, n, v)}
     ignored = [name for name in given if name not in known and name in reference_api.ATTRIBUTES]
     counters = READ_ONLY.get(resource.kind, frozenset())
     ignored += [
@@ -216,6 +218,14 @@ def _ours(
         source = {"pointer": "/data/attributes"}
         written.warnings.append(reference_api.warning("ignored-attributes", what, source))
     return {name: value for name, value in given.items() if name not in set(ignored)}
+
+
+def _is_of_document(resource: ResourceType, name: str, value: Any) -> bool:
+    """Whether the value is no attribute, but a member of the document that a client's library has
+    put among the attributes: the resource's links, or a relationship without its ids."""
+    if name in resource.edges or name in resource.accounts:
+        return isinstance(value, dict) and value.keys() <= {"links", "meta"}
+    return name in {"links", "meta"} and isinstance(value, (dict, NoneType))
 
 
 def _ours_of_relationships(

@@ -3,12 +3,12 @@
 Answers are written by the serializer and are not validated; tests hold them to these types.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Final, Literal, NotRequired, Required, cast
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, with_config
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, with_config
 from typing_extensions import TypedDict
 
 from eventimport.conference.kinds import Kind
@@ -46,6 +46,15 @@ def optional_members(
     return made
 
 
+def own_name(resource: ResourceType) -> Callable[[Any], Any]:
+    """Reads the name of the type as clients spell it."""
+
+    def read(value: Any) -> Any:
+        return resource.type if isinstance(value, str) and resource.is_named(value) else value
+
+    return read
+
+
 def _model(name: str, doc: str, **fields: Any) -> type[BaseModel]:
     made = create_model(name, __config__=FORBID, __doc__=doc, **fields)
     return cast("type[BaseModel]", made)
@@ -53,12 +62,16 @@ def _model(name: str, doc: str, **fields: Any) -> type[BaseModel]:
 
 def _identifier(kind: Kind) -> type[BaseModel]:
     resource = TYPES[kind]
-    return _model(
+    name: Any = Annotated[Literal[resource.type], BeforeValidator(own_name(resource))]
+    made = create_model(
         f"{resource.title}Identifier",
-        f"Names one {resource.type}.",
-        type=(Literal[resource.type], ...),
+        __doc__=f"Names one {resource.type}.",
+        # Some clients send the whole resource.
+        __config__=ConfigDict(extra="ignore"),
+        type=(name, ...),
         id=(str, ...),
     )
+    return cast("type[BaseModel]", made)
 
 
 IDENTIFIERS: Final = {kind: _identifier(kind) for kind in Kind}

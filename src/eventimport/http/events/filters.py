@@ -8,10 +8,14 @@
 A name is an attribute or a relationship, in kebab-case or snake_case; `track.name` and
 `track__name` are short for a condition about a relationship. The operators and their values are
 those that the library documents. Private attributes cannot be filtered by.
+
+`filter[title]=Opening` is short for the condition that the attribute has this value, and
+`filter[track]=5` for the condition that the relationship leads to this id.
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 from typing import Annotated, Any, Final
 
@@ -32,6 +36,7 @@ MAX_WILDCARDS: Final = 20
 """In one pattern: each may let PostgreSQL look through the text once more."""
 
 SHORT: Final = 60
+MAX_SHOWN: Final = 100
 
 SPELLINGS: Final = {
     **{name: name for name in OPERATORS},
@@ -63,15 +68,44 @@ _NUMBERS: Final[dict[Any, TypeAdapter[Any]]] = {
 }
 
 
-def refused(what: str) -> ProblemError:
+def refused(what: str, parameter: str = PARAMETER) -> ProblemError:
     """The answer to a filter that cannot be used."""
     return refuse(
-        400, "invalid-parameter", "Invalid parameter", what, source={"parameter": PARAMETER}
+        400, "invalid-parameter", "Invalid parameter", what, source={"parameter": parameter}
     )
 
 
-def read_filters(text: str, resource: ResourceType, max_conditions: int) -> tuple[Filter, ...]:
-    """The conditions of a `filter`; a resource must meet all. Raises 400."""
+def named_in(parameter: str) -> str | None:
+    """The name in `filter[name]`; None if the parameter is another one."""
+    found = re.fullmatch(r"filter\[([^\[\]]+)\]", parameter)
+    return found and found[1]
+
+
+def read_filters(
+    text: str | None, named: Mapping[str, str], resource: ResourceType, max_conditions: int
+) -> tuple[Filter, ...]:
+    """The conditions of a `filter`, and of `filter[name]` by its names; a resource must meet all.
+    Raises 400."""
+    reader = _Reader(max_conditions)
+    found = list(reader.read_all(_listed(text) if text else (), resource, ()))
+    for name, value in named.items():
+        try:
+            found += reader.read_all([_equal(name, value, resource)], resource, ())
+        except ProblemError as error:
+            raise refused(error.problems[0].detail, f"filter[{name}]"[:MAX_SHOWN]) from None
+    return tuple(found)
+
+
+def _equal(name: str, value: str, resource: ResourceType) -> dict[str, Any]:
+    """`filter[title]=Opening` and `filter[track]=5` as conditions."""
+    edge = resource.edges.get(kebab(name))
+    if edge is None or kebab(name) in resource.searchable:
+        return {"name": name, "op": "eq", "val": value}
+    target = {"name": "id", "op": "eq", "val": value}
+    return {"name": name, "op": "any" if edge.many else "has", "val": target}
+
+
+def _listed(text: str) -> list[Any]:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError):
@@ -80,7 +114,7 @@ def read_filters(text: str, resource: ResourceType, max_conditions: int) -> tupl
         given = [given]
     if not isinstance(given, list):
         raise refused(f"Expected a list of conditions, such as {EXAMPLE}.")
-    return _Reader(max_conditions).read_all(given, resource, ())
+    return given
 
 
 class _Reader:

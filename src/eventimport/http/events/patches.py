@@ -167,9 +167,11 @@ def _not_null(value: Any) -> Any:
     return value
 
 
-def _same_type(expected: str) -> Callable[[Any], Any]:
+def _same_type(resource: ResourceType) -> Callable[[Any], Any]:
+    expected = resource.type
+
     def check(value: Any) -> Any:
-        if isinstance(value, str) and value != expected:
+        if isinstance(value, str) and not resource.is_named(value):
             raise refuse(
                 409,
                 "type-mismatch",
@@ -177,7 +179,7 @@ def _same_type(expected: str) -> Callable[[Any], Any]:
                 f"Expected type {expected!r}, got {value[:50]!r}.",
                 source={"pointer": "/data/type"},
             )
-        return value
+        return expected if isinstance(value, str) else value
 
     return check
 
@@ -249,7 +251,7 @@ def _members(resource: ResourceType) -> dict[str, Any]:
     attributes: Any = Annotated[_ATTRIBUTES[resource.kind], WrapValidator(_any_object)]
     return {
         "type": (
-            Annotated[Literal[resource.type], BeforeValidator(_same_type(resource.type))],
+            Annotated[Literal[resource.type], BeforeValidator(_same_type(resource))],
             ...,
         ),
         "id": (Annotated[str, Strict(), Field(max_length=100)], ...),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_filters import Filter
@@ -11,7 +11,7 @@ from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import Order
 from eventimport.errors import ProblemError, refuse
 from eventimport.http import reference_api
-from eventimport.http.events.filters import read_filters
+from eventimport.http.events.filters import named_in, read_filters
 from eventimport.http.events.schema import BY_NAME, TYPES, ResourceType, kebab
 from eventimport.http.jsonapi import PageQuery
 
@@ -90,6 +90,9 @@ def _grow(tree: Includes, resource: ResourceType, path: str) -> str | None:
 class CollectionQuery(ResourceQuery, PageQuery):
     """What a list may be asked for besides: a page, an order, and conditions."""
 
+    # For `filter[…]`, which `filters` reads.
+    model_config = ConfigDict(extra="allow")
+
     sort: str | None = Field(None, max_length=1000)
     filter: str | None = Field(
         None,
@@ -98,7 +101,9 @@ class CollectionQuery(ResourceQuery, PageQuery):
         ' `[{"name": "name", "op": "ilike", "val": "%python%"}]`. Combine them with `and`, `or` and'
         " `not`. `any` and `has` are the operators of relationships. The other operators are"
         " `eq`, `ne`, `gt`, `ge`, `lt`, `le`, `like`, `ilike`, `notlike`, `notilike`, `in_`,"
-        " `notin_`, `is_`, `isnot`, `between`, `startswith`, `endswith` and `contains`.",
+        " `notin_`, `is_`, `isnot`, `between`, `startswith`, `endswith` and `contains`."
+        " `filter[title]=Opening` is short for `eq`, for any attribute; `filter[track]=5` names the"
+        " id of a related resource.",
     )
 
     def order(self, resource: ResourceType) -> list[Order]:
@@ -107,7 +112,15 @@ class CollectionQuery(ResourceQuery, PageQuery):
 
     def filters(self, resource: ResourceType, max_conditions: int) -> tuple[Filter, ...]:
         """The conditions that each resource of the list must meet. Raises 400."""
-        return read_filters(self.filter, resource, max_conditions) if self.filter else ()
+        given = self.model_extra or {}
+        named = {name: value for each, value in given.items() if (name := named_in(each))}
+        return read_filters(self.filter, named, resource, max_conditions)
+
+    @classmethod
+    def accepts(cls, parameter: str) -> bool:
+        """Whether a parameter that no field names has a meaning: any attribute can be filtered
+        by."""
+        return named_in(parameter) is not None
 
 
 def _order(resource: ResourceType, term: str) -> Order:

@@ -4,6 +4,7 @@ The attributes are the fields of the archive's records (`conference.kinds`), so 
 is stands in one place; here stands only what the wire adds to them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from eventimport.database.visibility import PRIVATE_COLUMNS
 
 PREFIX: Final = "/v1"
 EXTRA: Final = "extra"
+MAX_NAME: Final = 100
 IRREGULAR: Final = {Kind.EVENT_COPYRIGHT: "event-copyright"}
 """Paths that are not the type's plural, because existing clients know them so."""
 
@@ -160,6 +162,12 @@ class ResourceType:
         found = {name: each for name, each in self.attributes.items() if not each.private}
         found["id"] = Attribute("id", "id", int, nullable=False, writable=False, private=False)
         return {**found, **self.meta}
+
+    def is_named(self, name: str) -> bool:
+        """Whether a client may mean this type: many write `sessions`, `sessionTypes` or
+        `session_type`."""
+        spelled = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name[:MAX_NAME]).lower().replace("_", "-")
+        return spelled in {self.type, f"{self.type}s"}
 
     def self_link(self, row_id: int) -> str:
         """Where the resource of this id is."""

@@ -1,10 +1,11 @@
 """What existing clients ask of events besides: their owner, a user's events, and the values of
 their sessions."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from eventimport.auth import MAX_USER_ID
@@ -28,11 +29,13 @@ from eventimport.http.events.requests import (
     find_visible,
     viewer_of,
 )
-from eventimport.http.events.schema import EVENT
+from eventimport.http.events.schema import EVENT, PREFIX, TYPES, ResourceType
 from eventimport.http.events.serializer import Answer, relationship_links
 from eventimport.http.jsonapi import Resource
 from eventimport.http.openapi import ALL_SENT, Version, problems
 from eventimport.http.user_documents import UserAttributes, UserDocument, user_document
+
+METHODS: Final = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
 
 
 class OwnerDocument(BaseModel):
@@ -90,7 +93,23 @@ def create_client_router() -> APIRouter:
         response_model=COLLECTIONS[Kind.EVENT],
         responses=problems(400, 404),
     )
+    for resource in TYPES.values():
+        of_type = f"{PREFIX}/{resource.type}"
+        if of_type != resource.path:
+            for path in (of_type, f"{of_type}/{{rest:path}}"):
+                router.add_route(path, redirect(resource), METHODS, include_in_schema=False)
     return router
+
+
+def redirect(resource: ResourceType) -> Callable[[Request], Awaitable[Response]]:
+    """The route of libraries that make URLs of types, such as `/v1/session/12`."""
+
+    async def redirect_to_path(request: Request) -> Response:
+        rest = request.scope["raw_path"].decode("latin-1").removeprefix(f"{PREFIX}/{resource.type}")
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"{resource.path}{rest}{query}", status_code=308)
+
+    return redirect_to_path
 
 
 async def get_event_owner(
