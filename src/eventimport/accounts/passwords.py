@@ -58,7 +58,7 @@ async def check_password(
             403,
             "wrong-password",
             "Wrong password",
-            "The password is not that of your account.",
+            "The current password is wrong.",
             source={"pointer": pointer},
         )
 

@@ -152,7 +152,8 @@ def _credentials() -> dict[str, str]:
 
 
 def _welcome(url: str, environment: Mapping[str, str]) -> None:
-    console.print(f"[bold]eventimport[/] is running at {url}. The API: {url}/docs")
+    console.print(f"[bold]eventimport[/] is running at {url}")
+    console.print(f"API documentation: {url}/docs")
     console.print(f"Demo account: {DEMO_EMAIL}, password {DEMO_PASSWORD}")
     if not environment.get("SMTP_URL"):
         folder = environment["MAIL_FOLDER"]

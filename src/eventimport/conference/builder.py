@@ -252,7 +252,7 @@ class ConferenceBuilder:
         if not event.values.get("name"):
             self._report.error(
                 "no-event-name",
-                "The event has no name. Add a name to it, or say it with the option `name`.",
+                "The event has no name. Add a name to it, or set the option `name`.",
                 Place(entry, field="name"),
             )
 

@@ -125,7 +125,7 @@ def other_format(named: Format, found: Sequence[Format]) -> str:
 
 def _several_formats(found: Sequence[Format]) -> str:
     titles = " and ".join(each.title for each in found)
-    return f"The zip holds files in several formats: {titles}. {_routes(found)}"
+    return f"The zip contains files in several formats: {titles}. {_routes(found)}"
 
 
 def _routes(found: Sequence[Format]) -> str:
@@ -140,9 +140,9 @@ def _unknown_format(source: Source, formats: Sequence[Format]) -> str:
         names = ", ".join(shown(entry.name) for entry in source.entries[:_LISTED])
         more = len(source.entries) - _LISTED
         holds = names + (f" and {more:,} more" if more > 0 else "") if names else "no files"
-        what = f"The zip holds {holds}. None of its files is in a known format"
+        what = f"The zip contains {holds}. The format of these files is unknown"
     else:
-        what = f"The file is in no known format{_beginning(source.head())}"
+        what = f"The format of the file is unknown{_beginning(source.head())}"
     return f"{what}. Looked for: {titles}."
 
 

@@ -273,8 +273,8 @@ class Source:
             if same is not entry:
                 self._aliases[entry.path] = same.path
                 message = (
-                    f"The file has the name and the content of “{shown(same.name)}”, but for case "
-                    "or the Unicode form. One of them is used."
+                    f"The file has the content of “{shown(same.name)}”, and its name differs only "
+                    "in case or Unicode form. One of them is used."
                 )
                 report.repair("duplicate-entry", message, entry.place)
             else:

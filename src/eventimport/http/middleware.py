@@ -351,7 +351,7 @@ class HostCheck:
             400,
             "unknown-host",
             "Unknown host",
-            "The Host header names a host that this service does not answer for (ALLOWED_HOSTS).",
+            "The Host header names a host that is not one of this service's (ALLOWED_HOSTS).",
             source={"header": "Host"},
         )
         await ProblemResponse(refusal)(scope, receive, send)

@@ -147,7 +147,7 @@ class _ComponentReader:
                 self._count(found)
                 self._open[-1].properties.append(found)
             else:
-                message = "A line stands outside of the calendar. It was left out."
+                message = "A line is outside the calendar. It was left out."
                 place = Place(self._entry, line=line.number)
                 self._report.warning("outside-calendar", message, place, line.text)
         if not is_calendar:
@@ -166,13 +166,13 @@ class _ComponentReader:
             yield from self._close(1)
         if len(self._open) >= self._limits.max_depth:
             message = (
-                f"More than {self._limits.max_depth} components are within each other. "
+                f"Components are nested more than {self._limits.max_depth} levels deep. "
                 "The limit is set by MAX_JSON_DEPTH."
             )
             raise ArchiveError("too-deep", message, Place(self._entry, line=found.line))
         component = Component(name, found.line)
         if not self._open and name != CALENDAR:
-            message = "A component stands outside of a calendar."
+            message = "A component is outside a calendar."
             self._warn("outside-calendar", message, found)
             self._open.append(Component(CALENDAR, found.line))
         if len(self._open) > 1:
@@ -259,7 +259,7 @@ class _ComponentReader:
         """A line that is not a property is rather text that was folded without a blank."""
         place = Place(self._entry, line=line.number)
         if not self._open:
-            message = "A line stands outside of the calendar. It was left out."
+            message = "A line is outside the calendar. It was left out."
             self._report.warning("outside-calendar", message, place, line.text)
             return
         kept = Property("", line.text, line.number)

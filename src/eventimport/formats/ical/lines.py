@@ -125,7 +125,7 @@ class _LineReader:
             except (UnicodeError, LookupError):
                 pass
             else:
-                message = f"A line is in “{name}”, as it says."
+                message = f"A line is in the encoding “{name}”, which it names."
                 self._report.repair("encoding", message, place)
                 return text
         message = "A line is not in UTF-8; it was read as Windows-1252."

@@ -123,8 +123,8 @@ class Zones:
         ):
             return False
         message = (
-            f"The calendar defines the time zone “{shortened(name)}” otherwise than the clocks are "
-            "there. Its definition was not used; it is kept in `extra`."
+            f"The calendar's definition of the time zone “{shortened(name)}” differs from the real "
+            "one. The definition was not used; it is kept in `extra`."
         )
         self.report.warning("timezone", message, Place(self.entry, field="vtimezone"), name)
         return True
@@ -147,8 +147,8 @@ class Zones:
             if defined is not None:
                 return defined, None
         message = (
-            f"The time zone “{shortened(name)}” is unknown, and the calendar does not define it so "
-            "that it can be used. Its times were read as local to the event."
+            f"The time zone “{shortened(name)}” is unknown, and the calendar has no usable "
+            "definition of it. Its times were read as local to the event."
         )
         self.report.warning("timezone", message, Place(self.entry, field="tzid"), name)
         return None, None

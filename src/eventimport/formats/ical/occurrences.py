@@ -202,7 +202,7 @@ class Occurrences:
         slot = Slot(doubts=list(event.doubts))
         if event.timed is None:
             if not event.doubts:
-                message = "A session has no start, so it has no time now."
+                message = "A session has no start. It was imported without a time."
                 where = place_in(self._entry, event.component, "dtstart")
                 self._report.warning("no-start", message, where)
             return slot

@@ -186,7 +186,9 @@ class _ScheduleReader:
             self._room = None
         if step.text.strip():
             self._bound(step.text)
-            message = f"A text stands between the elements of a “{step.name}”; it is in `extra`."
+            message = (
+                f"Text between the elements of a “{step.name}” was found. It is kept in `extra`."
+            )
             place = Place(self._entry, line=step.line)
             self._report.warning("stray-text", message, place, step.text.strip())
             self._schedule.event_extra.setdefault("stray_text", []).append(step.text.strip())
@@ -225,7 +227,7 @@ class _ScheduleReader:
         self._kept += len(repr(value)) + 10
         if self._kept > self._source.limits.max_record_bytes:
             message = (
-                "What the schedule says beside its sessions is larger than "
+                "The data of the schedule, apart from its sessions, are larger than "
                 f"{size_in_words(self._source.limits.max_record_bytes)}. "
                 "The limit is set by MAX_RECORD_BYTES."
             )

@@ -34,13 +34,13 @@ def choose_document(
     found = _documents(source, is_schedule)
     if not found:
         holds = ", ".join(shown(entry.name) for entry in source.entries[:_LISTED])
-        message = f"The zip holds no {format_title}. It holds {holds or 'no files'}."
+        message = f"The zip contains no {format_title}. It contains {holds or 'no files'}."
         raise _reported(ArchiveError("no-schedule", message), report)
     depth = min(entry.path.count("/") for entry in found)
     outermost = [entry for entry in found if entry.path.count("/") == depth]
     if len(outermost) > 1:
         names = ", ".join(shown(entry.name) for entry in outermost[:_LISTED])
-        message = f"The zip holds several schedules: {names}. Import one of them at a time."
+        message = f"The zip contains several schedules: {names}. Import one of them at a time."
         raise _reported(ArchiveError("several-schedules", message), report)
     [document] = outermost
     report.is_document = {document.name, document.path}.__contains__

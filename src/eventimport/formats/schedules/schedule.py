@@ -361,7 +361,7 @@ class Schedule:
         acronym = self.event_extra.get("acronym")
         if not self._choices.name and not event.get("name") and isinstance(acronym, str):
             event["name"] = acronym
-            message = f"The conference has no title; its acronym, “{acronym}”, is its name now."
+            message = f"The conference has no title. Its acronym, “{acronym}”, is used as its name."
             self._report.warning("no-title", message, Place(self._entry))
 
     def _in_utc(self, slot: Slot) -> tuple[datetime | None, datetime | None]:
@@ -383,7 +383,7 @@ class Schedule:
             place = Place(self._entry, field="timezone")
             self._report.warning("timezone", message, place, named)
         elif chosen is not None and found.name != _known_zone(chosen):
-            message = f"The file names the time zone “{found.name}”, but “{chosen}” was asked for."
+            message = f"The file names the time zone “{found.name}”, but you chose “{chosen}”."
             place = Place(self._entry, field="timezone")
             self._report.warning("other-timezone", message, place, named)
 
@@ -420,7 +420,7 @@ class Schedule:
         names = Counter(person.fields["name"] for person in self._persons.values())
         for name, count in names.items():
             if count > 1:
-                message = f"{count} speakers have the name “{shortened(name)}”, but other ids."
+                message = f"{count} speakers have the name “{shortened(name)}”, but different ids."
                 self._report.warning("same-name", message, Place(self._entry, title=name))
 
     def _add_session(self, builder: ConferenceBuilder, session: Session, index: int) -> None:
@@ -439,7 +439,7 @@ class Schedule:
         if ends is not None:
             fields["ends_at"] = ends
         elif starts is not None:
-            message = "The session has no duration, so it has no end now."
+            message = "The session has no duration. It was imported without an end."
             self._report.warning("no-duration", message, place)
         fields.setdefault("state", CONFIRMED)
         fields["id"] = session.guid or session.id
@@ -471,14 +471,14 @@ class Schedule:
         here = starts.astimezone(self._zone)
         if self._is_named and here.time() != says:
             message = (
-                f"The session starts at “{says:%H:%M}” by its start, and at “{here:%H:%M}” by its "
-                "date, which is used."
+                f"The start of the session says “{says:%H:%M}”, and its date says “{here:%H:%M}”. "
+                "The date is used."
             )
             self._report.warning("start-differs", message, place)
         elif not self._is_named and not starts.utcoffset() and starts.time() == says:
             message = (
-                f"The session starts at “{says:%H:%M}” UTC by its date. This may be local time, "
-                "because its start is the same, and the file names no time zone."
+                f"The date of the session says “{says:%H:%M}” UTC. This may be local time, because "
+                "its start says the same, and the file names no time zone."
             )
             self._report.warning("perhaps-local", message, place)
 

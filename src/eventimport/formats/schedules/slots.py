@@ -181,7 +181,7 @@ def _set_start(
         return
     conference_day = _day_of(day)
     if conference_day is None:
-        doubt = "A session has a start, but no day; it has no time now."
+        doubt = "A session has a start, but no day. It was imported without a time."
         slot.doubts.append(Doubt("start-without-day", doubt, "start", start, kept=True))
         return
     slot.starts = _at(conference_day, since)
@@ -209,8 +209,8 @@ def _compare_ends(slot: Slot, duration: str) -> None:
     readings = (read_duration(duration, days_first=each) for each in (False, True))
     if ends - starts not in {found.value for found in readings if found is not None}:
         message = (
-            f"The session ends at “{ends:%H:%M}” by its end, which is used, but its duration is "
-            f"“{duration}”."
+            f"The end of the session says “{ends:%H:%M}”, but its duration says “{duration}”. "
+            "The end is used."
         )
         slot.doubts.append(Doubt("end-differs", message, "duration", duration, kept=True))
 

@@ -95,7 +95,7 @@ def _by_offsets(times: Sequence[datetime]) -> ZoneChoice | None:
         if all(time.astimezone(here).utcoffset() == time.utcoffset() for time in by_hour):
             doubt = (
                 f"The file names no time zone; “{name}” is used, because it has the offsets of all "
-                f"times. Others may have them, too. If it is another, set the option `{OPTION}`."
+                f"times. Others may have them, too. If it is wrong, set the option `{OPTION}`."
             )
             return ZoneChoice(name, doubt)
     return None

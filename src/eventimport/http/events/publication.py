@@ -105,7 +105,7 @@ def _check_publishable(row: Row, *, confirmed: bool) -> None:
             "confirmation-required",
             "Confirmation required",
             f"The source of the event says that {' and '.join(found)}. To publish the event"
-            " nevertheless, repeat the request with confirm=true.",
+            " anyway, repeat the request with confirm=true.",
             source={"parameter": "confirm"},
         )
 

@@ -88,7 +88,7 @@ function accessOf({ access }) {
       if (error.problems?.[0]?.code === "confirmation-required") {
         confirmed = true;
         status.textContent = error.message.replace(/ To publish .*/, "");
-        button.textContent = "Publish it nevertheless";
+        button.textContent = "Publish it anyway";
       } else {
         status.textContent = error.message;
       }
