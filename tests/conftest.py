@@ -28,6 +28,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from tests.untraced_greenlets import rest_in_greenlets
 
 import eventimport.database.engine as database_engine
 import eventimport.resources
@@ -366,16 +367,30 @@ def make_user(session_factory: async_sessionmaker[AsyncSession]) -> MakeUser:
     return make
 
 
-@pytest.fixture
-def redis_url(pytestconfig: pytest.Config, worker_number: int) -> Iterator[str]:
-    """A Redis database of this process alone, empty before the test and after."""
+@pytest.fixture(scope="session")
+def redis_database(pytestconfig: pytest.Config, worker_number: int) -> str:
+    """The URL of this process's Redis database, which only `redis_url` empties."""
     url = urlsplit(pytestconfig.stash[SERVERS].redis_url)
     number = int(url.path.strip("/") or 0) + 1 + worker_number
-    own_url = url._replace(path=f"/{number}").geturl()
-    with Redis.from_url(own_url) as redis:
+    return url._replace(path=f"/{number}").geturl()
+
+
+@pytest.fixture
+def redis_url(redis_database: str) -> Iterator[str]:
+    """A Redis database of this process alone, empty before the test and after."""
+    with Redis.from_url(redis_database) as redis:
         redis.flushdb()
-        yield own_url
+        yield redis_database
         redis.flushdb()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_coverage() -> Iterator[None]:
+    """Has coverage's tracer rest while SQLAlchemy runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        if coverage.Coverage.current() is not None:
+            rest_in_greenlets(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

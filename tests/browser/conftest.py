@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,12 @@ class Processes:
             )
         self._running.append(process)
 
+    def with_folder(self, folder: Path) -> "Processes":
+        """The same API, with workers of its own that write logs and mails into the folder."""
+        return Processes(
+            self.url, self._environment | {"MAIL_FOLDER": str(folder / "mails")}, folder
+        )
+
     def start_worker(self) -> None:
         """Start a worker."""
         self.start("worker")
@@ -88,9 +94,9 @@ class Processes:
         assert not stuck, [log.read_text()[-4000:] for log in self._folder.glob("*.log")]
 
 
-@pytest.fixture
-def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Processes]:
-    """A running API; no worker yet."""
+@contextmanager
+def running_api(database_url: str, redis_url: str, folder: Path) -> Iterator[Processes]:
+    """An API of its own, whose files and logs are in the folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -101,14 +107,38 @@ def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Proce
         "REDIS_URL": redis_url,
         "SECRET_KEY": "a key for tests, which guards nothing; long enough for every HMAC",
         "PUBLIC_URL": url,
-        "LOCAL_STORAGE_PATH": str(tmp_path / "storage"),
-        "MAIL_FOLDER": str(tmp_path / "mails"),
+        "LOCAL_STORAGE_PATH": str(folder / "storage"),
+        "MAIL_FOLDER": str(folder / "mails"),
         "SHUTDOWN_GRACE": "5",
+        # All tests sign in to the same account, from the same address.
+        "SIGN_INS_PER_MINUTE": "0",
+        "SIGN_INS_PER_CLIENT": "0",
     }
-    processes = Processes(url, environment, tmp_path)
+    processes = Processes(url, environment, folder)
     try:
         processes.start("serve", "--port", str(port))
         processes.wait_until_it_answers()
+        yield processes
+    finally:
+        processes.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_api(
+    database_url: str, redis_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processes]:
+    """The API of all tests of this process. To start it takes longer than most of them."""
+    with running_api(database_url, redis_database, tmp_path_factory.mktemp("api")) as processes:
+        yield processes
+
+
+@pytest.fixture
+def service(
+    shared_api: Processes, database_url: str, redis_url: str, tmp_path: Path
+) -> Iterator[Processes]:
+    """A running API over empty databases. It has no worker yet; that of a test is its own."""
+    processes = shared_api.with_folder(tmp_path)
+    try:
         yield processes
     finally:
         processes.stop()

@@ -1,13 +1,23 @@
 """A running service that is told to stop while somebody watches an import."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
+import pytest
+from tests.browser.conftest import Processes, running_api
+
+
+@pytest.fixture
+def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Processes]:
+    """An API that the test can stop."""
+    with running_api(database_url, redis_url, tmp_path) as processes:
+        yield processes
 
 
 def test_a_watched_task_ends_as_an_answer_should(
-    service: Any, api: httpx.Client, task_url: str
+    service: Processes, api: httpx.Client, task_url: str
 ) -> None:
     with api.stream("GET", f"{task_url}/events") as events:
         lines = events.iter_lines()
