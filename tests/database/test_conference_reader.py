@@ -147,6 +147,7 @@ async def test_the_references_lead_to_the_same_links(engine: AsyncEngine) -> Non
     assert report.findings == []
 
 
+@pytest.mark.without_coverage
 @settings(
     max_examples=50,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -153,6 +153,7 @@ def conferences(draw: st.DrawFn) -> dict[str, Any]:
     return documents
 
 
+@pytest.mark.without_coverage
 @pytest.mark.slow
 @settings(max_examples=200)
 @given(conferences())

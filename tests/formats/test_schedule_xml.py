@@ -4,9 +4,9 @@ import io
 import json
 import random
 import re
-import resource
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from tests.formats.mutants import assert_explained
 from tests.formats.planning import zip_of
 from tests.formats.real_schedules import Expected, assert_expected, speakers_of
 from tests.formats.schedule_samples import (
@@ -458,12 +459,6 @@ def test_what_is_written_is_read_back(has_dates: bool, given: dict[str, Any]) ->
     )
 
 
-MUTANTS: Final = 150
-"""Mutants of each dialect."""
-
-MEMORY: Final = 256 * 1024
-"""KiB by which the mutants of a dialect may raise the most that the process ever held."""
-
 _ODD_PARTS: Final = [
     *(
         b"&",
@@ -517,27 +512,8 @@ def mutant(sample: str, seed: int) -> bytes:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_mutants_end_in_an_event_or_an_explanation(dialect: str) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outcomes = Counter(
-        outcome(mutant(DIALECTS[dialect], seed), dialect, seed) for seed in range(MUTANTS)
-    )
-    assert set(outcomes) == {"event", "explained"}
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
-
-
-def outcome(data: bytes, dialect: str, seed: int) -> str:
-    report = Report()
-    try:
-        with Source.open(io.BytesIO(data), ArchiveLimits(), report) as source:
-            conference = SCHEDULE_XML.reader(source, ReadOptions(timezone="Europe/Berlin"), report)
-        if not report.errors:
-            make_plan(conference, provisional_ids(conference.counts()), "a0", report)
-    except ArchiveError:
-        assert report.errors
-    except Exception as error:  # noqa: BLE001 - told with its seed
-        pytest.fail(f"mutant({dialect!r}, {seed}): {error!r}")
-    json.dumps(report.as_dict(), allow_nan=False)
-    return "explained" if report.errors else "event"
+    options = ReadOptions(timezone="Europe/Berlin")
+    assert_explained(SCHEDULE_XML, options, partial(mutant, DIALECTS[dialect]))
 
 
 # Real schedules. Nothing of them is in the project: what is expected are counts, times and hashes.

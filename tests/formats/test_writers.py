@@ -158,6 +158,7 @@ def test_two_exports_are_equal(name: str) -> None:
     assert written(name, event)[0] == written(name, event)[0]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.slow
 def test_real_sources_are_valid_in_each_format(
     real_formats: Path, judges: dict[str, Judge]

@@ -113,6 +113,7 @@ async def test_the_broken_archive_fails_with_its_place(
     assert await imports.traces() == {}
 
 
+@pytest.mark.without_coverage
 async def test_all_archives_are_imported_completely(imports: Imports, archives: list[Path]) -> None:
     assert len(archives) == 10
     for path in archives:

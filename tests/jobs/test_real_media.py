@@ -62,6 +62,7 @@ def is_picture(content: bytes) -> bool:
         return False
 
 
+@pytest.mark.without_coverage
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 async def test_media_are_moved_as_they_are(imports: Imports, archives: list[Path]) -> None:
     storage = imports.resources.storages.active

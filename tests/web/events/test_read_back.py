@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 from tests.formats.test_nothing_lost import mended
 from tests.jobs.conftest import Imports
 from tests.jobs.test_real_archives import TABLES, Json, title
@@ -101,6 +102,7 @@ def told_session(event: ReadBack, session: Record) -> tuple[Any, ...]:
     return attributes["title"], *times, *targets
 
 
+@pytest.mark.without_coverage
 async def test_what_was_imported_is_read_back(
     start_service: Any, user: User, archives: list[Path]
 ) -> None:
