@@ -66,6 +66,8 @@ BANNED: Final = {
 EXCEPTIONS: Final[dict[str, str]] = {
     # A phrase, and why it may stay.
     "connection refused": "the operating system's own words",
+    "given name": "a header of tables that others write",
+    "profile picture": "a header of tables that others write",
 }
 
 

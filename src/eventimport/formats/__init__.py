@@ -19,7 +19,7 @@ from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
 from eventimport.formats.sessionize import SESSIONIZE
 from eventimport.formats.source import Source
-from eventimport.formats.table import CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX
+from eventimport.formats.table import CSV, SESSIONS_CSV, SPEAKERS_CSV, TABLE, XLSX
 from eventimport.formats.xcal import XCAL
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 FORMATS: Final[tuple[Format, ...]] = (
-    *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL, SESSIONIZE),
+    *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL, SESSIONIZE, TABLE),
     *(CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX, HTML),
 )
 
