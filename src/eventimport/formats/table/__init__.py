@@ -27,7 +27,7 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
 
 TABLE: Final = Format(
     name="table",
-    title="CSV or Excel",
+    title="Table (CSV, Excel)",
     extensions=(".csv", ".tsv", ".xlsx", ".zip"),
     media_type="text/csv",
     detect=has_tables,
