@@ -1,14 +1,18 @@
 """The OpenAPI document, and the page that shows it."""
 
 import asyncio
+import copy
 import json
 import re
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
+from eventimport.http.examples import add_examples
 from eventimport.main import app_from_environment
 from eventimport.settings import Settings
 
@@ -123,7 +127,54 @@ def test_an_optional_parameter_is_left_out_and_never_null(document: dict[str, An
 
 def test_events_of_a_task_have_its_type(document: dict[str, Any]) -> None:
     content = operations(document)["watch_task"]["responses"]["200"]["content"]
-    assert content == {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Task"}}}
+    assert content["text/event-stream"]["schema"] == {"$ref": "#/components/schemas/Task"}
+
+
+def bodies(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each body of a request and of a successful response, by a name for people."""
+    for name, operation in operations(document).items():
+        answers = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for place, described in answers.items():
+            if place == "request" or place < "300":
+                for media_type, content in described.get("content", {}).items():
+                    yield f"{name} {place} {media_type}", content
+
+
+def faults_of_examples(document: dict[str, Any]) -> list[str]:
+    """What is wrong with the examples, or missing."""
+    shared, faults = document["components"]["examples"], []
+    for name, content in bodies(document):
+        named = content.get("examples", {}).values()
+        examples = [shared[each["$ref"].split("/")[-1]]["value"] for each in named]
+        examples += [content["example"]] if "example" in content else []
+        if not examples:
+            faults.append(f"{name} has no example")
+        whole = {"components": document["components"], **content["schema"]}
+        validator = Draft202012Validator(whole, format_checker=FormatChecker())
+        for example in examples:
+            faults += [f"{name}: {each.message}" for each in validator.iter_errors(example)]
+    return faults
+
+
+def test_every_body_has_a_valid_example(document: dict[str, Any]) -> None:
+    assert not faults_of_examples(document)
+    assert len(list(bodies(document))) > 200
+
+
+def test_a_missing_or_wrong_example_is_found(document: dict[str, Any]) -> None:
+    changed = copy.deepcopy({**document, "paths": {"/v1/tracks": document["paths"]["/v1/tracks"]}})
+    creation = changed["paths"]["/v1/tracks"]["post"]
+    changed["components"]["examples"]["TrackCreation"]["value"]["data"]["type"] = "room"
+    creation["responses"]["201"]["content"]["application/vnd.api+json"]["examples"] = {}
+
+    assert faults_of_examples(changed) == [
+        "create_track request application/vnd.api+json: 'track' was expected",
+        "create_track 201 application/vnd.api+json has no example",
+    ]
+
+
+def test_no_value_of_an_example_is_missing(document: dict[str, Any]) -> None:
+    assert add_examples(copy.deepcopy(document)) == set()
 
 
 async def test_the_page_asks_no_other_host(client: httpx.AsyncClient) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from eventimport.conference.report import Severity
+from eventimport.http.examples import REF, add_examples
 from eventimport.http.problems import MEDIA_TYPE, phrase
 from eventimport.http.reports import FORBID, Code, FindingPlace, Place, Quote
 
@@ -25,7 +26,6 @@ FILE_CONTENT = {
 }
 """Of a response that is a file of any type. Some generators only know the first."""
 
-REF = "#/components/schemas/"
 _GENERIC: Final = re.compile(r"Resource_(\w+)_")
 
 SIGN_IN_AGAIN = (
@@ -156,7 +156,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         schemas |= _error_schemas()
-        app.openapi_schema = _named(document)
+        document = _named(document)
+        add_examples(document)
+        app.openapi_schema = document
     return app.openapi_schema or {}
 
 

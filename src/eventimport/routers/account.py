@@ -190,7 +190,12 @@ async def delete_own_account(
     await close_account(resources, account.id, actor=account.id, client=client)
 
 
-@router.post("/v1/account/send-confirmation", status_code=202, responses=problems(403, 409, 429))
+@router.post(
+    "/v1/account/send-confirmation",
+    status_code=202,
+    response_class=Response,
+    responses=problems(403, 409, 429),
+)
 async def send_confirmation(account: AccountDep, resources: ResourcesDep) -> None:
     """Get the link again that confirms your address."""
     settings = resources.settings
@@ -228,7 +233,10 @@ async def confirm_email(
 
 
 @for_strangers.post(
-    "/forgot-password", status_code=202, responses=problems(400, 403, 413, 422, 429)
+    "/forgot-password",
+    status_code=202,
+    response_class=Response,
+    responses=problems(400, 403, 413, 422, 429),
 )
 async def forgot_password(
     given: AccountAddress, resources: ResourcesDep, client: ClientAddressDep

@@ -144,7 +144,11 @@ def described(written: Format) -> dict[int | str, dict[str, Any]]:
     return {
         200: {
             "description": f"The feed as {written.title}.",
-            "content": {written.media_type: {"schema": {"type": "string"}}},
+            "content": {
+                written.media_type: {
+                    "schema": {"type": "object" if written is SCHEDULE_JSON else "string"}
+                }
+            },
         },
         304: {"description": "The client has the current version."},
         **problems(400, 404),

@@ -23,8 +23,9 @@ from eventimport.database.task_watch import UNREADABLE, Watch
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import BearerDep, ResourcesDep, unauthorized
 from eventimport.http.events.requests import IfNoneMatchDep
+from eventimport.http.examples import REF
 from eventimport.http.headers import names_etag
-from eventimport.http.openapi import REF, ErrorObject, ErrorsTotal, Version, problems
+from eventimport.http.openapi import ErrorObject, ErrorsTotal, Version, problems
 from eventimport.http.reports import FORBID, Report, TaskReport
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs

@@ -1,5 +1,6 @@
 """What the OpenAPI document requires is what whole answers have."""
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from tests.web.events.conftest import Conference, Editor
 from eventimport.database.models import Notification, Task, User
 from eventimport.database.tasks import claim
 from eventimport.exports.run import attempt_export
-from eventimport.http.openapi import REF
+from eventimport.http.examples import REF
 from eventimport.imports.run import run_import
 
 KINDS = {
@@ -142,6 +143,26 @@ async def test_a_sparse_fieldset_is_described_with_its_parameter(
         assert list(answer.json()["data"]["attributes"]) == ["source-id"]
         assert "lacks the others, even those that its schema requires" in described
         assert f"`fields[{kind}]`" in answers.schemas[f"{name}Attributes"]["description"]
+
+
+async def test_examples_of_requests_are_accepted_without_a_finding(
+    conference: Conference, editor: Editor, answers: Answers
+) -> None:
+    examples = answers.document["components"]["examples"]
+    for path, name in KINDS.items():
+        creation = copy.deepcopy(examples[f"{name}Creation"]["value"])
+        if path != "events":
+            creation["data"]["relationships"]["event"]["data"]["id"] = str(conference.id)
+        patch = copy.deepcopy(examples[f"{name}Patch"]["value"])
+        url = conference.url(path)
+        patch["data"]["id"] = url.rpartition("/")[2]
+        if path not in {"event-copyright", "speakers-calls"}:
+            made = await editor.send("POST", f"/v1/{path}", creation)
+            assert made.status_code == 201, made.text
+            assert "findings" not in made.json().get("meta", {})
+        changed = await editor.send("PATCH", url, patch)
+        assert changed.status_code == 200, changed.text
+        assert "findings" not in changed.json().get("meta", {}), changed.text
 
 
 @pytest.fixture

@@ -66,15 +66,21 @@ def check_accept(request: Request) -> None:
         )
 
 
+_BODY_TYPES: Final = {MEDIA_TYPE: {"profile"}, "application/json": {"charset"}}
+"""The media types of a body, and their parameters. Some clients cannot send the first."""
+
+
 def check_content_type(request: Request) -> None:
-    """Refuse with 415 a body that is not JSON:API, or in a form of it that we don't know."""
+    """Refuse with 415 a body that is neither JSON:API nor JSON, or in a form that we don't know."""
     media_type, parameters = _parse(request.headers.get("content-type", ""))
-    if media_type != MEDIA_TYPE or set(parameters) - {"profile"}:
+    allowed = _BODY_TYPES.get(media_type)
+    if allowed is None or set(parameters) - allowed:
         raise refuse(
             415,
             "unsupported-media-type",
             "Unsupported media type",
-            f"Send the body as {MEDIA_TYPE}, without parameters other than profile.",
+            f"Send the body as {MEDIA_TYPE}, without parameters other than profile,"
+            " or as application/json.",
             source={"header": "Content-Type"},
         )
 
