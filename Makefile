@@ -76,6 +76,10 @@ test-browser: $(STAMP) ## Run the tests in Chromium; as root, install it from De
 	@sh scripts/install-chromium
 	@$(BIN)/pytest -n auto tests/browser $(ARGS)
 
+.PHONY: test-clients
+test-clients: $(STAMP) ## Generate the example clients, check their types and run them; needs npm's registry
+	@$(BIN)/pytest tests/clients $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## Check spelling, format, lint, types, import rules and migrations
 	$(BIN)/typos

@@ -358,6 +358,9 @@ async def finish(resources: Resources, attempt: Attempt) -> None:
             job={"report": summary},
             stage="done",
             message="Imported",
+            # The heartbeat may have missed the last of them.
+            done=attempt.done,
+            total=attempt.total,
             stage_seconds=attempt.times(),
         )
     attempt.enter("done", "Imported")
