@@ -13,11 +13,12 @@ from uuid import UUID
 
 import httpx
 from eventimport_client import AuthenticatedClient, Client
-from eventimport_client.api.accounts import create_session
+from eventimport_client.api.accounts import sign_in
 from eventimport_client.api.events import get_event, update_event
 from eventimport_client.api.exports import export_event
 from eventimport_client.api.imports import get_task, import_event
 from eventimport_client.models import (
+    ArchiveUpload,
     Credentials,
     ErrorDocument,
     EventChanges,
@@ -26,7 +27,6 @@ from eventimport_client.models import (
     ExportedFile,
     ExportEventExportFormat,
     FailedTask,
-    ImportEventArchiveUpload,
     ImportEventSourceType,
     ImportResult,
     OpenTask,
@@ -69,11 +69,11 @@ def follow(client: AuthenticatedClient, task_url: str) -> object:
 
 def main(url: str, file: Path, name: str, calendar: Path) -> None:
     credentials = Credentials(os.environ["EVENTIMPORT_EMAIL"], os.environ["EVENTIMPORT_PASSWORD"])
-    session = body_of(create_session.sync_detailed(client=Client(url), body=credentials))
+    session = body_of(sign_in.sync_detailed(client=Client(url), body=credentials))
     client = AuthenticatedClient(url, session.access_token, timeout=httpx.Timeout(60))
 
     with file.open("rb") as payload:
-        upload = ImportEventArchiveUpload(File(payload, file.name))
+        upload = ArchiveUpload(File(payload, file.name))
         accepted = import_event.sync_detailed(
             ImportEventSourceType.AUTO, client=client, body=upload
         )

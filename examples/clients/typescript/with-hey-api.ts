@@ -10,10 +10,10 @@ import { argv, env } from "node:process";
 
 import { client } from "./generated/hey-api/client.gen.ts";
 import {
-  createSession,
   exportEvent,
   getEvent,
   importEvent,
+  signIn,
   updateEvent,
   watchTask,
 } from "./generated/hey-api/index.ts";
@@ -46,7 +46,7 @@ client.setConfig({ baseUrl: url });
 client.interceptors.error.use(
   (error, response) => new Error(`Status ${response?.status}: ${JSON.stringify(error)}`),
 );
-const session = await createSession({ body: { email, password }, throwOnError });
+const session = await signIn({ body: { email, password }, throwOnError });
 client.setConfig({ auth: session.data.access_token });
 
 const upload = new File([await openAsBlob(file)], basename(file));

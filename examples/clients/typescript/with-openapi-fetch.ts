@@ -72,7 +72,6 @@ console.log(`${event.attributes.name} starts at ${event.attributes["starts-at"]}
 const changed = await client.PATCH("/v1/events/{resource_id}", {
   // Rejected with 412 if another client has changed the event since.
   params: { path, header: { "if-match": read.response.headers.get("ETag") ?? "*" } },
-  headers: { "Content-Type": "application/vnd.api+json" },
   body: { data: { type: "event", id: event.id, attributes: { name } } },
 });
 console.log(`Renamed to ${bodyOf(changed).data.attributes.name}`);

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventimport.http.openapi import ALL_SENT, Version
+from eventimport.http.openapi import ALL_SENT, JsonapiVersion
 from eventimport.http.problems import MEDIA_TYPE
 
 DEFAULT_PAGE_SIZE = 20
@@ -58,7 +58,7 @@ class Document(BaseModel, Generic[AttributesT]):
     model_config = ALL_SENT
 
     data: Resource[AttributesT]
-    jsonapi: Version = Version()
+    jsonapi: JsonapiVersion = JsonapiVersion()
 
 
 class PageMeta(BaseModel):
@@ -87,7 +87,7 @@ class Collection(BaseModel, Generic[AttributesT]):
     data: list[Resource[AttributesT]]
     meta: PageMeta
     links: PageLinks
-    jsonapi: Version = Version()
+    jsonapi: JsonapiVersion = JsonapiVersion()
 
     @classmethod
     def page(

@@ -105,7 +105,7 @@ class ErrorObject(TypedDict):
     meta: NotRequired[ErrorMeta]
 
 
-class Version(BaseModel):
+class JsonapiVersion(BaseModel):
     """The version of JSON:API."""
 
     model_config = ALL_SENT
@@ -125,7 +125,7 @@ class ErrorDocument(TypedDict):
     """The response of every route to an invalid request: all errors at once."""
 
     errors: Annotated[list[ErrorObject], Field(description="The first 20 errors.")]
-    jsonapi: Version
+    jsonapi: JsonapiVersion
     meta: NotRequired[ErrorsTotal]
 
 

@@ -25,7 +25,7 @@ from eventimport.http.dependencies import BearerDep, ResourcesDep, unauthorized
 from eventimport.http.events.requests import IfNoneMatchDep
 from eventimport.http.examples import REF
 from eventimport.http.headers import names_etag
-from eventimport.http.openapi import ErrorObject, ErrorsTotal, Version, problems
+from eventimport.http.openapi import ErrorObject, ErrorsTotal, JsonapiVersion, problems
 from eventimport.http.reports import FORBID, Report, TaskReport
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs
@@ -121,7 +121,7 @@ class ImportErrors(TypedDict):
     """The first errors, at most 20, as a JSON:API document."""
 
     errors: list[ErrorObject]
-    jsonapi: Version
+    jsonapi: JsonapiVersion
     meta: ErrorsMeta
 
 
@@ -130,7 +130,7 @@ class TaskErrors(TypedDict):
     """The errors of a task that is not an import, as a JSON:API document."""
 
     errors: list[ErrorObject]
-    jsonapi: Version
+    jsonapi: JsonapiVersion
     meta: ErrorsTotal
 
 
@@ -351,7 +351,7 @@ def _result(row: Any, url: str | None) -> dict[str, Any] | None:
         return {
             "errors": row.errors or [],
             "meta": meta,
-            "jsonapi": Version().model_dump(),
+            "jsonapi": JsonapiVersion().model_dump(),
         }
     if row.status != ImportStatus.SUCCESS:
         return None

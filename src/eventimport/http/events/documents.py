@@ -15,7 +15,7 @@ from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
 from eventimport.http.events.schema import EXTRA, TYPES, Attribute, ResourceType
 from eventimport.http.jsonapi import PageLinks, PageMeta, SelfLink
-from eventimport.http.openapi import ErrorSource, IgnoredPart, Version
+from eventimport.http.openapi import ErrorSource, IgnoredPart, JsonapiVersion
 from eventimport.http.reports import FORBID, Code, Quote
 
 
@@ -81,7 +81,7 @@ _TO_ONE_LINKAGE: Final = {
         f"Which {TYPES[kind].type} the resource is linked with, if any.",
         data=(IDENTIFIERS[kind] | None, ...),
         links=(RelationshipLinks, ...),
-        jsonapi=(Version, ...),
+        jsonapi=(JsonapiVersion, ...),
     )
     for kind in Kind
 }
@@ -100,7 +100,7 @@ _TO_MANY_LINKAGE: Final = {
             ),
             ...,
         ),
-        jsonapi=(Version, ...),
+        jsonapi=(JsonapiVersion, ...),
     )
     for kind in Kind
 }
@@ -251,7 +251,7 @@ def _changed_document(kind: Kind) -> type[BaseModel]:
             Field(default_factory=dict, description="Present only if there is something to say."),
         ),
         links=(SelfLink, ...),
-        jsonapi=(Version, ...),
+        jsonapi=(JsonapiVersion, ...),
     )
 
 
@@ -265,7 +265,7 @@ def _document(kind: Kind, *, nullable: bool) -> type[BaseModel]:
         included=_INCLUDED,
         meta=_META,
         links=(SelfLink, ...),
-        jsonapi=(Version, ...),
+        jsonapi=(JsonapiVersion, ...),
     )
 
 
@@ -287,7 +287,7 @@ def _collection(kind: Kind) -> type[BaseModel]:
         included=_INCLUDED,
         meta=(_LIST_META, ...),
         links=(PageLinks, ...),
-        jsonapi=(Version, ...),
+        jsonapi=(JsonapiVersion, ...),
     )
 
 

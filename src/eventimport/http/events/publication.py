@@ -19,7 +19,7 @@ from eventimport.http.events.requests import check_if_match, find_to_change, vie
 from eventimport.http.events.schema import EVENT
 from eventimport.http.events.serializer import Answer
 from eventimport.http.jsonapi import SelfLink
-from eventimport.http.openapi import Version
+from eventimport.http.openapi import JsonapiVersion
 from eventimport.resources import Resources
 
 
@@ -49,7 +49,7 @@ class PublicationDocument(BaseModel):
     data: RESOURCES[Kind.EVENT]  # type: ignore[valid-type]  # made from the schema
     meta: PublicationMeta
     links: SelfLink
-    jsonapi: Version
+    jsonapi: JsonapiVersion
 
 
 async def change_publication(

@@ -25,10 +25,10 @@ from eventimport.http.events.queries import Includes, ResourceQuery, bad_paramet
 from eventimport.http.events.requests import HEADERS, etag
 from eventimport.http.events.schema import TYPES, ResourceType, kebab
 from eventimport.http.jsonapi import Page
-from eventimport.http.openapi import Version
+from eventimport.http.openapi import JsonapiVersion
 from eventimport.http.problems import MEDIA_TYPE
 
-JSONAPI: Final = Version().model_dump()
+JSONAPI: Final = JsonapiVersion().model_dump()
 Json = dict[str, Any]
 
 INLINE_BYTES: Final = 64 * 1024

@@ -32,7 +32,7 @@ from eventimport.http.events.requests import (
 from eventimport.http.events.schema import EVENT, PREFIX, TYPES, ResourceType
 from eventimport.http.events.serializer import Answer, relationship_links
 from eventimport.http.jsonapi import Resource
-from eventimport.http.openapi import ALL_SENT, Version, problems
+from eventimport.http.openapi import ALL_SENT, JsonapiVersion, problems
 from eventimport.http.user_documents import UserAttributes, UserDocument, user_document
 
 METHODS: Final = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
@@ -44,7 +44,7 @@ class OwnerDocument(BaseModel):
     model_config = ALL_SENT
 
     data: Resource[UserAttributes] | None
-    jsonapi: Version = Version()
+    jsonapi: JsonapiVersion = JsonapiVersion()
 
 
 class UserIdentifier(BaseModel):
@@ -63,7 +63,7 @@ class OwnerLinkage(BaseModel):
 
     data: UserIdentifier | None
     links: RelationshipLinks
-    jsonapi: Version = Version()
+    jsonapi: JsonapiVersion = JsonapiVersion()
 
 
 def create_client_router() -> APIRouter:
