@@ -198,7 +198,7 @@ def test_a_revoked_import_has_failed(service: Service, run: Import) -> None:
     service.tasks = iter([task("REVOKED")])
     result = run()
     assert result.exit_code == 1
-    assert "REVOKED" in result.stderr
+    assert result.stderr.endswith("The import was cancelled.\n")
 
 
 @pytest.mark.parametrize("status", [400, 413, 415])

@@ -368,9 +368,9 @@ def _show_success(task: Task) -> None:
 
 
 def _show_failure(task: Task, what: str) -> None:
-    errors = task.result.get("errors") or [task.result]
+    errors = task.result.get("errors") or []
     ended = ENDED.get(task.state, f"ended as {plain(task.state)}")
-    console.print(f"[bold red]{what} {ended}:[/]")
+    console.print(f"[bold red]{what} {ended}{':' if errors else '.'}[/]")
     for error in errors:
         detail = str(error.get("detail") or error.get("title") or error)
         place = place_of(error.get("meta") or {})
