@@ -100,15 +100,7 @@ class Programme:
         self._zone_text = ""
         """The name of the calendars' zone, as they spell it."""
         self._media = MediaFields(report, entry)
-        self._schedule = Schedule(
-            report,
-            source.limits,
-            entry=entry,
-            check=source.check,
-            time_zone=options.timezone,
-            name=options.name,
-            language=options.language,
-        )
+        self._schedule = Schedule.of(source, options, report, entry)
         self._schedule.is_administrative = is_administrative
 
     def add(self, component: Component) -> None:

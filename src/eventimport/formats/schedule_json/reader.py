@@ -76,15 +76,7 @@ class _ConferenceReader:
         self._language = options.language
         self._files = source.index
         self._media = MediaFields(report, entry)
-        self._schedule = Schedule(
-            report,
-            source.limits,
-            entry=entry,
-            check=source.check,
-            time_zone=options.timezone,
-            name=options.name,
-            language=options.language,
-        )
+        self._schedule = Schedule.of(source, options, report, entry)
 
     def read(self) -> Conference:
         parts, schedule = self._parts, self._schedule

@@ -118,15 +118,7 @@ class _ScheduleReader:
         self._report = report
         self._entry = entry
         self._source = source
-        self._schedule = Schedule(
-            report,
-            source.limits,
-            entry=entry,
-            check=source.check,
-            time_zone=options.timezone,
-            name=options.name,
-            language=options.language,
-        )
+        self._schedule = Schedule.of(source, options, report, entry)
         self._media = MediaFields(report, entry)
         self._events: list[_Event] = []
         self._days: list[_Day] = []

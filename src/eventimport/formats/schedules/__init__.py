@@ -5,7 +5,7 @@ gives it what the source says. The schedule decides what is the same in all of t
 time zone local times are in (`zone_choice.py`), when sessions begin and end (`slots.py`), which
 persons are the same person, and how texts become HTML (`flavours.py`):
 
-    schedule = Schedule(report, limits, entry=entry, check=check, time_zone=options.timezone)
+    schedule = Schedule.of(source, options, report, entry)
     schedule.event.update(name="FOSDEM 2026", starts_at="2026-01-31")
     schedule.named_zone = "Europe/Brussels"
     schedule.list_room("Janson", extra={"slug": "janson"})

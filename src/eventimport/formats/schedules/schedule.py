@@ -20,10 +20,12 @@ from eventimport.conference.report import Check, Place, Report, go_on, shortened
 from eventimport.conference.times import in_zone, read_time
 from eventimport.conference.values import source_key, translation
 from eventimport.conference.zones import find_zone, zone
+from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError, ArchiveLimits
 from eventimport.formats.schedules.flavours import Flavour, read_text
 from eventimport.formats.schedules.slots import Slot
 from eventimport.formats.schedules.zone_choice import choose_zone, without_zone
+from eventimport.formats.source import Source
 
 CONFIRMED: Final = "confirmed"
 """The state of a session that a published schedule has."""
@@ -188,6 +190,19 @@ class Schedule:
         self._records = 0
         self._zone: tzinfo = UTC
         self._is_named = False
+
+    @classmethod
+    def of(cls, source: Source, options: ReadOptions, report: Report, entry: str) -> "Schedule":
+        """The schedule that an entry of a source says, with the options of the user."""
+        return cls(
+            report,
+            source.limits,
+            entry=entry,
+            check=source.check,
+            time_zone=options.timezone,
+            name=options.name,
+            language=options.language,
+        )
 
     def list_room(self, name: str | None, *, extra: dict[str, Any] | None = None) -> str | None:
         """Add a room, whether or not a session is in it. Return its name as rows have it."""

@@ -132,15 +132,7 @@ class _ConferenceReader:
         self._people: dict[str, Person] = {}
         self._named: dict[str, _Named] = {}
         self._persons = PersonReader(self._media, options.language, (), websites=_WEBSITES)
-        self._schedule = Schedule(
-            report,
-            source.limits,
-            entry=entry,
-            check=source.check,
-            time_zone=options.timezone,
-            name=options.name,
-            language=options.language,
-        )
+        self._schedule = Schedule.of(source, options, report, entry)
         self._schedule.is_administrative = _ADMINISTRATIVE.__contains__
 
     def read(self) -> Conference:

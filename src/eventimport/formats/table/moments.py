@@ -69,11 +69,11 @@ def slot_of(
     ends = _moment(end, starts.date() if starts is not None else found, order)
     if ends is None and end not in (None, ""):
         _doubt(slot, "end", end, needs_day=_clock_of(end) is not None)
+    if ends is not None and starts is not None and (ends.tzinfo is None) != (starts.tzinfo is None):
+        ends = ends.replace(tzinfo=starts.tzinfo)
     if ends is not None and starts is not None and _clock_of(end) is not None and ends < starts:
         # Nights end on the day after.
         ends += _DAY
-    if ends is not None and starts is not None and (ends.tzinfo is None) != (starts.tzinfo is None):
-        ends = ends.replace(tzinfo=starts.tzinfo)
     slot.ends = ends
     _read_duration(slot, duration)
     return slot, found or (starts.date() if starts is not None else last_day)

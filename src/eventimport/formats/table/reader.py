@@ -85,15 +85,7 @@ class _ConferenceReader:
         self._by_row: dict[tuple[str, str, str, str], _Waiting] = {}
         self._by_title: dict[str, list[_Waiting]] = {}
         self._rows = self._cells = 0
-        self._schedule = Schedule(
-            report,
-            source.limits,
-            entry=entry,
-            check=source.check,
-            time_zone=options.timezone,
-            name=options.name,
-            language=options.language,
-        )
+        self._schedule = Schedule.of(source, options, report, entry)
         self._schedule.is_administrative = IDENTIFIERS.__contains__
 
     def read(self, sheets: Iterable[Sheet]) -> Conference:
