@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 from opentelemetry.trace import TracerProvider
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from eventimport.auth import Limiter, LookAlikes, Passwords, Tokens
+from eventimport.database.accounts import find_signed_in
 from eventimport.database.engine import create_engine, create_reader, session_factory
 from eventimport.database.models import ObjectPurpose
 from eventimport.database.objects import (
@@ -49,7 +51,7 @@ LONGEST_ENDING: Final = 5.0
 """How long what is `unfinished` holds up the end of the process, in seconds."""
 
 REQUESTS_TOGETHER: Final = 64
-"""Uploads of a process that are recorded in one transaction, if they come at the same time."""
+"""Requests of a process that share a statement or a transaction, if they come at the same time."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +63,9 @@ class Resources:
     A signal handler sets `stopping` once the process must stop: answers that have no end of their
     own must end then, for the server waits for them. `unfinished` are the tasks that must take back
     what they have stored should they fail: nothing is closed before they have ended, for a server
-    that stops cancels them, and does not wait. `reservations` and `uses` record the files of
-    requests that come at the same time together.
+    that stops cancels them, and does not wait. Requests that come at the same time share the
+    statements of `accounts`, which finds those of tokens, and of `reservations` and `uses`, which
+    record files.
     """
 
     settings: Settings
@@ -85,6 +88,7 @@ class Resources:
     feeds: FeedCache
     tokens: Tokens
     passwords: Passwords
+    accounts: Groups[tuple[int, int], Row[int, int, str, bool, bool] | None]
     reservations: Groups[Reservation, bool]
     uses: Groups[tuple[str, Sequence[Use]], None]
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -178,6 +182,7 @@ async def open_resources(
             feeds=feeds,
             tokens=Tokens(settings.auth),
             passwords=Passwords(),
+            accounts=Groups(partial(find_signed_in, reader), most=REQUESTS_TOGETHER),
             reservations=Groups(reserve, most=REQUESTS_TOGETHER),
             uses=Groups(partial(use_together, engine), most=REQUESTS_TOGETHER),
         )

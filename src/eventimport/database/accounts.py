@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
+    Integer,
     Row,
     and_,
+    bindparam,
+    column,
     delete,
     exists,
     func,
@@ -17,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import aliased
 
 from eventimport.database.event_changes import delete_event
@@ -83,15 +88,32 @@ def is_signed_in(user_id: Any, token_version: Any) -> ColumnElement[bool]:
     return and_(User.id == user_id, User.token_version == token_version, User.disabled_at.is_(None))
 
 
-async def find_signed_in(
-    connection: AsyncConnection, user_id: int, token_version: int
-) -> Row[int, str, bool, bool] | None:
-    """The account of a token: its id, e-mail address, `is_admin` and `is_confirmed`. None if the
-    token does not count any more."""
-    statement = select(User.id, User.email, User.is_admin, User.is_confirmed).where(
-        is_signed_in(user_id, token_version)
+_ASKED: Final = (
+    func.unnest(
+        bindparam("user_ids", type_=ARRAY(BigInteger)),
+        bindparam("token_versions", type_=ARRAY(Integer)),
     )
-    return (await connection.execute(statement)).one_or_none()
+    .table_valued(column("user_id", BigInteger), column("token_version", Integer))
+    .render_derived("asked")
+)
+
+_SIGNED_IN: Final = select(
+    User.id, User.token_version, User.email, User.is_admin, User.is_confirmed
+).join(_ASKED, is_signed_in(_ASKED.c.user_id, _ASKED.c.token_version))
+"""Built once: nearly every request needs it."""
+
+
+async def find_signed_in(
+    reader: AsyncEngine, tokens: Sequence[tuple[int, int]]
+) -> Sequence[Row[int, int, str, bool, bool] | None]:
+    """The accounts of tokens, each a user's id and a version: its id, version, e-mail address,
+    `is_admin` and `is_confirmed`. None if the token does not count any more."""
+    user_ids, versions = zip(*tokens, strict=True)
+    asked = {"user_ids": list(user_ids), "token_versions": list(versions)}
+    async with reader.connect() as connection:
+        rows = (await connection.execute(_SIGNED_IN, asked)).all()
+    found = {(row.id, row.token_version): row for row in rows}
+    return [found.get(token) for token in tokens]
 
 
 async def sign_out_everywhere(connection: AsyncConnection, user_id: int) -> int:

@@ -100,6 +100,11 @@ _RESERVE: Final = text(f"""
     RETURNING size
 """)  # noqa: S608 - a constant
 
+_LOCK_USERS: Final = text("""
+    SELECT id FROM users WHERE id = ANY(CAST(:user_ids AS bigint[])) ORDER BY id
+    FOR NO KEY UPDATE
+""")
+
 _RESERVE_TOGETHER: Final = text("""
     WITH asked AS (
         SELECT * FROM unnest(
@@ -201,11 +206,7 @@ async def reserve_together(
 ) -> Sequence[bool]:
     """Record new files of several requests, as `record_upload` does; returns for each whether it is
     recorded. None of a user's is, if the quota does not suffice for all of them."""
-    users = sorted({one.user_id for one in asked})
-    locked = (
-        select(User.id).where(User.id.in_(users)).order_by(User.id).with_for_update(key_share=True)
-    )
-    await connection.execute(locked)
+    await connection.execute(_LOCK_USERS, {"user_ids": list({one.user_id for one in asked})})
     columns = {
         field.name: [getattr(one, field.name) for one in asked] for field in fields(Reservation)
     }

@@ -14,7 +14,6 @@ from starlette.requests import HTTPConnection
 
 from eventimport.auth import Bearer, InvalidTokenError, Limit
 from eventimport.auth.tokens import PERSONAL_PREFIX, hash_of
-from eventimport.database.accounts import find_signed_in
 from eventimport.database.sign_ins import find_personal_token, note_use
 from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.http.reference_api import ignores_parameter
@@ -194,8 +193,7 @@ async def get_account(
     bearer: Annotated[Bearer, Depends(get_bearer)],
 ) -> Account:
     """The signed-in user. Holds no connection when it returns, since an upload may take hours."""
-    async with resources.reader.connect() as connection:
-        row = await find_signed_in(connection, bearer.user_id, bearer.token_version)
+    row = await resources.accounts.ask((bearer.user_id, bearer.token_version))
     if row is None:
         raise unauthorized()
     # Without mail, no address can be confirmed.
@@ -229,7 +227,7 @@ async def check_query(request: Request) -> None:
     Pages and media ignore parameters that they don't know: other sites and mail programs add some.
     """
     route = request.scope.get("route")
-    if not isinstance(route, APIRoute) or not request.url.path.startswith(API_PREFIX):
+    if not isinstance(route, APIRoute) or not request.scope["path"].startswith(API_PREFIX):
         return
     if not request.query_params:
         return

@@ -3,13 +3,14 @@
 The token comes after the `#`, which browsers keep to themselves: only the page's script reads it.
 """
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from eventimport.auth import MAX_PASSWORD_LENGTH
 from eventimport.http.dependencies import ResourcesDep
+from eventimport.http.routing import Router
 from eventimport.pages.templates import html_response, render
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 
 @router.api_route("/account/confirm", methods=["GET", "HEAD"])

@@ -6,8 +6,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from eventimport.http.routing import Router
 
 # This package carries Swagger UI's built files; nothing else of it is used.
 ASSETS = Path(str(resources.files("fastapi_offline"))) / "static"
@@ -50,7 +52,7 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'none'"
 )
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 
 @router.get("/openapi.json")

@@ -7,7 +7,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 import anyio.to_thread
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 from pydantic import BaseModel, Field
 
 from eventimport.auth import PreviewTokens
@@ -25,6 +25,7 @@ from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.headers import names_etag, not_modified
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.pages.links import StoredMedia
 from eventimport.pages.templates import html_response, render
 from eventimport.pages.view import view
@@ -32,9 +33,9 @@ from eventimport.resources import Resources
 
 PRIVATE = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex"}
 
-router = APIRouter()
-pages = APIRouter(include_in_schema=False)
-previews = APIRouter(tags=["events"])
+router = Router()
+pages = Router(include_in_schema=False)
+previews = Router(tags=["events"])
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

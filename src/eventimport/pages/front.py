@@ -9,19 +9,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 
 from eventimport.auth import MAX_PASSWORD_LENGTH
 from eventimport.errors import refuse
 from eventimport.formats import AUTO, EXPORTABLE, IMPORTABLE
 from eventimport.http.dependencies import ResourcesDep
 from eventimport.http.headers import names_etag, not_modified
+from eventimport.http.routing import Router
 from eventimport.pages.templates import html_response, render
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 
 @router.api_route("/", methods=["GET", "HEAD"])

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
 from eventimport.accounts.closing import close_account
@@ -33,12 +33,13 @@ from eventimport.http.dependencies import (
 )
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.resources import Resources
 
 TEXT = r"^[^\x00]*$"
 
-router = APIRouter(tags=["accounts"], route_class=SmallBodyRoute)
-for_strangers = APIRouter(
+router = Router(tags=["accounts"], route_class=SmallBodyRoute)
+for_strangers = Router(
     prefix="/v1/auth",
     tags=["accounts"],
     route_class=SmallBodyRoute,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, Field
 
 from eventimport.auth import MAX_USER_ID
@@ -18,11 +18,12 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 
 PATH = "/v1/audit-log"
 TYPE = "audit-entry"
 
-router = APIRouter(prefix=PATH, tags=["audit log"], default_response_class=JSONAPIResponse)
+router = Router(prefix=PATH, tags=["audit log"], default_response_class=JSONAPIResponse)
 
 
 class AuditAttributes(Attributes):

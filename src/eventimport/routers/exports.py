@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
@@ -21,13 +21,14 @@ from eventimport.http.events.requests import EVENT_KEY, not_found, parse_id, vie
 from eventimport.http.events.schema import EVENT
 from eventimport.http.files import SANDBOX, stored_response
 from eventimport.http.openapi import FILE_CONTENT, POLLED_HEADERS, problems
+from eventimport.http.routing import Router
 from eventimport.imports.endings import file_name_of
 from eventimport.storage.protocol import ObjectNotFoundError
 
 NAMES: Final = names_of(EXPORTABLE)
 DOWNLOAD_HEADERS: Final = {"Cache-Control": "private, no-cache", **SANDBOX}
 
-router = APIRouter(tags=["exports"])
+router = Router(tags=["exports"])
 
 
 class AcceptedExport(BaseModel):

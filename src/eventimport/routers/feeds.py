@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from eventimport.database.feeds import Chosen, PublishedEvent, find_feed
@@ -21,6 +21,7 @@ from eventimport.formats.xcal import XCAL
 from eventimport.http.dependencies import ResourcesDep
 from eventimport.http.headers import names_etag, not_modified, split
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 
 MAX_AGE: Final = 60
 """Seconds for which a client may use a feed without asking again."""
@@ -28,7 +29,7 @@ MAX_AGE: Final = 60
 MAX_ID: Final = 2**63 - 1
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-router = APIRouter(tags=["feeds"])
+router = Router(tags=["feeds"])
 
 Identifier = Annotated[str, Path(description="The event's identifier.", examples=["ab3de6f0"])]
 PartId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the record.", examples=[7])]

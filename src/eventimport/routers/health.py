@@ -2,15 +2,16 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, Field
 
 from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep
 from eventimport.http.openapi import ALL_SENT
 from eventimport.http.readiness import CheckResult, run_checks
+from eventimport.http.routing import Router
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 class Health(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -25,6 +25,7 @@ from eventimport.http.idempotency import (
     response_to,
 )
 from eventimport.http.openapi import FILE_SCHEMA, problems
+from eventimport.http.routing import Router
 from eventimport.media.images import ImageRefusedError, ProcessedImage
 from eventimport.resources import Resources
 from eventimport.storage.config import UploadLimits
@@ -77,7 +78,7 @@ _ONE_FRAME = (
     " frames, or its frames have too many pixels in total (MAX_IMAGE_PIXELS)."
 )
 
-router = APIRouter(prefix="/v1/upload", tags=["files"])
+router = Router(prefix="/v1/upload", tags=["files"])
 
 
 class Size(StrEnum):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, SerializeAsAny, SkipValidation
 
@@ -31,6 +31,7 @@ from eventimport.http.jsonapi import (
 )
 from eventimport.http.openapi import ALL_SENT, POLLED_HEADERS, ErrorObject, problems
 from eventimport.http.reports import FindingPlace, Quoted, StoredReport
+from eventimport.http.routing import Router
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 
@@ -45,7 +46,7 @@ SORTABLE: Final = {
 }
 """The columns that imports can be sorted by, by their names on the wire."""
 
-router = APIRouter(prefix=PATH, tags=["imports"], default_response_class=JSONAPIResponse)
+router = Router(prefix=PATH, tags=["imports"], default_response_class=JSONAPIResponse)
 
 
 class ImportJobAttributes(Attributes):

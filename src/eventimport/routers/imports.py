@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -35,6 +35,7 @@ from eventimport.http.idempotency import (
     response_to,
 )
 from eventimport.http.openapi import FILE_SCHEMA, POLLED_HEADERS, problems
+from eventimport.http.routing import Router
 from eventimport.imports.accept import FIELD, ImportOptions, Upload, accept_import
 from eventimport.storage.config import UploadLimits
 from eventimport.storage.content_types import OCTET_STREAM, ZIP
@@ -67,7 +68,7 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}")
 _DOCUMENT_BEGINNINGS: Final = (b"{", b"[", b"<", b"BEGIN:")
 """What documents that are not zips begin with, after a byte order mark and blanks."""
 
-router = APIRouter(prefix="/v1/events/import", tags=["imports"])
+router = Router(prefix="/v1/events/import", tags=["imports"])
 
 
 def _zone_name(value: str) -> str:

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import ResourcesDep
 from eventimport.http.files import SANDBOX, PathResponse, path_response
 from eventimport.http.openapi import FILE_CONTENT, problems
+from eventimport.http.routing import Router
 from eventimport.storage.content_types import content_type_of, shown_in_place
 from eventimport.storage.local import LocalStorage
 from eventimport.storage.protocol import ObjectNotFoundError
@@ -20,7 +21,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
-router = APIRouter(tags=["files"])
+router = Router(tags=["files"])
 
 
 @router.get(

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Address, ip_address
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -23,6 +23,7 @@ from eventimport.database.statistics import ImportStatistics
 from eventimport.errors import refuse
 from eventimport.http.dependencies import ResourcesDep, unauthorized
 from eventimport.http.readiness import Checks, run_checks
+from eventimport.http.routing import Router
 from eventimport.resources import Resources
 from eventimport.settings import Settings
 
@@ -36,7 +37,7 @@ FORWARDED = {
     "true-client-ip",
 }
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventimport.database import notifications
@@ -23,12 +23,13 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 
 PATH = "/v1/notifications"
 TYPE: Literal["notification"] = "notification"
 MAX_ID = 2**63 - 1
 
-router = APIRouter(
+router = Router(
     tags=["notifications"],
     default_response_class=JSONAPIResponse,
     route_class=SmallBodyRoute,

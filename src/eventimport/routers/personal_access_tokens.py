@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventimport.auth.tokens import MAX_USER_ID, PERSONAL_PREFIX, hash_of, new_secret
@@ -22,13 +22,14 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.http.scopes import Scope
 
 PATH = "/v1/personal-access-tokens"
 TYPE = "personal-access-token"
 MAX_DAYS = 3650
 
-router = APIRouter(
+router = Router(
     prefix=PATH,
     tags=["accounts"],
     default_response_class=JSONAPIResponse,

@@ -2,7 +2,6 @@
 
 from typing import Final, Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventimport.errors import ProblemError, refuse
@@ -10,6 +9,7 @@ from eventimport.http.dependencies import AdminDep, OptionalAccountDep, Resource
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import Attributes, Document, JSONAPIResponse, Resource, SelfLink
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.resources import Resources
 from eventimport.storage.protocol import StorageError
 
@@ -18,7 +18,7 @@ TYPE: Final = "setting"
 ID: Final = "1"
 """There is one resource of this type."""
 
-router = APIRouter(
+router = Router(
     prefix=PATH,
     tags=["settings"],
     default_response_class=JSONAPIResponse,

@@ -5,7 +5,7 @@ import logging
 from dataclasses import asdict
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,9 +29,10 @@ from eventimport.http.dependencies import (
 )
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.resources import Resources
 
-router = APIRouter(
+router = Router(
     tags=["accounts"], route_class=SmallBodyRoute, dependencies=[Depends(count_stranger)]
 )
 

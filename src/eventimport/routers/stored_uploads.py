@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from eventimport.database.uploads import UploadRow, delete_upload, find_upload, list_uploads
 from eventimport.errors import ProblemError, refuse
@@ -18,6 +18,7 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.resources import Resources
 from eventimport.storage.content_types import content_type_of
 from eventimport.stored_objects import delete_objects
@@ -25,7 +26,7 @@ from eventimport.stored_objects import delete_objects
 PATH: Final = "/v1/uploads"
 MAX_ID: Final = 2**63 - 1
 
-router = APIRouter(prefix=PATH, tags=["files"], default_response_class=JSONAPIResponse)
+router = Router(prefix=PATH, tags=["files"], default_response_class=JSONAPIResponse)
 
 UploadId = Annotated[int, Path(ge=1, le=MAX_ID)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventimport.database.take_down import take_event_down, take_user_files_down
@@ -12,11 +12,12 @@ from eventimport.errors import refuse
 from eventimport.http.dependencies import AdminDep, ClientAddressDep, ResourcesDep
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.stored_objects import move_files
 
 MAX_ID = 2**63 - 1
 
-router = APIRouter(prefix="/v1", tags=["moderation"], route_class=SmallBodyRoute)
+router = Router(prefix="/v1", tags=["moderation"], route_class=SmallBodyRoute)
 
 EventId = Annotated[int, Path(ge=1, le=MAX_ID, description="The event's id.")]
 UserId = Annotated[int, Path(ge=1, le=MAX_ID, description="The user's id.")]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field, RootModel, with_config
@@ -27,12 +27,13 @@ from eventimport.http.examples import REF
 from eventimport.http.headers import names_etag
 from eventimport.http.openapi import ErrorObject, ErrorsTotal, JsonapiVersion, problems
 from eventimport.http.reports import FORBID, Report, TaskReport
+from eventimport.http.routing import Router
 from eventimport.imports.endings import new_report_of, words_of
 from eventimport.observability import logs
 from eventimport.resources import Resources
 from eventimport.stored_objects import delete_objects
 
-router = APIRouter(prefix="/v1/tasks", tags=["imports"])
+router = Router(prefix="/v1/tasks", tags=["imports"])
 
 logger = logging.getLogger(__name__)
 

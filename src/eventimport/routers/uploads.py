@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
@@ -19,6 +19,7 @@ from eventimport.http.idempotency import (
     response_to,
 )
 from eventimport.http.openapi import FILE_SCHEMA, problems
+from eventimport.http.routing import Router
 from eventimport.storage.config import UploadLimits
 from eventimport.storage.content_types import content_type_of
 from eventimport.storage.keys import upload_key
@@ -43,7 +44,7 @@ REQUEST_BODY: dict[str, Any] = {
     },
 }
 
-router = APIRouter(prefix="/v1/upload", tags=["files"])
+router = Router(prefix="/v1/upload", tags=["files"])
 
 
 class UploadedFiles(BaseModel):

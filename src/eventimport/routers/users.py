@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
 
 from eventimport.accounts.mailed_links import email_taken, send_link
@@ -22,9 +22,10 @@ from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import JSONAPIResponse
 from eventimport.http.openapi import LOCATION_HEADER, problems
 from eventimport.http.reference_api import warning
+from eventimport.http.routing import Router
 from eventimport.http.user_documents import ChangedUserDocument, UserDocument, user_document
 
-router = APIRouter(
+router = Router(
     prefix="/v1/users",
     tags=["accounts"],
     default_response_class=JSONAPIResponse,

@@ -263,15 +263,24 @@ async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> memoryview:
     """Gather the chunks in one buffer while a thread writes the other; returns what is left.
 
     Each is copied as it comes, and its memory is free for the next: what was received is still in
-    the processor's cache then, and is not when a whole buffer of it has come.
+    the processor's cache then, and is not when a whole buffer of it has come. A small file needs no
+    buffer: finding the memory for one takes longer than writing the file.
     """
     loop = asyncio.get_running_loop()
     writing: asyncio.Future[None] | None = None
-    buffer = new_buffer()
+    small: list[bytes] = []
+    buffer: memoryview | None = None
     other: memoryview | None = None
     filled = 0
     try:
         async for chunk in chunks:
+            if buffer is None:
+                small.append(chunk)
+                filled += len(chunk)
+                if filled < BUFFER_BYTES:
+                    continue
+                chunk, buffer, filled = b"".join(small), new_buffer(), 0  # noqa: PLW2901
+                small.clear()
             rest = memoryview(chunk)
             while rest:
                 part = rest[: BUFFER_BYTES - filled]
@@ -286,7 +295,7 @@ async def _write(file: PartialFile, chunks: AsyncIterable[bytes]) -> memoryview:
                     filled = 0
         if writing is not None:
             await _told(writing)
-        return buffer[:filled]
+        return memoryview(b"".join(small)) if buffer is None else buffer[:filled]
     finally:
         if writing is not None:
             writing.cancel()

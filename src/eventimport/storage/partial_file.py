@@ -7,17 +7,20 @@ import mmap
 import os
 import secrets
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+_Item = TypeVar("_Item")
 
 BUFFER_BYTES = 1024 * 1024
 """Written at once; a multiple of every disk's block. More falls out of the processor's cache."""
 _DIRECTORY_ATTEMPTS = 10
 
-_DISK = ThreadPoolExecutor(8, "disk")
+_THREADS = 8
+_DISK = ThreadPoolExecutor(_THREADS, "disk")
 """Several threads wait for the disk at the same time: it writes what they wait for together."""
 
 # Unique among all machines that share a folder, without asking for random bytes each time.
@@ -206,23 +209,34 @@ def commit_together(files: Mapping[PartialFile, memoryview]) -> Mapping[PartialF
     failed: dict[PartialFile, OSError] = {}
     entries = NewEntries()
 
-    def each(step: Callable[[PartialFile], None], run: Callable[..., Iterable[None]] = map) -> None:
-        def attempt(file: PartialFile) -> None:
-            try:
-                step(file)
-            except OSError as error:
-                failed[file] = error
+    def attempt(step: Callable[[PartialFile], None], file: PartialFile) -> None:
+        try:
+            step(file)
+        except OSError as error:
+            failed[file] = error
 
-        deque(run(attempt, [file for file in files if file not in failed]), maxlen=0)
-
-    each(lambda file: file.fill(files[file]))
-    each(PartialFile.sync, _DISK.map)
-    each(lambda file: file.name(entries))
+    for file in files:
+        attempt(lambda file: file.fill(files[file]), file)
+    _in_threads(partial(attempt, PartialFile.sync), [file for file in files if file not in failed])
+    for file in files:
+        if file not in failed:
+            attempt(lambda file: file.name(entries), file)
     try:
         entries.sync()
     except OSError as error:
         return dict.fromkeys(files, error) | failed
     return failed
+
+
+def _in_threads(work: Callable[[_Item], None], items: Sequence[_Item]) -> None:
+    """Do the work for each item, for several of them at the same time. Raises what it raises."""
+
+    def do_some(first: int) -> None:
+        for item in items[first::_THREADS]:
+            work(item)
+
+    for _ in _DISK.map(do_some, range(min(_THREADS, len(items)))):
+        pass
 
 
 class NewEntries:
@@ -245,17 +259,21 @@ class NewEntries:
         exists = folder.is_dir()
         if exists and (folder in self._made or folder not in self._unsynced):
             return
-        self.make_folder(folder.parent, mode=mode)
         self._unsynced.add(folder)
         self._made.add(folder)
         if not exists:
-            folder.mkdir(mode=mode, exist_ok=True)
+            try:
+                folder.mkdir(mode=mode, exist_ok=True)
+            except FileNotFoundError:
+                self.make_folder(folder.parent, mode=mode)
+                folder.mkdir(mode=mode, exist_ok=True)
+        if folder.parent in self._unsynced:
+            self.make_folder(folder.parent, mode=mode)
         self.add(folder)
 
     def sync(self) -> None:
         """Wait until all names are on disk."""
-        for _ in _DISK.map(_sync_directory, self._folders):
-            pass
+        _in_threads(_sync_directory, list(self._folders))
         self._unsynced.difference_update(self._made)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request
+from fastapi import Body, Depends, Header, Path, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,7 @@ from eventimport.http.headers import split
 from eventimport.http.jsonapi import JSONAPIResponse
 from eventimport.http.openapi import problems
 from eventimport.http.problems import MEDIA_TYPE
+from eventimport.http.routing import Router
 
 MAX_HEADER: Final = 1000
 MAX_ID: Final = MAX_USER_ID
@@ -104,9 +105,9 @@ class DocumentRoute(SmallBodyRoute):
     max_bytes: ClassVar[int | None] = None
 
 
-def create_router(tags: Sequence[str] = ("events",)) -> APIRouter:
+def create_router(tags: Sequence[str] = ("events",)) -> Router:
     """A router for resources in JSON:API's media type. Without `tags`, each route has its own."""
-    return APIRouter(
+    return Router(
         tags=list(tags),
         default_response_class=JSONAPIResponse,
         route_class=DocumentRoute,

@@ -90,7 +90,7 @@ class Body:
 
 
 class SmallBodyRoute(APIRoute):
-    """For an `APIRouter`'s `route_class`: reads the body before anything else, and refuses one that
+    """For a router's `route_class`: reads the body before anything else, and refuses one that
     is too large (413), too slow (408) or too complex (400).
 
     `max_bytes` is a limit below MAX_BODY_BYTES, or None.

@@ -1,7 +1,6 @@
 """The events API: what was imported, as JSON:API resources."""
 
-from fastapi import APIRouter
-
+from eventimport.http.routing import Router
 from eventimport.routers.events.changing import create_changing_router
 from eventimport.routers.events.creating import create_creating_router
 from eventimport.routers.events.erasing import router as erasing_router
@@ -13,7 +12,7 @@ from eventimport.routers.events.restoring import create_restoring_router
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = Router()
 router.include_router(create_client_router())
 router.include_router(create_creating_router())
 router.include_router(create_reading_router())

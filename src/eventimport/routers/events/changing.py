@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.audit import record_act
@@ -35,12 +35,13 @@ from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import Answer
 from eventimport.http.jsonapi import JSONAPIResponse
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.stored_objects import move_files
 
 REFUSALS: Final = problems(400, 403, 409, 412, 413, 415, 422)
 
 
-def create_changing_router() -> APIRouter:
+def create_changing_router() -> Router:
     """All routes that change something."""
     router = create_router(tags=())
     for resource in TYPES.values():
@@ -92,7 +93,7 @@ def create_changing_router() -> APIRouter:
     return router
 
 
-def _add_linkage_routes(router: APIRouter, resource: ResourceType, edge: Edge) -> None:
+def _add_linkage_routes(router: Router, resource: ResourceType, edge: Edge) -> None:
     changes = {"PATCH": ("replace", Linking.REPLACE)}
     if edge.many:
         changes |= {"POST": ("add", Linking.ADD), "DELETE": ("remove", Linking.REMOVE)}

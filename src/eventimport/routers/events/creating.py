@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import NODES, Edge
@@ -24,6 +24,7 @@ from eventimport.http.events.requests import (
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 from eventimport.http.events.serializer import Answer
 from eventimport.http.openapi import LOCATION_HEADER, problems
+from eventimport.http.routing import Router
 
 REFUSALS: Final = problems(400, 403, 404, 409, 413, 415, 422)
 CREATED: Final[dict[str, Any]] = {
@@ -34,7 +35,7 @@ CREATED: Final[dict[str, Any]] = {
 }
 
 
-def create_creating_router() -> APIRouter:
+def create_creating_router() -> Router:
     """All routes that make something."""
     router = create_router(tags=())
     _add(router, EVENT.path, "create_event", create_one(EVENT), EVENT)
@@ -55,9 +56,7 @@ def create_creating_router() -> APIRouter:
     return router
 
 
-def _add(
-    router: APIRouter, path: str, name: str, endpoint: Endpoint, resource: ResourceType
-) -> None:
+def _add(router: Router, path: str, name: str, endpoint: Endpoint, resource: ResourceType) -> None:
     router.add_api_route(
         path,
         endpoint,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
 from eventimport.accounts.erasing import erase
@@ -11,8 +11,9 @@ from eventimport.http.events.requests import find_to_change
 from eventimport.http.events.schema import EVENT
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 
-router = APIRouter(prefix="/v1/events", tags=["members"], route_class=SmallBodyRoute)
+router = Router(prefix="/v1/events", tags=["members"], route_class=SmallBodyRoute)
 
 
 class Person(BaseModel):

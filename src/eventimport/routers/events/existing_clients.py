@@ -4,7 +4,7 @@ their sessions."""
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
@@ -33,6 +33,7 @@ from eventimport.http.events.schema import EVENT, PREFIX, TYPES, ResourceType
 from eventimport.http.events.serializer import Answer, relationship_links
 from eventimport.http.jsonapi import Resource
 from eventimport.http.openapi import ALL_SENT, JsonapiVersion, problems
+from eventimport.http.routing import Router
 from eventimport.http.user_documents import UserAttributes, UserDocument, user_document
 
 METHODS: Final = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
@@ -66,7 +67,7 @@ class OwnerLinkage(BaseModel):
     jsonapi: JsonapiVersion = JsonapiVersion()
 
 
-def create_client_router() -> APIRouter:
+def create_client_router() -> Router:
     """The routes."""
     router = create_router()
     one = f"{EVENT.path}/{{resource_id}}"

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
 from eventimport.accounts.invitations import accept, invite
@@ -33,10 +33,11 @@ from eventimport.http.jsonapi import (
     SelfLink,
 )
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 
 MAX_ID: Final = 2**63 - 1
 
-router = APIRouter(
+router = Router(
     prefix="/v1",
     tags=["members"],
     default_response_class=JSONAPIResponse,

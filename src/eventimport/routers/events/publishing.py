@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from eventimport.http.dependencies import AccountDep, ClientAddressDep, ResourcesDep
 from eventimport.http.events.publication import PublicationDocument, change_publication
 from eventimport.http.events.requests import ETAG, IfMatchDep, annotate, create_router
 from eventimport.http.events.schema import EVENT
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 
 
-def create_publishing_router() -> APIRouter:
+def create_publishing_router() -> Router:
     """The routes that decide whether an event is public."""
     router = create_router()
     for verb, endpoint, refusals in (

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
@@ -46,9 +46,10 @@ from eventimport.http.events.serializer import (
 )
 from eventimport.http.headers import names_etag
 from eventimport.http.jsonapi import JSONAPIResponse
+from eventimport.http.routing import Router
 
 
-def create_reading_router() -> APIRouter:
+def create_reading_router() -> Router:
     """All routes that only read."""
     router = create_router(tags=())
     _add(router, EVENT, EVENT.path, "list_events", list_events, COLLECTIONS[Kind.EVENT])
@@ -76,7 +77,7 @@ def create_reading_router() -> APIRouter:
 
 
 def _add(  # noqa: PLR0917 - what a route has
-    router: APIRouter,
+    router: Router,
     resource: ResourceType,
     path: str,
     name: str,

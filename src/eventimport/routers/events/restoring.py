@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.audit import record_act
@@ -21,12 +21,13 @@ from eventimport.http.events.requests import (
 from eventimport.http.events.schema import EVENT
 from eventimport.http.events.serializer import Answer
 from eventimport.http.openapi import problems
+from eventimport.http.routing import Router
 from eventimport.stored_objects import move_files
 
 DELETED = "/v1/deleted-events"
 
 
-def create_restoring_router() -> APIRouter:
+def create_restoring_router() -> Router:
     """The list of deleted events, and the route that restores one."""
     router = create_router()
     router.add_api_route(
