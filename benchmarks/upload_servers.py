@@ -19,7 +19,9 @@ import uvicorn
 from fastapi import APIRouter, File, Request, UploadFile
 
 from eventimport.allocator import keep_freed_memory
+from eventimport.cli.web_server import SWITCH_SECONDS
 from eventimport.http.dependencies import AccountDep
+from eventimport.http.server import server_config
 from eventimport.main import create_app
 from eventimport.settings import load_settings
 
@@ -98,18 +100,11 @@ def service(port: int, *, tuned: bool) -> None:
     """The application, as `eventimport serve` runs it."""
     if tuned and not keep_freed_memory():
         sys.exit("the allocator cannot be tuned here")
-    app = create_app(load_settings())
+    sys.setswitchinterval(SWITCH_SECONDS)
+    settings = load_settings()
+    app = create_app(settings)
     app.include_router(router)
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_level="error",
-        access_log=False,
-    )
+    uvicorn.Server(server_config(app, settings, host="127.0.0.1", port=port)).run()
 
 
 if __name__ == "__main__":

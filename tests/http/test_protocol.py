@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
+import random
 import threading
 import time
 from typing import Any
@@ -52,6 +54,29 @@ def test_a_request_within_the_limits_is_answered(serve: Serve, last_header: byte
     answer = serve(hello).ask(GET + CLOSE + last_header + b"\r\n")
 
     assert answer.endswith(b"hello 0")
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the SHA-256 of the body, whose chunks it reads one by one."""
+    digest = hashlib.sha256()
+    async for chunk in Request(scope, receive).stream():
+        assert type(chunk) is bytes
+        digest.update(chunk)
+    await PlainTextResponse(digest.hexdigest())(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[3_000_000], [1] * 20_000, [300_000, *[1] * 5_000, 200_000], [1, 100_000, 1], []],
+    ids=["one", "bytes", "mixed", "between", "empty"],
+)
+def test_a_body_arrives_as_it_was_sent(serve: Serve, sizes: list[int]) -> None:
+    chunks = [random.randbytes(size) for size in sizes]
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+
+    answer = serve(echo).ask(GET + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n" + body)
+
+    assert answer.endswith(hashlib.sha256(b"".join(chunks)).hexdigest().encode())
 
 
 @pytest.mark.parametrize(

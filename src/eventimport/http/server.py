@@ -194,6 +194,14 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Note that the body goes on."""
         self._made_progress = True
+        unread = cast("bytes | bytearray", self.cycle.body)
+        if not unread:
+            # Python adds a chunk to empty bytes without copying it. uvicorn's bytearray is copied
+            # twice: when the chunk comes, and when it is read.
+            self.cycle.body = b""  # type: ignore[assignment]
+        elif isinstance(unread, bytes):
+            # More comes before the first chunk is read, perhaps byte by byte.
+            self.cycle.body = bytearray(unread)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
