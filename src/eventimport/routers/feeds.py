@@ -2,7 +2,7 @@
 origin, and a 304 while nothing has changed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated, Any, Final
@@ -156,82 +156,94 @@ def described(written: Format) -> dict[int | str, dict[str, Any]]:
     }
 
 
-@router.get(
-    "/events/{identifier}/schedule.xml",
-    summary="Get Schedule as schedule.xml",
-    response_class=Response,
-    responses=described(SCHEDULE_XML),
+def _schedule(written: Format) -> Callable[..., Any]:
+    async def get(asked: FeedRequestDep, chosen: ChosenDep) -> Response:
+        return await asked.answer(written, chosen)
+
+    return get
+
+
+def _calendar(choose: Callable[[int], Chosen]) -> Callable[..., Any]:
+    async def get(asked: FeedRequestDep, id: PartId) -> Response:  # noqa: A002
+        return await asked.answer(ICAL, choose(id), must_exist=True)
+
+    return get
+
+
+_Route = tuple[str, Format, Callable[..., Any], str, str, str]
+"""A feed's path after the event's, its format, the function that answers, the function's name, and
+the route's summary and description."""
+
+_ROUTES: Final[tuple[_Route, ...]] = (
+    (
+        "schedule.xml",
+        SCHEDULE_XML,
+        _schedule(SCHEDULE_XML),
+        "get_schedule_xml",
+        "Get Schedule as schedule.xml",
+        "Get the programme of a published event as schedule.xml, for apps such as EventFahrplan and"
+        "\ngiggity.",
+    ),
+    (
+        "schedule.json",
+        SCHEDULE_JSON,
+        _schedule(SCHEDULE_JSON),
+        "get_schedule_json",
+        "Get Schedule as schedule.json",
+        "Get the programme of a published event as schedule.json.",
+    ),
+    (
+        "schedule.ics",
+        ICAL,
+        _schedule(ICAL),
+        "get_schedule_calendar",
+        "Get Schedule as a Calendar",
+        "Get the programme of a published event as a calendar to subscribe to.",
+    ),
+    (
+        "schedule.xcal",
+        XCAL,
+        _schedule(XCAL),
+        "get_schedule_xcal",
+        "Get Schedule as xCal",
+        "Get the programme of a published event as xCal.",
+    ),
+    (
+        "sessions/{id}.ics",
+        ICAL,
+        _calendar(lambda number: Chosen(sessions=(number,))),
+        "get_session_calendar",
+        "Get Session as a Calendar",
+        "Get one session of a published event as a calendar.",
+    ),
+    (
+        "speakers/{id}.ics",
+        ICAL,
+        _calendar(lambda number: Chosen(speaker=number)),
+        "get_speaker_calendar",
+        "Get Speaker's Sessions as a Calendar",
+        "Get the sessions of one speaker of a published event as a calendar to subscribe to.",
+    ),
+    (
+        "tracks/{id}.ics",
+        ICAL,
+        _calendar(lambda number: Chosen(track=number)),
+        "get_track_calendar",
+        "Get Track's Sessions as a Calendar",
+        "Get the sessions of one track of a published event as a calendar to subscribe to.",
+    ),
 )
-async def get_schedule_xml(asked: FeedRequestDep, chosen: ChosenDep) -> Response:
-    """Get the programme of a published event as schedule.xml, for apps such as EventFahrplan and
-    giggity."""
-    return await asked.answer(SCHEDULE_XML, chosen)
 
-
-@router.get(
-    "/events/{identifier}/schedule.json",
-    summary="Get Schedule as schedule.json",
-    response_class=Response,
-    responses=described(SCHEDULE_JSON),
-)
-async def get_schedule_json(asked: FeedRequestDep, chosen: ChosenDep) -> Response:
-    """Get the programme of a published event as schedule.json."""
-    return await asked.answer(SCHEDULE_JSON, chosen)
-
-
-@router.get(
-    "/events/{identifier}/schedule.ics",
-    summary="Get Schedule as a Calendar",
-    response_class=Response,
-    responses=described(ICAL),
-)
-async def get_schedule_calendar(asked: FeedRequestDep, chosen: ChosenDep) -> Response:
-    """Get the programme of a published event as a calendar to subscribe to."""
-    return await asked.answer(ICAL, chosen)
-
-
-@router.get(
-    "/events/{identifier}/schedule.xcal",
-    summary="Get Schedule as xCal",
-    response_class=Response,
-    responses=described(XCAL),
-)
-async def get_schedule_xcal(asked: FeedRequestDep, chosen: ChosenDep) -> Response:
-    """Get the programme of a published event as xCal."""
-    return await asked.answer(XCAL, chosen)
-
-
-@router.get(
-    "/events/{identifier}/sessions/{id}.ics",
-    summary="Get Session as a Calendar",
-    response_class=Response,
-    responses=described(ICAL),
-)
-async def get_session_calendar(asked: FeedRequestDep, id: PartId) -> Response:  # noqa: A002
-    """Get one session of a published event as a calendar."""
-    return await asked.answer(ICAL, Chosen(sessions=(id,)), must_exist=True)
-
-
-@router.get(
-    "/events/{identifier}/speakers/{id}.ics",
-    summary="Get Speaker's Sessions as a Calendar",
-    response_class=Response,
-    responses=described(ICAL),
-)
-async def get_speaker_calendar(asked: FeedRequestDep, id: PartId) -> Response:  # noqa: A002
-    """Get the sessions of one speaker of a published event as a calendar to subscribe to."""
-    return await asked.answer(ICAL, Chosen(speaker=id), must_exist=True)
-
-
-@router.get(
-    "/events/{identifier}/tracks/{id}.ics",
-    summary="Get Track's Sessions as a Calendar",
-    response_class=Response,
-    responses=described(ICAL),
-)
-async def get_track_calendar(asked: FeedRequestDep, id: PartId) -> Response:  # noqa: A002
-    """Get the sessions of one track of a published event as a calendar to subscribe to."""
-    return await asked.answer(ICAL, Chosen(track=id), must_exist=True)
+for _path, _written, _answer, _name, _summary, _description in _ROUTES:
+    router.add_api_route(
+        f"/events/{{identifier}}/{_path}",
+        _answer,
+        name=_name,
+        summary=_summary,
+        description=_description,
+        response_class=Response,
+        responses=described(_written),
+    )
 
 
 def _ids(text: str | None) -> tuple[int, ...] | None:

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from eventimport.conference.kinds import Kind
-from eventimport.conference.stored import StoredConference
 from eventimport.formats.format import WriteOptions
 from eventimport.formats.schedules.addresses import http_address
-from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.flavours import Flavour, plain_of
 from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Losses
 from eventimport.formats.schedules.stored_programme import (
-    Person,
     StoredProgramme,
     Talk,
     generator_version,
@@ -58,7 +55,7 @@ SORTS_LOST: Final = frozenset(SORTS) - {
     *("long-session", "color", "code", "id", "slug", "private-guid"),
 }
 
-_RULES: Final = Rules(
+RULES: Final = Rules(
     acronym=re.compile("[A-Za-z0-9_.-]+"),
     slug=re.compile(r"[^\s<>&]+"),
     code=re.compile("[0-9A-Z]+"),
@@ -75,18 +72,6 @@ class StoredCalendar:
     programme: StoredProgramme
     options: WriteOptions
     losses: Losses
-
-    @classmethod
-    def of(
-        cls,
-        conference: StoredConference,
-        options: WriteOptions,
-        losses: Losses,
-        persons: Rendered[Person],
-    ) -> "StoredCalendar":
-        """The calendar of a stored conference."""
-        programme = StoredProgramme(conference, options.event_url, _RULES, losses, persons)
-        return cls(programme, options, losses)
 
     @property
     def product(self) -> str:

@@ -11,16 +11,19 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from mimetypes import guess_type
 from typing import BinaryIO, Final
 
-from eventimport.conference.report import Report
-from eventimport.conference.stored import StoredConference
 from eventimport.conference.zones import find_zone
-from eventimport.formats.format import OpenMedia, WriteOptions
+from eventimport.formats.format import WriteOptions
 from eventimport.formats.ical.dialects import NO_ROOM
-from eventimport.formats.ical.stored_calendar import EXTRA, FIELDS, SORTS_LOST, StoredCalendar
+from eventimport.formats.ical.stored_calendar import (
+    EXTRA,
+    FIELDS,
+    RULES,
+    SORTS_LOST,
+    StoredCalendar,
+)
 from eventimport.formats.schedules.addresses import http_address
-from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.losses import Keeps, Losses
-from eventimport.formats.schedules.stored_programme import Person, Talk
+from eventimport.formats.schedules.stored_programme import Person, StoredProgramme, Talk, writer_of
 
 KEEPS: Final = Keeps(
     title="iCalendar", fields=FIELDS, extra=EXTRA, sorts=SORTS_LOST - {"same-type"}
@@ -38,32 +41,22 @@ _LINE_ENDS: Final = re.compile("\r\n?|\N{LINE SEPARATOR}|\N{PARAGRAPH SEPARATOR}
 _DAY: Final = timedelta(days=1)
 
 
-def write(
-    conference: StoredConference,
-    _open_media: OpenMedia,
-    sink: BinaryIO,
-    options: WriteOptions,
-    report: Report,
-) -> None:
-    """Write a calendar. What it cannot say is reported."""
-    losses = Losses(KEEPS, report)
-    with Rendered(_attendee) as persons:
-        calendar = StoredCalendar.of(conference, options, losses, persons)
-        _Writer(calendar, sink, losses).write()
-    losses.report(conference)
-
-
 class _Writer:
-    def __init__(self, calendar: StoredCalendar, sink: BinaryIO, losses: Losses) -> None:
-        self._calendar = calendar
-        self._programme = calendar.programme
+    def __init__(self, sink: BinaryIO, options: WriteOptions, losses: Losses) -> None:
         self._sink = sink
+        self._options = options
         self._losses = losses
         self._zone: tzinfo | None = None
         self._zone_name = ""
-        self._stamp = f"{calendar.options.now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        self._stamp = f"{options.now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
-    def write(self) -> None:
+    def person(self, person: Person) -> str:
+        name = f"ATTENDEE;CN={_parameter(person.name)};ROLE=REQ-PARTICIPANT;CUTYPE=INDIVIDUAL"
+        return b"".join(folded(f"{name}:invalid:nomail")).decode()
+
+    def write(self, programme: StoredProgramme) -> None:
+        self._programme = programme
+        self._calendar = StoredCalendar(programme, self._options, self._losses)
         self._put("BEGIN", "VCALENDAR")
         self._put("VERSION", "2.0")
         self._put("PRODID", self._text(self._calendar.product))
@@ -179,11 +172,6 @@ class _Writer:
         return _SPECIAL.sub(r"\\\g<0>", text).replace("\n", "\\n")
 
 
-def _attendee(person: Person) -> str:
-    name = f"ATTENDEE;CN={_parameter(person.name)};ROLE=REQ-PARTICIPANT;CUTYPE=INDIVIDUAL"
-    return b"".join(folded(f"{name}:invalid:nomail")).decode()
-
-
 def _parameter(text: str) -> str:
     """A text as the value of a parameter (RFC 6868)."""
     text = _CONTROLS.sub(" ", " ".join(text.split()))
@@ -256,3 +244,6 @@ def _format_of(address: str, sort: str | None) -> str:
     if guessed is None and sort in {"audio", "video"}:
         guessed = f"{sort}/*"
     return f";FMTTYPE={guessed}" if guessed and guessed.isascii() else ""
+
+
+write: Final = writer_of(KEEPS, RULES, _Writer)

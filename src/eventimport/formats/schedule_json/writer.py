@@ -10,12 +10,10 @@ from datetime import time
 from typing import Any, BinaryIO, Final
 
 from eventimport.conference.kinds import Kind
-from eventimport.conference.report import Report
-from eventimport.conference.stored import StoredConference
 from eventimport.conference.web_links import MASTODON, SITES
-from eventimport.formats.format import OpenMedia, WriteOptions
+from eventimport.formats.format import WriteOptions
 from eventimport.formats.schedules.addresses import http_address
-from eventimport.formats.schedules.arranging import Arranged, Rendered
+from eventimport.formats.schedules.arranging import Arranged
 from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Keeps, Losses
 from eventimport.formats.schedules.stored_programme import (
@@ -27,11 +25,11 @@ from eventimport.formats.schedules.stored_programme import (
     Talk,
     generator_version,
     hex_color,
-    hours,
     iso,
     slot_of,
     text_of,
     version_of,
+    writer_of,
 )
 
 SCHEMA: Final = "https://c3voc.de/schedule/schema.json"
@@ -89,6 +87,9 @@ _RULES: Final = Rules(
     slug=re.compile("[a-z0-9_-]+[a-z0-9]"),
     code=re.compile("[A-Z0-9]+"),
 )
+_REQUIRED: Final = frozenset({"subtitle", "track", "language", "abstract"})
+"""What the schema requires of sessions, if only as null."""
+
 _ZONE: Final = re.compile("[A-Z][a-z]+/[A-Z][a-z]+.*|UTC")
 _LINK_TYPES: Final = frozenset(
     {"slides", "paper", "web", "blog", "article", "media", "related", "activitypub"}
@@ -107,75 +108,14 @@ _RECORDING: Final = frozenset(
 )
 
 
-def write(
-    conference: StoredConference,
-    _open_media: OpenMedia,
-    sink: BinaryIO,
-    options: WriteOptions,
-    report: Report,
-) -> None:
-    """Write a schedule.json. What it cannot say is reported."""
-    losses = Losses(KEEPS, report)
-    links = _Links(losses)
-    with Rendered(links.person) as persons:
-        programme = StoredProgramme(conference, options.event_url, _RULES, losses, persons)
-        _Writer(programme, sink, options, losses, links).write()
-    losses.report(conference)
-
-
-class _Links:
-    """Links, and persons, who have some. Counts what is left out."""
-
-    def __init__(self, losses: Losses) -> None:
-        self._losses = losses
-
-    def person(self, person: Person) -> str:
-        """A speaker."""
-        code = person.code if person.code and _RULES.code.fullmatch(person.code) else None
-        said = _given(
-            {
-                "name": person.name,
-                "id": person.id if person.has_id else None,
-                "guid": person.guid,
-                "code": code,
-                "avatar": person.avatar,
-                "biography": person.biography,
-                "url": person.url,
-                "links": self.of(person.links) or None,
-            }
-        )
-        return _json(said)
-
-    def of(self, links: Iterable[Link]) -> list[dict[str, Any]]:
-        """The links that have an address."""
-        return [said for link in links if (said := self._link(link)) is not None]
-
-    def _link(self, link: Link) -> dict[str, Any] | None:
-        if link.url is None:
-            self._losses.add("link")
-            return None
-        is_known = link.type in _LINK_TYPES
-        title = link.title if is_known else link.title or link.type
-        return _given({"url": link.url, "type": link.type if is_known else None, "title": title})
-
-
 class _Writer:
-    def __init__(
-        self,
-        programme: StoredProgramme,
-        sink: BinaryIO,
-        options: WriteOptions,
-        losses: Losses,
-        links: _Links,
-    ) -> None:
-        self._programme = programme
+    def __init__(self, sink: BinaryIO, options: WriteOptions, losses: Losses) -> None:
         self._sink = sink
         self._options = options
         self._losses = losses
-        self._links = links
 
-    def write(self) -> None:
-        programme, options = self._programme, self._options
+    def write(self, programme: StoredProgramme) -> None:
+        self._programme, options = programme, self._options
         version = generator_version(options.version, programme.flavour)
         generator = {"name": options.generator, "version": version, "url": options.base_url}
         self._put(f'{{"$schema": {_json(SCHEMA)},\n"generator": {_json(generator)},\n')
@@ -283,40 +223,58 @@ class _Writer:
         )
 
     def _event(self, talk: Talk) -> str:
-        identity = talk.identity
+        identity, stream = talk.identity, talk.extra.get("do_not_stream")
         said: dict[str, Any] = {
+            name: text
+            for name, text in talk.said().items()
+            if text is not None or name in _REQUIRED
+        }
+        said |= {
             "guid": identity.guid,
             "id": identity.id,
-            "date": iso(talk.starts),
-            "start": f"{talk.starts:%H:%M}",
-            "duration": hours(talk.length),
-            "room": talk.room,
-            "slug": identity.slug,
-            "url": talk.url,
-            "title": talk.title,
-            "subtitle": talk.subtitle,
-            "track": talk.track,
             "type": talk.type or "",
-            "language": talk.language,
-            "abstract": talk.abstract,
-            "links": self._links.of(talk.links),
+            "links": self._links(talk.links),
         }
-        stream = talk.extra.get("do_not_stream")
         said |= _given(
             {
                 "code": identity.code,
-                "logo": talk.address("logo"),
                 "end": iso(talk.ends) if talk.ends is not None else None,
-                "description": talk.description,
                 "recording_license": talk.licence,
                 "do_not_record": talk.opted_out,
                 "do_not_stream": stream if isinstance(stream, (bool, str)) else None,
-                "feedback_url": talk.address("feedback_url"),
-                "origin_url": talk.address("origin_url"),
-                "attachments": self._links.of(talk.attachments) or None,
+                "attachments": self._links(talk.attachments) or None,
             }
         )
         return f'{_json(said)[:-1]}, "persons": [{", ".join(talk.persons)}]}}'
+
+    def person(self, person: Person) -> str:
+        """A speaker."""
+        code = person.code if person.code and _RULES.code.fullmatch(person.code) else None
+        said = _given(
+            {
+                "name": person.name,
+                "id": person.id if person.has_id else None,
+                "guid": person.guid,
+                "code": code,
+                "avatar": person.avatar,
+                "biography": person.biography,
+                "url": person.url,
+                "links": self._links(person.links) or None,
+            }
+        )
+        return _json(said)
+
+    def _links(self, links: Iterable[Link]) -> list[dict[str, Any]]:
+        """The links that have an address."""
+        return [said for link in links if (said := self._link(link)) is not None]
+
+    def _link(self, link: Link) -> dict[str, Any] | None:
+        if link.url is None:
+            self._losses.add("link")
+            return None
+        is_known = link.type in _LINK_TYPES
+        title = link.title if is_known else link.title or link.type
+        return _given({"url": link.url, "type": link.type if is_known else None, "title": title})
 
 
 def _json(value: Any) -> str:
@@ -339,3 +297,6 @@ def _colors(extra: dict[str, Any]) -> dict[str, str] | None:
         return None
     named = {str(name).removeprefix("@"): hex_color(value) for name, value in given.items()}
     return {name: color for name, color in named.items() if color is not None} or None
+
+
+write: Final = writer_of(KEEPS, _RULES, _Writer)

@@ -12,11 +12,9 @@ from typing import BinaryIO, Final
 from xml.sax.saxutils import escape
 
 from eventimport.conference.kinds import Kind
-from eventimport.conference.report import Report
-from eventimport.conference.stored import StoredConference
-from eventimport.formats.format import OpenMedia, WriteOptions
+from eventimport.formats.format import WriteOptions
 from eventimport.formats.schedules.addresses import http_address
-from eventimport.formats.schedules.arranging import Arranged, Rendered
+from eventimport.formats.schedules.arranging import Arranged
 from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Keeps, Losses
 from eventimport.formats.schedules.stored_programme import (
@@ -32,6 +30,7 @@ from eventimport.formats.schedules.stored_programme import (
     iso,
     slot_of,
     version_of,
+    writer_of,
 )
 
 KEEPS: Final = Keeps(
@@ -81,23 +80,10 @@ _RULES: Final = Rules(
     code=re.compile("[0-9A-Z]{6}"),
 )
 _TRACK_SLUG: Final = re.compile("[a-z][a-z0-9-]+")
+_REQUIRED: Final = frozenset({"room", "title", "type", "abstract", "track"})
+"""Elements of sessions that the schema requires, if only empty."""
+
 _LAST_MINUTE: Final = timedelta(hours=23, minutes=59)
-
-
-def write(
-    conference: StoredConference,
-    _open_media: OpenMedia,
-    sink: BinaryIO,
-    options: WriteOptions,
-    report: Report,
-) -> None:
-    """Write a schedule.xml. What it cannot say is reported."""
-    losses = Losses(KEEPS, report)
-    xml = _Elements(losses)
-    with Rendered(xml.person) as persons:
-        programme = StoredProgramme(conference, options.event_url, _RULES, losses, persons)
-        _Writer(programme, sink, options, xml).write()
-    losses.report(conference)
 
 
 class _Elements:
@@ -105,11 +91,6 @@ class _Elements:
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
-
-    def person(self, person: Person) -> str:
-        """A speaker."""
-        shown = self.attributes(id=str(person.id), guid=person.guid)
-        return f"<person{shown}>{self.text(person.name)}</person>\n"
 
     def element(self, name: str, text: str | None, *, required: bool = False) -> str:
         if not text:
@@ -135,16 +116,17 @@ class _Elements:
 
 
 class _Writer:
-    def __init__(
-        self, programme: StoredProgramme, sink: BinaryIO, options: WriteOptions, xml: _Elements
-    ) -> None:
-        self._programme = programme
+    def __init__(self, sink: BinaryIO, options: WriteOptions, losses: Losses) -> None:
         self._sink = sink
         self._options = options
-        self._xml = xml
+        self._xml = _Elements(losses)
 
-    def write(self) -> None:
-        programme = self._programme
+    def person(self, person: Person) -> str:
+        shown = self._xml.attributes(id=str(person.id), guid=person.guid)
+        return f"<person{shown}>{self._xml.text(person.name)}</person>\n"
+
+    def write(self, programme: StoredProgramme) -> None:
+        self._programme = programme
         self._put('<?xml version="1.0" encoding="UTF-8"?>\n<schedule>\n')
         self._put(self._generator())
         self._put(self._xml.element("version", version_of(programme, self._options)))
@@ -236,29 +218,24 @@ class _Writer:
         return f"<room{self._xml.attributes(name=name, guid=guid)}>\n"
 
     def _event(self, talk: Talk) -> str:
-        identity, element = talk.identity, self._xml.element
-        length = min(talk.length, _LAST_MINUTE) if talk.length >= LONGEST else talk.length
+        identity, said = talk.identity, talk.said()
+        if talk.length >= LONGEST:
+            said["duration"] = hours(_LAST_MINUTE)
+
+        def elements(*names: str) -> str:
+            return "".join(
+                self._xml.element(name, said[name], required=name in _REQUIRED) for name in names
+            )
+
         parts = [
-            element("room", talk.room, required=True),
-            element("title", talk.title, required=True),
-            element("subtitle", talk.subtitle),
-            element("type", talk.type, required=True),
-            element("date", iso(talk.starts)),
-            element("start", f"{talk.starts:%H:%M}"),
-            element("duration", hours(length)),
-            element("abstract", talk.abstract, required=True),
-            element("slug", identity.slug),
-            element("track", talk.track, required=True),
-            element("logo", talk.address("logo")),
+            elements("room", "title", "subtitle", "type", "date", "start", "duration"),
+            elements("abstract", "slug", "track", "logo"),
             self._persons(talk.persons),
-            element("language", talk.language),
-            element("description", talk.description),
+            elements("language", "description"),
             self._recording(talk),
             self._list("links", "link", talk.links),
             self._list("attachments", "attachment", talk.attachments),
-            element("url", talk.url),
-            element("feedback_url", talk.address("feedback_url")),
-            element("origin_url", talk.address("origin_url")),
+            elements("url", "feedback_url", "origin_url"),
         ]
         shown = self._xml.attributes(id=str(identity.id), guid=identity.guid, code=identity.code)
         return f"<event{shown}>\n{''.join(parts)}</event>\n"
@@ -286,3 +263,6 @@ class _Writer:
             shown = self._xml.attributes(href=link.url, type=link.type, service=service)
             parts.append(f"<{name}{shown}>{self._xml.text(link.title or '')}</{name}>\n")
         return f"<{around}>\n{''.join(parts)}</{around}>\n" if parts else f"<{around}/>\n"
+
+
+write: Final = writer_of(KEEPS, _RULES, _Writer)

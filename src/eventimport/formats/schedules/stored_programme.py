@@ -5,19 +5,20 @@ attachments, and texts in their flavour. Only names are held in memory; sessions
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 from eventimport.conference.conference import Record
 from eventimport.conference.kinds import Kind
 from eventimport.conference.programme import PUBLIC_STATES
+from eventimport.conference.report import Report
 from eventimport.conference.rich_text import ADDED_REL, DEFAULT_LIMITS, clean
 from eventimport.conference.stored import StoredConference
 from eventimport.conference.times import read_time
 from eventimport.conference.web_links import MASTODON, SITES, profile_url
-from eventimport.formats.format import WriteOptions
+from eventimport.formats.format import OpenMedia, Write, WriteOptions
 from eventimport.formats.schedules.addresses import http_address
 from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.flavours import Flavour, read_text
@@ -31,7 +32,7 @@ from eventimport.formats.schedules.identities import (
     valid_number,
     valid_person_guid,
 )
-from eventimport.formats.schedules.losses import Losses
+from eventimport.formats.schedules.losses import Keeps, Losses
 from eventimport.formats.schedules.producers import MARKDOWN_MARK
 from eventimport.formats.schedules.schedule import TEXTS
 from eventimport.formats.schedules.slots import read_day_change, read_duration
@@ -135,9 +136,28 @@ class Talk:
         licence = said or self.extra.get("recording_license")
         return licence if isinstance(licence, str) else None
 
-    def address(self, name: str) -> str | None:
-        """An address of this name in `extra`."""
-        return http_address(self.extra.get(name))
+    def said(self) -> dict[str, str | None]:
+        """What schedules say of it in words, by the names that they have for it."""
+        addresses = {
+            name: http_address(self.extra.get(name))
+            for name in ("logo", "feedback_url", "origin_url")
+        }
+        return {
+            "room": self.room,
+            "title": self.title,
+            "subtitle": self.subtitle,
+            "type": self.type,
+            "date": iso(self.starts),
+            "start": f"{self.starts:%H:%M}",
+            "duration": hours(self.length),
+            "abstract": self.abstract,
+            "slug": self.identity.slug,
+            "track": self.track,
+            "language": self.language,
+            "description": self.description,
+            "url": self.url,
+            **addresses,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +450,41 @@ class StoredProgramme:
             extra=extra,
             record=record,
         )
+
+
+class ProgrammeWriter(Protocol):
+    """Writes a programme. It gets the speakers first, and what it makes of them comes back as the
+    `persons` of the sessions."""
+
+    def person(self, person: Person) -> str:
+        """A speaker, as the format writes them."""
+        ...
+
+    def write(self, programme: StoredProgramme) -> None:
+        """Write the document."""
+        ...
+
+
+def writer_of(
+    keeps: Keeps, rules: Rules, begin: Callable[[BinaryIO, WriteOptions, Losses], ProgrammeWriter]
+) -> Write:
+    """What writes a conference by a writer of programmes, and reports what the format cannot
+    say."""
+
+    def write(
+        conference: StoredConference,
+        _open_media: OpenMedia,
+        sink: BinaryIO,
+        options: WriteOptions,
+        report: Report,
+    ) -> None:
+        losses = Losses(keeps, report)
+        writer = begin(sink, options, losses)
+        with Rendered(writer.person) as persons:
+            writer.write(StoredProgramme(conference, options.event_url, rules, losses, persons))
+        losses.report(conference)
+
+    return write
 
 
 def _given_number(speaker: Record) -> int | None:

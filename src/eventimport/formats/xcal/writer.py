@@ -9,14 +9,23 @@ from typing import BinaryIO, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from eventimport.conference.kinds import Kind
-from eventimport.conference.report import Report
-from eventimport.conference.stored import StoredConference
-from eventimport.formats.format import OpenMedia, WriteOptions
-from eventimport.formats.ical.stored_calendar import EXTRA, FIELDS, SORTS_LOST, StoredCalendar
+from eventimport.formats.format import WriteOptions
+from eventimport.formats.ical.stored_calendar import (
+    EXTRA,
+    FIELDS,
+    RULES,
+    SORTS_LOST,
+    StoredCalendar,
+)
 from eventimport.formats.schedules.addresses import http_address
-from eventimport.formats.schedules.arranging import Rendered
 from eventimport.formats.schedules.losses import Keeps, Losses
-from eventimport.formats.schedules.stored_programme import Person, Talk, hours
+from eventimport.formats.schedules.stored_programme import (
+    Person,
+    StoredProgramme,
+    Talk,
+    hours,
+    writer_of,
+)
 
 KEEPS: Final = Keeps(
     title="xCal",
@@ -34,56 +43,21 @@ _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uff
 _TEXT: Final = {"\r": "&#13;"}
 
 
-def write(
-    conference: StoredConference,
-    _open_media: OpenMedia,
-    sink: BinaryIO,
-    options: WriteOptions,
-    report: Report,
-) -> None:
-    """Write an xCal document. What it cannot say is reported."""
-    losses = Losses(KEEPS, report)
-    xml = _Elements(losses)
-    with Rendered(xml.attendee) as persons:
-        calendar = StoredCalendar.of(conference, options, losses, persons)
-        _Writer(calendar, sink, losses, xml).write()
-    losses.report(conference)
-
-
-class _Elements:
-    """XML, without what XML does not allow."""
-
-    def __init__(self, losses: Losses) -> None:
+class _Writer:
+    def __init__(self, sink: BinaryIO, options: WriteOptions, losses: Losses) -> None:
+        self._sink = sink
+        self._options = options
         self._losses = losses
 
-    def attendee(self, person: Person) -> str:
-        """A speaker."""
+    def person(self, person: Person) -> str:
         # A reader may take a text with an at sign for an address.
         named = f" cn={quoteattr(person.name)}" if "@" in person.name else ""
-        return self.element("attendee", person.name, named)
+        return self._element("attendee", person.name, named)
 
-    def element(self, name: str, text: str | None, attribute: str = "") -> str:
-        """An element; nothing if it is empty."""
-        if not text:
-            return ""
-        if not text.isprintable() and _ILLEGAL.search(text):
-            self._losses.add("control-characters")
-            text = _ILLEGAL.sub("", text)
-        return f"<{name}{attribute}>{escape(text, _TEXT)}</{name}>\n"
-
-
-class _Writer:
-    def __init__(
-        self, calendar: StoredCalendar, sink: BinaryIO, losses: Losses, xml: _Elements
-    ) -> None:
-        self._calendar = calendar
-        self._programme = calendar.programme
-        self._sink = sink
-        self._losses = losses
-        self._xml = xml
-
-    def write(self) -> None:
-        programme, values = self._programme, self._programme.event.values
+    def write(self, programme: StoredProgramme) -> None:
+        self._programme = programme
+        self._calendar = StoredCalendar(programme, self._options, self._losses)
+        values = programme.event.values
         self._sink.write(
             b'<?xml version="1.0" encoding="UTF-8"?>\n'
             b'<iCalendar xmlns:pentabarf="http://pentabarf.org" '
@@ -141,8 +115,20 @@ class _Writer:
         self._sink.write(b"</vevent>\n")
 
     def _put(self, name: str, text: str | None, attribute: str = "") -> None:
-        self._sink.write(self._xml.element(name, text, attribute).encode())
+        self._sink.write(self._element(name, text, attribute).encode())
+
+    def _element(self, name: str, text: str | None, attribute: str = "") -> str:
+        """An element; nothing if it is empty."""
+        if not text:
+            return ""
+        if not text.isprintable() and _ILLEGAL.search(text):
+            self._losses.add("control-characters")
+            text = _ILLEGAL.sub("", text)
+        return f"<{name}{attribute}>{escape(text, _TEXT)}</{name}>\n"
 
 
 def _digits(moment: datetime) -> str:
     return moment.replace(microsecond=0, tzinfo=None).isoformat().replace("-", "").replace(":", "")
+
+
+write: Final = writer_of(KEEPS, RULES, _Writer)
