@@ -205,8 +205,10 @@ def test_a_missing_or_wrong_example_is_found(document: dict[str, Any]) -> None:
     ]
 
 
-def test_no_value_of_an_example_is_missing(document: dict[str, Any]) -> None:
-    assert add_examples(copy.deepcopy(document)) == set()
+def test_no_value_of_an_example_is_missing_or_in_vain(document: dict[str, Any]) -> None:
+    examples = add_examples(copy.deepcopy(document))
+
+    assert (examples.missing, examples.unused) == (set(), set())
 
 
 async def test_the_page_asks_no_other_host(client: httpx.AsyncClient) -> None:

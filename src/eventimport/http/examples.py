@@ -15,6 +15,7 @@ JOB: Final = "0d3c1f5e-8a54-4a5b-9d1f-3f7a1c0e6b27"
 PAGE: Final = "https://events.example/events/ab3de6f0"
 
 PLACE: Final = {"entry": "speakers.json", "record": 0, "title": "Ada", "value": 38}
+DONE: Final = {"stage": "done", "done": 1, "total": 1, "message": "Done"}
 STORING: Final = {"stage": "media", "done": 4, "total": 9, "message": "Storing the media files"}
 FAILED: Final = {"stage": "reading", "done": 0, "total": 0, "message": "The import failed"}
 REVOKED: Final = {"stage": "reading", "done": 0, "total": 0, "message": "The import was cancelled"}
@@ -39,7 +40,6 @@ VALUES: Final[Mapping[str, Any]] = {
     "client": "203.0.113.9",
     "code": "unknown-key",
     "color": "#0b5394",
-    "column": 7,
     "content-type": "application/pdf",
     "count": 1,
     "country": "Germany",
@@ -82,7 +82,6 @@ VALUES: Final[Mapping[str, Any]] = {
     "findings-url": f"/v1/import-jobs/{JOB}/findings",
     "findings_url": f"/v1/import-jobs/{JOB}/findings",
     "finished-at": "2027-01-08T10:00:04Z",
-    "first": "?page[number]=1",
     "floor": 2,
     "form": "speaker",
     "format": "openevent",
@@ -108,12 +107,10 @@ VALUES: Final[Mapping[str, Any]] = {
     "is_confirmed": True,
     "language": "en",
     "large-image-url": "https://events.example/media/7/logo-large.png",
-    "last": "?page[number]=1",
     "last-used-at": "2027-01-09T02:00:00Z",
     "length": "00:30",
     "licence": "CC BY 4.0",
     "licence-url": "https://creativecommons.org/licenses/by/4.0/",
-    "line": 3,
     "link": "https://social.example/@lantern",
     "location-name": "Lantern Hall, Berlin",
     "logo-url": "https://events.example/media/7/logo.png",
@@ -128,8 +125,6 @@ VALUES: Final[Mapping[str, Any]] = {
     "NewPersonalToken.name": "nightly import",
     "NewTokenAttributes.name": "nightly import",
     "NewTokenResource.type": "personal-access-token",
-    "next": None,
-    "notice": None,
     "NotificationAttributes.message": "The event has 1 session and 2 speakers.",
     "NotificationAttributes.title": "Imported: Lantern Open 2027",
     "ChangedNotification.type": "notification",
@@ -147,7 +142,6 @@ VALUES: Final[Mapping[str, Any]] = {
     "position": 1,
     "Speaker.position": "Engineer",
     "Preview.url": f"{PAGE}?preview=Zk3vXq",
-    "prev": None,
     "privacy": "public",
     "Progress.message": "Imported",
     "OpenTask.progress": STORING,
@@ -208,7 +202,6 @@ VALUES: Final[Mapping[str, Any]] = {
     "subject-kind": "user",
     "submitted-at": "2026-11-02T18:20:00Z",
     "subtitle": "Welcome to Lantern Open",
-    "taken-down-at": None,
     "taken-down-reason": None,
     "task": JOB,
     "task-url": f"/v1/tasks/{JOB}",
@@ -278,7 +271,7 @@ _SHOWN: Final = re.compile(
     r"\w+(?:Patch|Creation)Data\.attributes|ChangedUser\.attributes"
     r"|(?!Event(?!Copyright))\w+CreationData\.relationships"
     r"|\w+RelationshipChanges\.event|EventTarget\.data"
-    r"|FileUpload\.file|NewPersonalToken\.expires_in_days|SettingChanges\.storage-place"
+    r"|FileUpload\.file|UploadedImage\.sizes|NewPersonalToken\.expires_in_days|SettingChanges\.storage-place"
     r"|(?:Import|Task)Report\.counts"
     r"|Finding(?:Place)?\.(?:entry|record|title|field|value)|ErrorMeta\.(?:entry|line|column)"
 )
@@ -297,12 +290,22 @@ _OF_SESSIONS: Final = {"Event", "Track", "Microlocation", "SessionType"}
 """What sessions have a relationship to."""
 
 
+_RESULTS: Final = {
+    "ImageSizes": {"kind": "image-sizes", "event": None},
+    "FetchedMedia": {"kind": "fetch-media", "event": None},
+    "ExportedFile": {"kind": "export", "event": None},
+}
+"""Results of tasks that are not imports, and what else differs."""
+
+
 class Examples:
-    """Makes examples of these schemas. `missing` are the members for which a value is missing."""
+    """Makes examples of these schemas. `missing` are the members for which a value is missing, and
+    `unused` the names in `VALUES` that no example has."""
 
     def __init__(self, schemas: Mapping[str, Any]) -> None:
         self._schemas = schemas
         self.missing: set[str] = set()
+        self.unused = set(VALUES)
 
     def of(self, name: str) -> dict[str, Any]:
         """The examples of a schema, by their names."""
@@ -310,8 +313,16 @@ class Examples:
         if "oneOf" in schema:
             # Each alternative is worth an example.
             names = [each["$ref"].removeprefix(REF) for each in schema["oneOf"]]
-            return {each: self._example({"$ref": REF + each}, each, "") for each in names}
-        return {name: self._example({"$ref": REF + name}, name, "")}
+            found = {each: self._whole(each) for each in names}
+            if "SucceededTask" in found:
+                done = {**found["SucceededTask"], "progress": DONE}
+                for each, differs in _RESULTS.items():
+                    found[f"{each}Task"] = {**done, **differs, "result": self._whole(each)}
+            return found
+        return {name: self._whole(name)}
+
+    def _whole(self, name: str) -> Any:
+        return self._example({"$ref": REF + name}, name, "")
 
     def _example(self, schema: Mapping[str, Any], place: str, base: str) -> Any:
         """An example of a schema. `place` is its schema and member, and `base` the URL of the
@@ -411,6 +422,7 @@ class Examples:
         names = [f"{owner}.{member}", *([f"{kind[1]}.{member}"] if kind else []), member]
         for name in names:
             if name in VALUES:
+                self.unused.discard(name)
                 return True, VALUES[name]
         return False, None
 
@@ -435,9 +447,8 @@ class Examples:
         return schema.get("type") == named or (named, schema.get("type")) == ("integer", "number")
 
 
-def add_examples(document: dict[str, Any]) -> set[str]:
-    """Add an example to each body and to each successful response. Returns the members that have
-    no value in `VALUES`, and need one."""
+def add_examples(document: dict[str, Any]) -> Examples:
+    """Add an example to each body and to each successful response."""
     schemas = document["components"]["schemas"]
     made = document["components"].setdefault("examples", {})
     examples = Examples(schemas)
@@ -461,4 +472,4 @@ def add_examples(document: dict[str, Any]) -> set[str]:
                     else:
                         value = OPERATIONS.get(operation["operationId"])
                         described["example"] = value or MEDIA_TYPES[media_type]
-    return examples.missing
+    return examples
