@@ -193,6 +193,14 @@ def test_every_body_has_a_valid_example(document: dict[str, Any]) -> None:
     assert len(list(bodies(document))) > 200
 
 
+def test_every_parameter_of_a_path_has_a_valid_example(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path":
+                validator = Draft202012Validator(parameter["schema"])
+                assert validator.is_valid(parameter["example"]), parameter
+
+
 def test_a_missing_or_wrong_example_is_found(document: dict[str, Any]) -> None:
     changed = copy.deepcopy({**document, "paths": {"/v1/tracks": document["paths"]["/v1/tracks"]}})
     creation = changed["paths"]["/v1/tracks"]["post"]

@@ -256,6 +256,19 @@ OPERATIONS: Final[Mapping[str, Any]] = {
 }
 """Of responses that are no objects."""
 
+PATH_TEXTS: Final[Mapping[str, Any]] = {
+    "event_key": "ab3de6f0",
+    "export_format": "ical",
+    "file_name": "ab3de6f0.ics",
+    "identifier": "ab3de6f0",
+    "key": "7/logo.png",
+    "resource_id": "24",
+    "source_type": "json",
+    "token": "Zk3vXq8hS0mB2nL5tY7uW9aC",
+}
+PATH_NUMBERS: Final[Mapping[str, int]] = {"event_id": 24, "user_id": 7}
+"""Parameters of paths. Other numbers are 12, and other texts the id of an import."""
+
 MEDIA_TYPES: Final[Mapping[str, Any]] = {
     "*/*": "The bytes of the file",
     "application/calendar+xml": '<icalendar xmlns="urn:ietf:params:xml:ns:icalendar-2.0"/>',
@@ -447,13 +460,23 @@ class Examples:
         return schema.get("type") == named or (named, schema.get("type")) == ("integer", "number")
 
 
+def _example_of_parameter(parameter: Mapping[str, Any]) -> Any:
+    name = parameter["name"]
+    if parameter["schema"]["type"] == "integer":
+        return PATH_NUMBERS.get(name, 12)
+    return PATH_TEXTS.get(name, JOB)
+
+
 def add_examples(document: dict[str, Any]) -> Examples:
-    """Add an example to each body and to each successful response."""
+    """Add an example to each body, to each successful response and to each parameter of a path."""
     schemas = document["components"]["schemas"]
     made = document["components"].setdefault("examples", {})
     examples = Examples(schemas)
     for path in document["paths"].values():
         for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path":
+                    parameter["example"] = _example_of_parameter(parameter)
             contents = [operation.get("requestBody", {}).get("content", {})]
             contents += [
                 response.get("content", {})
