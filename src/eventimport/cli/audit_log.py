@@ -60,7 +60,8 @@ async def _read(
 
 
 def _line(row: Any) -> str:
-    actor = "-" if row.actor_id is None else f"user {row.actor_id}"
+    nameless = "stranger" if row.client else "command line"
+    actor = nameless if row.actor_id is None else f"user {row.actor_id}"
     subject = "" if row.subject_kind is None else f"{row.subject_kind} {row.subject_id}"
     detail = json.dumps(row.detail) if row.detail else ""
     parts = [f"{row.created_at:%Y-%m-%d %H:%M:%S}Z", row.action, actor, subject]
