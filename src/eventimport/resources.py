@@ -84,6 +84,8 @@ class Resources:
     statistics: StatisticsReader
     tracer_provider: TracerProvider
     fetcher: Fetcher
+    source_fetcher: Fetcher
+    url_imports: asyncio.Semaphore
     images: ImageProcesses
     feeds: FeedCache
     tokens: Tokens
@@ -149,6 +151,8 @@ async def open_resources(
         stack.push_async_callback(redis.aclose)
         fetcher = Fetcher(settings.fetch_limits)
         stack.push_async_callback(fetcher.aclose)
+        source_fetcher = Fetcher(settings.source_fetch_limits)
+        stack.push_async_callback(source_fetcher.aclose)
         images = ImageProcesses(settings.image_processing)
         stack.push_async_callback(images.close)
 
@@ -178,6 +182,8 @@ async def open_resources(
             statistics=StatisticsReader(engine),
             tracer_provider=tracer_provider,
             fetcher=fetcher,
+            source_fetcher=source_fetcher,
+            url_imports=asyncio.Semaphore(settings.url_imports_at_once),
             images=images,
             feeds=feeds,
             tokens=Tokens(settings.auth),

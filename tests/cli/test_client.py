@@ -269,6 +269,26 @@ def test_an_upload_is_sent_again_under_the_same_key(
     assert all(archive.read_bytes() in request.content for request in uploads)
 
 
+def test_a_url_is_left_to_the_service(service: Service) -> None:
+    source = "https://events.example/schedule.xml"
+    service.uploads = [problem(503, "Later.")]
+    command = ["import", source, "--email", "a@example.org", "--no-wait", "--format", "auto"]
+    result = CliRunner().invoke(app, command, env={"EVENTIMPORT_PASSWORD": "right"})
+    assert (result.exit_code, result.stdout) == (0, f"{TASK}\n")
+    first, second = uploads_of(service)
+    assert json.loads(first.content) == json.loads(second.content) == {"url": source}
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("missing.zip", "does not exist"), (".", "directory")]
+)
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str, reason: str) -> None:
+    result = CliRunner().invoke(app, ["import", str(tmp_path / name), "--email", "a@example.org"])
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())
+
+
 def test_each_upload_has_a_key_of_its_own(service: Service, run: Import) -> None:
     run("--no-wait")
     run("--no-wait")

@@ -121,16 +121,30 @@ class Client:
         path = f"/v1/events/import/{quote(source_format, safe='')}"
         return retrying(self._upload_once, path, PurePath(name).name, file, options, str(uuid4()))
 
+    def import_url(self, source: str, source_format: str, options: Mapping[str, str]) -> str:
+        """Have the service fetch a file to import; returns the task's URL. Repeats the request as
+        `upload` does."""
+        retrying = Retrying(
+            retry=retry_if_exception(_is_retryable),
+            stop=stop_after_attempt(UPLOAD_TRIES),
+            wait=_pause,
+            reraise=True,
+        )
+        path = f"/v1/events/import/{quote(source_format, safe='')}"
+        return retrying(self._import_once, path, {"json": {"url": source}}, options, str(uuid4()))
+
     def _upload_once(
         self, path: str, name: str, file: BinaryIO, options: Mapping[str, str], key: str
     ) -> str:
         file.seek(0)
+        files = {"file": (name, file, "application/octet-stream")}
+        return self._import_once(path, {"files": files}, options, key)
+
+    def _import_once(
+        self, path: str, body: Mapping[str, Any], options: Mapping[str, str], key: str
+    ) -> str:
         response = self._send(
-            "POST",
-            path,
-            params=options,
-            files={"file": (name, file, "application/octet-stream")},
-            headers={"Idempotency-Key": key},
+            "POST", path, params=options, headers={"Idempotency-Key": key}, **body
         )
         if response.status_code in {400, 413, 415, 422}:
             raise RefusedError(f"The service rejected the file: {_reasons(response)}")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -56,9 +56,34 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the task's result as
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
+@dataclass(frozen=True, slots=True)
+class FileOrURL:
+    """What is to be imported: a file on this machine, or a URL that the service fetches."""
+
+    value: Path | str
+
+
+def _file_or_url(value: str) -> FileOrURL:
+    """The path of a file that can be read, or a URL."""
+    if value.lower().startswith(("http://", "https://")):
+        return FileOrURL(value)
+    path = Path(value)
+    if not path.is_file():
+        what = "is a directory" if path.is_dir() else "does not exist"
+        raise typer.BadParameter(f"File '{value}' {what}.")
+    if not os.access(path, os.R_OK):
+        raise typer.BadParameter(f"File '{value}' is not readable.")
+    return FileOrURL(path)
+
+
 def import_archive(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file to import.")
+        FileOrURL,
+        typer.Argument(
+            parser=_file_or_url,
+            metavar="file",
+            help="The file to import, or its URL; the service fetches it from there.",
+        ),
     ],
     *,
     email: Email = None,
@@ -119,7 +144,11 @@ def import_archive(
     task = _followed(
         url,
         _sign_in(email),
-        lambda client: _upload(client, file, source_format, options),
+        lambda client: (
+            _upload(client, file.value, source_format, options)
+            if isinstance(file.value, Path)
+            else client.import_url(file.value, source_format, options)
+        ),
         wait=wait,
         as_json=as_json,
     )

@@ -66,12 +66,16 @@ async def accept_import(
     identity: RequestIdentity = RequestIdentity(),  # noqa: B008 - frozen
     reply: Callable[[UUID], Reply] | None = None,
     client: str | None = None,
+    is_fetched: bool = False,
 ) -> UUID:
     """Accept the import of an archive; returns the id of its task.
 
-    `receive` is called once the quota permits the import. A request whose `identity` has a key
-    needs a `reply` for the new task. Raises 429 or 503 for the quota, RepeatedRequestError for the
-    repetition of a request, and what the chunks and the storage raise: nothing is accepted then.
+    `receive` is called once the quota permits the import. `is_fetched` says that it does not read
+    the request: then `identity` says all that the request asks for. A request whose `identity` has
+    a key needs a `reply` for the new task.
+
+    Raises 429 or 503 for the quota, RepeatedRequestError for the repetition of a request, and what
+    the chunks and the storage raise: nothing is accepted then.
     """
     job_id = uuid4()
     quota = resources.settings.import_quota
@@ -80,9 +84,13 @@ async def accept_import(
         await _check_quota(resources, request, user_id, quota)
         if not request.is_repetition:
             logs.bind(task_id=str(job_id))
+        if is_fetched and request.is_repetition:
+            request.repeat()
         upload = await receive()
         key = archive_key(job_id)
-        chunks = request.reading(FIELD, upload.file_name, upload.chunks)
+        chunks = upload.chunks
+        if not is_fetched:
+            chunks = request.reading(FIELD, upload.file_name, chunks)
         size = await request.store_archive(key, chunks, content_type=upload.content_type)
         new = NewImport(
             id=job_id,

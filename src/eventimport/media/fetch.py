@@ -64,11 +64,14 @@ class FetchLimits:
     `slow_after` seconds of waiting for a body, `min_rate` bytes a second must have come.
 
     `allow_list` names hosts, addresses and CIDR networks that may be connected to although they
-    are not public, on any port. Raises ValueError for an entry that is none of these.
+    are not public, on any port. Raises ValueError for an entry that is none of these. `disabled` is
+    why nothing is fetched if it is not `enabled`, and `size_setting` what sets `max_bytes`.
     """
 
     enabled: bool = True
+    disabled: str = "linked media files are not fetched (FETCH_MEDIA is false)"
     max_bytes: int = 256 * 1024 * 1024
+    size_setting: str = "MAX_MEDIA_BYTES"
     max_redirects: int = 5
     connect_timeout: float = 10.0
     read_timeout: float = 15.0
@@ -154,7 +157,7 @@ class Fetcher:
         the body has more than `max_bytes`, UNREACHABLE for the rest.
         """
         if not self._limits.enabled:
-            raise FetchError("REFUSED", "linked media files are not fetched (FETCH_MEDIA is false)")
+            raise FetchError("REFUSED", self._limits.disabled)
         waiting = _Waiting(self._limits.total_timeout, deadline)
         target = _parse(url)
         for _ in range(self._limits.max_redirects + 1):
@@ -253,7 +256,7 @@ class Fetcher:
         return FetchError(
             "TOO_LARGE",
             f"the file is larger than {size_in_words(self._limits.max_bytes)}. The"
-            " limit is set by MAX_MEDIA_BYTES",
+            f" limit is set by {self._limits.size_setting}",
         )
 
 

@@ -1,7 +1,9 @@
 """The route that accepts imports: a form with a file goes in, the URL of a task comes out."""
 
+import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -26,6 +28,7 @@ from eventimport.formats import (
 from eventimport.formats.format import text_of
 from eventimport.formats.source import HEAD, ZIP_SIGNATURES
 from eventimport.http.dependencies import AccountDep, ClientAddressDep, ResourcesDep
+from eventimport.http.forms.body import Body, too_large
 from eventimport.http.forms.multipart import Form, Part, parts
 from eventimport.http.idempotency import (
     REFUSALS,
@@ -37,9 +40,12 @@ from eventimport.http.idempotency import (
 from eventimport.http.openapi import FILE_SCHEMA, POLLED_HEADERS, problems
 from eventimport.http.routing import Router
 from eventimport.imports.accept import FIELD, ImportOptions, Upload, accept_import
+from eventimport.imports.from_url import fetch_file
+from eventimport.resources import Resources
 from eventimport.storage.config import UploadLimits
 from eventimport.storage.content_types import OCTET_STREAM, ZIP
 
+MAX_URL_LENGTH: Final = 2_000
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -56,13 +62,35 @@ REQUEST_BODY: dict[str, Any] = {
                     }
                 },
             }
-        }
+        },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "title": "RemoteFile",
+                "required": ["url"],
+                "additionalProperties": False,
+                "properties": {
+                    "url": {
+                        "type": "string",
+                        "format": "uri",
+                        "maxLength": MAX_URL_LENGTH,
+                        "description": "The address from which the service fetches the file, with "
+                        "HTTP or HTTPS.",
+                    }
+                },
+            },
+            "example": {
+                "url": "https://pretalx.example.org/lanterns/schedule/export/schedule.json"
+            },
+        },
     },
 }
 MAX_ZONE_LENGTH: Final = 100
 MAX_LANGUAGE_LENGTH: Final = 35
 FORMAT_NAMES: Final = [*names_of(IMPORTABLE), AUTO]
 MAX_NAME_LENGTH: Final = 255
+
+_MAX_JSON: Final = 16 * 1024
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}")
 _DOCUMENT_BEGINNINGS: Final = (b"{", b"[", b"<", b"BEGIN:")
@@ -160,7 +188,7 @@ class AcceptedImport(BaseModel):
     response_model=AcceptedImport,
     responses={
         202: {"headers": {**REPLAYED_HEADER["headers"], **POLLED_HEADERS}},
-        **problems(400, 401, 404, 408, 413, 415, 429),
+        **problems(400, 401, 404, 408, 413, 415, 429, 503),
         **REFUSALS,
     },
     openapi_extra={"requestBody": REQUEST_BODY},
@@ -181,7 +209,7 @@ async def import_event(
     key: IdempotencyKeyDep,
     query: Annotated[ImportQuery, Query()],
 ) -> Response:
-    """Import a conference.
+    """Import a conference: a file that you send, or one that the service fetches from a URL.
 
     The response is sent as soon as the archive is stored. The task shows the progress and the
     result.
@@ -193,16 +221,23 @@ async def import_event(
     limits = resources.settings.archive_upload_limits
     accepted = partial(_accepted, poll_interval=resources.settings.client_poll_interval)
 
+    options = query.model_dump(exclude_none=True)
+    url = await _read_url(request, limits) if _is_json(request) else None
+
     async def work() -> Reply:
-        job_id = await accept_import(
-            resources,
-            account.id,
-            partial(_receive, request, named, limits),
-            options=query.for_format(named.name if named is not None else AUTO),
-            identity=identity_of(request, key, query.model_dump(exclude_none=True)),
-            reply=accepted,
-            client=client,
-        )
+        async with AsyncExitStack() as open_files:
+            job_id = await accept_import(
+                resources,
+                account.id,
+                partial(_receive, request, named, limits)
+                if url is None
+                else partial(_fetch, open_files, resources, url, named),
+                options=query.for_format(named.name if named is not None else AUTO),
+                identity=identity_of(request, key, options | ({"url": url} if url else {})),
+                reply=accepted,
+                client=client,
+                is_fetched=url is not None,
+            )
         return accepted(job_id)
 
     return await response_to(work())
@@ -224,6 +259,53 @@ async def _receive(request: Request, named: Format | None, limits: UploadLimits)
     part, head = found
     content_type = _content_type(head, named)
     return Upload(part.filename, _only_file(head, part, form), content_type)
+
+
+def _is_json(request: Request) -> bool:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return content_type == "application/json"
+
+
+async def _read_url(request: Request, limits: UploadLimits) -> str:
+    """The URL of the file, by a body of JSON."""
+    body = Body(
+        request,
+        max_bytes=_MAX_JSON,
+        refusal=too_large("The JSON body is too large", "max_json_bytes", _MAX_JSON),
+        chunk_timeout_seconds=limits.chunk_timeout_seconds,
+    )
+    try:
+        document = json.loads(await body.read())
+    except (ValueError, RecursionError) as error:
+        raise refuse(
+            400, "invalid-json", "Invalid JSON", f"The body is not valid JSON: {error}."
+        ) from None
+    url = document.get("url") if isinstance(document, dict) and len(document) == 1 else None
+    if not isinstance(url, str) or not 0 < len(url) <= MAX_URL_LENGTH:
+        raise refuse(
+            422,
+            "invalid-url",
+            "Invalid URL",
+            "The body must be a JSON object with the member `url`: a text of at most "
+            f"{MAX_URL_LENGTH:,} characters.",
+            source={"pointer": "/url"},
+        )
+    return url
+
+
+async def _fetch(
+    open_files: AsyncExitStack, resources: Resources, url: str, named: Format | None
+) -> Upload:
+    """The file at the URL, to be read in the format that the route names, if it names one."""
+    found = await open_files.enter_async_context(fetch_file(resources, url))
+    head = await _head(found.chunks)
+    return Upload(found.name, _with_head(head, found.chunks), _content_type(head, named))
+
+
+async def _with_head(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk
 
 
 async def _only_file(head: bytes, part: Part, form: Form) -> AsyncIterator[bytes]:
@@ -249,10 +331,10 @@ def _is_file(head: bytes) -> bool:
     return head.startswith(ZIP_SIGNATURES) or text_of(head).startswith(_DOCUMENT_BEGINNINGS)
 
 
-async def _head(part: Part) -> bytes:
-    """The part's first bytes: what shows the format of most files, or all there are."""
+async def _head(chunks: AsyncIterable[bytes]) -> bytes:
+    """The first bytes of a file: what shows the format of most files, or all there are."""
     head = b""
-    async for chunk in part:
+    async for chunk in chunks:
         head += chunk
         if len(head) >= HEAD or head.startswith(ZIP_SIGNATURES):
             break

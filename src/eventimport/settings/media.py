@@ -111,10 +111,19 @@ class MediaSettings(FileSettings, BaseSettings):
         5,
         description="Failures in a row after which an import fetches nothing more from a host.",
     )
+    import_from_urls: bool = Field(
+        True,
+        description="Whether clients may name the URL of a file to import, instead of sending it.",
+    )
+    url_imports_at_once: PositiveInt = Field(
+        8,
+        description="Maximum number of files to import that one API process fetches at the same"
+        " time.",
+    )
     fetch_allowed_hosts: Words = Field(
         (),
         description="Hosts, addresses and networks (CIDR) inside your own network from which"
-        " media files may be fetched, separated by commas. All others must be"
+        " media files and files to import may be fetched, separated by commas. All others must be"
         " public.",
     )
 
@@ -162,6 +171,18 @@ class MediaSettings(FileSettings, BaseSettings):
             total_timeout=self.fetch_timeout,
             min_rate=self.fetch_min_bytes_per_second,
             allow_list=self.fetch_allowed_hosts,
+        )
+
+    @property
+    def source_fetch_limits(self) -> FetchLimits:
+        """The limits for fetching a file to import."""
+        return replace(
+            self.fetch_limits,
+            enabled=self.import_from_urls,
+            disabled="files are not imported from URLs (IMPORT_FROM_URLS is false)",
+            max_bytes=self.max_archive_bytes,
+            size_setting="MAX_ARCHIVE_BYTES",
+            total_timeout=self.fetch_total_timeout,
         )
 
     @property
