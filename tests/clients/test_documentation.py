@@ -30,6 +30,7 @@ def test_polling(api: httpx.Client, task_url: str, capsys: pytest.CaptureFixture
     task = names["wait_for"](api, task_url)
 
     assert task["result"]["event_name"] == "Lantern Open 2027"
+    assert (task["progress"]["done"], task["progress"]["total"]) == (36, 36)
     assert capsys.readouterr().out.splitlines()[-1] == "SUCCESS Imported"
     with pytest.raises(httpx.HTTPStatusError):
         names["wait_for"](api, "/v1/tasks/00000000-0000-0000-0000-000000000000")

@@ -13,12 +13,12 @@ from tests.clients.conftest import NODE, NPM, run
 Check = Callable[..., None]
 NAME = "Lantern Reopened"
 OUTPUT = re.compile(
-    r"""((PENDING|STARTED)\ \d+/\d+\ .*\n)*
-    SUCCESS\ (?P<done>[1-9]\d*)/(?P<total>\d+)\ Imported\n
+    r"""((PENDING|STARTED)\ .+\n)*
+    SUCCESS\ Imported\n
     Lantern\ Open\ 2027\ starts\ at\ 2027-05-20.*\n
     Renamed\ to\ Lantern\ Reopened\n
-    ((PENDING|STARTED)\ \d+/\d+\ .*\n)*
-    SUCCESS\ \d+/\d+\ Exported\ as\ iCalendar.*\n
+    ((PENDING|STARTED)\ .+\n)*
+    SUCCESS\ Exported\ as\ iCalendar.*\n
     Saved\ (?P<saved>.*)\n""",
     re.VERBOSE,
 )
@@ -53,7 +53,6 @@ def check(service: str, account: dict[str, str], archive: Path, api: httpx.Clien
         content = calendar.read_bytes()
         match = OUTPUT.fullmatch(printed)
         assert match, printed
-        assert match["done"] == match["total"]
         assert match["saved"] == f"{calendar} with {len(content)} bytes"
         assert len(Calendar.from_ical(content).walk("VEVENT")) > 5
 

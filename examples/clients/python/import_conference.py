@@ -22,6 +22,7 @@ from eventimport_client.models import (
     Credentials,
     ErrorDocument,
     EventChanges,
+    EventDocument,
     EventPatch,
     EventPatchData,
     ExportedFile,
@@ -55,8 +56,7 @@ def follow(client: AuthenticatedClient, task_url: str) -> object:
         # A task that has not changed since is an empty 304.
         if response.status_code != 304:
             task: Task = body_of(response)
-            progress = task.progress
-            print(f"{task.state} {progress.done}/{progress.total} {progress.message or ''}")
+            print(task.state, task.progress.message or "Waiting")
             if isinstance(task, SucceededTask):
                 return task.result
             if isinstance(task, FailedTask):
@@ -82,7 +82,8 @@ def main(url: str, file: Path, name: str, calendar: Path) -> None:
         sys.exit("No event was imported.")
 
     read = get_event.sync_detailed(imported.id, client=client)
-    event = body_of(read).data
+    document: EventDocument = body_of(read)
+    event = document.data
     print(event.attributes.name, "starts at", event.attributes.starts_at)
 
     changes = EventPatchData("event", event.id, attributes=EventChanges(name=name))

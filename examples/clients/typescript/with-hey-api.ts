@@ -33,8 +33,7 @@ async function follow(taskUrl: string): Promise<SucceededTask["result"]> {
     // A stream can end before its task does. Then open the next one.
     const { stream } = await watchTask({ path, throwOnError });
     for await (const task of stream) {
-      const { done, total, message } = task.progress;
-      console.log(`${task.state} ${done}/${total} ${message ?? ""}`);
+      console.log(task.state, task.progress.message ?? "Waiting");
       if (task.state === "SUCCESS") return task.result;
       if (task.state === "FAILURE") throw new Error(JSON.stringify(task.result.errors));
       if (task.state === "REVOKED") throw new Error("The task was cancelled.");

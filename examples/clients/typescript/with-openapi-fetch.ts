@@ -36,8 +36,7 @@ async function follow(taskUrl: string): Promise<Result> {
     // A task that has not changed since is an empty 304.
     if (answer.response.status !== 304) {
       const task = bodyOf(answer);
-      const { done, total, message } = task.progress;
-      console.log(`${task.state} ${done}/${total} ${message ?? ""}`);
+      console.log(task.state, task.progress.message ?? "Waiting");
       if (task.state === "SUCCESS") return task.result;
       if (task.state === "FAILURE") throw new Error(JSON.stringify(task.result.errors));
       if (task.state === "REVOKED") throw new Error("The task was cancelled.");
