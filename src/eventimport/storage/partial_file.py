@@ -19,7 +19,7 @@ BUFFER_BYTES = 1024 * 1024
 """Written at once; a multiple of every disk's block. More falls out of the processor's cache."""
 _DIRECTORY_ATTEMPTS = 10
 
-_THREADS = 8
+_THREADS = 16
 _DISK = ThreadPoolExecutor(_THREADS, "disk")
 """Several threads wait for the disk at the same time: it writes what they wait for together."""
 
@@ -204,7 +204,8 @@ class PartialFile:
 def commit_together(files: Mapping[PartialFile, memoryview]) -> Mapping[PartialFile, OSError]:
     """Commit files, each with what is left of it; returns the errors of those that failed.
 
-    The disk gets all contents before it is waited for, and each folder is waited for once.
+    The disk gets all contents before it is waited for, and each folder is waited for once. Making a
+    file or a folder may wait for the disk, too: several threads do each step.
     """
     failed: dict[PartialFile, OSError] = {}
     entries = NewEntries()
@@ -215,12 +216,12 @@ def commit_together(files: Mapping[PartialFile, memoryview]) -> Mapping[PartialF
         except OSError as error:
             failed[file] = error
 
-    for file in files:
-        attempt(lambda file: file.fill(files[file]), file)
-    _in_threads(partial(attempt, PartialFile.sync), [file for file in files if file not in failed])
-    for file in files:
-        if file not in failed:
-            attempt(lambda file: file.name(entries), file)
+    for step in (
+        lambda file: file.fill(files[file]),
+        PartialFile.sync,
+        lambda file: file.name(entries),
+    ):
+        _in_threads(partial(attempt, step), [file for file in files if file not in failed])
     try:
         entries.sync()
     except OSError as error:
