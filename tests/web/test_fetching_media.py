@@ -115,6 +115,7 @@ async def test_what_is_missing_is_fetched_and_the_report_follows(world: World) -
     task = await world.run(task_url)
 
     assert (task["kind"], task["state"], task["event"]) == ("fetch-media", "SUCCESS", None)
+    assert (task["progress"]["done"], task["progress"]["total"]) == (5, 5)
     outcomes = {"MOVED": 3, "NOT_AN_IMAGE": 1, "UNREACHABLE": 1}
     assert task["result"] == {
         "import_job_id": url.rpartition("/")[2],

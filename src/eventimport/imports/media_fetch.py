@@ -40,6 +40,9 @@ async def _run(resources: Resources, attempt: TaskAttempt) -> None:
             stage=ENDED,
             message=f"Media files stored: {result['stored']}; missing: {result['missing']}",
             result=result,
+            # The heartbeat may have missed the last of them.
+            done=attempt.done,
+            total=attempt.total,
             stage_seconds=attempt.times(),
         )
         report = new_report_of(settings)()
