@@ -11,9 +11,9 @@ One file of 1 GiB, and 200 files of 100 kB at once, go to
   the service does;
 - (b) the service, draining the body and throwing it away;
 - (c) Flask under gunicorn, saving the file;
-- (d) for the small files, a loop of `put_object` into the same S3 server, on the server's core, over
-  one connection that stays open. The loop receives nothing, knows no account and records nothing.
-  The service sends one request to S3 for each file, too, over up to 50 connections at once.
+- (d) for the small files, a loop of `put_object` into the same S3 server, on the server's core,
+  over one connection that stays open. The loop receives nothing, knows no account and records
+  nothing. The service sends one request to S3 for each file, too, over up to 50 connections.
 
 The servers run on one core, the client (and moto, PostgreSQL and Valkey) on another. The rounds are
 interleaved, the figures are medians, processor time is per GiB (of small files, in ms a file), the
