@@ -6,7 +6,8 @@ For archives of 1, 10 and 100 times the size of a large conference it runs, inte
 same database: the import itself, by the code of the worker, each time in a new process; (a) psql's
 COPY of the same rows from ready files into the same tables, in one transaction; (b) one INSERT and
 COMMIT a row, by SQLAlchemy (at 100 times, 10 times its time at 10 times). It prints medians and
-ratios, and says of each bar whether it is reached. The database is that of DATABASE_URL, in which
+ratios, and says of each bar whether it is reached. `cpu` are the seconds of processor time that the
+import takes in the worker. The database is that of DATABASE_URL, in which
 it makes and drops one of its own, or an embedded one.
 """
 
@@ -57,6 +58,7 @@ class Figures:
 
     rows: int = 0
     whole: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     reading: list[float] = field(default_factory=list)
     planning: list[float] = field(default_factory=list)
     writing: list[float] = field(default_factory=list)
@@ -103,7 +105,9 @@ async def import_once(database_url: str, archive: Path) -> dict[str, float]:
                 held = max(held, time.monotonic() - before - 0.005)
 
         watcher = asyncio.create_task(watch())
+        before = time.process_time()
         await run_import(resources, job_id)
+        seconds["processor"] = time.process_time() - before
         watcher.cancel()
         async with resources.sessions() as session:
             job = await session.get_one(ImportJob, job_id)
@@ -242,6 +246,7 @@ def measure(database: Database, archive: Path, figures: Figures, *, insert: bool
     for stage in ("reading", "planning", "writing"):
         getattr(figures, stage).append(told[stage])
     figures.whole.append(told["reading"] + told["planning"] + told["writing"])
+    figures.processor.append(told["processor"])
     figures.peak.append(told["peak"])
     figures.idle.append(told["idle"])
     figures.held.append(told["held"])
@@ -256,7 +261,9 @@ def show(scales: dict[int, Figures]) -> bool:
     """Print the table and the bars; whether all bars are reached."""
     median = statistics.median
     print(
-        f"{'':>6} {'rows':>8} {'read':>7} {'plan':>7} {'write':>7} {'whole':>7} {'(a)':>7}", end=""
+        f"{'':>6} {'rows':>8} {'read':>7} {'plan':>7} {'write':>7} {'whole':>7} {'(a)':>7}"
+        f" {'cpu':>7}",
+        end="",
     )
     print(f" {'(b)':>8} {'rows/s':>8} {'whole/a':>8} {'write/a':>8} {'b/whole':>8}", end="")
     print(f" {'peak MiB':>9} {'idle':>6} {'held ms':>8}")
@@ -268,7 +275,8 @@ def show(scales: dict[int, Figures]) -> bool:
         print(
             f"{scale:>5}x {f.rows:>8} {median(f.reading):>7.3f} {median(f.planning):>7.3f}", end=""
         )
-        print(f" {median(f.writing):>7.3f} {whole:>7.3f} {copying:>7.3f} {inserting:>8.1f}", end="")
+        print(f" {median(f.writing):>7.3f} {whole:>7.3f} {copying:>7.3f}", end="")
+        print(f" {median(f.processor):>7.3f} {inserting:>8.1f}", end="")
         print(f" {f.rows / whole:>8.0f} {whole / copying:>8.2f}", end="")
         print(f" {median(f.writing) / copying:>8.2f} {inserting / whole:>8.1f}", end="")
         print(f" {median(f.peak):>9.0f} {median(f.idle):>6.0f} {median(f.held) * 1000:>8.1f}")
@@ -277,7 +285,7 @@ def show(scales: dict[int, Figures]) -> bool:
     one, ten, hundred = scales[1], scales[10], scales[100]
     whole = median(hundred.whole)
     bars = [
-        ("whole at 100x, of (a)", whole / median(hundred.copying), 2.75),
+        ("whole at 100x, of (a)", whole / median(hundred.copying), 2.3),
         ("write at 100x, of (a)", median(hundred.writing) / median(hundred.copying), 1.4),
         ("whole at 100x, of (b): one 20th", whole / (median(ten.inserting) * 10), 1 / 20),
         ("100x, of 1x", whole / median(one.whole), 130),

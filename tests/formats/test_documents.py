@@ -169,6 +169,90 @@ def test_mutated_documents_raise_nothing(data: bytes, chunk_size: int) -> None:
     json.dumps([found, report.as_dict()], ensure_ascii=False).encode()
 
 
+def read_one_by_one(data: bytes, limits: ArchiveLimits) -> tuple[Records, Report]:
+    """As `read`, no records being read together."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JsonReader, "objects", lambda *_: [])
+        return read(data, limits)
+
+
+ODD_RECORDS = (
+    '{"id": 1, "id": 2}',
+    '{"a": NaN}',
+    '{"a": 1e999}',
+    '{"a": %s}' % ("7" * 5000),
+    '{"a": "\\ud800"}',
+    '{"a": "\\u0000"}',
+    '{"a": "\\ud83d\\ude00"}',
+    '{"a": %s}' % ("[" * 9 + "]" * 9),
+    '{"a": %s}' % ([0] * 60),
+    '{"a": "%s"}' % ("x" * 300),
+    "17",
+    '"A"',
+    "null",
+    "[{}, {}]",
+    '{"a" 1}',
+    '{"a": "x\ny"}',
+    "{}], [{}",
+    '{"a": [{}, {}]',
+    "",
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.builds(json.dumps, st.dictionaries(texts, values, max_size=3))
+        | st.just('{"id": 1, "speakers": [{"id": 1}, {"id": 2}]}')
+        | st.sampled_from(ODD_RECORDS),
+        min_size=3,
+        max_size=12,
+    ),
+    st.sampled_from([",", ", ", ",\n  ", "\n,"]),
+    st.sampled_from(["[%s]", '{"sessions": [%s], "tracks": [{"id": 1}, {"id": 2}]}']),
+    st.integers(2, 14),
+    st.integers(20, 120),
+)
+@example([*["{}"] * 6, *ODD_RECORDS[:1]], ", ", "[%s]", 14, 120)
+@example(["{}"] * 8, ", ", "[%s]", 7, 120)
+@example(["{}"] * 8, ", ", "[%s]", 14, 20)
+def test_records_read_together_are_as_those_read_one_by_one(
+    records: list[str], between: str, around: str, most: int, most_values: int
+) -> None:
+    data = (around % between.join(records)).encode()
+    limits = ArchiveLimits(
+        max_records=most,
+        max_values=most_values,
+        max_record_values=50,
+        max_depth=8,
+        max_string_length=250,
+    )
+    found, report = read(data, limits)
+    expected, expected_report = read_one_by_one(data, limits)
+    assert found == expected
+    assert report == expected_report
+
+
+def test_records_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    together = JsonReader.objects
+
+    def counted(reader: JsonReader, between: str, most: int, most_values: int) -> Any:
+        records = together(reader, between, most, most_values)
+        counts.append(len(records))
+        return records
+
+    monkeypatch.setattr(JsonReader, "objects", counted)
+    records = [{"id": number, "text": "é" * 100} for number in range(10_000)]
+    for indent in (None, 4):
+        counts.clear()
+        found, report = read(json.dumps(records, ensure_ascii=False, indent=indent).encode())
+        assert [record for _, record in found] == records
+        assert not report.findings
+        assert sum(counts) > 9_900
+        assert len(counts) < 100
+
+
 def test_a_document_that_is_not_there_is_empty() -> None:
     report = Report()
     with opened(BytesIO(archive_bytes()), report) as archive:

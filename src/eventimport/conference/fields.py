@@ -562,7 +562,6 @@ class RecordBuilder:
         if kind is Kind.SOCIAL_LINK and isinstance(record.values.get("name"), str):
             site = web_links.site_named(record.values["name"])
         found = web_links.read_link(given, site)
-        place = place_of(record, entry, name)
         if found.link is None:
             private = {"email": found.address, "mobile": found.telephone}
             for column, value in private.items():
@@ -570,6 +569,7 @@ class RecordBuilder:
                     record.values.setdefault(column, value)
             del record.values[name]
             record.keep(name, original)
+            place = place_of(record, entry, name)
             if found.repaired:
                 message = f"“{given.strip()[:40]}” was read as “no link”."
                 self._report.repair("no-link", message, place, given)
@@ -586,10 +586,10 @@ class RecordBuilder:
         if found.problem:
             record.keep(name, original)
             message = f"The value is {found.problem}. The original is kept in `extra`."
-            self._report.warning("link", message, place, given)
+            self._report.warning("link", message, place_of(record, entry, name), given)
         elif record.values[name] != given.strip():
             message = f"The link was read as “{record.values[name]}”."
-            self._report.repair("link", message, place, given)
+            self._report.repair("link", message, place_of(record, entry, name), given)
 
     def _check_medium(self, record: Record, name: str, entry: str) -> None:
         value = record.values[name]

@@ -3,6 +3,7 @@ says beyond that.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -192,8 +193,11 @@ class Linker:
         entry = self._conference.entries[kind]
         pairs = []
         for record in self._conference.records[kind]:
+            given = record.references.get(name)
+            if not given:
+                continue
             kept = []
-            for reference in self._split(field, record, entry):
+            for reference in self._split(field, given, record, entry):
                 self._check()
                 target, rest = self._resolve(field, reference, record, entry)
                 if target is not None:
@@ -204,11 +208,15 @@ class Linker:
                 record.keep(name, kept)
         return pairs
 
-    def _split(self, field: ReferenceField, record: Record, entry: str) -> list[Reference]:
+    def _split(
+        self, field: ReferenceField, given: Sequence[Reference], record: Record, entry: str
+    ) -> Sequence[Reference]:
         """The references of a field. One text may hold several names."""
+        if not any(reference.either for reference in given):
+            return given
         result: list[Reference] = []
         known = self._map(field.kind)
-        for reference in record.references.get(field.field, ()):
+        for reference in given:
             text = reference.label if reference.either else None
             parts = []
             if text and len(text) <= MAX_NAMES and known.find_text(text) is None:
@@ -232,15 +240,15 @@ class Linker:
         if known is not None:
             return known, None
         match = self._look_up(reference)
-        place = place_of(record, entry, field.field)
         if match.code is not None and match.message is not None:
             report = self._report.warning if match.record is None else self._report.repair
+            place = place_of(record, entry, field.field)
             report(match.code, match.message, place, reference.source)
         if match.record is None:
             return None, reference.source
         rest = self._rest(reference, match.record)
         if rest:
-            self._report_rest(reference, rest, place)
+            self._report_rest(reference, rest, place_of(record, entry, field.field))
         named_only = reference.either and match.code == "reference-by-name"
         if rest or not (named_only or reference.key in (None, match.record.known_as)):
             rest = {"id": None if named_only else reference.key, **rest}

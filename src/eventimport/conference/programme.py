@@ -140,13 +140,13 @@ def _is_shown(session: Record) -> bool:
 
 def _overlaps(sessions: list[Record]) -> Iterable[tuple[Record, Record]]:
     """Sessions that begin while an earlier one goes on, each with the one that goes on longest."""
+    if len(sessions) < 2:
+        return
+    # New ids differ, so that the sessions themselves are never compared.
     timed = sorted(
-        (
-            (session.values["starts_at"], session.values["ends_at"], session.new_id, session)
-            for session in sessions
-            if session.values.get("starts_at") and session.values.get("ends_at")
-        ),
-        key=lambda item: item[:3],
+        (starts, ends, session.new_id, session)
+        for session in sessions
+        if (starts := session.values.get("starts_at")) and (ends := session.values.get("ends_at"))
     )
     latest: tuple[datetime, Record] | None = None
     for starts, ends, _, session in timed:

@@ -71,6 +71,11 @@ _OTHER_NAMES: Final = {
     "fb": "facebook",
 }
 
+_USUAL: Final = re.compile(
+    r"https?://[a-z0-9\-]+(?:\.[a-z0-9\-]+)+(?:/[\w./~\-]*)?", re.IGNORECASE | re.ASCII
+)
+"""Links that are the same however they are read: most are."""
+
 _SCHEME: Final = re.compile(r"(https?)(?:\s*[:;]\s*/*\s*|\s*//+\s*)(?=[^\s/])", re.IGNORECASE)
 _HOST: Final = re.compile(
     r"(?:localhost|\[[0-9a-f:.]+\]|[\w\-]+(?:\.[\w\-]+)+\.?)(?::\d{1,5})?(?:[/?#].*)?",
@@ -167,6 +172,8 @@ def read_link(  # noqa: PLR0911 - one for each sort of text
         return _NOTHING
     if len(text) > MAX_LENGTH:
         return LinkReading(problem="too long to be a link")
+    if _USUAL.fullmatch(text):
+        return LinkReading(text)
     if site is not None and (found := _profile(site, text)):
         return found
     if address := _ADDRESS.fullmatch(text):

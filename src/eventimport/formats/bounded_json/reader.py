@@ -1,7 +1,7 @@
-"""JSON values out of a stream of text, one at a time, by the standard library's scanner in C.
+"""JSON values out of a stream of text, by the standard library's scanner in C.
 
-A call of the scanner is as long as one value, so that neither the interpreter's lock nor memory is
-held for a whole document.
+A call of the scanner is as long as one value, or as the part of a list that the window holds, so
+that neither the interpreter's lock nor memory is held for a whole document.
 """
 
 import re
@@ -9,16 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from eventimport.errors import size_in_words
 from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
 from eventimport.formats.limits import ArchiveLimits
 
 _FILL: Final = 256 * 1024
+_AHEAD: Final = 32 * 1024
+"""Characters of a list that are read at once: what they make stays in the processor's cache."""
 _MARGIN: Final = 16
 """A token that the window's end cuts in two is found wrong at most so far before the end, unless
 it is a string: `-Infinit`, or the escapes of a surrogate pair."""
+
+UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+"""Where JSON may hold what no database stores; such an escape may also be half of a good pair."""
 
 _CONTAINERS: Final = frozenset({dict, list})
 
@@ -87,6 +92,23 @@ def _containers(value: Any) -> list[Any]:
         inner = outer.values() if type(outer) is dict else outer
         found += [each for each in inner if type(each) in _CONTAINERS]
     return found
+
+
+def _measured(value: Any) -> tuple[int, int]:
+    """How many values are in an object or a list, and how deep they nest, itself being the first
+    level."""
+    level = [value]
+    values = depth = 0
+    while level:
+        values += sum(map(len, level))
+        depth += 1
+        level = [
+            each
+            for outer in level
+            for each in (outer.values() if type(outer) is dict else outer)
+            if type(each) in _CONTAINERS
+        ]
+    return values, depth
 
 
 class JsonReader:
@@ -160,6 +182,36 @@ class JsonReader:
             raise self._too_many_values(self.start)
         stream.position = end
         return value
+
+    def objects(self, between: str, most: int, most_values: int) -> list[dict[str, Any]]:
+        """Some objects of a list that follow each other from here on, consumed. `between` is the
+        text from the last bracket of one to the first of the next. Empty if anything about them is
+        odd, or beyond a limit: `value` reads them one by one then."""
+        stream, limits = self._stream, self._limits
+        start = stream.position
+        end = stream.text.rfind(between, start, start + _AHEAD) + 1
+        # What is within the limits of one record as a whole has no record beyond them.
+        if not 0 < end - start <= min(limits.max_record_bytes, limits.max_string_length) or (
+            stream.has_escapes and UNSTORABLE_ESCAPE.search(stream.text, start, end)
+        ):
+            return []
+        self.duplicates.clear()
+        part = f"[{stream.text[start:end]}]"
+        try:
+            found, length = self._strict(part)
+        except (ValueError, RecursionError):
+            return []
+        # The list itself may end within the part.
+        if length < len(part) or self.duplicates or {*map(type, found)} != {dict}:
+            return []
+        values, depth = _measured(found)
+        most_values = min(most_values, limits.max_record_values)
+        if len(found) > most or values > most_values or depth > limits.max_depth:
+            return []
+        self.start = self.end = stream.position = end
+        self.bad_numbers = []
+        self.values, self.containers = values, 0
+        return cast("list[dict[str, Any]]", found)
 
     def too_deep(self, start: int, end: int) -> DocumentError:
         """The error about the first bracket of this part of the window that nests too deep."""

@@ -153,7 +153,7 @@ class _DocumentReader:
         return self._json.begin()
 
     def _list(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        for index, value in self._json.elements():
+        for index, value in self._json.elements(ahead=True):
             named = self._named(value, index) if isinstance(value, str) else value
             record = self._json.record(named)
             if record is not None:
