@@ -126,5 +126,6 @@ attack: $(STAMP) ## Attack a service of our own while a pulse asks whether it is
 .PHONY: clean
 clean: ## Remove .venv, caches, built files and the data of demo and dev
 	rm -rf $(VENV) .venv-* $(DATA_DIR) dist build $(EXAMPLE).zip
+	git clean -fdqX examples/clients
 	rm -rf .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks scripts alembic -name __pycache__ -prune -exec rm -rf {} +
