@@ -37,7 +37,7 @@ CACHE_KIB: Final = 2048
 PACKED: Final = 50
 """Records that are written, and read, as one."""
 
-KNOWN_NAMES: Final = 10_000
+KNOWN_NAMES: Final = 2_000
 REFERRED_TO: Final = frozenset(ref.kind for ref in LEVELS[Kind.SESSION].references)
 KINDS: Final = tuple(level.kind for level in IMPORT_ORDER)
 _REFERENCES: Final = [

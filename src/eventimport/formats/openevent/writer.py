@@ -75,7 +75,7 @@ _SESSION_REFERENCES: Final = [
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 """The first moment that a zip can say."""
 
-_KNOWN_REFERENCES: Final = 10_000
+_KNOWN_REFERENCES: Final = 5_000
 """How many references are kept to be written again."""
 
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.]+")
