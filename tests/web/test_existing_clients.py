@@ -160,6 +160,17 @@ LISTS: list[tuple[str, dict[str, str], Check]] = [
         {"filter[identifier]": "ab3de6f0", "filter[name]": "CONF"},
         lambda d: names(d) == ["Conference"],
     ),
+    # What only the reference server has is empty here.
+    (SESSIONS, filtered(one("is-featured", "eq", True)), lambda d: titles(d) == []),
+    (SESSIONS, filtered(one("is-featured", "ne", True)), lambda d: len(titles(d)) == 2),
+    (SESSIONS, filtered(one("is-featured", "eq", False)), lambda d: len(titles(d)) == 2),
+    (SESSIONS, filtered(one("revenue", "gt", 2)), lambda d: titles(d) == []),
+    (SESSIONS, filtered(one("revenue", "is_", None)), lambda d: len(titles(d)) == 2),
+    (
+        SESSIONS,
+        filtered({"or": [one("feedbacks", "any", {}), one("title", "eq", S1)]}),
+        lambda d: titles(d) == [S1],
+    ),
     # Orders.
     (SESSIONS, {"sort": "starts_at"}, lambda d: titles(d) == [S3, S2]),
     (SESSIONS, {"sort": "-track.name"}, lambda d: titles(d) == [S3, S2]),
@@ -303,6 +314,38 @@ def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
           relationships=creator), 200, lambda d: len(d["meta"]["warnings"]) == 2),
         ("POST", "/v1/microlocations", {"data": {**ROOM, "relationships": to_event}}, 201,
           lambda d: attributes(d)["name"] == "New"),
+        # What open-event-frontend asks for between sign-in and the pages of an event.
+        ("GET", user, None, 200, lambda d: attributes(d)["is-verified"] is True and
+          d["data"]["relationships"]["events"]["links"]["related"] == f"{user}/events"),
+        ("GET", "/v1/import-jobs?filter=[]&page[number]=1&page[size]=10", None, 200,
+          lambda d: d["meta"]["count"] == 1),
+        ("GET", "/v1/import-jobs?filter=" + json.dumps([one("result", "ilike", "%a%")]), None,
+          200, lambda d: d["meta"]["count"] == 0),
+        ("GET", "/v1/import-jobs?filter=" + json.dumps([one("result-status", "eq", "SUCCESS"),
+          one("starts_at", "gt", "2020-01-01")]), None, 200, lambda d: d["meta"]["count"] == 1),
+        ("GET", "/v1/import-jobs?filter=" + json.dumps([one("password", "eq", "")]), None, 400,
+          lambda d: "result-status" in d["errors"][0]["detail"]),
+        ("GET", f"{user}/notifications?sort=-created-at&page[size]=10&page[number]=1&filter="
+          + json.dumps([one("is-read", "eq", False)]), None, 200, lambda d: d["data"] == []),
+        ("GET", "/v1/notifications?sort=created_at", None, 200, lambda d: d["data"] == []),
+        # What the Android apps ask for.
+        ("GET", f"{user}/notifications?sort=received-at", None, 200, lambda d: d["data"] == []),
+        ("GET", f"{event}/event-copyright?include=event&fields[event]=id&page[size]=0", None, 200,
+          lambda d: len(d["included"]) == 1),
+        ("GET", f"{event}/speakers-call?include=event&fields[event]=id&page[size]=0", None, 200,
+          lambda d: "data" in d),
+        ("GET", f"/v1/tracks/{ids['tracks']}/sessions?include=track&fields[track]=id&page[size]=0",
+          None, 200, lambda d: d["meta"]["count"] >= 1),
+        ("GET", f"/v1/speakers/{ids['speakers']}/sessions"
+          "?include=session-type,microlocation,track,event", None, 200,
+          lambda d: d["meta"]["count"] == 2),
+        ("GET", f"{session}?include=track,session-type,event,creator,speakers", None, 200,
+          lambda d: len(d["meta"]["warnings"]) == 1),
+        ("GET", f"{event}/speakers-call?page[size]=0", None, 200, lambda d: "data" in d),
+        ("GET", f"{session}/track?page[size]=0&sort=name", None, 200, lambda d: "data" in d),
+        ("GET", "/v1/sessions/states", None, 200,
+          lambda d: {"accepted", "rejected"} <= d["organizer"]["confirmed"].keys()
+          and "confirmed" not in d["organizer"]["confirmed"]),
         # What libraries for JSON:API make of types, and send back of what they were given.
         *((method, f"/v1/{kind}{rest}", None, 308, lambda d: True)
           for method in ("GET", "POST", "PATCH", "DELETE") for kind in TYPES

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, and_, literal, not_, or_, select
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import LINKS, NODES, Edge
@@ -38,7 +39,15 @@ class Group:
     conditions: tuple["Filter", ...]
 
 
-Filter = Comparison | Related | Group
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A condition that each row meets, or none."""
+
+    is_met: bool
+
+
+Columns = Mapping[str, Any] | ReadOnlyColumnCollection[str, Any]
+Filter = Comparison | Related | Group | Constant
 
 
 def _pattern(text: str) -> str:
@@ -70,18 +79,24 @@ OPERATORS: Final[Mapping[str, Callable[[Any, Any], ColumnElement[bool]]]] = {
 
 def met(kind: Kind, filters: Sequence[Filter], viewer: Viewer) -> ColumnElement[bool]:
     """Whether the row of this kind at hand meets all filters."""
-    return and_(literal(value=True), *(_condition(kind, each, viewer) for each in filters))
+    return met_by(NODES[kind].table.c, filters, viewer)
 
 
-def _condition(kind: Kind, given: Filter, viewer: Viewer) -> ColumnElement[bool]:
+def met_by(columns: Columns, filters: Sequence[Filter], viewer: Viewer) -> ColumnElement[bool]:
+    """Whether these columns of the row at hand meet all filters."""
+    return and_(literal(value=True), *(_condition(columns, each, viewer) for each in filters))
+
+
+def _condition(columns: Columns, given: Filter, viewer: Viewer) -> ColumnElement[bool]:
+    if isinstance(given, Constant):
+        return literal(given.is_met)
     if isinstance(given, Comparison):
-        columns = NODES[kind].table.c
         compare = OPERATORS[given.operator]
-        if given.other is not None:
-            return compare(columns[given.column], columns[given.other])
-        return compare(columns[given.column], given.value)
+        other = given.value if given.other is None else columns[given.other]
+        met: ColumnElement[bool] = compare(columns[given.column], other)
+        return met
     if isinstance(given, Group):
-        conditions = [_condition(kind, each, viewer) for each in given.conditions]
+        conditions = [_condition(columns, each, viewer) for each in given.conditions]
         if given.how == "or":
             return or_(*conditions)
         return and_(*conditions) if given.how == "and" else not_(or_(*conditions))
@@ -92,7 +107,7 @@ def _related(given: Related, viewer: Viewer) -> ColumnElement[bool]:
     edge = given.edge
     source, target = NODES[edge.source].table, NODES[edge.target].table
     found = select(target.c.id).where(
-        part_visible(edge.target, viewer), _condition(edge.target, given.condition, viewer)
+        part_visible(edge.target, viewer), _condition(target.c, given.condition, viewer)
     )
     if edge.column is not None:
         found = found.where(target.c.id == source.c[edge.column])

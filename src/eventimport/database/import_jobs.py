@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.database.event_filters import Filter, met_by
 from eventimport.database.models import ImportFinding, ImportJob
+from eventimport.database.visibility import Viewer
 
 LISTED: Final = (
     ImportJob.id,
@@ -38,19 +40,22 @@ async def list_import_jobs(
     status: str | None,
     order: Sequence[tuple[str, bool]] = (),
     *,
+    filters: Sequence[Filter] = (),
     limit: int,
     offset: int,
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
     """A page of the user's imports, and how many there are in all; of all users if there is no
-    `user_id`, and of any status if there is no `status`. `order` names columns, each with whether
-    it is in descending order; the newest imports come first where it does not decide."""
+    `user_id`, and of any status if there is no `status`. All meet the `filters`. `order`
+    names columns, each with whether it is in descending order; the newest imports come first where
+    it does not decide."""
     terms = [
         getattr(ImportJob, column).desc().nulls_last()
         if descending
         else getattr(ImportJob, column).asc()
         for column, descending in order
     ]
-    chosen = [_of(user_id)]
+    columns = {column.key: column for column in LISTED}
+    chosen = [_of(user_id), met_by(columns, filters, Viewer())]
     if status is not None:
         chosen.append(ImportJob.status == status)
     page = (

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, true, update
+from sqlalchemy import Row, Select, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eventimport.database.event_filters import Filter, met_by
 from eventimport.database.models import ImportJob, Notification
+from eventimport.database.visibility import Viewer
 
 
 async def list_notifications(
@@ -14,16 +16,21 @@ async def list_notifications(
     user_id: int,
     *,
     is_read: bool | None,
+    filters: Sequence[Filter] = (),
+    oldest_first: bool = False,
     limit: int,
     offset: int,
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int, int]:
-    """A page of the user's notifications, newest first; how many there are of those that were asked
-    for; and how many are unread in all."""
-    chosen = true() if is_read is None else Notification.is_read.is_(is_read)
+    """A page of the user's notifications that meet the filters, newest first unless `oldest_first`;
+    how many there are of those that were asked for; and how many are unread in all."""
+    chosen = met_by(inspect(Notification).columns, filters, Viewer())
+    if is_read is not None:
+        chosen &= Notification.is_read.is_(is_read)
+    order = (Notification.created_at, Notification.id)
     page = (
         _of(user_id)
         .where(chosen)
-        .order_by(Notification.created_at.desc(), Notification.id.desc())
+        .order_by(*(order if oldest_first else (column.desc() for column in order)))
         .limit(limit)
         .offset(offset)
     )

@@ -7,7 +7,7 @@ so that a misspelled name never goes unnoticed.
 from typing import Any, Final
 
 IGNORED_PARAMETERS: Final = frozenset(
-    {"_", "cache", "get_trashed", "platform", "public", "sort_by", "tz", "upcoming"}
+    {"_", "cache", "get_trashed", "nocache", "platform", "public", "sort_by", "tz", "upcoming"}
 )
 """Query parameters without a meaning here. `/v1` ignores them everywhere."""
 

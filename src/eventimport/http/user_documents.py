@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field, with_config
+from pydantic import BaseModel, Field, with_config
 from typing_extensions import TypedDict
 
 from eventimport.http.jsonapi import Attributes, Document, Resource, SelfLink
@@ -21,11 +21,41 @@ class UserAttributes(Attributes):
         description="Whether the address is confirmed. An account that is not gets no mail but the"
         " one with the link."
     )
+    is_verified: bool = Field(
+        False, description="The same as `is-confirmed`. For existing clients."
+    )
     created_at: datetime
+
+
+class RelatedLink(BaseModel):
+    """The URL of the related resources."""
+
+    related: str
+
+
+class RelatedLinks(BaseModel):
+    """A relationship to resources that have a list of their own."""
+
+    links: RelatedLink
+
+
+class UserRelationships(BaseModel):
+    """The events and the notifications of an account."""
+
+    events: RelatedLinks
+    notifications: RelatedLinks
+
+
+class UserResource(Resource[UserAttributes]):
+    """An account."""
+
+    relationships: UserRelationships
 
 
 class UserDocument(Document[UserAttributes]):
     """One account."""
+
+    data: UserResource
 
 
 @with_config(FORBID)
@@ -46,11 +76,20 @@ def user_document(user_id: int, user: Any, settings: Settings) -> UserDocument:
     attributes = UserAttributes.model_validate(user)
     # Without mail, no address can be confirmed.
     attributes.is_confirmed |= settings.mail is None
+    attributes.is_verified = attributes.is_confirmed
+    url = f"/v1/users/{user_id}"
+
+    def related(name: str) -> RelatedLinks:
+        return RelatedLinks(links=RelatedLink(related=f"{url}/{name}"))
+
     return UserDocument(
-        data=Resource(
+        data=UserResource(
             type="user",
             id=str(user_id),
             attributes=attributes,
-            links=SelfLink(self=f"/v1/users/{user_id}"),
+            relationships=UserRelationships(
+                events=related("events"), notifications=related("notifications")
+            ),
+            links=SelfLink(self=url),
         )
     )

@@ -20,6 +20,7 @@ from eventimport.database.media_fetches import (
 from eventimport.database.models import ImportStatus
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.events.filters import FILTER, filterable, read_filters
 from eventimport.http.jsonapi import (
     Attributes,
     Collection,
@@ -45,6 +46,17 @@ SORTABLE: Final = {
     "id": "id",
 }
 """The columns that imports can be sorted by, by their names on the wire."""
+
+FILTERABLE: Final = filterable(
+    "import-job",
+    {
+        name: (column, datetime if column.endswith("_at") else str)
+        for name, column in SORTABLE.items()
+        if name != "id"
+    }
+    | {"result": ("event_name", str)},
+)
+"""The columns that imports can be filtered by. Existing clients search the `result` for text."""
 
 router = Router(prefix=PATH, tags=["imports"], default_response_class=JSONAPIResponse)
 
@@ -125,6 +137,8 @@ class ImportJobQuery(PageQuery):
         f" {', '.join(SORTABLE)}.",
     )
 
+    filter: str | None = FILTER
+
     def order(self) -> list[tuple[str, bool]]:
         """The columns to sort by, each with whether it is in descending order. Raises 400."""
         terms = []
@@ -164,6 +178,8 @@ async def list_import_jobs(
 ) -> ImportJobCollection:
     """List your imports, newest first. Admins see the imports of all users."""
     order = query.order()
+    limit = resources.settings.max_filter_conditions
+    filters = read_filters(query.filter, {}, FILTERABLE, limit)
     page = query.page(resources.settings.max_list_size)
     async with resources.reader.connect() as connection:
         rows, total = await import_jobs.list_import_jobs(
@@ -171,6 +187,7 @@ async def list_import_jobs(
             account.only_of,
             query.status and query.status.value,
             order,
+            filters=filters,
             limit=page.limit,
             offset=page.offset,
         )

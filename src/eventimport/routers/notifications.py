@@ -1,7 +1,7 @@
 """Notifications in the service itself: how a user's imports ended."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Path, Query
@@ -11,6 +11,7 @@ from eventimport.database import notifications
 from eventimport.database.models import ImportStatus
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
+from eventimport.http.events.filters import FILTER, filterable, read_filters
 from eventimport.http.forms.body import SmallBodyRoute
 from eventimport.http.jsonapi import (
     Attributes,
@@ -28,6 +29,23 @@ from eventimport.http.routing import Router
 PATH = "/v1/notifications"
 TYPE: Literal["notification"] = "notification"
 MAX_ID = 2**63 - 1
+
+SORTS: Final = (
+    *("created-at", "-created-at", "created_at", "-created_at"),
+    *("received-at", "-received-at"),
+)
+"""Existing clients call `created-at` by both names."""
+
+
+FILTERABLE: Final = filterable(
+    TYPE,
+    {
+        "title": ("title", str),
+        "message": ("message", str),
+        "is-read": ("is_read", bool),
+        "created-at": ("created_at", datetime),
+    },
+)
 
 router = Router(
     tags=["notifications"],
@@ -75,6 +93,12 @@ class NotificationQuery(PageQuery):
         alias="filter[is-read]",
         description="`true`: only read notifications. `false`: only unread notifications.",
     )
+    sort: Literal[*SORTS] | None = Field(  # type: ignore[valid-type]
+        None,
+        description="`created-at` for the oldest first. Default: the newest first. Existing clients"
+        " call it `received-at`.",
+    )
+    filter: str | None = FILTER
 
 
 class NotificationChanges(Attributes):
@@ -107,9 +131,17 @@ async def list_notifications(
 ) -> NotificationCollection:
     """List your notifications, newest first."""
     page = query.page(resources.settings.max_list_size)
+    limit = resources.settings.max_filter_conditions
+    filters = read_filters(query.filter, {}, FILTERABLE, limit)
     async with resources.reader.connect() as connection:
         rows, total, unread = await notifications.list_notifications(
-            connection, account.id, is_read=query.is_read, limit=page.limit, offset=page.offset
+            connection,
+            account.id,
+            is_read=query.is_read,
+            filters=filters,
+            oldest_first=query.sort is not None and query.sort[0] != "-",
+            limit=page.limit,
+            offset=page.offset,
         )
     base = resources.settings.event_base_url
     found = (_resource(row, base) for row in rows)

@@ -132,7 +132,7 @@ async def update_user(
     given = patch.data.attributes
     read_only = [
         name
-        for name in ("password", "email", "is-admin", "is-confirmed")
+        for name in ("password", "email", "is-admin", "is-confirmed", "is-verified")
         if name in given and given[name] != known.get(name)
     ]
     if patch.data.id != str(user_id) or read_only:

@@ -53,6 +53,7 @@ OTHER = {
     *(("GET", f"/v1/events/{{resource_id}}/sessions/{name}") for name in ("dates", "languages")),
     ("GET", "/v1/events/{resource_id}/sessions/states"),
     ("POST", "/v1/event-copyrights"),
+    ("GET", "/v1/sessions/states"),
     *((method, "/v1/event-copyrights/{resource_id}") for method in ("GET", "PATCH", "DELETE")),
 }
 """For existing clients; see test_existing_clients.py."""

@@ -16,6 +16,7 @@ those that the library documents. Private attributes cannot be filtered by.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Annotated, Any, Final
 
@@ -24,9 +25,18 @@ from pydantic import Field, TypeAdapter, ValidationError
 from eventimport.auth import MAX_USER_ID
 from eventimport.conference.kinds import Integer, Kind
 from eventimport.conference.times import read_time
-from eventimport.database.event_filters import OPERATORS, Comparison, Filter, Group, Related
+from eventimport.database.event_filters import (
+    OPERATORS,
+    Comparison,
+    Constant,
+    Filter,
+    Group,
+    Related,
+)
+from eventimport.database.event_graph import Edge
 from eventimport.errors import ProblemError, refuse
-from eventimport.http.events.schema import TYPES, ResourceType, kebab
+from eventimport.http import reference_api
+from eventimport.http.events.schema import TYPES, Attribute, ResourceType, kebab
 
 PARAMETER: Final = "filter"
 MAX_LISTED: Final = 100
@@ -59,6 +69,15 @@ LISTS: Final = frozenset({"between", "in_", "notin_"})
 RELATIONS: Final = {"any": True, "has": False}
 """The operators of relationships, and whether they are for relationships to many."""
 
+MAX_FILTER: Final = 4000
+DESCRIBED: Final = (
+    "Conditions as JSON, which all must be met:"
+    ' `[{"name": "name", "op": "ilike", "val": "%python%"}]`. Combine them with `and`, `or` and'
+    " `not`. `any` and `has` are the operators of relationships. The other operators are"
+    " `eq`, `ne`, `gt`, `ge`, `lt`, `le`, `like`, `ilike`, `notlike`, `notilike`, `in_`,"
+    " `notin_`, `is_`, `isnot`, `between`, `startswith`, `endswith` and `contains`."
+)
+FILTER: Final[Any] = Field(None, max_length=MAX_FILTER, description=DESCRIBED)
 EXAMPLE: Final = '[{"name": "title", "op": "ilike", "val": "%python%"}]'
 
 _NUMBERS: Final[dict[Any, TypeAdapter[Any]]] = {
@@ -66,6 +85,28 @@ _NUMBERS: Final[dict[Any, TypeAdapter[Any]]] = {
     int: TypeAdapter(Integer),
     float: TypeAdapter(Annotated[float, Field(allow_inf_nan=False)]),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Filterable:
+    """What else lists can be filtered by: `searchable` has the attributes by their names."""
+
+    type: str
+    searchable: Mapping[str, Attribute]
+    edges: Mapping[str, Edge] = field(default_factory=dict)
+    kind: None = None
+
+
+def filterable(type_name: str, columns: Mapping[str, tuple[str, type]]) -> Filterable:
+    """What a list can be filtered by: for each name, its column and the type of its values."""
+    attributes = {
+        name: Attribute(name, column, values, nullable=True, writable=False, private=False)
+        for name, (column, values) in columns.items()
+    }
+    return Filterable(type_name, attributes)
+
+
+_Listed = ResourceType | Filterable
 
 
 def refused(what: str, parameter: str = PARAMETER) -> ProblemError:
@@ -82,7 +123,10 @@ def named_in(parameter: str) -> str | None:
 
 
 def read_filters(
-    text: str | None, named: Mapping[str, str], resource: ResourceType, max_conditions: int
+    text: str | None,
+    named: Mapping[str, str],
+    resource: _Listed,
+    max_conditions: int,
 ) -> tuple[Filter, ...]:
     """The conditions of a `filter`, and of `filter[name]` by its names; a resource must meet all.
     Raises 400."""
@@ -96,7 +140,7 @@ def read_filters(
     return tuple(found)
 
 
-def _equal(name: str, value: str, resource: ResourceType) -> dict[str, Any]:
+def _equal(name: str, value: str, resource: _Listed) -> dict[str, Any]:
     """`filter[title]=Opening` and `filter[track]=5` as conditions."""
     edge = resource.edges.get(kebab(name))
     if edge is None or kebab(name) in resource.searchable:
@@ -124,11 +168,11 @@ class _Reader:
         self._left = self._max = max_conditions
 
     def read_all(
-        self, given: Sequence[Any], resource: ResourceType, way: tuple[Kind, ...]
+        self, given: Sequence[Any], resource: _Listed, way: tuple[Kind | None, ...]
     ) -> tuple[Filter, ...]:
         return tuple(self._read(each, resource, way) for each in given)
 
-    def _read(self, given: Any, resource: ResourceType, way: tuple[Kind, ...]) -> Filter:
+    def _read(self, given: Any, resource: _Listed, way: tuple[Kind | None, ...]) -> Filter:
         self._left -= 1
         if self._left < 0:
             raise refused(
@@ -151,7 +195,7 @@ class _Reader:
         return self._read_named(name.replace("__", "."), given, resource, way)
 
     def _read_named(
-        self, name: str, given: dict[str, Any], resource: ResourceType, way: tuple[Kind, ...]
+        self, name: str, given: dict[str, Any], resource: _Listed, way: tuple[Kind | None, ...]
     ) -> Filter:
         first, dot, rest = name.partition(".")
         edge = resource.edges.get(kebab(first))
@@ -165,6 +209,10 @@ class _Reader:
                 inner: Filter = self._read_named(rest, given, target, further)
                 return Related(edge, inner)
             return self._read_related(first, given, edge, further)
+        if attribute is None and edge is None and kebab(first) in reference_api.RELATIONSHIPS:
+            return Constant(is_met=False)
+        if attribute is None and kebab(name) in reference_api.ATTRIBUTES:
+            return _compared_with_nothing(kebab(name), given)
         if attribute is None:
             names = ", ".join([*resource.searchable, *resource.edges])
             raise refused(
@@ -187,7 +235,7 @@ class _Reader:
         return _compared(name, attribute.column, attribute.plain_type, operator, given.get("val"))
 
     def _read_related(
-        self, name: str, given: dict[str, Any], edge: Any, way: tuple[Kind, ...]
+        self, name: str, given: dict[str, Any], edge: Any, way: tuple[Kind | None, ...]
     ) -> Filter:
         operator = given.get("op")
         many = RELATIONS.get(operator) if isinstance(operator, str) else None
@@ -195,6 +243,17 @@ class _Reader:
             wanted = "any" if edge.many else "has"
             raise refused(f"The operator of the relationship {name!r} is {wanted!r}.")
         return Related(edge, self._read(given.get("val"), TYPES[edge.target], way))
+
+
+def _compared_with_nothing(name: str, given: dict[str, Any]) -> Filter:
+    """A condition about an attribute that only the reference server has: as if it were null, or
+    false if its name says that it is a flag."""
+    value, operator = given.get("val"), SPELLINGS.get(str(given.get("op", "eq")))
+    is_flag = name.startswith(("can-", "has-", "is-", "show-"))
+    is_empty = value is None or (is_flag and value is False)
+    if is_empty:
+        return Constant(operator in {"eq", "is_"})
+    return Constant(operator in {"isnot", "ne"})
 
 
 def _compared(name: str, column: str, wanted: Any, operator: str, value: Any) -> Filter:

@@ -11,7 +11,7 @@ from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import Order
 from eventimport.errors import ProblemError, refuse
 from eventimport.http import reference_api
-from eventimport.http.events.filters import named_in, read_filters
+from eventimport.http.events.filters import DESCRIBED, MAX_FILTER, named_in, read_filters
 from eventimport.http.events.schema import BY_NAME, TYPES, ResourceType, kebab
 from eventimport.http.jsonapi import PageQuery
 
@@ -68,6 +68,16 @@ class ResourceQuery(BaseModel):
         return tree, warnings
 
 
+class RelatedQuery(ResourceQuery):
+    """What the resource that a relationship to one leads to may be asked for."""
+
+    @classmethod
+    def accepts(cls, parameter: str) -> bool:
+        """Whether a parameter that no field names is ignored: existing clients ask for the page of
+        any relationship."""
+        return parameter in {"page[number]", "page[size]", "sort"}
+
+
 def _grow(tree: Includes, resource: ResourceType, path: str) -> str | None:
     """Add a path to the tree. Returns the name in it that only the reference server has."""
     branch, here = tree, resource
@@ -96,14 +106,9 @@ class CollectionQuery(ResourceQuery, PageQuery):
     sort: str | None = Field(None, max_length=1000)
     filter: str | None = Field(
         None,
-        max_length=4000,
-        description="Conditions as JSON, which all must be met:"
-        ' `[{"name": "name", "op": "ilike", "val": "%python%"}]`. Combine them with `and`, `or` and'
-        " `not`. `any` and `has` are the operators of relationships. The other operators are"
-        " `eq`, `ne`, `gt`, `ge`, `lt`, `le`, `like`, `ilike`, `notlike`, `notilike`, `in_`,"
-        " `notin_`, `is_`, `isnot`, `between`, `startswith`, `endswith` and `contains`."
-        " `filter[title]=Opening` is short for `eq`, for any attribute; `filter[track]=5` names the"
-        " id of a related resource.",
+        max_length=MAX_FILTER,
+        description=f"{DESCRIBED} `filter[title]=Opening` is short for `eq`, for any attribute;"
+        " `filter[track]=5` names the id of a related resource.",
     )
 
     def order(self, resource: ResourceType) -> list[Order]:

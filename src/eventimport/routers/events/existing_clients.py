@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from eventimport.auth import MAX_USER_ID
+from eventimport.conference.fields import USUAL_STATES
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_queries import (
     EDITABLE,
@@ -31,10 +32,9 @@ from eventimport.http.events.requests import (
 )
 from eventimport.http.events.schema import EVENT, PREFIX, TYPES, ResourceType
 from eventimport.http.events.serializer import Answer, relationship_links
-from eventimport.http.jsonapi import Resource
 from eventimport.http.openapi import ALL_SENT, JsonapiVersion, problems
 from eventimport.http.routing import Router
-from eventimport.http.user_documents import UserAttributes, UserDocument, user_document
+from eventimport.http.user_documents import UserDocument, UserResource, user_document
 
 METHODS: Final = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
 
@@ -44,8 +44,16 @@ class OwnerDocument(BaseModel):
 
     model_config = ALL_SENT
 
-    data: Resource[UserAttributes] | None
+    data: UserResource | None
     jsonapi: JsonapiVersion = JsonapiVersion()
+
+
+class StateChanges(BaseModel):
+    """For each state of a session, the states that it can be changed to: by those who may change
+    the event, and by speakers, who have no accounts."""
+
+    organizer: dict[str, dict[str, dict[str, bool]]]
+    speaker: dict[str, dict[str, dict[str, bool]]]
 
 
 class UserIdentifier(BaseModel):
@@ -78,6 +86,14 @@ def create_client_router() -> Router:
         router.add_api_route(
             path, annotate(endpoint, EVENT), response_model=model, openapi_extra=OPEN
         )
+    router.add_api_route(
+        f"{PREFIX}/sessions/states",
+        get_session_states,
+        tags=[TYPES[Kind.SESSION].tag],
+        response_model=StateChanges,
+        response_class=JSONResponse,
+        openapi_extra=OPEN,
+    )
     for values in SessionValues:
         router.add_api_route(
             f"{one}/sessions/{values}",
@@ -136,6 +152,16 @@ async def get_event_owner_relationship(
     links = RelationshipLinks(**relationship_links(EVENT, event["id"], "owner"))
     data = None if owner is None else UserIdentifier(id=str(owner.id))
     return OwnerLinkage(data=data, links=links)
+
+
+async def get_session_states() -> StateChanges:
+    """Get the usual states of sessions, and those that each can be changed to, as existing clients
+    ask for them."""
+    states = sorted({"draft", "pending", *USUAL_STATES})
+    return StateChanges(
+        organizer={each: {other: {} for other in states if other != each} for each in states},
+        speaker={each: {} for each in states},
+    )
 
 
 def list_session_values(values: SessionValues) -> Any:

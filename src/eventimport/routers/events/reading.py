@@ -22,6 +22,7 @@ from eventimport.http.events.queries import (
     CollectionQuery,
     EventFilter,
     LinkageQuery,
+    RelatedQuery,
     ResourceQuery,
     query_of,
 )
@@ -190,7 +191,7 @@ def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
         account: OptionalAccountDep,
         resources: ResourcesDep,
         request: Request,
-        query: ResourceQuery,
+        query: RelatedQuery,
     ) -> Response:
         viewer = viewer_of(account)
         answer = Answer(target, query, viewer, resources.settings.max_response_bytes)
@@ -201,7 +202,7 @@ def get_related(resource: ResourceType, edge: Edge) -> Endpoint:
         return await answer.related(request.url.path)
 
     get.__doc__ = f"Get the {kebab(edge.name)} of one {resource.type}; null if it has none."
-    return annotate(get, resource, query=query_of(target, ResourceQuery))
+    return annotate(get, resource, query=query_of(target, RelatedQuery))
 
 
 def get_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
