@@ -151,15 +151,21 @@ def typescript_clients(clients: Path, node_modules: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def node_modules(pytestconfig: pytest.Config) -> Path:
-    """The packages of package-lock.json, which pytest's cache keeps until the lock changes."""
-    assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir("example-clients")
-    lock = (CLIENTS / "typescript" / "package-lock.json").read_text()
+    """The packages of the programs in TypeScript."""
+    return install(CLIENTS / "typescript", pytestconfig, "example-clients")
+
+
+def install(source: Path, config: pytest.Config, name: str) -> Path:
+    """Install the packages of a package-lock.json, and return their folder, which pytest's cache
+    keeps until the lock changes."""
+    assert config.cache is not None
+    folder = config.cache.mkdir(name)
+    lock = (source / "package-lock.json").read_text()
     installed = folder / "installed.json"
     if not installed.exists() or installed.read_text() != lock:
         installed.unlink(missing_ok=True)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(CLIENTS / "typescript" / name, folder)
+        for file in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(source / file, folder)
         try:
             run(*NPM, *NPM_CI, folder=folder)
         except AssertionError as error:
