@@ -77,7 +77,7 @@ test-browser: $(STAMP) ## Run the tests in Chromium; as root, install it from De
 	@$(BIN)/pytest -n auto tests/browser $(ARGS)
 
 .PHONY: test-clients
-test-clients: $(STAMP) ## Generate the example clients, check their types and run them; needs npm's registry
+test-clients: $(STAMP) ## Run the example clients, and libraries for JSON:API; needs npm's registry
 	@$(BIN)/pytest tests/clients $(ARGS)
 
 .PHONY: check
