@@ -286,7 +286,7 @@ _SHOWN: Final = re.compile(
     r"|\w+RelationshipChanges\.event|EventTarget\.data"
     r"|FileUpload\.file|UploadedImage\.sizes|NewPersonalToken\.expires_in_days|SettingChanges\.storage-place"
     r"|(?:Import|Task)Report\.counts"
-    r"|Finding(?:Place)?\.(?:entry|record|title|field|value)|ErrorMeta\.(?:entry|line|column)"
+    r"|Finding(?:Place)?\.(?:entry|record|title|field|value)"
 )
 """Optional members that an example has. Those of `…Changes` are shown if they have a value."""
 
@@ -492,6 +492,8 @@ def add_examples(document: dict[str, Any]) -> Examples:
                         described["examples"] = {
                             each: {"$ref": f"{EXAMPLE_REF}{each}"} for each in found
                         }
+                    elif described["schema"] == {"type": "null"}:
+                        described["example"] = None
                     else:
                         value = OPERATIONS.get(operation["operationId"])
                         described["example"] = value or MEDIA_TYPES[media_type]

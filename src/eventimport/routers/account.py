@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, Final
 
 from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
@@ -45,6 +46,12 @@ for_strangers = Router(
     route_class=SmallBodyRoute,
     dependencies=[Depends(count_stranger)],
 )
+
+
+SENT: Final[dict[int | str, Any]] = {
+    202: {"content": {"application/json": {"schema": {"type": "null"}}}}
+}
+"""The response to a request for a mail."""
 
 
 class OwnAccount(BaseModel):
@@ -194,8 +201,7 @@ async def delete_own_account(
 @router.post(
     "/v1/account/send-confirmation",
     status_code=202,
-    response_class=Response,
-    responses=problems(403, 409, 429),
+    responses=SENT | problems(403, 409, 429),
 )
 async def send_confirmation(account: AccountDep, resources: ResourcesDep) -> None:
     """Get the link again that confirms your address."""
@@ -236,8 +242,7 @@ async def confirm_email(
 @for_strangers.post(
     "/forgot-password",
     status_code=202,
-    response_class=Response,
-    responses=problems(400, 403, 413, 422, 429),
+    responses=SENT | problems(400, 403, 413, 422, 429),
 )
 async def forgot_password(
     given: AccountAddress, resources: ResourcesDep, client: ClientAddressDep
