@@ -51,14 +51,13 @@ const session = bodyOf(await anonymous.POST("/v1/auth/session", { body: { email,
 const headers = { Authorization: `Bearer ${session.access_token}` };
 const client = createClient<paths>({ baseUrl: url, headers });
 
+const upload = await openAsBlob(file);
+const form = new FormData();
+form.append("file", upload, basename(file));
 const accepted = await client.POST("/v1/events/import/{source_type}", {
   params: { path: { source_type: "auto" } },
-  body: { file: await openAsBlob(file) },
-  bodySerializer: (body) => {
-    const form = new FormData();
-    form.append("file", body.file, basename(file));
-    return form;
-  },
+  body: { file: upload },
+  bodySerializer: () => form,
 });
 const imported = await follow(bodyOf(accepted).task_url);
 if (!("event_name" in imported) || imported.id === null) throw new Error("No event was imported.");
