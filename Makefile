@@ -18,7 +18,7 @@ DATA_DIR ?= .eventimport
 ONCE ?=
 # More arguments for pytest: make test ARGS="-k import -x"
 ARGS ?=
-# How long `make soak` accepts imports, and how many at most.
+# How long `make soak` accepts imports, and how many at most; how long `make stateful` runs.
 MINUTES ?= 30
 IMPORTS ?= 500
 
@@ -114,6 +114,11 @@ benchmark: $(STAMP) ## Measure the speed of imports beside COPY and beside INSER
 .PHONY: soak
 soak: $(STAMP) ## Import for long while workers are killed (MINUTES=30 IMPORTS=500)
 	@PYTHONPATH=. $(BIN)/python scripts/soak.py --minutes $(MINUTES) --imports $(IMPORTS) $(ARGS)
+
+.PHONY: stateful
+stateful: $(STAMP) ## Send long sequences of requests that schemathesis makes (MINUTES=30)
+	@EVENTIMPORT_STATEFUL_MINUTES=$(MINUTES) $(BIN)/pytest -n 0 $(ARGS) \
+		tests/web/test_stateful_schemathesis.py
 
 .PHONY: fairness
 fairness: $(STAMP) ## Show how long a tiny import waits behind another user's 50 long ones

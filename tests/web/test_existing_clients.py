@@ -356,7 +356,7 @@ def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
         ("PATCH", session, document("sessions", ids["sessions"], {"title": "Of Kitsu",
           "links": {"self": session}, "session-type": {"links": {"self": session}}},
           relationships={"speakers": {"data": [speaker, speaker], "links": {"self": session}},
-                         "track": {"data": {**speaker, "type": "tracks"}}}), 200,
+                         "track": {"data": {"type": "tracks", "id": str(ids["tracks"])}}}), 200,
           lambda d: (attributes(d)["title"], d.get("meta")) == ("Of Kitsu", None)),
         ("GET", f"{session}/relationships/speakers", None, 200,
           lambda d: d["data"] == [{"type": "speaker", "id": str(ids["speakers"])}]),

@@ -179,6 +179,42 @@ async def test_who_may_change_what(service: Any, make_user: Any, write_conferenc
         assert statuses == [401, 401, 403, 404], (method, path)
 
 
+OWNERS_ONLY = {
+    ("DELETE", "/v1/events/{resource_id}"),
+    ("POST", "/v1/events/{resource_id}/publish"),
+    ("POST", "/v1/events/{resource_id}/unpublish"),
+}
+
+
+async def test_members_change_what_their_role_allows(
+    service: Any,
+    make_user: Any,
+    write_conference: Any,
+    session_factory: async_sessionmaker[AsyncSession],
+) -> None:
+    conference = await write_conference(identifier="ours", published_at=None)
+    clients = {}
+    for role in ("viewer", "editor"):
+        member = await make_user()
+        clients[role] = await service.client(member)
+        async with session_factory.begin() as session:
+            session.add(EventRole(event_id=conference.id, user_id=member.id, role=role))
+    for method, path in sorted(CHANGED):
+        refused = {}
+        for role, client in clients.items():
+            answer = await client.request(
+                method,
+                url_of(path, conference),
+                json={"data": data_for(method, path, conference)},
+                headers={"Content-Type": MEDIA_TYPE},
+            )
+            assert answer.status_code not in {401, 404}, (method, path, answer.text)
+            # Another 403 is that of a resource that would move to another event.
+            refused[role] = answer.status_code == 403 and "Only the event's owner" in answer.text
+
+        assert refused == {"viewer": True, "editor": (method, path) in OWNERS_ONLY}, (method, path)
+
+
 def data_for(method: str, path: str, of: Any) -> Any:
     """A body that the route accepts from one who may send it."""
     parts = path.split("/")

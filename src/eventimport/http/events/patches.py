@@ -1,6 +1,6 @@
 """What a client may write: the bodies of PATCH and POST, made from the schema."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -204,13 +204,14 @@ def linkage_body(kind: Kind, *, many: bool) -> type[BaseModel]:
     return cast("type[BaseModel]", made)
 
 
-def _attributes(resource: ResourceType) -> Any:
-    return optional_members(
-        f"{resource.title}Changes",
-        "The attributes to change. You can send back unchanged attributes,"
-        " including read-only ones.",
-        {name: _rule(resource.kind, a) for name, a in resource.attributes.items() if a.writable},
-    )
+def _attributes(resource: ResourceType, name: str, doc: str, required: Container[str] = ()) -> Any:
+    rules = {n: _rule(resource.kind, a) for n, a in resource.attributes.items() if a.writable}
+    return optional_members(f"{resource.title}{name}", doc, rules, required=required)
+
+
+def _changes(resource: ResourceType) -> Any:
+    doc = "The attributes to change. You can send back unchanged ones, including read-only ones."
+    return _attributes(resource, "Changes", doc)
 
 
 def is_changeable(edge: Edge) -> bool:
@@ -238,7 +239,7 @@ def _relationships(resource: ResourceType) -> Any:
     )
 
 
-_ATTRIBUTES: Final = {kind: _attributes(TYPES[kind]) for kind in Kind}
+_ATTRIBUTES: Final = {kind: _changes(TYPES[kind]) for kind in Kind}
 _RELATIONSHIPS: Final = {kind: _relationships(TYPES[kind]) for kind in Kind}
 _VALID_ATTRIBUTES: Final = {kind: TypeAdapter(made) for kind, made in _ATTRIBUTES.items()}
 
@@ -284,6 +285,11 @@ PATCHES: Final = {kind: _patch(TYPES[kind]) for kind in Kind}
 def _creation(resource: ResourceType) -> type[BaseModel]:
     fields = _members(resource)
     fields["id"] = (None, Field(None, description="The service chooses the id."))
+    if resource.kind is Kind.EVENT:
+        doc = "The attributes of the new event. It needs a name."
+        attributes: Any = _attributes(resource, "CreationAttributes", doc, {"name"})
+        # Checked by `changes_of`, as above.
+        fields["attributes"] = (Annotated[attributes, WrapValidator(_any_object)], ...)
     data = create_model(
         f"{resource.title}CreationData",
         __config__=ConfigDict(extra="forbid"),

@@ -10,6 +10,7 @@ from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
 from eventimport.http.events.changes import apply_creation, begin_sizes
 from eventimport.http.events.documents import CHANGED_DOCUMENTS
+from eventimport.http.events.links import created_links, creation_name
 from eventimport.http.events.patches import CREATIONS, write_limits
 from eventimport.http.events.queries import ResourceQuery, query_of
 from eventimport.http.events.requests import (
@@ -42,8 +43,7 @@ def create_creating_router() -> Router:
     for edge in NODES[Kind.EVENT].edges:
         part = TYPES[edge.target]
         path = f"{EVENT.path}/{{resource_id}}/{kebab(edge.name)}"
-        name = f"create_event_{part.words}" if edge.many else f"create_{EVENT.words_of(edge)}"
-        _add(router, path, name, create_of_event(part, edge), part)
+        _add(router, path, creation_name(edge), create_of_event(part, edge), part)
         _add(router, part.path, f"create_{part.words}", create_one(part), part)
         for other in part.other_paths:
             router.add_api_route(
@@ -65,7 +65,7 @@ def _add(router: Router, path: str, name: str, endpoint: Endpoint, resource: Res
         name=name,
         status_code=201,
         response_model=CHANGED_DOCUMENTS[resource.kind],
-        responses={201: CREATED, **REFUSALS},
+        responses={201: {**CREATED, "links": created_links(resource)}, **REFUSALS},
         dependencies=[CONTENT_TYPE],
     )
 
