@@ -39,7 +39,7 @@ LAST_YEAR: Final = 2200
 """An event outside these years has a wrong date, by which other times cannot be judged."""
 
 _NO_TIME: Final = timedelta()
-BOUNDS: Final = ("starts_at", "ends_at")
+BOUNDS: Final = ("starts_at", "ends_at", "soft_ends_at")
 DAYS_ARE_ENOUGH: Final = frozenset({Kind.EVENT, Kind.SPEAKERS_CALL})
 """Kinds that people know by their days: a date without a time says when they begin and end."""
 
@@ -480,7 +480,7 @@ class RecordBuilder:
 
     def _whole_day(self, record: Record, name: str, day: date, entry: str) -> datetime:
         """The beginning of a day, or its last minute if something ends on it."""
-        at = clock(23, 59) if name == "ends_at" else clock(0)
+        at = clock(23, 59) if name.endswith("ends_at") else clock(0)
         message = f"The date has no time. It was read as {at:%H:%M} on that day."
         given = record.values[name]
         self._report.warning("date-without-time", message, place_of(record, entry, name), given)

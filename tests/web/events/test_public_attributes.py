@@ -30,6 +30,8 @@ async def test_what_the_reference_has_is_public(
             "extra"
         ]
         assert extra == EXTRA
+    day = await editor.patch(conference.url("speakers-calls"), {"soft-ends-at": "2027-03-02"})
+    assert day.json()["data"]["attributes"]["soft-ends-at"] == "2027-03-02T15:59:00Z"
     wrong = await editor.patch(conference.url("events"), {"is-map-shown": "perhaps"})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["source"] == {"pointer": "/data/attributes/is-map-shown"}

@@ -155,7 +155,7 @@ async def apply_creation(
         values = await check.values(empty, event)
         made = await create_part(connection, resource.node, event["id"], values)
         if made is None:
-            what = f"The event has a {resource.type} already. Change it, or delete it first."
+            what = f"The event already has its {resource.type}. Change it, or delete it first."
             raise refuse(409, "already-exists", "Resource already exists", what)
         written.row = made
     keys: dict[str, Any] = {}

@@ -24,6 +24,9 @@ def created_links(resource: ResourceType) -> dict[str, Any]:
             part = TYPES[edge.target]
             what = f"Add a {part.type} to it." if edge.many else f"Add its {part.type}."
             links[creation_name(edge)] = _link(what)
+            event = {"data": {"type": resource.type, "id": _ID}}
+            body: Any = {"data": {"relationships": {"event": event}}}
+            links[f"create_{part.words}"] = {"description": what, "requestBody": body}
         elif is_changeable(edge):
             links[f"replace_{resource.words_of(edge)}"] = _link(f"Replace its {kebab(edge.name)}.")
     if resource is EVENT:
@@ -31,7 +34,7 @@ def created_links(resource: ResourceType) -> dict[str, Any]:
         links["restore_event"] = _link("Restore it after it was deleted.")
     for name, edge in TYPES[Kind.SESSION].edges.items():
         if edge.target is resource.kind and is_changeable(edge):
-            this = {"type": resource.type, "id": _ID}
+            this: Any = {"type": resource.type, "id": _ID}
             body = {"data": {"relationships": {name: {"data": [this] if edge.many else this}}}}
             links["create_event_session"] = _link("Make a session of it.", of=_EVENT_ID, body=body)
     return {name: {"operationId": name, **link} for name, link in links.items()}
