@@ -103,6 +103,7 @@ async def test_what_cannot_be_made(
     url = f"/v1/events/{conference.id}/tracks"
     track = {"name": "New"}
     sessions = {"sessions": {"data": [{"type": "session", "id": str(other.ids["sessions"][0])}]}}
+    nowhere = {"event": {"data": {"type": "event", "id": "a\0b"}}}
     elsewhere = {"event": {"data": {"type": "event", "id": str(other.id)}}}
     answers = {
         "type": await create(editor, url, "session", track),
@@ -110,6 +111,7 @@ async def test_what_cannot_be_made(
         "unknown": await create(editor, url, "track", {"nonsense": 1}),
         "nothing": await create(editor, "/v1/tracks", "track", track),
         "away": await create(editor, url, "track", track, relationships=elsewhere),
+        "nowhere": await create(editor, "/v1/tracks", "track", track, relationships=nowhere),
         "theirs": await create(editor, f"/v1/events/{other.id}/tracks", "track", track),
         "links": await create(editor, url, "track", track, relationships=sessions),
         "gone": await create(editor, "/v1/events/0/tracks", "track", track),
@@ -132,6 +134,7 @@ async def test_what_cannot_be_made(
         "unknown": (422, "/data/attributes/nonsense"),
         "nothing": (422, "/data/relationships/event"),
         "away": (403, "/data/relationships/event/data"),
+        "nowhere": (404, None),
         "theirs": (403, None),
         "links": (404, "/data/relationships/sessions/data/0"),
         "gone": (404, None),

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventimport.auth import MAX_USER_ID
 from eventimport.conference.kinds import Kind
+from eventimport.conference.report import UNSTORABLE, shortened
 from eventimport.database.event_queries import EDITABLE, OWNED, READABLE, Row, find
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError, refuse
@@ -248,6 +249,9 @@ async def _find(
 ) -> Row:
     if isinstance(key, str) and key.isdecimal():
         parsed: int | str | None = parse_id(key)
+    elif isinstance(key, str) and UNSTORABLE.search(key):
+        # A body may name an event by any text; PostgreSQL accepts no null characters.
+        parsed = None
     else:
         parsed = key
     row = None
@@ -261,4 +265,4 @@ async def _find(
 
 def not_found(resource: ResourceType, key: int | str) -> ProblemError:
     """The answer to a key of a resource that does not exist or that the client may not see."""
-    return refuse(404, "not-found", "Not Found", f"Unknown {resource.type} {key}.")
+    return refuse(404, "not-found", "Not Found", f"Unknown {resource.type} {shortened(str(key))}.")
