@@ -290,7 +290,7 @@ _SHOWN: Final = re.compile(
 )
 """Optional members that an example has. Those of `…Changes` are shown if they have a value."""
 
-_KIND: Final = re.compile(r"(\w+?)(?:Attributes|Changes)")
+_KIND: Final = re.compile(r"(\w+?)(?:Creation)?(?:Attributes|Changes)")
 _PATHS: Final = {
     "audit-entry": "audit-log",
     "event-copyright": "event-copyright",
@@ -442,7 +442,9 @@ class Examples:
     def _is_shown(self, owner: str, member: str) -> bool:
         if _SHOWN.fullmatch(f"{owner}.{member}"):
             return True
-        is_change = owner.endswith("Changes") and not owner.endswith("RelationshipChanges")
+        is_change = owner.endswith(("Changes", "CreationAttributes")) and not owner.endswith(
+            "RelationshipChanges"
+        )
         return is_change and self._value(owner, member)[1] is not None
 
     def _fits(self, schema: Mapping[str, Any], value: Any) -> bool:
