@@ -106,6 +106,9 @@ CHANGING: dict[str, tuple[str, str, Any, int]] = {
     # The event's zone and times decide how the time is read.
     "a time": ("PATCH", "/v1/sessions/{}", {"attributes": {"ends-at": "2027-03-20T12:00:00Z"}}, 5),
     "new": ("POST", "/v1/events/{event}/tracks", {"attributes": {"name": "New"}}, 4),
+    "its event": ("POST", "/v1/tracks", {"attributes": {"name": "New"}}, 4),
+    # Account, row, the owner's role.
+    "an event": ("POST", "/v1/events", {"attributes": {"name": "New"}}, 3),
     # Whether the event is hidden, and which files are no longer served.
     "gone": ("DELETE", "/v1/sessions/{}", None, 6),
     "to one": ("PATCH", "/v1/sessions/{}/relationships/track", "tracks", 5),
@@ -128,7 +131,10 @@ async def test_changing(
     if isinstance(content, dict):
         data = {"type": "session", "id": str(session), **content}
         if method == "POST":
-            data = {"type": "track", **content}
+            data = {"type": "event" if path == "/v1/events" else "track", **content}
+            if path == "/v1/tracks":
+                of = {"type": "event", "id": str(conference.id)}
+                data["relationships"] = {"event": {"data": of}}
     elif content is not None:
         named = [{"type": content.removesuffix("s"), "id": str(n)} for n in conference.ids[content]]
         data = named if content == "speakers" else named[1]
