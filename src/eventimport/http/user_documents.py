@@ -7,13 +7,15 @@ from pydantic import BaseModel, Field, with_config
 from typing_extensions import TypedDict
 
 from eventimport.http.jsonapi import Attributes, Document, Resource, SelfLink
-from eventimport.http.openapi import IgnoredPart
+from eventimport.http.openapi import ALL_SENT, IgnoredPart
 from eventimport.http.reports import FORBID
 from eventimport.settings import Settings
 
 
 class UserAttributes(Attributes):
     """The visible attributes of an account."""
+
+    model_config = ALL_SENT
 
     email: str
     is_admin: bool
