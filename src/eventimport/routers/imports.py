@@ -63,28 +63,10 @@ REQUEST_BODY: dict[str, Any] = {
                 },
             }
         },
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "title": "RemoteFile",
-                "required": ["url"],
-                "additionalProperties": False,
-                "properties": {
-                    "url": {
-                        "type": "string",
-                        "format": "uri",
-                        "maxLength": MAX_URL_LENGTH,
-                        "description": "The address from which the service fetches the file, with "
-                        "HTTP or HTTPS.",
-                    }
-                },
-            },
-            "example": {
-                "url": "https://pretalx.example.org/lanterns/schedule/export/schedule.json"
-            },
-        },
     },
 }
+"""The body of JSON is not described here: some generators keep one body, and prefer JSON."""
+
 MAX_ZONE_LENGTH: Final = 100
 MAX_LANGUAGE_LENGTH: Final = 35
 FORMAT_NAMES: Final = [*names_of(IMPORTABLE), AUTO]
@@ -209,7 +191,10 @@ async def import_event(
     key: IdempotencyKeyDep,
     query: Annotated[ImportQuery, Query()],
 ) -> Response:
-    """Import a conference: a file that you send, or one that the service fetches from a URL.
+    """Import a conference.
+
+    Send a file in a form. Or send JSON such as `{"url": "https://example.org/schedule.xml"}`, and
+    the service fetches the file.
 
     The response is sent as soon as the archive is stored. The task shows the progress and the
     result.
