@@ -138,6 +138,16 @@ def test_the_delimiter_is_that_by_which_the_header_is_known(delimiter: str) -> N
     assert utc(sessions(conference)["Lamps"]) == ("01 07:00", "01 08:00")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_header_may_come_late_and_be_long(encoding: str) -> None:
+    above = "".join(f"Note {number};{'x' * 100}\n" for number in range(12))
+    columns = ";".join(f"Question {number}" for number in range(200))
+    text = f"{above}{columns};Titel;Raum\n{';' * 200}Lampen;Dachboden\n"
+    for data in (text.encode(encoding), zip_of({}, {"a.csv": text.encode(encoding)})):
+        conference, _ = read(data)
+        assert labels(sessions(conference)["Lampen"], "microlocation") == ["Dachboden"]
+
+
 def test_a_first_line_may_name_the_delimiter() -> None:
     conference, _ = read(b"sep=;\ntitle;room;a,b,c\nLamps;x;y\n")
     assert set(sessions(conference)) == {"Lamps"}

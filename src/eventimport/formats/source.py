@@ -28,7 +28,9 @@ HEAD: Final = 512
 BEGINNING: Final = 64 * 1024
 """Bytes that `beginning` returns at most."""
 
-_BEGINS_JSON: Final = re.compile(rb"[\s\x00\xef\xbb\xbf\xfe\xff]*+[{\[]")
+_BEGINS_TEXT: Final = re.compile(rb"\xff\xfe|\xfe\xff|[\s\x00\xef\xbb\xbf]*+[{\[]")
+"""The beginning of text that has zero bytes: it is in UTF-16 or UTF-32."""
+
 _PEEKS: Final = 16
 _PACKING: Final = frozenset({"compression-method", "encrypted-entry"})
 _LIMITS: Final = frozenset(
@@ -140,11 +142,11 @@ class Source:
         return file.read(HEAD)
 
     def beginning(self, name: str | None = None) -> bytes:
-        """What shows the format of a document: more than the head of what begins as XML or JSON.
-        Empty if it cannot be read."""
+        """What shows the format of a document: more than the head of what may be text. Empty if it
+        cannot be read."""
         try:
             head = self.head(name)
-            if b"<" not in head and not _BEGINS_JSON.match(head):
+            if b"\0" in head and b"<" not in head and not _BEGINS_TEXT.match(head):
                 return head
             beginning = b""
             for chunk in self.read(name):

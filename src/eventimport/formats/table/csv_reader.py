@@ -35,7 +35,7 @@ def has_table(source: Source) -> bool:
     for entry in source.entries:
         if entry.refusal is not None or entry.path.lower().endswith(_DRAWING):
             continue
-        head = source.head(entry.name)
+        head = source.beginning(entry.name)
         if text_of(head).startswith(_DOCUMENTS):
             return False
         found = found or _delimiter(head) is not None
@@ -50,7 +50,7 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     documents = [
         entry
         for entry in source.entries
-        if entry.refusal is None and _delimiter(source.head(entry.name)) is not None
+        if entry.refusal is None and _delimiter(source.beginning(entry.name)) is not None
     ]
     outermost = min(documents, key=_depth, default=None)
     if outermost is not None:
