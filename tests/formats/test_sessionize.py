@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from tests.formats.planning import zip_of
+from tests.formats.round_trips import stored
 from tests.formats.sessionize_samples import ALL, ANN, BEA, GRID, SESSIONS, SPEAKERS
+from tests.formats.test_writers import SCHEDULES, check_round_trip
 
 from eventimport.conference.conference import Conference, Record
 from eventimport.conference.kinds import Kind
@@ -175,6 +177,12 @@ def test_ids_that_lead_nowhere_are_reported_and_kept() -> None:
     # The other speaker names the session, but is not named by it.
     assert lamps.extra["named_by"] == ["Dr. Bea Wick"]
     assert codes(report)["one-sided-link"] == 1
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_it_goes_out_in_each_format_of_schedules(name: str) -> None:
+    conference, _ = read(ALL)
+    check_round_trip(stored(conference), name)
 
 
 def test_local_times_need_the_zone_of_the_user() -> None:
