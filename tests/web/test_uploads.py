@@ -240,7 +240,8 @@ async def test_limits_leave_nothing(
 async def test_swagger_ui_is_told_of_files(uploads: Uploads) -> None:
     document = (await (await uploads.client()).get("/openapi.json")).json()
     content = document["paths"][ONE]["post"]["requestBody"]["content"]
-    found = content["multipart/form-data"]["schema"]["properties"]
+    name = content["multipart/form-data"]["schema"]["$ref"].rpartition("/")[2]
+    found = document["components"]["schemas"][name]["properties"]
     picker = {
         "type": "string",
         "format": "binary",

@@ -28,7 +28,7 @@ from eventimport.formats import (
 from eventimport.formats.format import text_of
 from eventimport.formats.source import HEAD, ZIP_SIGNATURES
 from eventimport.http.dependencies import AccountDep, ClientAddressDep, ResourcesDep
-from eventimport.http.forms.body import Body, too_large
+from eventimport.http.forms.body import Body
 from eventimport.http.forms.multipart import Form, Part, parts
 from eventimport.http.idempotency import (
     REFUSALS,
@@ -252,27 +252,29 @@ def _is_json(request: Request) -> bool:
 
 
 async def _read_url(request: Request, limits: UploadLimits) -> str:
-    """The URL of the file, by a body of JSON."""
-    body = Body(
-        request,
-        max_bytes=_MAX_JSON,
-        refusal=too_large("The JSON body is too large", "max_json_bytes", _MAX_JSON),
-        chunk_timeout_seconds=limits.chunk_timeout_seconds,
+    """The URL of the file, by a body of JSON. Any other body is one that should be a form."""
+    no_form = refuse(
+        415,
+        "unsupported-media-type",
+        "Unsupported media type",
+        'The body must be multipart/form-data with the file, or JSON such as {"url": "https://…"}.',
+        source={"header": "Content-Type"},
     )
+    timeout = limits.chunk_timeout_seconds
+    body = Body(request, max_bytes=_MAX_JSON, refusal=no_form, chunk_timeout_seconds=timeout)
     try:
         document = json.loads(await body.read())
-    except (ValueError, RecursionError) as error:
-        raise refuse(
-            400, "invalid-json", "Invalid JSON", f"The body is not valid JSON: {error}."
-        ) from None
-    url = document.get("url") if isinstance(document, dict) and len(document) == 1 else None
+    except (ValueError, RecursionError):
+        raise no_form from None
+    if not isinstance(document, dict) or document.keys() != {"url"}:
+        raise no_form
+    url = document["url"]
     if not isinstance(url, str) or not 0 < len(url) <= MAX_URL_LENGTH:
         raise refuse(
             422,
             "invalid-url",
             "Invalid URL",
-            "The body must be a JSON object with the member `url`: a text of at most "
-            f"{MAX_URL_LENGTH:,} characters.",
+            f"`url` must be a text of at most {MAX_URL_LENGTH:,} characters.",
             source={"pointer": "/url"},
         )
     return url
