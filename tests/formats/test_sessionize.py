@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from tests.formats.planning import zip_of
-from tests.formats.round_trips import stored
+from tests.formats.round_trips import SCHEDULES, stored
 from tests.formats.sessionize_samples import ALL, ANN, BEA, GRID, SESSIONS, SPEAKERS
-from tests.formats.test_writers import SCHEDULES, check_round_trip
+from tests.formats.test_writers import check_round_trip
 
 from eventimport.conference.conference import Conference, Record
 from eventimport.conference.kinds import Kind
