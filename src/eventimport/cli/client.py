@@ -112,18 +112,23 @@ class Client:
         Repeats the request a few times if there is no response, or if the response asks for it. All
         use the same key, so that there is only one import.
         """
-        retrying = Retrying(
-            retry=retry_if_exception(_is_retryable),
-            stop=stop_after_attempt(UPLOAD_TRIES),
-            wait=_pause,
-            reraise=True,
-        )
-        path = f"/v1/events/import/{quote(source_format, safe='')}"
-        return retrying(self._upload_once, path, PurePath(name).name, file, options, str(uuid4()))
+        files = {"file": (PurePath(name).name, file, "application/octet-stream")}
+
+        def body() -> dict[str, Any]:
+            file.seek(0)
+            return {"files": files}
+
+        return self._import(body, source_format, options)
 
     def import_url(self, source: str, source_format: str, options: Mapping[str, str]) -> str:
         """Have the service fetch a file to import; returns the task's URL. Repeats the request as
         `upload` does."""
+        return self._import(lambda: {"json": {"url": source}}, source_format, options)
+
+    def _import(
+        self, body: Callable[[], dict[str, Any]], source_format: str, options: Mapping[str, str]
+    ) -> str:
+        """Send a request to import, and repeat it; `body` is called for each."""
         retrying = Retrying(
             retry=retry_if_exception(_is_retryable),
             stop=stop_after_attempt(UPLOAD_TRIES),
@@ -131,14 +136,8 @@ class Client:
             reraise=True,
         )
         path = f"/v1/events/import/{quote(source_format, safe='')}"
-        return retrying(self._import_once, path, {"json": {"url": source}}, options, str(uuid4()))
-
-    def _upload_once(
-        self, path: str, name: str, file: BinaryIO, options: Mapping[str, str], key: str
-    ) -> str:
-        file.seek(0)
-        files = {"file": (name, file, "application/octet-stream")}
-        return self._import_once(path, {"files": files}, options, key)
+        key = str(uuid4())
+        return retrying(lambda: self._import_once(path, body(), options, key))
 
     def _import_once(
         self, path: str, body: Mapping[str, Any], options: Mapping[str, str], key: str

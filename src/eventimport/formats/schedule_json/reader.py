@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Report
-from eventimport.formats.bounded_json.document import JsonCounts, JsonDocument
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.schedule_json.parts import (
@@ -19,7 +18,7 @@ from eventimport.formats.schedule_json.parts import (
     read_parts,
 )
 from eventimport.formats.schedule_json.sessions import Listed, SessionReader
-from eventimport.formats.schedules.document import choose_document, has_document
+from eventimport.formats.schedules.document import has_document, open_json
 from eventimport.formats.schedules.flavours import Flavour
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.persons import EMPTY, PersonReader, address_of, text_of
@@ -47,17 +46,7 @@ def has_schedule(source: Source) -> bool:
 def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     """Read a schedule.json. Raises ArchiveError, its finding in the report too, if it is not JSON,
     beyond a limit or in another format."""
-    name = choose_document(source, begins_as_schedule, report, format_title=TITLE)
-    entry = name or TITLE
-    document = JsonDocument(
-        source.read_document(name),
-        TITLE,
-        entry=entry,
-        limits=source.limits,
-        report=report,
-        counts=JsonCounts(),
-        check=source.check,
-    )
+    document, entry = open_json(source, begins_as_schedule, report, format_title=TITLE)
     parts = read_parts(document, options.progress)
     try:
         return _ConferenceReader(source, options, report, entry, parts).read()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from eventimport.conference.report import Report, shown
+from eventimport.formats.bounded_json.document import JsonCounts, JsonDocument
 from eventimport.formats.bounded_zip.archive import Entry
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.source import Source
@@ -47,6 +48,27 @@ def choose_document(
     folder, slash, _ = document.path.rpartition("/")
     source.choose_documents([document], report, root=folder + slash)
     return document.name
+
+
+def open_json(
+    source: Source, is_schedule: IsSchedule, report: Report, *, format_title: str
+) -> tuple[JsonDocument, str]:
+    """The JSON document that holds the schedule, and what findings call it.
+
+    Raises ArchiveError, its finding in the report too, if the document is missing or not unique.
+    """
+    name = choose_document(source, is_schedule, report, format_title=format_title)
+    entry = name or format_title
+    document = JsonDocument(
+        source.read_document(name),
+        format_title,
+        entry=entry,
+        limits=source.limits,
+        report=report,
+        counts=JsonCounts(),
+        check=source.check,
+    )
+    return document, entry
 
 
 def _documents(source: Source, is_schedule: IsSchedule) -> list[Entry]:

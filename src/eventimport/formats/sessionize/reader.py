@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Place, Report, shortened, title_of
-from eventimport.formats.bounded_json.document import JsonCounts, JsonDocument
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError
-from eventimport.formats.schedules.document import choose_document, has_document
+from eventimport.formats.schedules.document import has_document, open_json
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.persons import EMPTY, PersonReader, text_of
 from eventimport.formats.schedules.schedule import IDENTIFIERS, Person, Schedule, Session
@@ -64,17 +63,7 @@ def has_sessions(source: Source) -> bool:
 def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     """Read a document of Sessionize's API. Raises ArchiveError, its finding in the report too, if
     it is not JSON, beyond a limit or of another program."""
-    name = choose_document(source, begins_as_sessionize, report, format_title=TITLE)
-    entry = name or TITLE
-    document = JsonDocument(
-        source.read_document(name),
-        TITLE,
-        entry=entry,
-        limits=source.limits,
-        report=report,
-        counts=JsonCounts(),
-        check=source.check,
-    )
+    document, entry = open_json(source, begins_as_sessionize, report, format_title=TITLE)
     parts = read_parts(document, options.progress)
     try:
         return _ConferenceReader(source, options, report, entry, parts).read()
