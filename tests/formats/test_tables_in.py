@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -468,3 +469,15 @@ def test_a_file_without_a_table_says_what_it_looked_for() -> None:
 def test_the_plain_table_has_no_findings() -> None:
     _, report = read(PLAIN_CSV.encode())
     assert not report.findings
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "01.01.0001", "31.12.9999"])
+@pytest.mark.parametrize("zone", [ZONE, "America/New_York", None])
+def test_days_at_the_ends_of_the_calendar_are_no_times(day: str, zone: str | None) -> None:
+    data = f"title,date,start,end\nLamps,{day},9:00,23:00\nOil,{day} 00:00,,\n"
+    conference, report = read(data.encode(), timezone=zone)
+    assert all("starts_at" not in each.values for each in conference.records[Kind.SESSION])
+    assert codes(report)["invalid-value"]
+    book = workbook({"Plan": [["Title", "Start"], ["Lamps", datetime(9999, 12, 31)]]})  # noqa: DTZ001
+    conference, _ = read(book, timezone=zone)
+    assert set(sessions(conference)) == {"Lamps"}

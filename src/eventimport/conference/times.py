@@ -113,6 +113,13 @@ class TimeReading:
 
 
 _NOT_A_TIME: Final = TimeReading(problem="not a date and time")
+_NOT_PLAUSIBLE: Final = TimeReading(problem="in a year that is not plausible")
+
+
+def is_plausible(day: date) -> bool:
+    """Whether a day is not in the first or the last year of the calendar, which times leave when an
+    offset is applied."""
+    return 1 < day.year < 9999
 
 
 def read_time(value: Any, local: tzinfo = UTC) -> TimeReading:
@@ -176,6 +183,8 @@ def _read_text(text: str, local: tzinfo) -> TimeReading:  # noqa: PLR0911 - one 
             day = _day(found)
             if day is None:
                 return TimeReading(problem="not a day of the calendar")
+            if not is_plausible(day):
+                return _NOT_PLAUSIBLE
             return TimeReading(day=day, problem="a date without a time")
     if _AMBIGUOUS.fullmatch(text):
         return TimeReading(problem="an ambiguous date: the order of day and month is unknown")
@@ -213,9 +222,8 @@ def _converted(found: re.Match[str], local: tzinfo) -> TimeReading:
         time += timedelta(days=days)
     except (ValueError, OverflowError):
         return TimeReading(problem="not a time of the day")
-    if not 1 < time.year < 9999:
-        # These leave the calendar when an offset is applied.
-        return TimeReading(problem="in a year that is not plausible")
+    if not is_plausible(time):
+        return _NOT_PLAUSIBLE
     doubt = None
     name = parts.get("dayname")
     if name and _DAYS[day.weekday()] != name.lower():

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from eventimport.conference.lengths import read_length
-from eventimport.conference.times import read_time
+from eventimport.conference.times import is_plausible, read_time
 from eventimport.formats.schedules.slots import Doubt, Slot, read_clock, read_duration
 from eventimport.formats.table.sheets import Cell
 
@@ -47,9 +47,10 @@ class Order:
             day, month = month, day
         year = int(found[4]) + (2000 if len(found[4]) == 2 else 0)
         try:
-            return date(year, month, day), found[5]
+            read = date(year, month, day)
         except ValueError:
             return None, None
+        return (read, found[5]) if is_plausible(read) else (None, None)
 
 
 def slot_of(

@@ -39,7 +39,8 @@ _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DAY: Final = timedelta(days=1)
 _EPOCH: Final = datetime.fromisoformat("1899-12-30")
 _EPOCH_OF_MACINTOSH: Final = datetime.fromisoformat("1904-01-01")
-_LAST_DAY: Final = 2_958_466
+_LAST_DAY: Final = 2_956_000
+"""Of a later day, the year is not plausible; it is read as a number."""
 
 
 @dataclass(slots=True)
