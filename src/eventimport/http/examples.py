@@ -254,7 +254,7 @@ OPERATIONS: Final[Mapping[str, Any]] = {
     "list_session_languages": ["de", "en"],
     "list_session_states": ["accepted", "confirmed"],
 }
-"""Of responses that are no objects."""
+"""Of responses that are not objects."""
 
 PATH_TEXTS: Final[Mapping[str, Any]] = {
     "event_key": "ab3de6f0",

@@ -221,8 +221,8 @@ def _ours(
 
 
 def _is_of_document(resource: ResourceType, name: str, value: Any) -> bool:
-    """Whether the value is no attribute, but a member of the document that a client's library has
-    put among the attributes: the resource's links, or a relationship without its ids."""
+    """Whether the value is a member of the document that a client's library has put among the
+    attributes: the resource's links, or a relationship without its ids."""
     if name in resource.edges or name in resource.accounts:
         return isinstance(value, dict) and value.keys() <= {"links", "meta"}
     return name in {"links", "meta"} and isinstance(value, (dict, NoneType))
