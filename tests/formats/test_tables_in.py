@@ -122,7 +122,7 @@ def test_a_table_of_people_becomes_an_event(encoding: str, newline: str) -> None
     assert utc(found["Dochte"]) == ("01 07:00", "01 07:45")
     assert labels(found["Dochte"]) == ["Anna Lampe", "Berta Docht"]
     assert found["Dochte"].extra["Bemerkung"] == "Kuchen"
-    # The day of the row above counts, and a time that nobody can read is kept.
+    # The day of the row above counts, and a time that is not understood is kept.
     assert found["Öl"].extra["start"] == "10 Uhr 15"
     assert utc(found["Nacht"]) == ("02 21:30", "02 22:15")
     assert labels(found["Nacht"], "microlocation") == ["Keller"]
@@ -360,6 +360,29 @@ def test_a_limit_that_is_hit_names_its_setting(
 ) -> None:
     with pytest.raises(ArchiveError, match=setting):
         read(data.encode(), ArchiveLimits(**limits))
+
+
+def test_hostile_tables_cost_no_more_than_their_size() -> None:
+    """Each of these took time by the square of its size."""
+    titles = ", ".join(f"Talk {number}" for number in range(40_000))
+    rows = "".join(f"1,Lamps,Ann {number}\n" for number in range(40_000))
+    for text in (
+        "title,room\rLamps,Attic\r" + "\r" * 900_000,
+        "title,room\r" + "Lamps,Attic\r" * 40_000,
+        "id,title,speaker\n" + rows,
+    ):
+        conference, report = read(text.encode())
+        assert not report.errors
+        assert by(conference, Kind.SESSION, "title")
+    data = zip_of(
+        {},
+        {
+            "a.csv": b"id,title\n1,Lamps\n" + b"2,Oil\n" * 300,
+            "b.csv": f'name,bio,sessions\nAnn,x,"{titles}"\nBea,x,"Lamps"\n'.encode(),
+        },
+    )
+    conference, _ = read(data)
+    assert labels(sessions(conference)["Lamps"]) == ["Bea"]
 
 
 def test_a_cell_far_away_costs_no_memory() -> None:

@@ -169,7 +169,9 @@ class _PartsReader:
                     self._read_sessions(room=name if isinstance(name, str) else None)
                 else:
                     self._keep(room, key)
-            if room not in self.parts.rooms:
+            content = _digest(room)
+            if content not in self._known:
+                self._known.add(content)
                 self.parts.rooms.append(room)
 
     def _read_sessions(self, *, group: str | None = None, room: str | None = None) -> None:
@@ -180,11 +182,10 @@ class _PartsReader:
             if record is None:
                 continue
             if group is not None or room is not None:
-                content = json.dumps(record, sort_keys=True).encode("utf-8", "surrogatepass")
-                digest = blake2b(content, digest_size=16).digest()
-                if digest in self._known:
+                content = _digest(record)
+                if content in self._known:
                     continue
-                self._known.add(digest)
+                self._known.add(content)
             line, _ = document.stream.location(document.reader.start)
             sessions.append(RawSession(record, line, group, room))
             if len(sessions) % EVERY == 0:
@@ -203,3 +204,9 @@ class _PartsReader:
         """Read a value, and keep it by its key."""
         checked = self._document.record({key: self._document.value()})
         says.update((name, value) for name, value in (checked or {}).items() if value not in EMPTY)
+
+
+def _digest(record: dict[str, Any]) -> bytes:
+    """A digest of all that a session or a room says, to find it again."""
+    content = json.dumps(record, sort_keys=True).encode("utf-8", "surrogatepass")
+    return blake2b(content, digest_size=16).digest()

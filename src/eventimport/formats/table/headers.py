@@ -1,6 +1,6 @@
 """What the columns of a table are, by their headers.
 
-There is no standard: the names are those that this service, pretalx, Sessionize, Indico and Sched
+No standard exists: the names are those that this service, pretalx, Sessionize, Indico and Sched
 write, and what people call such columns in English and German.
 """
 

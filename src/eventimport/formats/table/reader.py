@@ -36,6 +36,11 @@ _TIMES: Final = ("date", "starts_at", "ends_at", "duration")
 _SESSION_FIELDS: Final = frozenset(SHAPES[Kind.SESSION].fields)
 _SPEAKER_FIELDS: Final = frozenset(SHAPES[Kind.SPEAKER].fields)
 _LISTED: Final = 20
+_MOST_PARTS: Final = 20
+"""Parts of a title between commas. In longer titles, lists of titles are not looked for."""
+
+_MOST_NAMESAKES: Final = 100
+"""Sessions with one title that a speaker may name by it."""
 
 
 @dataclass(slots=True)
@@ -212,9 +217,9 @@ class _ConferenceReader:
         key = (session.id or "", title, str(session.slot.starts), session.room or "")
         known = self._by_row.get(key)
         if known is not None and _is_same(known.session, session):
-            known.single += [name for name in waiting.single if name not in known.single]
-            known.names += [name for name in waiting.names if name not in known.names]
-            known.ids += [each for each in waiting.ids if each not in known.ids]
+            known.single += waiting.single
+            known.names += waiting.names
+            known.ids += waiting.ids
             message = "Rows of the same session were read as one session with all their speakers."
             place = Place(table.sheet.entry, line=session.line, title=title)
             self._report.repair("repeated-session", message, place)
@@ -271,17 +276,17 @@ class _ConferenceReader:
 
     def _titled(self, cell: str) -> list[_Waiting] | None:
         """The sessions whose titles a cell has, line by line or with commas between them; titles
-        may hold commas."""
+        may hold commas. None if a part of it is no title, or that of very many sessions."""
         found: list[_Waiting] = []
         for line in filter(None, map(str.strip, cell.splitlines())):
-            rest = _simple(line)
-            while rest:
-                parts = rest.split(", ")
-                for count in range(len(parts), 0, -1):
-                    known = self._by_title.get(", ".join(parts[:count]))
-                    if known is not None:
+            parts = _simple(line).split(", ")
+            start = 0
+            while start < len(parts):
+                for count in range(min(_MOST_PARTS, len(parts) - start), 0, -1):
+                    known = self._by_title.get(", ".join(parts[start : start + count]), ())
+                    if 0 < len(known) <= _MOST_NAMESAKES:
                         found += known
-                        rest = ", ".join(parts[count:])
+                        start += count
                         break
                 else:
                     return None
@@ -297,7 +302,7 @@ class _ConferenceReader:
                 ]
             )
         )
-        ids = [each for cell in waiting.ids for each in ids_in(cell)]
+        ids = list(dict.fromkeys(each for cell in waiting.ids for each in ids_in(cell)))
         persons = self._people.of_ids(ids) if ids else None
         if persons is not None and (len(persons) == len(names) or not names):
             session.persons = persons

@@ -20,6 +20,7 @@ SNIFFED: Final = 20
 
 _FILL: Final = 256 * 1024
 _SAYS_DELIMITER: Final = re.compile(r"\s*sep=(.)\s*", re.IGNORECASE)
+_END: Final = re.compile(r"\r++\n?|\n")
 _DEFUSED: Final = ("@", "+", "-", "=", "|", "%", "\t", "\r", "\n")
 """What an apostrophe stands before, so that no spreadsheet takes the text for a formula."""
 
@@ -133,18 +134,13 @@ def _split(text: str) -> Iterator[str]:
 
 
 def _line_end(text: str, start: int, *, ended: bool) -> int:
-    """The position after the next line end; -1 if there is none yet."""
-    newline = text.find("\n", start)
-    old = text.find("\r", start, newline if newline >= 0 else len(text))
-    if old < 0 or old + 1 == newline:
-        return newline + 1 if newline >= 0 else -1
-    if old + 1 == len(text):
-        return old + 1 if ended else -1
-    # Files of old programs end lines with CR; CR CR LF is one end.
-    after = old + 1
-    while after < len(text) and text[after] == "\r":
-        after += 1
-    return after + 1 if text[after : after + 1] == "\n" else old + 1
+    """The position after the next line end; -1 if there is none yet. Files of old programs end
+    lines with CR; CR CR LF is one end."""
+    found = _END.search(text, start)
+    # CR at the end of the window may be half of an end.
+    if found is None or (found.end() == len(text) and text[-1] == "\r" and not ended):
+        return -1
+    return found.end()
 
 
 def _undefused(cell: str) -> str:

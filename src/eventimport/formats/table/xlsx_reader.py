@@ -83,7 +83,7 @@ class _WorkbookReader:
         self._names = {entry.path: entry.name for entry in source.entries if entry.refusal is None}
 
     def read(self) -> _Workbook:
-        """Read what the sheets refer to. Raises ArchiveError if the source is no workbook."""
+        """Read what the sheets refer to. Raises ArchiveError if the source is not a workbook."""
         if WORKBOOK not in self._names:
             raise ArchiveError("not-a-workbook", "The file is not an Excel workbook (.xlsx).")
         book = _Workbook()
