@@ -370,6 +370,7 @@ def test_hostile_tables_cost_no_more_than_their_size() -> None:
         "title,room\rLamps,Attic\r" + "\r" * 900_000,
         "title,room\r" + "Lamps,Attic\r" * 40_000,
         "id,title,speaker\n" + rows,
+        "id,title,speaker\n1,Lamps,Ann Lamp" + " " * 400_000 + "x\n",
     ):
         conference, report = read(text.encode())
         assert not report.errors

@@ -6,6 +6,9 @@ from typing import Final
 
 from eventimport.formats.schedules.schedule import Person
 
+_BLANKS: Final = re.compile(r"[^\S\n\r]+")
+"""Runs of them would make the other patterns slow."""
+
 _CERTAIN: Final = re.compile(r"\s*(?:[;\n\r]+|!\$!)\s*")
 """What no name holds."""
 
@@ -43,7 +46,7 @@ class People:
         """The names in a cell, in their order. A comma stands between names if the names are
         listed, or if each part has at least two words: “Lamp, Ann” is one name."""
         names: list[str] = []
-        for part in _CERTAIN.split(cell.strip()):
+        for part in _CERTAIN.split(_BLANKS.sub(" ", cell.strip())):
             names += self._split(part) if part else []
         return list(dict.fromkeys(names))
 
