@@ -32,6 +32,7 @@ from eventimport.conference.fields import RecordBuilder
 from eventimport.conference.kinds import IMPORT_ORDER, LEVELS, SHAPES, Kind
 from eventimport.conference.report import Check, Place, Report, go_on
 from eventimport.conference.rich_text import TextLimits
+from eventimport.conference.unknown_keys import UnknownKeys
 from eventimport.conference.zones import find_zone, zone
 
 
@@ -72,7 +73,7 @@ def read_event_zone(given: Any, place: Place, report: Report) -> str | None:
 class ConferenceBuilder:
     """Collects the records of one source. `entry` is the document that records are from; set
     `conference.entries` for kinds that have documents of their own. `check` is called often, and
-    raises an exception if the work must stop. For the other arguments see `RecordBuilder`."""
+    raises an exception if the work must stop. For the other arguments see `UnknownKeys`."""
 
     def __init__(
         self,
@@ -93,10 +94,9 @@ class ConferenceBuilder:
         self._check = check
         self._choices = choices
         self._zone_name: str | None = None
-        self._fields = RecordBuilder(
-            report, limits, is_administrative=is_administrative, names_field=names_field
-        )
+        self._fields = RecordBuilder(report, limits)
         self._fields.language = choices.language
+        self._unknown = UnknownKeys(is_administrative=is_administrative, names_field=names_field)
 
     def set_language(self, language: str | None) -> None:
         """Set the event's language: the one that is used of a text in several languages. The user's
@@ -122,12 +122,10 @@ class ConferenceBuilder:
         id as `id`; `extra` is what no field takes, under the source's own keys; `references` are by
         the names of `LEVELS[kind].references`. `index` counts from 0 in the entry."""
         entry = entry or self.conference.entries[kind]
-        replaced: dict[str, Any] = {}
-        if kind is Kind.EVENT:
-            replaced = self._choose(fields, entry) | self._read_zone(fields, entry)
-        elif kind is Kind.SESSION and self._choices.language and not fields.get("language"):
-            fields["language"] = self._choices.language
+        replaced = self._apply_choices(kind, fields, entry)
+        unknown = list(extra or ())
         record = self._fields.build(kind, fields, extra or {}, references or {}, index, entry)
+        self._unknown.add(kind, record, entry, unknown)
         if kind is Kind.EVENT:
             self._finish_event(record, replaced, entry)
         else:
@@ -149,16 +147,12 @@ class ConferenceBuilder:
     ) -> Record:
         """Add a record of an export of this service: the values are taken as they are. `extra` is
         what the export says that it had; `unknown` are keys beside it, which are reported."""
-        replaced: dict[str, Any] = {}
-        if kind is Kind.EVENT:
-            replaced = self._choose(fields, entry) | self._read_zone(fields, entry)
-        elif kind is Kind.SESSION and self._choices.language and not fields.get("language"):
-            fields["language"] = self._choices.language
+        replaced = self._apply_choices(kind, fields, entry)
         record = self._fields.restore(kind, fields, extra, references, index, entry)
         record.link_key = link_key
         for name, value in unknown.items():
             record.keep(name, value)
-        self._fields.note_keys(kind, record, entry, unknown)
+        self._unknown.add(kind, record, entry, unknown)
         if kind is Kind.EVENT:
             self._finish_event(record, replaced, entry)
         self.conference.records[kind].append(record)
@@ -166,9 +160,8 @@ class ConferenceBuilder:
 
     def keep_document(self, name: str, content: Any) -> None:
         """Keep a document that has no table with the event."""
-        self._fields.keep_document(
-            name, content, self.conference.event, self.conference.entries[Kind.EVENT]
-        )
+        self.conference.event.keep(name, content)
+        self._unknown.add_document(name, self.conference.entries[Kind.EVENT])
 
     def derive(self, kind: Kind) -> None:
         """Make the records of a kind out of what sessions say about them, if the source has no list
@@ -203,13 +196,21 @@ class ConferenceBuilder:
         """Return the conference, each kind sorted by source id, without repeated records. Report
         what concerns many records. The records of an export stay as they are (`is_restored`)."""
         conference = self.conference
-        conference.zone = self._fields.zone
+        conference.zone = self._fields.times.zone
         for kind, records in () if is_restored else conference.records.items():
             records[:] = self._without_repetitions(kind, records)
             records.sort(key=lambda record: values.sort_key(record.key))
-        self._fields.report_keys(conference.entries[Kind.EVENT])
-        self._fields.report_without_offset(self._zone_name)
+        self._unknown.report(self._report, conference.entries[Kind.EVENT])
+        self._fields.times.report_without_offset(self._zone_name)
         return conference
+
+    def _apply_choices(self, kind: Kind, fields: dict[str, Any], entry: str) -> dict[str, Any]:
+        """Set what the user chose. Return the values of the source's event that are replaced."""
+        if kind is Kind.EVENT:
+            return self._choose(fields, entry) | self._read_zone(fields, entry)
+        if kind is Kind.SESSION and self._choices.language and not fields.get("language"):
+            fields["language"] = self._choices.language
+        return {}
 
     def _choose(self, fields: dict[str, Any], entry: str) -> dict[str, Any]:
         """Set the fields that the user chose. Return the source's values that they replace."""
@@ -240,7 +241,7 @@ class ConferenceBuilder:
         if name is None:
             return {"timezone": fields.pop("timezone")}
         self._zone_name = fields["timezone"] = name
-        self._fields.zone = zone(name)
+        self._fields.times.zone = zone(name)
         return {}
 
     def _finish_event(self, event: Record, replaced: dict[str, Any], entry: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from eventimport.conference.kinds import IMPORT_ORDER, Kind
 from eventimport.conference.media import MediaIndex
-from eventimport.conference.report import Place, title_of
+from eventimport.conference.report import Place, Report, title_of
 from eventimport.conference.rich_text import DEFAULT_LIMITS, TextLimits
 from eventimport.conference.values import source_key
 
@@ -87,3 +87,13 @@ class Conference:
 def place_of(record: Record, entry: str, name: str | None = None) -> Place:
     """Where the record, or a field of it, stands; with the name that people know it by."""
     return Place(entry, record.index, record.key, name, title=title_of(record.values))
+
+
+def set_aside(  # noqa: PLR0917 - what a finding needs
+    report: Report, record: Record, name: str, entry: str, why: str, code: str = "invalid-value"
+) -> None:
+    """Move the value of a field to `extra`, with a finding that says why no field can hold it."""
+    value = record.values.pop(name)
+    record.keep(name, value)
+    message = f"The value is {why}. It is kept in `extra`, and the event does not show it."
+    report.warning(code, message, place_of(record, entry, name), value)

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from eventimport.conference.builder import read_event_zone
 from eventimport.conference.conference import Conference, Record
-from eventimport.conference.fields import FIRST_YEAR, LAST_YEAR, RecordBuilder
+from eventimport.conference.fields import RecordBuilder
 from eventimport.conference.kinds import DELETED, IMPORT_ORDER, LEVELS, SHAPES, Kind
 from eventimport.conference.programme import check_programme
 from eventimport.conference.report import Finding, Place, Report, Severity
 from eventimport.conference.rich_text import TextLimits
+from eventimport.conference.time_fields import FIRST_YEAR, LAST_YEAR
 from eventimport.conference.zones import find_zone, zone
 
 _KEPT: Final = ". It is kept in `extra`"
@@ -71,12 +72,12 @@ def read_edit(
             fields["timezone"] = zone_name
     local = find_zone(zone_name) if zone_name else None
     if local is not None:
-        builder.zone = zone(local.name)
+        builder.times.zone = zone(local.name)
     starts_at = event.get("starts_at")
     if starts_at is not None and FIRST_YEAR < starts_at.year < LAST_YEAR:
-        builder.year = starts_at.year
+        builder.times.year = starts_at.year
     record = builder.build(kind, dict(fields), {}, {}, 0, _ENTRY)
-    builder.report_without_offset(local.name if local is not None else None)
+    builder.times.report_without_offset(local.name if local is not None else None)
     if is_new and kind is not Kind.EVENT:
         builder.check_label(kind, record, _ENTRY)
     findings = []

@@ -12,9 +12,9 @@ from typing import Any, Final
 from eventimport.conference import values
 from eventimport.conference.builder import ConferenceBuilder
 from eventimport.conference.conference import Conference, Record, Reference, id_or_name
-from eventimport.conference.fields import PLURALS, some
 from eventimport.conference.kinds import LEVELS, Kind, ReferenceField
 from eventimport.conference.report import EXCERPT, Place, Report, Severity, shown, title_of
+from eventimport.conference.unknown_keys import PLURALS, listed
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.openevent.dialect import (
     ADMINISTRATION,
@@ -323,7 +323,7 @@ class RecordReader:
                     f"“{shown(key)}” as {name.replace('_', '-')}"
                     for key, name in dialect.respelled.items()
                 ]
-                message = f"The {PLURALS[kind]} spell some keys differently: {some(read)}."
+                message = f"The {PLURALS[kind]} spell some keys differently: {listed(read)}."
                 self._report.repair("key-spelling", message, Place(entries[kind]), group=kind)
 
     def _read_references(
