@@ -185,6 +185,36 @@ async def test_a_connection_lost_half_way_may_be_tried_again(
     assert await counts(engine) == NOTHING
 
 
+async def test_a_connection_that_is_about_to_be_lost_may_be_tried_again(
+    engine: AsyncEngine,
+) -> None:
+    """The server's last message has come, the end of the connection has not."""
+    fields = b"SFATAL\0C57P01\0Mterminating connection\0\0"
+    message = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+    async def write() -> None:
+        async with engine.begin() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            protocol = driver._protocol
+
+            class Rows(list[tuple[Any, ...]]):
+                """Read after the writer's first statement, and before its first COPY."""
+
+                def __iter__(self) -> Iterator[tuple[Any, ...]]:
+                    protocol.data_received(message)
+                    return super().__iter__()
+
+            rows = Rows([(1, "a", "b")])
+            await write_plan(connection, [TableRows("events", ("id", "identifier", "name"), rows)])
+
+    with pytest.raises(EventWriteError) as caught:
+        await write()
+    assert isinstance(caught.value.__cause__, asyncpg.InternalClientError)
+    assert caught.value.retryable
+    assert await counts(engine) == NOTHING
+
+
 async def test_a_cancelled_import_leaves_no_trace(engine: AsyncEngine) -> None:
     tables = await conference(engine)
 

@@ -50,6 +50,9 @@ class EventWriteError(EventImportError):
 RETRYABLE = (
     OSError,
     asyncpg.InterfaceError,
+    # What the driver makes of a connection that the server has said to end, but not ended yet.
+    asyncpg.InternalClientError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
