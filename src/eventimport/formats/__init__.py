@@ -113,8 +113,7 @@ def choose_format(
     else:
         source.report_zips_within(report)
         error = ArchiveError("unknown-format", _unknown_format(source, formats))
-    report.error(error.code, error.message, error.place)
-    raise error
+    raise error.reported(report)
 
 
 def other_format(named: Format, found: Sequence[Format]) -> str:

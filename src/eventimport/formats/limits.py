@@ -1,9 +1,11 @@
 """How much of an archive is read, and the error that says it cannot be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
-from eventimport.conference.report import Place
+from eventimport.conference.report import Place, Report
 from eventimport.conference.rich_text import DEFAULT_LIMITS, TextLimits
 from eventimport.errors import EventImportError, size_in_words
 
@@ -54,6 +56,21 @@ class ArchiveError(EventImportError):
         self.place = place or Place()
         where = str(self.place)
         super().__init__(f"{where}: {message}" if where else message)
+
+    def reported(self, report: Report) -> Self:
+        """Report the error, and return it."""
+        report.error(self.code, self.message, self.place)
+        return self
+
+
+@contextmanager
+def report_errors(report: Report) -> Iterator[None]:
+    """Report an ArchiveError that is raised within, and raise it again."""
+    try:
+        yield
+    except ArchiveError as error:
+        error.reported(report)
+        raise
 
 
 def document_too_large(limits: ArchiveLimits, entry: str | None) -> ArchiveError:

@@ -92,7 +92,7 @@ class Source:
         except NotAZipError as error:
             content = error
         except ArchiveError as error:
-            report.error(error.code, error.message, error.place)
+            error.reported(report)
             raise
         return cls(file, content, limits, check)
 
@@ -212,7 +212,7 @@ class Source:
                     pass
             except ArchiveError as error:
                 if error.code in _LIMITS:
-                    report.error(error.code, error.message, error.place)
+                    error.reported(report)
                     continue
                 message = f"{error.message} The file was left out."
                 report.warning(error.code, message, error.place)

@@ -50,7 +50,7 @@ class JsonDocument:
     long is left out; a number that cannot be stored is None.
 
     Between `begin` and `end`, the caller reads the parts that it expects: `value`, `elements`,
-    `items` or `members`.
+    `objects` or `members`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class JsonDocument:
                 for _ in self._chunks:
                     pass
         except ArchiveError as error:
-            self.report.error(error.code, error.message, error.place)
+            error.reported(self.report)
         self._report_encoding()
 
     def begin(self) -> str:
@@ -177,14 +177,19 @@ class JsonDocument:
             self._odd = self.stream.text
         return found
 
-    def items(self, first: int = 0) -> Iterator[int]:
-        """The indexes, from `first`, of the list that begins here. The caller reads each item."""
+    def objects(self, first: int = 0) -> Iterator[int]:
+        """The indexes, from `first`, of the objects in the list that begins here. The caller reads
+        each of them; what is not an object is reported."""
         reader, stream = self.reader, self.stream
         stream.position += 1
         index = first
         mark = reader.peek()
         while mark != "]":
-            yield index
+            self.count(index)
+            if mark == "{":
+                yield index
+            else:
+                self.record(self.value())
             index += 1
             mark = self._after(mark="]", where="list")
         stream.position += 1

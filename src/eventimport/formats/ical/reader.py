@@ -6,7 +6,7 @@ from typing import Final
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Report
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.limits import report_errors
 from eventimport.formats.schedules.document import choose_document, has_document
 from eventimport.formats.source import Source
 
@@ -31,16 +31,13 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     name = choose_document(source, _is_calendar, report, format_title=TITLE)
     entry = name or TITLE
     programme = Programme(source, options, report, entry)
-    try:
+    with report_errors(report):
         lines = read_lines(source.read_document(name), source.limits, report, entry=entry)
         for component in read_components(
             lines, source.limits, report, entry=entry, check=source.check
         ):
             programme.add(component)
         return programme.finish()
-    except ArchiveError as error:
-        report.error(error.code, error.message, error.place)
-        raise
 
 
 def _is_calendar(beginning: bytes) -> bool:

@@ -123,11 +123,11 @@ def find_layout(source: Source, report: Report) -> Layout:
         layout = Layout(_root(candidates, source.entries))
     except NoEventError as error:
         if source.is_split:
-            raise _reported(_split(error), report) from error
+            raise _split(error).reported(report) from error
         source.report_zips_within(report)
-        raise _reported(error, report) from None
+        raise error.reported(report) from None
     except ArchiveError as error:
-        raise _reported(error, report) from None
+        raise error.reported(report) from None
     by_document: dict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         if _folder(candidate.entry) == layout.root:
@@ -143,11 +143,6 @@ def find_layout(source: Source, report: Report) -> Layout:
     _refuse_documents(layout, report)
     _refuse_large_documents(layout, source, report)
     return layout
-
-
-def _reported(error: ArchiveError, report: Report) -> ArchiveError:
-    report.error(error.code, error.message, error.place)
-    return error
 
 
 def _candidates(source: Source) -> list[_Candidate]:
@@ -228,7 +223,7 @@ def _refuse_documents(layout: Layout, report: Report) -> None:
 def _refuse_large_documents(layout: Layout, source: Source, report: Report) -> None:
     for document, entry in list(layout.documents.items()):
         if entry.member.size > source.limits.max_document_bytes:
-            _reported(document_too_large(source.limits, shown(entry.name)), report)
+            document_too_large(source.limits, shown(entry.name)).reported(report)
             del layout.documents[document]
 
 

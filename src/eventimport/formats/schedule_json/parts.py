@@ -10,11 +10,10 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from eventimport.conference.report import Place, Severity, shown
 from eventimport.formats.bounded_json.document import JsonDocument, storable_text
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import Progress
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.schedules.document import other_document, whole
 from eventimport.formats.schedules.persons import EMPTY
 
 EVERY: Final = 250
@@ -38,7 +37,6 @@ _WITHIN: Final = {
     CONFERENCE: {},
 }
 _PERSONS: Final = frozenset({"persons", "speakers", "participants"})
-_MOST_KEYS: Final = 10
 
 
 @dataclass(slots=True)
@@ -93,20 +91,14 @@ def read_parts(document: JsonDocument, progress: Progress) -> Parts:
     or another format.
     """
     reader = _PartsReader(document, progress)
-    report = document.report
-    errors = report.totals[Severity.ERROR]
-    with document.guard():
-        mark = document.begin()
+    with whole(document) as mark:
         if mark == "{":
             reader.read_object(ROOT)
         elif mark:
             document.value()
-        document.end()
-    if report.totals[Severity.ERROR] == errors and reader.found <= {ROOT}:
-        report.error("not-a-schedule", reader.explanation(), Place(document.entry))
-    if report.totals[Severity.ERROR] > errors:
-        last = report.errors[-1]
-        raise ArchiveError(last.code, last.message, last.place)
+    if reader.found <= {ROOT}:
+        message = "The file is not schedule.json: it has neither “schedule” nor “conference”"
+        raise other_document(document, "not-a-schedule", message, reader.parts.says[ROOT])
     return reader.parts
 
 
@@ -116,12 +108,6 @@ class _PartsReader:
         self.found: set[str] = set()
         self._document = document
         self._progress = progress
-
-    def explanation(self) -> str:
-        """Why the document is not a schedule."""
-        message = "The file is not schedule.json: it has neither “schedule” nor “conference”"
-        keys = [shown(key) for key in self.parts.says[ROOT]][:_MOST_KEYS]
-        return f"{message}. It has: {', '.join(keys)}." if keys else f"{message}."
 
     def read_object(self, level: str) -> None:
         """Read the object that begins here, and those in it that a schedule is made of."""
@@ -159,11 +145,7 @@ class _PartsReader:
 
     def _read_days(self) -> None:
         document = self._document
-        for index in document.items(len(self.parts.days)):
-            document.count(index)
-            if document.reader.peek() != "{":
-                document.record(document.value())
-                continue
+        for _ in document.objects(len(self.parts.days)):
             day = Day()
             self.parts.days.append(day)
             for key, mark in document.members():

@@ -4,12 +4,13 @@ Both schemas are read, and what programs write by them: see `parts.py`. Whatever
 kept in `extra`, by the name that it has in the document.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Report
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.limits import report_errors
 from eventimport.formats.schedule_json.parts import (
     CONFERENCE,
     LEVELS,
@@ -48,11 +49,8 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     beyond a limit or in another format."""
     document, entry = open_json(source, begins_as_schedule, report, format_title=TITLE)
     parts = read_parts(document, options.progress)
-    try:
+    with report_errors(report):
         return _ConferenceReader(source, options, report, entry, parts).read()
-    except ArchiveError as error:
-        report.error(error.code, error.message, error.place)
-        raise
 
 
 class _ConferenceReader:
@@ -164,38 +162,36 @@ class _ConferenceReader:
 
     def _list_rooms(self) -> None:
         """List the rooms of the conference, then those that only days name."""
-        unnamed = []
-        for room in self._parts.rooms:
-            says = {key: value for key, value in room.items() if value not in EMPTY}
-            name = text_of(says.get("name"), self._schedule.language)
-            if name is None:
-                unnamed.append(says)
-                continue
-            if not isinstance(says["name"], dict):
-                del says["name"]
+        for name, says in self._named("rooms", self._parts.rooms):
             self._schedule.list_room(name, extra=says)
-        if unnamed:
-            self._schedule.event_extra["rooms"] = unnamed
         for name in self._parts.rooms_of_days:
             self._schedule.list_room(name)
 
     def _list_tracks(self, tracks: list[dict[str, Any]]) -> None:
-        unnamed = []
-        for track in tracks:
-            says = {key: value for key, value in track.items() if value not in EMPTY}
-            name = text_of(says.get("name"), self._schedule.language)
-            if name is None:
-                unnamed.append(says)
-                continue
-            if not isinstance(says["name"], dict):
-                del says["name"]
+        for name, says in self._named("tracks", tracks):
             fields = {"color": says.pop("color", None)}
             colors = says.get("colors")
             if fields["color"] is None and isinstance(colors, dict):
                 fields["color"] = text_of(colors.get("light"))
             self._schedule.list_track(name, fields=fields, extra=says)
+
+    def _named(
+        self, key: str, records: list[dict[str, Any]]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The names of rooms or tracks, each with what else is said of it. Those without a name are
+        kept in the event's `extra`."""
+        unnamed = []
+        for record in records:
+            says = {key: value for key, value in record.items() if value not in EMPTY}
+            name = text_of(says.get("name"), self._schedule.language)
+            if name is None:
+                unnamed.append(says)
+                continue
+            if not isinstance(says["name"], dict):
+                del says["name"]
+            yield name, says
         if unnamed:
-            self._keep("tracks", unnamed)
+            self._keep(key, unnamed)
 
     def _list_tracks_in_use(self) -> None:
         """Add what the second schema says of tracks. A hub lists the tracks of all its parts there;

@@ -25,7 +25,7 @@ from eventimport.formats.bounded_xml.reader import (
     value_of,
 )
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.limits import ArchiveError, report_errors
 from eventimport.formats.schedules.document import choose_document, has_document
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.producers import producer_of
@@ -88,11 +88,8 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
         entry=entry,
         check=source.check,
     )
-    try:
+    with report_errors(report):
         return reader.read(steps)
-    except ArchiveError as error:
-        report.error(error.code, error.message, error.place)
-        raise
 
 
 @dataclass(slots=True)

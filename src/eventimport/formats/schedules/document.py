@@ -1,9 +1,10 @@
 """The document of a source that is one schedule: the only file, or a file of a zip."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from eventimport.conference.report import Report, shown
+from eventimport.conference.report import Place, Report, Severity, shown
 from eventimport.formats.bounded_json.document import JsonCounts, JsonDocument
 from eventimport.formats.bounded_zip.archive import Entry
 from eventimport.formats.limits import ArchiveError
@@ -13,6 +14,7 @@ IsSchedule = Callable[[bytes], bool]
 """Whether a document that begins so is in a format."""
 
 _LISTED: Final = 10
+"""Entries or keys that an error names."""
 
 
 def has_document(source: Source, is_schedule: IsSchedule) -> bool:
@@ -36,13 +38,13 @@ def choose_document(
     if not found:
         holds = ", ".join(shown(entry.name) for entry in source.entries[:_LISTED])
         message = f"The zip contains no {format_title}. It contains {holds or 'no files'}."
-        raise _reported(ArchiveError("no-schedule", message), report)
+        raise ArchiveError("no-schedule", message).reported(report)
     depth = min(entry.path.count("/") for entry in found)
     outermost = [entry for entry in found if entry.path.count("/") == depth]
     if len(outermost) > 1:
         names = ", ".join(shown(entry.name) for entry in outermost[:_LISTED])
         message = f"The zip contains several schedules: {names}. Import one of them at a time."
-        raise _reported(ArchiveError("several-schedules", message), report)
+        raise ArchiveError("several-schedules", message).reported(report)
     [document] = outermost
     report.is_document = {document.name, document.path}.__contains__
     folder, slash, _ = document.path.rpartition("/")
@@ -71,14 +73,36 @@ def open_json(
     return document, entry
 
 
+@contextmanager
+def whole(document: JsonDocument) -> Iterator[str]:
+    """Read a document from its beginning to its end. Gives the character that it begins with, or ""
+    if it is empty. What is wrong with single values is reported.
+
+    Raises ArchiveError, its finding in the report too, if the document is not JSON or beyond a
+    limit.
+    """
+    report = document.report
+    errors = report.totals[Severity.ERROR]
+    with document.guard():
+        yield document.begin()
+        document.end()
+    if report.totals[Severity.ERROR] > errors:
+        last = report.errors[-1]
+        raise ArchiveError(last.code, last.message, last.place)
+
+
+def other_document(
+    document: JsonDocument, code: str, message: str, keys: Iterable[str]
+) -> ArchiveError:
+    """The error that a document is of another format, in the report too: it has these keys."""
+    names = ", ".join([shown(key) for key in keys][:_LISTED])
+    has = f" It has: {names}." if names else ""
+    return ArchiveError(code, f"{message}.{has}", Place(document.entry)).reported(document.report)
+
+
 def _documents(source: Source, is_schedule: IsSchedule) -> list[Entry]:
     return [
         entry
         for entry in source.entries
         if entry.refusal is None and is_schedule(source.beginning(entry.name))
     ]
-
-
-def _reported(error: ArchiveError, report: Report) -> ArchiveError:
-    report.error(error.code, error.message, error.place)
-    return error

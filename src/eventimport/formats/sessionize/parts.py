@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final
 
-from eventimport.conference.report import Place, Severity, shown
 from eventimport.formats.bounded_json.document import JsonDocument
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import Progress
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.schedules.document import other_document, whole
 from eventimport.formats.schedules.persons import EMPTY
 
 EVERY: Final = 250
@@ -27,8 +26,6 @@ _GRID: Final = frozenset({"date", "rooms", "rooms..sessions"})
 _PERSON: Final = frozenset({"firstName", "lastName", "fullName"})
 _OWN: Final = ("isServiceSession", "isPlenumSession", "startsAt", "roomId", "questionAnswers")
 """Keys of sessions and persons that other programs do not write."""
-
-_MOST_KEYS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +72,17 @@ def read_parts(document: JsonDocument, progress: Progress) -> Parts:
     or of another program.
     """
     reader = _PartsReader(document, progress)
-    report = document.report
-    errors = report.totals[Severity.ERROR]
-    with document.guard():
-        mark = document.begin()
+    with whole(document) as mark:
         if mark == "{":
             reader.read_all()
         elif mark == "[":
             reader.read_items()
         elif mark:
             document.value()
-        document.end()
     parts = reader.parts
-    if report.totals[Severity.ERROR] == errors and not (parts.sessions or parts.speakers):
-        keys = ", ".join(shown(key) for key in [*parts.says][:_MOST_KEYS])
-        message = "The file has neither sessions nor speakers of Sessionize."
-        report.error(
-            "no-sessions", f"{message} It has: {keys}." if keys else message, Place(document.entry)
-        )
-    if report.totals[Severity.ERROR] > errors:
-        last = report.errors[-1]
-        raise ArchiveError(last.code, last.message, last.place)
+    if not (parts.sessions or parts.speakers):
+        message = "The file has neither sessions nor speakers of Sessionize"
+        raise other_document(document, "no-sessions", message, parts.says)
     return parts
 
 
@@ -126,10 +113,7 @@ class _PartsReader:
     def read_items(self) -> None:
         """Read a list of groups, of days, or of persons."""
         document = self._document
-        for _ in document.items():
-            if document.reader.peek() != "{":
-                document.record(document.value())
-                continue
+        for _ in document.objects():
             item: dict[str, Any] = {}
             for key, mark in document.members():
                 if mark == "[" and key == "sessions":
@@ -144,6 +128,7 @@ class _PartsReader:
                     self._keep(item, key)
             if not _PERSON.isdisjoint(item):
                 self.parts.speakers.append(item)
+        document.count(None)
 
     def _read_sessions_of(self, item: dict[str, Any]) -> None:
         """Read the sessions of a group, or those of a person, which are ids with names."""
@@ -158,10 +143,7 @@ class _PartsReader:
 
     def _read_rooms(self) -> None:
         document = self._document
-        for _ in document.items():
-            if document.reader.peek() != "{":
-                document.record(document.value())
-                continue
+        for _ in document.objects():
             room: dict[str, Any] = {}
             for key, mark in document.members():
                 if mark == "[" and key == "sessions":

@@ -11,7 +11,7 @@ from typing import Any, Final
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Place, Report, shortened, title_of
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.limits import report_errors
 from eventimport.formats.schedules.document import has_document, open_json
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.persons import EMPTY, PersonReader, text_of
@@ -65,11 +65,8 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     it is not JSON, beyond a limit or of another program."""
     document, entry = open_json(source, begins_as_sessionize, report, format_title=TITLE)
     parts = read_parts(document, options.progress)
-    try:
+    with report_errors(report):
         return _ConferenceReader(source, options, report, entry, parts).read()
-    except ArchiveError as error:
-        report.error(error.code, error.message, error.place)
-        raise
 
 
 @dataclass(slots=True)

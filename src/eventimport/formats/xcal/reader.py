@@ -6,7 +6,7 @@ from eventimport.conference.conference import Conference
 from eventimport.conference.report import Report
 from eventimport.formats.bounded_xml.reader import read_xml, root_name
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.limits import report_errors
 from eventimport.formats.schedules.document import choose_document, has_document
 from eventimport.formats.source import Source
 
@@ -28,7 +28,7 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     name = choose_document(source, _is_xcal, report, format_title=TITLE)
     entry = name or TITLE
     programme = Programme(source, options, report, entry)
-    try:
+    with report_errors(report):
         steps = read_xml(
             source.read_document(name),
             CONTAINERS,
@@ -40,9 +40,6 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
         for component in components_of(steps, entry=entry):
             programme.add(component)
         return programme.finish()
-    except ArchiveError as error:
-        report.error(error.code, error.message, error.place)
-        raise
 
 
 def _is_xcal(beginning: bytes) -> bool:
