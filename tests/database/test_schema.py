@@ -116,10 +116,10 @@ async def test_commands_say_what_to_run(
     "command", [["migrate"], ["user", "add", "--email", "a@b.org"], ["clean-up"]]
 )
 def test_without_a_database_commands_have_no_traceback(
-    redis_url: str, command: list[str], unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
-        "DATABASE_URL": f"postgresql://user:hunter2@127.0.0.1:{unused_tcp_port}/x",
+        "DATABASE_URL": "postgresql://user:hunter2@127.0.0.1:1/x",
         "REDIS_URL": redis_url,
         "SECRET_KEY": "a key for tests, which guards nothing",
         "EVENTIMPORT_PASSWORD": "a good password",

@@ -1,5 +1,6 @@
 """What clients are told while PostgreSQL is away: nothing of theirs is wrong."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,6 @@ def address(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     database_url: str,
-    unused_tcp_port: int,
 ) -> str:
     """Where there is no PostgreSQL, or one that takes no connection for now."""
     faults: dict[str, Callable[[str], Exception]] = {
@@ -31,8 +31,15 @@ def address(
 
         monkeypatch.setattr("asyncpg.connect", refuse)
         return database_url
-    host = "127.0.0.1" if request.param == "refused" else "postgres.invalid"
-    return f"postgresql://x:y@{host}:{unused_tcp_port}/x"
+    if request.param == "refused":
+        return "postgresql://x:y@127.0.0.1:1/x"
+
+    # Without asking a name server: one that is silent takes a minute to be given up.
+    def unknown(*_args: Any, **_kwargs: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    return "postgresql://x:y@postgres.invalid:1/x"
 
 
 async def test_a_database_that_is_away_is_503(

@@ -536,9 +536,9 @@ async def test_file_names_are_kept_without_what_nobody_can_print(
 
 
 async def test_without_redis_the_import_is_accepted_all_the_same(
-    start_service: Any, user: User, archive: bytes, traces: Traces, unused_tcp_port: int
+    start_service: Any, user: User, archive: bytes, traces: Traces
 ) -> None:
-    redis_url = SecretStr(f"redis://127.0.0.1:{unused_tcp_port}/0")
+    redis_url = SecretStr("redis://127.0.0.1:1/0")
     service = await start_service(redis_url=redis_url)
     client = await service.client(user)
 

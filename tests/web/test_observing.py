@@ -76,9 +76,9 @@ async def test_without_a_worker_it_is_not_ready(client: httpx.AsyncClient) -> No
 
 
 async def test_whatever_is_away_is_named_and_nothing_else(
-    start_service: Any, settings: Settings, unused_tcp_port: int
+    start_service: Any, settings: Settings
 ) -> None:
-    address = f"user:hunter2@127.0.0.1:{unused_tcp_port}"
+    address = "user:hunter2@127.0.0.1:1"
     service = await start_service(
         database_url=SecretStr(f"postgresql://{address}/nothing"),
         redis_url=SecretStr(f"redis://{address}/0"),
@@ -237,8 +237,8 @@ async def test_metrics_of_requests_and_imports(
     assert told['eventimport_stored_bytes{kind="archive"}'] == 2 * len(archive) + 4
 
 
-async def test_metrics_while_the_database_is_away(start_service: Any, unused_tcp_port: int) -> None:
-    url = SecretStr(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing")
+async def test_metrics_while_the_database_is_away(start_service: Any) -> None:
+    url = SecretStr("postgresql://nobody@127.0.0.1:1/nothing")
     client = await (await start_service(database_url=url)).client()
     await client.get("/healthz")
 

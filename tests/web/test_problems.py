@@ -122,9 +122,9 @@ async def test_alive(client: httpx.AsyncClient) -> None:
 
 
 async def test_without_its_database_the_service_is_alive_and_not_ready(
-    start_service: Any, settings: Any, unused_tcp_port: int
+    start_service: Any, settings: Any
 ) -> None:
-    url = f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing"
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
     service = await start_service(database_url=type(settings.database_url)(url))
     client = await service.client()
 
