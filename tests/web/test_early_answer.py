@@ -64,7 +64,7 @@ def post(port: int, size: int, *, headers: str = "") -> bytes:
 def test_a_client_that_sends_all_first_gets_the_answer(
     serve: Callable[[ASGIApp], int],
 ) -> None:
-    answer = post(serve(EarlyAnswer(refuse)), 32 * MIB)
+    answer = post(serve(EarlyAnswer(refuse, max_seconds=60)), 32 * MIB)
 
     assert answer.startswith(b"HTTP/1.1 413")
     assert answer.endswith(b'{"refused":true}')
@@ -75,7 +75,8 @@ def test_a_client_that_was_told_to_go_on_gets_the_answer(serve: Callable[[ASGIAp
         await receive()
         await refuse(scope, receive, send)
 
-    answer = post(serve(EarlyAnswer(read_a_little)), 32 * MIB, headers="Expect: 100-continue\r\n")
+    port = serve(EarlyAnswer(read_a_little, max_seconds=60))
+    answer = post(port, 32 * MIB, headers="Expect: 100-continue\r\n")
 
     assert answer.startswith(b"HTTP/1.1 100")
     assert b"HTTP/1.1 413" in answer
