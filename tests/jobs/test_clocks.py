@@ -73,7 +73,7 @@ async def test_what_was_put_off_before_the_clock_was_set_back_is_due(imports: Im
     worker = await claimed(imports)
     async with imports.resources.engine.begin() as connection:
         await release(connection, worker, pause=timedelta(seconds=10))
-    async with imports.resources.engine.begin() as connection:
+        # In the same transaction, for which time stands still.
         assert await claim_next(connection, kinds=[TaskKind.IMPORT]) is None
     await set_clock(imports, timedelta(hours=-1))
 
