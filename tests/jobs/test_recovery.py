@@ -56,14 +56,16 @@ async def test_a_row_that_a_stopped_worker_holds_is_taken_from_it(
     job_id = await silent_job(imports)
     hasty = imports.resources.settings.model_copy(update={"database_idle_timeout": 0.01})
     resources: Resources = replace(imports.resources, settings=hasty)
+    ended = asyncio.Event()
     async with client(database_url) as connection:
+        connection.add_termination_listener(lambda _connection: ended.set())
         await connection.fetch("SELECT id FROM tasks WHERE id = $1 FOR UPDATE", job_id)
         await stop_within_a_statement(connection)
         async with asyncio.timeout(60):
             # The server may need a moment to end a session.
             while not await lose_workers(resources):
                 pass
-        assert connection.is_closed()
+            await ended.wait()
     job = await imports.job(job_id)
     assert (job.status, job.attempt) == (ImportStatus.PENDING, 1)
 

@@ -156,13 +156,18 @@ async def test_no_more_parts_are_in_flight_than_allowed(
     client = await storage._connected()
     real = client.upload_part
     in_flight, most, sizes = 0, 0, {}
+    full = asyncio.Event()
 
     async def counted(**arguments: Any) -> Any:
         nonlocal in_flight, most
         in_flight += 1
         most = max(most, in_flight)
         sizes[arguments["PartNumber"]] = len(arguments["Body"])
+        if in_flight == parts_in_flight:
+            full.set()
         try:
+            # None has arrived before as many are on their way as may be.
+            await asyncio.wait_for(full.wait(), 60)
             return await real(**arguments)
         finally:
             in_flight -= 1
