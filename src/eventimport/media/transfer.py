@@ -1,5 +1,4 @@
-"""Storing the media files files files files of an import into storage: each file once, each outcome
-recorded.
+"""Storing the media files of an import into storage: each file once, each outcome recorded.
 
 An attempt may be killed at any moment, and the next may begin while it still runs. So each attempt
 makes keys of its own, and records a file before it stores it: a file that no row uses in the end is
