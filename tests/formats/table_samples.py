@@ -1,9 +1,11 @@
 """Tables as people and programs write them, invented."""
 
 import io
+import zipfile
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
+from xml.sax.saxutils import escape
 
 from xlsxwriter import Workbook
 
@@ -81,3 +83,81 @@ def workbook(sheets: Mapping[str, Iterable[Iterable[Any]]], **options: Any) -> b
                 sheet.write(number, column, cell, formats.get(type(cell)))
     book.close()
     return file.getvalue()
+
+
+ODS_TYPE: Final = "application/vnd.oasis.opendocument.spreadsheet"
+ODS_FILES: Final = {
+    "manifest": "META-INF/manifest.xml",
+    "image": "Pictures/lamp.png",
+    "thumbnail": "Thumbnails/thumbnail.png",
+}
+_NAMES: Final = " ".join(
+    f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+    for prefix, name in (
+        *(("office", "office"), ("table", "table"), ("text", "text"), ("style", "style")),
+        *(("manifest", "manifest"), ("number", "datastyle")),
+    )
+)
+
+
+def spreadsheet(sheets: Mapping[str, Iterable[Iterable[Any]]]) -> bytes:
+    """An OpenDocument spreadsheet with these sheets."""
+    return spreadsheet_of(
+        *(
+            ods_table("".join(ods_row("".join(map(ods_cell, row))) for row in rows), name=name)
+            for name, rows in sheets.items()
+        )
+    )
+
+
+def spreadsheet_of(*tables: str, styles: str = "", **files: bytes) -> bytes:
+    """An OpenDocument spreadsheet with this markup, and these files of ODS_FILES."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", ODS_TYPE, zipfile.ZIP_STORED)
+        archive.writestr("content.xml", ods_content(*tables, styles=styles))
+        for name, content in files.items():
+            archive.writestr(ODS_FILES[name], content)
+    return buffer.getvalue()
+
+
+def ods_content(*tables: str, styles: str = "", root: str = "document-content") -> bytes:
+    """The document of a spreadsheet."""
+    kind = f' office:mimetype="{ODS_TYPE}"' if root == "document" else ""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:{root} {_NAMES}{kind}>'
+        f"<office:automatic-styles>{styles}</office:automatic-styles><office:body>"
+        f"<office:spreadsheet>{''.join(tables)}</office:spreadsheet></office:body></office:{root}>"
+    ).encode()
+
+
+def ods_table(rows: str, *, name: str = "Plan", attributes: str = "") -> str:
+    """A sheet with these rows. The column before them says nothing."""
+    return f'<table:table table:name="{name}"{attributes}><table:table-column/>{rows}</table:table>'
+
+
+def ods_row(cells: str, attributes: str = "") -> str:
+    """A row with these cells."""
+    return f"<table:table-row{attributes}>{cells}</table:table-row>"
+
+
+def ods_cell(value: Any, attributes: str = "") -> str:
+    """A cell with a value, as LibreOffice writes it."""
+    if value in (None, ""):
+        return f"<table:table-cell{attributes}/>"
+    sort, content = _ods_value(value)
+    lines = "".join(f"<text:p>{escape(line)}</text:p>" for line in str(value).split("\n"))
+    typed = f'office:value-type="{sort}"' + (f" office:{content}" if content else "")
+    return f"<table:table-cell {typed}{attributes}>{lines}</table:table-cell>"
+
+
+def _ods_value(value: Any) -> tuple[str, str]:
+    if isinstance(value, bool):
+        return "boolean", f'boolean-value="{str(value).lower()}"'
+    if isinstance(value, (int, float)):
+        return "float", f'value="{value}"'
+    if isinstance(value, date):
+        return "date", f'date-value="{value.isoformat()}"'
+    if isinstance(value, time):
+        return "time", f'time-value="PT{value:%HH%MM%S}.0000000001S"'
+    return "string", ""

@@ -12,8 +12,9 @@ from typing import Any, Final
 from eventimport.conference.conference import Conference
 from eventimport.conference.kinds import SHAPES, Kind
 from eventimport.conference.report import Place, Report, shortened
+from eventimport.errors import size_in_words
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError
+from eventimport.formats.limits import ArchiveError, document_too_large, report_errors
 from eventimport.formats.schedules.flavours import Flavour
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.schedule import (
@@ -69,11 +70,8 @@ def read_sheets(
 ) -> Conference:
     """Make a conference of tables. Raises ArchiveError, its finding in the report too, if none of
     them is one of sessions or speakers, or a limit is exceeded."""
-    try:
+    with report_errors(report):
         return _ConferenceReader(source, options, report, entry).read(sheets)
-    except ArchiveError as error:
-        report.error(error.code, error.message, error.place)
-        raise
 
 
 class _ConferenceReader:
@@ -89,7 +87,7 @@ class _ConferenceReader:
         self._waiting: list[_Waiting] = []
         self._by_row: dict[tuple[str, str, str, str], _Waiting] = {}
         self._by_title: dict[str, list[_Waiting]] = {}
-        self._rows = self._cells = 0
+        self._rows = self._cells = self._characters = 0
         self._schedule = Schedule.of(source, options, report, entry)
         self._schedule.is_administrative = IDENTIFIERS.__contains__
 
@@ -121,7 +119,7 @@ class _ConferenceReader:
         unknown: list[tuple[Sheet, list[Row]]] = []
         for sheet in sheets:
             first: list[Row] = []
-            rows = self._counted(sheet.rows)
+            rows = self._counted(sheet)
             for row in rows:
                 first.append(row)
                 if len(first) == SNIFFED:
@@ -145,8 +143,8 @@ class _ConferenceReader:
                 self._report.warning("unknown-table", message, Place(sheet.entry))
         return tables
 
-    def _counted(self, rows: Iterator[Row]) -> Iterator[Row]:
-        for row in rows:
+    def _counted(self, sheet: Sheet) -> Iterator[Row]:
+        for row in sheet.rows:
             self._source.check()
             self._rows += 1
             self._cells += len(row.cells)
@@ -158,9 +156,22 @@ class _ConferenceReader:
                     "set by MAX_VALUES."
                 )
                 raise ArchiveError("too-many-values", message, Place(self._entry, line=row.line))
+            if sheet.name is not None:
+                self._bound_texts(row)
             if self._rows % EVERY == 0:
                 self._options.progress("Reading the table", self._rows, 0)
             yield row
+
+    def _bound_texts(self, row: Row) -> None:
+        """Bound what the cells of a workbook say: a file holds a text once that many cells have."""
+        count = sum(len(cell) for cell in row.cells if isinstance(cell, str))
+        self._characters += count
+        if count > self._limits.max_record_bytes:
+            size = size_in_words(self._limits.max_record_bytes)
+            message = f"A row is larger than {size}. The limit is set by MAX_RECORD_BYTES."
+            raise ArchiveError("record-too-long", message, Place(self._entry, line=row.line))
+        if self._characters > self._limits.max_document_bytes:
+            raise document_too_large(self._limits, self._entry)
 
     def _keep_above(self, table: _Table) -> None:
         """What stands above the header is about the event: its first text is the name."""

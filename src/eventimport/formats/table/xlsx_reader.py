@@ -12,13 +12,14 @@ from math import isfinite
 from typing import Final
 
 from eventimport.conference.conference import Conference
-from eventimport.conference.report import Place, Report, shortened
-from eventimport.formats.bounded_xml.reader import Element, Step, XmlStep, local_name, read_xml
+from eventimport.conference.report import Report
+from eventimport.formats.bounded_xml.reader import Element, Step, local_name
 from eventimport.formats.format import ReadOptions
-from eventimport.formats.limits import ArchiveError, ArchiveLimits
+from eventimport.formats.limits import ArchiveError, report_errors
 from eventimport.formats.source import Source
 from eventimport.formats.table.reader import read_sheets
 from eventimport.formats.table.sheets import Cell, Row, Sheet
+from eventimport.formats.table.workbooks import SheetFindings, WorkbookParts
 
 TITLE: Final = "Excel"
 
@@ -26,9 +27,7 @@ WORKBOOK: Final = "xl/workbook.xml"
 _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 _TEXTS: Final = "xl/sharedStrings.xml"
 _STYLES: Final = "xl/styles.xml"
-
-MAX_COLUMNS: Final = 1_000
-"""Columns of a sheet that are read. Cells beyond them are left out, with a warning."""
+_IMAGES: Final = "xl/media/"
 
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _DATE_FORMATS: Final = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
@@ -64,27 +63,20 @@ def read(source: Source, options: ReadOptions, report: Report) -> Conference:
     """Read a workbook. Raises ArchiveError, its finding in the report too, if it is not one, has no
     table of sessions or speakers, or a limit is exceeded."""
     reader = _WorkbookReader(source, report)
-    try:
+    with report_errors(report):
         book = reader.read()
-        chosen = [entry for entry in source.entries if not entry.path.startswith("xl/media/")]
-        report.is_document = {each.name for each in chosen}.__contains__
-        source.choose_documents(chosen, report)
-    except ArchiveError as error:
-        report.error(error.code, error.message, error.place)
-        raise
+        reader.parts.choose(images=_IMAGES)
     return read_sheets(reader.sheets(book), source, options, report, TITLE)
 
 
 class _WorkbookReader:
     def __init__(self, source: Source, report: Report) -> None:
-        self._source = source
+        self.parts = WorkbookParts(source, report)
         self._report = report
-        self._limits: ArchiveLimits = source.limits
-        self._names = {entry.path: entry.name for entry in source.entries if entry.refusal is None}
 
     def read(self) -> _Workbook:
         """Read what the sheets refer to. Raises ArchiveError if the source is not a workbook."""
-        if WORKBOOK not in self._names:
+        if WORKBOOK not in self.parts:
             raise ArchiveError("not-a-workbook", "The file is not an Excel workbook (.xlsx).")
         book = _Workbook()
         targets = {
@@ -100,9 +92,8 @@ class _WorkbookReader:
                     (value for key, value in element.attrib.items() if key.endswith("}id")), ""
                 )
                 is_hidden = element.attrib.get("state", "visible") != "visible"
-                if (entry := targets.get(relation)) in self._names:
-                    title = element.attrib.get("name", "")
-                    book.sheets.append((title, str(entry), is_hidden))
+                if (entry := targets.get(relation, "")) in self.parts:
+                    book.sheets.append((element.attrib.get("name", ""), entry, is_hidden))
         book.formats = self._formats()
         for element in self._records(_TEXTS, {"sst"}):
             if local_name(element) == "si":
@@ -112,75 +103,27 @@ class _WorkbookReader:
     def sheets(self, book: _Workbook) -> Iterator[Sheet]:
         """The sheets in their order."""
         for name, entry, is_hidden in book.sheets:
+            findings = SheetFindings(self._report, entry)
             if is_hidden:
-                message = f"The sheet “{shortened(name)}” is hidden in the workbook; it was read."
-                self._report.warning("hidden-sheet", message, Place(entry))
-            yield Sheet(entry, name, self._rows(book, entry))
+                findings.hidden_sheet(name)
+            yield Sheet(entry, name, self._rows(book, findings))
 
-    def _rows(self, book: _Workbook, entry: str) -> Iterator[Row]:
-        hidden = 0
-        for element in self._records(entry, {"worksheet", "sheetData"}):
+    def _rows(self, book: _Workbook, findings: SheetFindings) -> Iterator[Row]:
+        for element in self._records(findings.entry, {"worksheet", "sheetData"}):
             if local_name(element) != "row":
                 continue
             number = element.attrib.get("r", "")
-            hidden += element.attrib.get("hidden") in {"1", "true"}
-            cells = self._cells(book, element, entry)
+            findings.hidden_rows += element.attrib.get("hidden") in {"1", "true"}
+            cells = _cells(book, element, findings)
             yield Row(int(number) if number.isdecimal() and len(number) < 8 else 0, cells)
-        if hidden:
-            message = f"{hidden:,} rows are hidden in the workbook; they were read."
-            self._report.warning("hidden-rows", message, Place(entry))
-
-    def _cells(self, book: _Workbook, row: Element, entry: str) -> list[Cell]:
-        cells: list[Cell] = []
-        for element in row:
-            if local_name(element) != "c":
-                continue
-            place = _column(element.attrib.get("r", ""))
-            place = len(cells) if place is None else place
-            value = self._value(book, element, entry)
-            if value is None:
-                continue
-            if place >= MAX_COLUMNS:
-                message = (
-                    f"Cells beyond the first {MAX_COLUMNS:,} columns of a sheet were left out."
-                )
-                self._report.warning("many-columns", message, Place(entry), value)
-                continue
-            cells += [None] * (place + 1 - len(cells))
-            cells[place] = value
-        return cells
-
-    def _value(self, book: _Workbook, cell: Element, entry: str) -> Cell:
-        text = ""
-        has_formula = False
-        for part in cell:
-            name = local_name(part)
-            if name == "v":
-                text = part.text or ""
-            elif name == "is":
-                return _text_of(part)
-            has_formula = has_formula or name == "f"
-        sort = cell.attrib.get("t", "n")
-        place = Place(entry, field=cell.attrib.get("r"))
-        if not text and has_formula:
-            message = (
-                "Cells hold formulas whose results are not in the file; they were read as empty. "
-                "Open the workbook in a spreadsheet program, and save it."
-            )
-            self._report.warning("formula-without-result", message, place)
-        elif sort == "e":
-            message = "Cells hold errors of formulas; they were read as empty."
-            self._report.warning("formula-error", message, place, text)
-        elif text:
-            return _read_value(book, sort, text, cell.attrib.get("s", "0"))
-        return None
+        findings.end()
 
     def _formats(self) -> list[bool]:
         """Of each style whether it shows days or times."""
         custom: dict[str, bool] = {}
         formats: list[bool] = []
         inside = ""
-        for step in self._steps(_STYLES, {"styleSheet", "numFmts", "cellXfs"}):
+        for step in self.parts.steps(_STYLES, {"styleSheet", "numFmts", "cellXfs"}):
             if step.step is Step.OPEN:
                 inside = step.name
             elif step.step is Step.RECORD and step.name == "numFmt":
@@ -194,27 +137,47 @@ class _WorkbookReader:
         return formats
 
     def _records(self, entry: str, containers: set[str]) -> Iterator[Element]:
-        for step in self._steps(entry, containers):
+        for step in self.parts.steps(entry, containers):
             if step.step is Step.RECORD:
                 yield step.element
-
-    def _steps(self, entry: str, containers: set[str]) -> Iterator[XmlStep]:
-        name = self._names.get(entry)
-        if name is None:
-            return iter(())
-        return read_xml(
-            self._source.read_document(name),
-            containers,
-            self._limits,
-            self._report,
-            entry=entry,
-            check=self._source.check,
-        )
 
 
 def _entry_of(target: str) -> str:
     """The entry that a relation of the workbook leads to."""
     return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+
+
+def _cells(book: _Workbook, row: Element, findings: SheetFindings) -> list[Cell]:
+    cells: list[Cell] = []
+    for element in row:
+        if local_name(element) != "c":
+            continue
+        place = _column(element.attrib.get("r", ""))
+        place = len(cells) if place is None else place
+        value = _value(book, element, findings)
+        if value is not None:
+            findings.put(cells, place, value)
+    return cells
+
+
+def _value(book: _Workbook, cell: Element, findings: SheetFindings) -> Cell:
+    text = ""
+    has_formula = False
+    for part in cell:
+        name = local_name(part)
+        if name == "v":
+            text = part.text or ""
+        elif name == "is":
+            return _text_of(part)
+        has_formula = has_formula or name == "f"
+    sort = cell.attrib.get("t", "n")
+    if not text and has_formula:
+        findings.formula_without_result(cell.attrib.get("r"))
+    elif sort == "e":
+        findings.formula_error(cell.attrib.get("r"), text)
+    elif text:
+        return _read_value(book, sort, text, cell.attrib.get("s", "0"))
+    return None
 
 
 def _column(reference: str) -> int | None:
