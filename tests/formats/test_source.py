@@ -138,3 +138,23 @@ def test_a_packing_that_is_not_supported_is_an_error_if_a_document_has_it(
         assert not source.media
         assert set(source.index.left_out) == {"a.png"}
     assert [(each.place.entry, each.severity) for each in report.findings] == [("a.png", severity)]
+
+
+@pytest.mark.parametrize(
+    "mark", [b"\x89PNG\r\n\x1a\n\0\0\0\r", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"%PDF-1.7\n"]
+)
+def test_only_the_head_of_an_image_shows_the_format(mark: bytes) -> None:
+    image = mark + b"<?[{" * 10_000
+    with opened(zip_bytes([("images/logo", image)])) as source:
+        assert source.beginning("images/logo") == image[:HEAD]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "  [", "<?xml version='1.0'?>", "<\0a>", "\0\n<a>", "\N{BYTE ORDER MARK}<schedule>"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_more_than_the_head_of_a_document_shows_the_format(text: str, encoding: str) -> None:
+    document = (text + " \0" * 10_000).encode(encoding)
+    with opened(zip_bytes([("event.json", document)])) as source:
+        assert len(source.beginning("event.json")) > HEAD

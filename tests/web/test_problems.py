@@ -107,6 +107,19 @@ async def test_pointers_are_json_pointers(service: Any) -> None:
     assert error["source"] == {"pointer": "/a~1b~0c"}
 
 
+async def test_an_error_quotes_half_of_a_surrogate_pair(service: Any) -> None:
+    async def fail() -> None:
+        raise refuse(422, "unknown", "Unknown", "Unknown \ud800 \\ \N{SNOWMAN}.")
+
+    service.app.add_api_route("/fail", fail)
+
+    response = await (await service.client()).get("/fail")
+
+    assert response.status_code == 422
+    (error,) = errors_of(response)
+    assert error["detail"] == "Unknown \\ud800 \\ \N{SNOWMAN}."
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/v1/nothing", "/v1/import-jobs", "/openapi.json"])
 async def test_every_answer_has_security_headers(client: httpx.AsyncClient, path: str) -> None:
     headers = (await client.get(path)).headers

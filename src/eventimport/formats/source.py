@@ -28,8 +28,10 @@ HEAD: Final = 512
 BEGINNING: Final = 64 * 1024
 """Bytes that `beginning` returns at most."""
 
-_BEGINS_TEXT: Final = re.compile(rb"\xff\xfe|\xfe\xff|[\s\x00\xef\xbb\xbf]*+[{\[]")
-"""The beginning of text that has zero bytes: it is in UTF-16 or UTF-32."""
+_BEGINS_TEXT: Final = re.compile(rb"\xff\xfe|\xfe\xff|[\s\x00\xef\xbb\xbf]*+[{\[<]")
+"""The beginning of text that has zero bytes: in UTF-16 or UTF-32, or as control characters."""
+
+_PDF: Final = b"%PDF-"
 
 _PEEKS: Final = 16
 _PACKING: Final = frozenset({"compression-method", "encrypted-entry"})
@@ -146,7 +148,8 @@ class Source:
         cannot be read."""
         try:
             head = self.head(name)
-            if b"\0" in head and b"<" not in head and not _BEGINS_TEXT.match(head):
+            # An archive has many images: reading more of each as text would take seconds.
+            if head.startswith(_PDF) or (b"\0" in head and not _BEGINS_TEXT.match(head)):
                 return head
             beginning = b""
             for chunk in self.read(name):

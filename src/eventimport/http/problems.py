@@ -1,6 +1,7 @@
 """Every error of every route, as a JSON:API document."""
 
 import http
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from eventimport.conference.report import UNSTORABLE
 from eventimport.database.engine import explain, is_unavailable
 from eventimport.database.migrations import is_mismatch
 from eventimport.errors import (
@@ -52,6 +54,11 @@ class ProblemResponse(JSONResponse):
             status_code=error.status,
             headers={"Cache-Control": "no-store", **error.headers, **(headers or {})},
         )
+
+    def render(self, content: Any) -> bytes:
+        """The document in UTF-8, which has no halves of surrogate pairs: they are escaped."""
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return UNSTORABLE.sub(lambda found: "\\" + ascii(found[0])[1:-1], text).encode()
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -176,5 +183,7 @@ def internal_error() -> ProblemResponse:
             "internal-error",
             "Internal error",
             "The service failed unexpectedly. The failure was logged.",
+            # uvicorn closes the connection because the exception is raised again.
+            headers={"Connection": "close"},
         )
     )

@@ -6,6 +6,10 @@ so that a misspelled name never goes unnoticed.
 
 from typing import Any, Final
 
+from eventimport.conference.report import shortened
+
+MAX_DETAIL: Final = 1_000
+
 IGNORED_PARAMETERS: Final = frozenset(
     {"_", "cache", "get_trashed", "nocache", "platform", "public", "sort_by", "tz", "upcoming"}
 )
@@ -76,4 +80,4 @@ def ignores_parameter(name: str) -> bool:
 
 def warning(code: str, detail: str, source: dict[str, str]) -> dict[str, Any]:
     """An entry of `meta.warnings`: what of the request was ignored, and where it stood."""
-    return {"code": code, "detail": detail, "source": source}
+    return {"code": code, "detail": shortened(detail, MAX_DETAIL), "source": source}

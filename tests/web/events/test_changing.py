@@ -1,6 +1,7 @@
 """PATCH and DELETE."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -668,3 +669,19 @@ async def test_very_many_unknown_attributes(editor: Any, conference: Any) -> Non
     assert answer.status_code == 422
     assert len(answer.json()["errors"]) == 20
     assert len(answer.content) < 10_000
+
+
+async def test_a_name_that_is_no_text(editor: Any, conference: Any) -> None:
+    url = conference.url("tracks")
+    data = {"type": "track", "id": url.rpartition("/")[2]}
+
+    async def pointers(**members: Any) -> list[str]:
+        body = json.dumps({"data": {**data, **members}})
+        headers = {"Content-Type": "application/vnd.api+json"}
+        answer = await editor.client.patch(url, content=body, headers=headers)
+        assert answer.status_code == 422
+        return [each["source"]["pointer"] for each in answer.json()["errors"]]
+
+    attributes = await pointers(attributes={"name": "New", "a\ud800": 1, "\0": 2})
+    assert attributes == ["/data/attributes/a\ufffd", "/data/attributes/\ufffd"]
+    assert len(await pointers(relationships={"\ud800": {"data": None}})) == 1

@@ -1,6 +1,7 @@
 """Bytes in chunks → a sliding window of text, which knows its lines and columns."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,15 +20,21 @@ _ESCAPE: Final = rb"\u"
 AS_WINDOWS: Final = "eventimport.windows-1252"
 """An error handler of codecs: bytes that are not UTF-8 are Windows-1252."""
 
+_NO_BEGINNING: Final = re.compile(rb"[\x80-\xc1\xf5-\xff]+")
+_WINDOWS: Final = [
+    bytes([byte]).decode("cp1252", "ignore") or bytes([byte]).decode("latin-1")
+    for byte in range(256)
+]
+
 
 def _as_windows(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    data = error.object[error.start : error.end]
-    characters = (
-        bytes([byte]).decode("cp1252", "ignore") or bytes([byte]).decode("latin-1") for byte in data
-    )
-    return "".join(characters), error.end
+    end = error.end
+    # No character in UTF-8 begins with these bytes, so the handler would be called for each.
+    if (more := _NO_BEGINNING.match(error.object, end)) is not None:
+        end = more.end()
+    return "".join([_WINDOWS[byte] for byte in error.object[error.start : end]]), end
 
 
 codecs.register_error(AS_WINDOWS, _as_windows)

@@ -24,6 +24,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from eventimport.auth import MAX_USER_ID
 from eventimport.conference.kinds import Integer, Kind
+from eventimport.conference.report import UNSTORABLE
 from eventimport.conference.times import read_time
 from eventimport.database.event_filters import (
     OPERATORS,
@@ -293,8 +294,9 @@ def _read_value(name: str, wanted: Any, value: Any) -> Any:
     if wanted is str:
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise refused(f"Expected a text for {name!r}, got {_shown(value)}.")
-        if "\0" in str(value):
-            raise refused(f"The text for {name!r} has a null character.")
+        if UNSTORABLE.search(str(value)):
+            what = "has a null character or half of a surrogate pair"
+            raise refused(f"The text for {name!r} {what}.")
         return str(value)
     return _read_number(name, wanted, value)
 

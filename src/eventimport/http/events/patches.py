@@ -339,7 +339,9 @@ def changes_of(
         if name in current and not is_same(value, current[name])
     }
     # Of very many unknown names, only those that the answer lists are looked at.
-    changed |= dict(islice(((n, v) for n, v in given.items() if n not in current), MAX_ERRORS))
+    # pydantic says nothing of a name that UTF-8 cannot hold.
+    unknown = ((UNSTORABLE.sub("\ufffd", n), v) for n, v in given.items() if n not in current)
+    changed |= dict(islice(unknown, MAX_ERRORS))
     validate = _VALID_ATTRIBUTES[resource.kind].validate_python
     problems: list[Problem] = []
     try:
