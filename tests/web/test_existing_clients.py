@@ -4,6 +4,7 @@ must get. Each line is a request to one service; the lines of a table run in the
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from tests.web.events import conftest as events
+from tests.web.events.routes import EMPTY
 
 from eventimport.auth import Passwords
 from eventimport.database import models
@@ -289,6 +291,12 @@ def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
           "email": "new@example.org", "password": PASSWORD, "first-name": "Ada"}}}, 201,
           lambda d: attributes(d)["email"] == "new@example.org"),
         ("GET", user, None, 200, lambda d: attributes(d)["email"] == "ada@example.org"),
+        ("POST", "/v1/users/check_email", {"email": "NEW@example.org"}, 200,
+          lambda d: d == {"exists": True}),
+        ("POST", "/v1/users/checkEmail", {"email": "newer@example.org", "page": "sign-up"}, 200,
+          lambda d: d == {"exists": False}),
+        ("POST", "/v1/users/check_email", {"email": "no address"}, 422,
+          lambda d: d["errors"][0]["source"] == {"pointer": "/email"}),
         ("PATCH", user, document("user", ids["user"], {"first-name": "Ada", "is-admin": False,
           "email": "ada@example.org"}), 200, lambda d: len(d["meta"]["warnings"]) == 1),
         ("PATCH", user, document("user", ids["user"], {"is-admin": True}), 422, lambda d: True),
@@ -297,6 +305,11 @@ def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
         ("GET", f"{user}/events?filter=[]&sort=-starts_at&page[size]=0", None, 200,
           lambda d: d["meta"]["count"] == 1),
         ("GET", f"{user}/notifications", None, 200, lambda d: d["meta"]["count"] == 0),
+        ("GET", f"{user}/speakers?include=event,user", None, 200,
+          lambda d: names(d) == ["Speaker 1"] and len(d["included"]) == 1),
+        ("GET", f"{user}/sessions?include=event&sort=-starts-at&page[size]=10&filter="
+          + json.dumps([one("event", "has", one("timezone", "eq", "Asia/Singapore"))]), None, 200,
+          lambda d: titles(d) == [S1, S3]),
         ("GET", f"{event}/owner", None, 200, lambda d: attributes(d)["email"] == "ada@example.org"),
         ("GET", f"{event}/relationships/owner", None, 200, lambda d: d["data"]["type"] == "user"),
         ("GET", event, None, 200,
@@ -334,6 +347,27 @@ def requests(ids: dict[str, Any]) -> list[tuple[str, str, Any, int, Check]]:
         ("GET", f"{user}/notifications?sort=-created-at&page[size]=10&page[number]=1&filter="
           + json.dumps([one("is-read", "eq", False)]), None, 200, lambda d: d["data"] == []),
         ("GET", "/v1/notifications?sort=created_at", None, 200, lambda d: d["data"] == []),
+        # A front end that reads the state offers to unpublish, and saves the other state.
+        ("PATCH", event, document("event", ids["events"], {"state": "published"}), 200,
+          lambda d: "meta" not in d),
+        ("PATCH", event, document("event", ids["events"], {"state": "draft"}), 200,
+          lambda d: f"{event}/unpublish" in d["meta"]["warnings"][0]["detail"]
+          and d["meta"]["warnings"][0]["source"] == {"pointer": "/data/attributes/state"}
+          and attributes(d)["published-at"] is not None),
+        ("POST", "/v1/events", {"data": {"type": "event", "attributes": {"name": "New",
+          "state": "published"}}}, 201,
+          lambda d: "is not public" in d["meta"]["warnings"][0]["detail"]),
+        # What only the reference server has is an empty list, with the reason.
+        *((("GET", f"{path}/{name}?filter=[]&sort=name&include=x&odd=1&page[size]=0", None, 200,
+            lambda d: not d["data"] and len(d["meta"]["warnings"]) == 1)
+           for before, words in EMPTY.items() for name in words.split()
+           for path in [before.format(resource_id=ids["events"], user_id=ids["user"])])),
+        ("GET", "/v1/event-types", None, 200, lambda d: d["meta"]["count"] == 0 and "`topic`" in
+          d["meta"]["warnings"][0]["detail"]),
+        ("GET", f"{event}/tax", None, 200, lambda d: d["data"] is None),
+        ("GET", "/v1/events/7777/tickets", None, 404, lambda d: True),
+        ("GET", "/v1/tickets/1", None, 404, lambda d: True),
+        ("POST", f"{event}/tickets", {}, 405, lambda d: True),
         # What the Android apps ask for.
         ("GET", f"{user}/notifications?sort=received-at", None, 200, lambda d: d["data"] == []),
         ("GET", f"{event}/event-copyright?include=event&fields[event]=id&page[size]=0", None, 200,
@@ -395,6 +429,8 @@ async def test_requests_answer_as_existing_clients_expect(
         session.add(job)
         second = models.EventSession.id == written.ids["sessions"][1]
         await session.execute(update(models.EventSession).where(second).values(language="de"))
+        first = models.Speaker.id == written.ids["speakers"][0]
+        await session.execute(update(models.Speaker).where(first).values(email="Ada@Example.org"))
     ids = {path: ids[0] for path, ids in written.ids.items()}
     ids |= {"events": written.id, "user": user.id, "job": str(job.id)}
     service = await start_service(sign_ins_per_minute=0, sign_ins_per_client=0)
@@ -474,3 +510,65 @@ async def test_refusals_say_what_would_do(client: httpx.AsyncClient, conference:
         SESSIONS.format(events=conference.id), params=filtered(*[one("title", "eq", "x")] * 6)
     )
     assert "more than 5 conditions. The limit is set by MAX_FILTER_CONDITIONS." in many.text
+
+
+async def test_upcoming_events_are_published_and_have_not_started(
+    client: httpx.AsyncClient, write_conference: Any
+) -> None:
+    soon, later = datetime(2997, 3, 19, tzinfo=UTC), datetime(2998, 3, 19, tzinfo=UTC)
+    await write_conference(0, name="Later", starts_at=later)
+    await write_conference(0, name="Soon", starts_at=soon)
+    await write_conference(0, name="Draft", starts_at=soon, published_at=None)
+    await write_conference(0, name="Past", starts_at=datetime(2017, 3, 19, tzinfo=UTC))
+    await write_conference(0, name="Undated", starts_at=None)
+    asked = {"cache": "true", "public": "true", "upcoming": "true", "page[size]": "12"}
+    for query, found in (
+        ({}, ["Soon", "Later"]),
+        ({"sort": "-starts-at"}, ["Later", "Soon"]),
+        ({"filter": '[{"name":"name","op":"eq","val":"Later"}]'}, ["Later"]),
+        ({"include": "event-topic,speakers-call"}, ["Soon", "Later"]),
+    ):
+        response = await client.get("/v1/events/upcoming", params={**asked, **query})
+
+        assert response.status_code == 200, response.text
+        assert names(response.json()) == found, query
+        assert response.json()["links"]["self"].startswith("/v1/events/upcoming?")
+
+
+async def test_speakers_are_a_users_own_if_the_address_is_confirmed(
+    client: httpx.AsyncClient,
+    user: models.User,
+    make_user: Any,
+    write_conference: Any,
+    session_factory: async_sessionmaker[AsyncSession],
+) -> None:
+    other = await make_user()
+    for published_at in (None, events.NOON):
+        written = await write_conference(1, owner=other, published_at=published_at)
+        async with session_factory.begin() as session:
+            mine = models.Speaker.id == written.ids["speakers"][0]
+            await session.execute(update(models.Speaker).where(mine).values(email=user.email))
+    found = {}
+    for is_confirmed in (True, False):
+        async with session_factory.begin() as session:
+            account = models.User.id == user.id
+            changed = update(models.User).where(account).values(is_confirmed=is_confirmed)
+            await session.execute(changed)
+        answers = [await client.get(f"/v1/users/{user.id}/{n}") for n in ("speakers", "sessions")]
+        found[is_confirmed] = [answer.json()["meta"]["total"] for answer in answers]
+
+    # Those of the event that is not published stay hidden.
+    assert found == {True: [1, 1], False: [0, 0]}
+
+
+async def test_addresses_are_not_checked_if_sign_up_is_off(start_service: Any) -> None:
+    closed = await (await start_service(sign_up_enabled=False)).client()
+    limited = await (await start_service(sign_ins_per_client=2)).client()
+    new = {"email": "new@example.org", "password": PASSWORD}
+
+    refused = await closed.post("/v1/users/check_email", json={"email": "ada@example.org"})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (403, "sign-up-disabled")
+    # All of these requests count together.
+    assert (await limited.post("/v1/users", json=new)).status_code == 201
+    refused = await limited.post("/v1/users/check_email", json={"email": "ada@example.org"})
+    assert refused.status_code == 429

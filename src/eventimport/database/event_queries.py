@@ -37,6 +37,7 @@ from eventimport.database.visibility import (
     event_visible,
     owned,
     part_visible,
+    published,
     readable,
 )
 from eventimport.errors import EventImportError
@@ -143,15 +144,19 @@ async def find_event_ids(
     *,
     filters: Sequence[Filter] = (),
     member: int | None = None,
-    name: str | None,
-    state: str | None,
+    upcoming: bool = False,
+    name: str | None = None,
+    state: str | None = None,
     limit: int,
     offset: int,
 ) -> tuple[list[int], int]:
     """One page of the events that the viewer may see, and how many there are: of those that meet
     all filters, whose name contains `name`, in any case, and whose state is `state`; with a
-    `member`, only of those in which this user has a role."""
+    `member`, only of those in which this user has a role; if they are to be `upcoming`, only of
+    published ones that have not started."""
     statement = select(_EVENTS.c.id).where(event_visible(viewer))
+    if upcoming:
+        statement = statement.where(published(), _EVENTS.c.starts_at > func.now())
     if filters:
         statement = statement.where(met(Kind.EVENT, filters, viewer))
     if member is not None:
@@ -191,6 +196,39 @@ async def find_related_ids(
         statement = statement.join(LINKS, LINKS.c[other] == target.c.id)
         statement = statement.where(LINKS.c[own] == owner["id"])
     terms = _terms(edge.target, order, viewer)
+    return await _page(connection, statement, target, terms, limit=limit, offset=offset)
+
+
+async def find_own_ids(
+    connection: AsyncConnection,
+    kind: Kind,
+    user_id: int,
+    viewer: Viewer,
+    order: Sequence[Order],
+    *,
+    filters: Sequence[Filter] = (),
+    limit: int,
+    offset: int,
+) -> tuple[list[int], int]:
+    """One page of the speakers that have the user's e-mail address, or of the sessions that they
+    speak at, and how many there are, as far as the viewer may see them. None if the user has not
+    confirmed the address: it may be that of another person."""
+    target, speakers = NODES[kind].table, NODES[Kind.SPEAKER].table.alias("own_speakers")
+    own = (
+        select(speakers.c.id)
+        .join(User, func.lower(User.email) == func.lower(speakers.c.email))
+        .where(User.id == user_id, User.is_confirmed)
+    )
+    if kind is Kind.SESSION:
+        own = select(LINKS.c.session_id).where(LINKS.c.speaker_id.in_(own))
+    statement = (
+        select(target.c.id)
+        .join(_EVENTS, _EVENTS.c.id == target.c.event_id)
+        .where(target.c.id.in_(own), event_visible(viewer), part_visible(kind, viewer))
+    )
+    if filters:
+        statement = statement.where(met(kind, filters, viewer))
+    terms = _terms(kind, order, viewer)
     return await _page(connection, statement, target, terms, limit=limit, offset=offset)
 
 

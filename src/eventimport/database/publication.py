@@ -12,6 +12,7 @@ from eventimport.database.models import Event, EventSession
 from eventimport.database.visibility import PUBLIC, shown
 
 DRAFT: Final = "draft"
+PUBLISHED: Final = "published"
 MAX_REASONS: Final = 50
 MAX_STATE: Final = 100
 """Characters of a state that an answer shows."""

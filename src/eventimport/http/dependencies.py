@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any, TypedDict
 
-from fastapi import Depends, Query, Request, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 
-from eventimport.auth import Bearer, InvalidTokenError, Limit
+from eventimport.auth import MAX_USER_ID, Bearer, InvalidTokenError, Limit
 from eventimport.auth.tokens import PERSONAL_PREFIX, hash_of
 from eventimport.database.sign_ins import find_personal_token, note_use
 from eventimport.errors import Problem, ProblemError, refuse
@@ -220,6 +220,16 @@ async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Accoun
     return account
 
 
+async def get_own_user_id(
+    user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)],
+    account: Annotated[Account, Depends(get_account)],
+) -> int:
+    """The user whom the path names: the one who is signed in; for an admin, any. Raises 404."""
+    if not account.is_admin and account.id != user_id:
+        raise refuse(404, "not-found", "Not Found", f"Unknown user {user_id}.")
+    return user_id
+
+
 async def check_query(request: Request) -> None:
     """Refuse a request with query parameters that its route doesn't have, under `/v1`. Raises 400,
     with the name of each. Those that existing clients are known to send are ignored.
@@ -275,6 +285,7 @@ AccountDep = Annotated[Account, Depends(get_account)]
 ClientAddressDep = Annotated[str | None, Depends(get_client_address)]
 """For the `client` of an entry of the audit log."""
 OptionalAccountDep = Annotated[Account | None, Depends(get_optional_account)]
+OwnUserIdDep = Annotated[int, Depends(get_own_user_id)]
 AdminDep = Annotated[Account, Depends(get_admin)]
 ForceLocal = Annotated[
     bool, Query(description="Store on local disk, even if new files go to another storage.")

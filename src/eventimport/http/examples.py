@@ -68,6 +68,7 @@ VALUES: Final[Mapping[str, Any]] = {
     "event_name": "Lantern Open 2027",
     "Event.name": "Lantern Open 2027",
     "Event.state": "published",
+    "exists": True,
     "expires-at": "2027-04-08T10:00:00Z",
     "expires_at": "2027-03-20T09:00:00Z",
     "expires_in": 3600,

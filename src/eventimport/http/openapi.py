@@ -67,7 +67,8 @@ class ErrorSource(TypedDict, total=False):
 
 @with_config(FORBID)
 class IgnoredPart(TypedDict):
-    """Something in the request that was ignored, because only the reference server has it."""
+    """Something in the request that was ignored, or that does less here than on the reference
+    server."""
 
     code: Code
     detail: str

@@ -71,6 +71,33 @@ ATTRIBUTES: Final = frozenset(
 """Attributes that a write may have: payment, counters and switches of the reference server."""
 
 
+LISTS: Final = (
+    *("event-locations", "event-sub-topics", "event-topics", "event-types", "groups", "pages"),
+    *("user-favourite-events", "user-favourite-sessions"),
+)
+"""Lists that existing clients read, and that are always empty here."""
+
+EVENT_LISTS: Final = (
+    *("access-codes", "attendees", "badge-forms", "discount-codes", "event-invoices"),
+    *("exhibitors", "faq-types", "faqs", "feedbacks", "orders", "speaker-invites", "tags"),
+    *("ticket-tags", "tickets", "user-favourite-sessions"),
+)
+"""The same, of an event."""
+
+EVENT_SINGLES: Final = (
+    *("event-sub-topic", "event-topic", "event-type", "general-statistics", "group"),
+    *("order-statistics", "stripe-authorization", "tax", "video-stream"),
+)
+"""What an event of the reference server has one of. It is always null here."""
+
+USER_LISTS: Final = (
+    *("access-codes", "attendees", "discount-codes", "email-notifications", "event-invoices"),
+    *("feedbacks", "followed-groups", "groups", "orders", "user-favourite-events"),
+    *("user-favourite-sessions",),
+)
+"""Lists of a user that are always empty here."""
+
+
 def ignores_parameter(name: str) -> bool:
     """Whether a query parameter is ignored, instead of rejected."""
     if name in IGNORED_PARAMETERS:

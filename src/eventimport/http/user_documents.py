@@ -42,10 +42,12 @@ class RelatedLinks(BaseModel):
 
 
 class UserRelationships(BaseModel):
-    """The events and the notifications of an account."""
+    """What an account has: events, notifications, and what it speaks at."""
 
     events: RelatedLinks
     notifications: RelatedLinks
+    speakers: RelatedLinks
+    sessions: RelatedLinks
 
 
 class UserResource(Resource[UserAttributes]):
@@ -90,7 +92,7 @@ def user_document(user_id: int, user: Any, settings: Settings) -> UserDocument:
             id=str(user_id),
             attributes=attributes,
             relationships=UserRelationships(
-                events=related("events"), notifications=related("notifications")
+                **{name: related(name) for name in UserRelationships.model_fields}
             ),
             links=SelfLink(self=url),
         )

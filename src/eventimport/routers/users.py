@@ -3,12 +3,13 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
 
 from eventimport.accounts.mailed_links import email_taken, send_link
 from eventimport.accounts.passwords import check_new_password
 from eventimport.auth import MAX_PASSWORD_LENGTH, MAX_USER_ID, MIN_PASSWORD_LENGTH
-from eventimport.database.accounts import EmailTakenError, add_user, find_account
+from eventimport.database.accounts import EmailTakenError, add_user, find_account, find_by_address
 from eventimport.database.audit import record_act
 from eventimport.database.models import MailKind
 from eventimport.errors import refuse
@@ -24,6 +25,7 @@ from eventimport.http.openapi import LOCATION_HEADER, problems
 from eventimport.http.reference_api import warning
 from eventimport.http.routing import Router
 from eventimport.http.user_documents import ChangedUserDocument, UserDocument, user_document
+from eventimport.settings import Settings
 
 router = Router(
     prefix="/v1/users",
@@ -52,6 +54,18 @@ class NewUser(BaseModel):
         return {name: attributes[name] for name in ("email", "password") if name in attributes}
 
 
+class Address(BaseModel):
+    """An e-mail address. Other members, which existing clients send, are ignored."""
+
+    email: EmailStr
+
+
+class KnownAddress(BaseModel):
+    """Whether an account has the address."""
+
+    exists: bool
+
+
 class ChangedUser(BaseModel):
     """An account as an existing client saves it."""
 
@@ -77,11 +91,8 @@ async def create_user(
 ) -> UserDocument:
     """Sign up. If the service sends mail, it sends a link that confirms the address. Until you open
     it, you can sign in and import, but get no other mail."""
-    if not resources.settings.sign_up_enabled:
-        raise refuse(
-            403, "sign-up-disabled", "Sign-up disabled", "Ask an administrator for an account."
-        )
     settings = resources.settings
+    _check_sign_up(settings)
     check_new_password(settings, new.password, new.email)
     password_hash = await resources.passwords.hash(new.password)
     try:
@@ -99,6 +110,33 @@ async def create_user(
     document = user_document(user.id, user, settings)
     response.headers["Location"] = document.data.links.self
     return document
+
+
+@router.post("/checkEmail", dependencies=[Depends(count_stranger)], include_in_schema=False)
+@router.post(
+    "/check_email",
+    response_class=JSONResponse,
+    dependencies=[Depends(count_stranger)],
+    responses=problems(400, 403, 413, 422, 429),
+)
+async def check_email(address: Address, resources: ResourcesDep) -> KnownAddress:
+    """Find out whether an account has this e-mail address: whether to sign in or to sign up.
+
+    This says no more than a sign-up does. It counts against the same limit (SIGN_INS_PER_CLIENT),
+    and is rejected if visitors cannot create accounts.
+    """
+    _check_sign_up(resources.settings)
+    async with resources.reader.connect() as connection:
+        found = await find_by_address(connection, address.email)
+    return KnownAddress(exists=found is not None)
+
+
+def _check_sign_up(settings: Settings) -> None:
+    """Raises 403 if visitors cannot create accounts."""
+    if not settings.sign_up_enabled:
+        raise refuse(
+            403, "sign-up-disabled", "Sign-up disabled", "Ask an administrator for an account."
+        )
 
 
 @router.get("/{user_id}", responses=problems(404))

@@ -53,10 +53,24 @@ OTHER = {
     *(("GET", f"/v1/events/{{resource_id}}/sessions/{name}") for name in ("dates", "languages")),
     ("GET", "/v1/events/{resource_id}/sessions/states"),
     ("POST", "/v1/event-copyrights"),
+    ("GET", "/v1/events/upcoming"),
     ("GET", "/v1/sessions/states"),
     *((method, "/v1/event-copyrights/{resource_id}") for method in ("GET", "PATCH", "DELETE")),
 }
 """For existing clients; see test_existing_clients.py."""
+
+EMPTY = {
+    "/v1": "event-locations event-sub-topics event-topics event-types groups pages"
+    " user-favourite-events user-favourite-sessions",
+    "/v1/events/{resource_id}": "access-codes attendees badge-forms discount-codes event-invoices"
+    " exhibitors faq-types faqs feedbacks orders speaker-invites tags ticket-tags tickets"
+    " user-favourite-sessions event-sub-topic event-topic event-type general-statistics group"
+    " order-statistics stripe-authorization tax video-stream",
+    "/v1/users/{user_id}": "access-codes attendees discount-codes email-notifications"
+    " event-invoices feedbacks followed-groups groups orders user-favourite-events"
+    " user-favourite-sessions",
+}
+"""Lists of what only the reference server has, and what it has one of, by the path before them."""
 
 REDIRECTED = {
     (method, f"/v1/{kind}{rest}")
@@ -69,4 +83,5 @@ REDIRECTED = {
 }
 """To the paths with the plural of the type, for everyone."""
 
+OTHER |= {("GET", f"{path}/{name}") for path, names in EMPTY.items() for name in names.split()}
 ROUTES = {("GET", path) for path in READ} | OTHER | CHANGED | CREATED | REDIRECTED

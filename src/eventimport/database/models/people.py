@@ -1,5 +1,6 @@
 """Speakers and sponsors."""
 
+from sqlalchemy import Index, func
 from sqlalchemy.orm import Mapped
 
 from eventimport.database.models.base import Base, EmptyByDefault, EventPart, FalseByDefault
@@ -50,3 +51,7 @@ class Speaker(EventPart, Base):
     is_featured: Mapped[FalseByDefault]
     is_email_overridden: Mapped[bool | None]
     order: Mapped[int | None]
+
+
+# A hash, because an address in an archive may be longer than an entry of a B-tree.
+Index("ix_speakers_email_lower", func.lower(Speaker.email), postgresql_using="hash")

@@ -29,6 +29,7 @@ from eventimport.database.event_changes import (
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import LINK_BYTES, ByteBudget, Row, TooLargeError, follow
 from eventimport.database.image_jobs import ImageOf, add_image_job, revoke_waiting
+from eventimport.database.publication import DRAFT, PUBLISHED
 from eventimport.database.visibility import Viewer
 from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.http import reference_api
@@ -117,6 +118,7 @@ async def apply_patch(
         links_changed = links_changed or edge.column is None
     if values or links_changed:
         written.row = await write(connection, resource, row, values, relinked=links_changed)
+    _warn_of_state(resource, values, written)
     return written
 
 
@@ -151,6 +153,7 @@ async def apply_creation(
                 source={"pointer": "/data/attributes/name"},
             )
         written.row = await create_event(connection, new_identifier(), values, user_id)
+        _warn_of_state(resource, values, written)
     else:
         values = await check.values(empty, event)
         made = await create_part(connection, resource.node, event["id"], values)
@@ -171,6 +174,21 @@ async def apply_creation(
     if keys:
         written.row = await write(connection, resource, written.row, keys)
     return written
+
+
+def _warn_of_state(resource: ResourceType, values: Mapping[str, Any], written: Written) -> None:
+    """Warn of a new state that does not say whether the event is public: on the reference server,
+    the state decides that."""
+    state, row = values.get("state"), written.row
+    if resource.kind is not Kind.EVENT or state not in {DRAFT, PUBLISHED}:
+        return
+    is_public = row["published_at"] is not None
+    if is_public is (state == PUBLISHED):
+        return
+    verb, now = ("unpublish", "is still") if is_public else ("publish", "is not")
+    what = f"The state is stored, but the event {now} public: POST /v1/events/{row['id']}/{verb}."
+    source = {"pointer": "/data/attributes/state"}
+    written.warnings.append(reference_api.warning("publication-unchanged", what, source))
 
 
 def _with_meta(

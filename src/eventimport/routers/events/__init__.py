@@ -8,6 +8,7 @@ from eventimport.routers.events.existing_clients import create_client_router
 from eventimport.routers.events.members import router as members_router
 from eventimport.routers.events.publishing import create_publishing_router
 from eventimport.routers.events.reading import create_reading_router
+from eventimport.routers.events.reference_lists import create_reference_router
 from eventimport.routers.events.restoring import create_restoring_router
 
 __all__ = ["router"]
@@ -21,3 +22,4 @@ router.include_router(create_publishing_router())
 router.include_router(create_restoring_router())
 router.include_router(members_router)
 router.include_router(erasing_router)
+router.include_router(create_reference_router())

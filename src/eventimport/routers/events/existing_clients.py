@@ -1,25 +1,30 @@
-"""What existing clients ask of events besides: their owner, a user's events, and the values of
-their sessions."""
+"""What existing clients ask of events besides: their owner, a user's events, speakers and sessions,
+upcoming events, and the values of their sessions."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from fastapi import Path, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
-from eventimport.auth import MAX_USER_ID
 from eventimport.conference.fields import USUAL_STATES
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_queries import (
     EDITABLE,
+    Order,
     SessionValues,
     find_event_ids,
+    find_own_ids,
     find_owner,
     find_session_values,
 )
-from eventimport.errors import refuse
-from eventimport.http.dependencies import AccountDep, OptionalAccountDep, ResourcesDep
+from eventimport.http.dependencies import (
+    AccountDep,
+    OptionalAccountDep,
+    OwnUserIdDep,
+    ResourcesDep,
+)
 from eventimport.http.events.documents import COLLECTIONS, RelationshipLinks
 from eventimport.http.events.queries import CollectionQuery, query_of
 from eventimport.http.events.requests import (
@@ -35,6 +40,9 @@ from eventimport.http.events.serializer import Answer, relationship_links
 from eventimport.http.openapi import ALL_SENT, JsonapiVersion, problems
 from eventimport.http.routing import Router
 from eventimport.http.user_documents import UserDocument, UserResource, user_document
+
+SOON: Final = (Order("starts_at"),)
+"""The order of upcoming events, if the request names none."""
 
 METHODS: Final = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
 
@@ -102,6 +110,23 @@ def create_client_router() -> Router:
             response_model=list[str],
             response_class=JSONResponse,
             openapi_extra=OPEN,
+        )
+    router.add_api_route(
+        f"{EVENT.path}/upcoming",
+        annotate(list_upcoming_events, query=query_of(EVENT, CollectionQuery)),
+        response_model=COLLECTIONS[Kind.EVENT],
+        openapi_extra=OPEN,
+    )
+    for kind in (Kind.SPEAKER, Kind.SESSION):
+        resource = TYPES[kind]
+        name = resource.path.removeprefix(f"{PREFIX}/")
+        router.add_api_route(
+            f"/v1/users/{{user_id}}/{name}",
+            list_own(resource),
+            name=f"list_user_{name}",
+            tags=[resource.tag],
+            response_model=COLLECTIONS[kind],
+            responses=problems(400, 404),
         )
     router.add_api_route(
         "/v1/users/{user_id}/events",
@@ -181,15 +206,35 @@ def list_session_values(values: SessionValues) -> Any:
     return annotate(get, EVENT)
 
 
+async def list_upcoming_events(
+    account: OptionalAccountDep, resources: ResourcesDep, query: CollectionQuery
+) -> Response:
+    """List published events that have not started, the next one first."""
+    settings, viewer = resources.settings, viewer_of(account)
+    answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
+    order, page = query.order(EVENT) or SOON, query.page(settings.max_list_size)
+    filters = query.filters(EVENT, settings.max_filter_conditions)
+    async with resources.reader.connect() as connection:
+        ids, total = await find_event_ids(
+            connection,
+            viewer,
+            order,
+            filters=filters,
+            upcoming=True,
+            limit=page.limit,
+            offset=page.offset,
+        )
+        await answer.load(connection, ids)
+    return await answer.page(page, f"{EVENT.path}/upcoming", total)
+
+
 async def list_user_events(
-    user_id: Annotated[int, Path(ge=1, le=MAX_USER_ID)],
+    user_id: OwnUserIdDep,
     account: AccountDep,
     resources: ResourcesDep,
     query: CollectionQuery,
 ) -> Response:
     """List the events that you own, or may edit or view. Admins can list those of any user."""
-    if not account.is_admin and account.id != user_id:
-        raise refuse(404, "not-found", "Not Found", f"Unknown user {user_id}.")
     settings, viewer = resources.settings, viewer_of(account)
     answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
     order, page = query.order(EVENT), query.page(settings.max_list_size)
@@ -201,10 +246,47 @@ async def list_user_events(
             order,
             filters=filters,
             member=user_id,
-            name=None,
-            state=None,
             limit=page.limit,
             offset=page.offset,
         )
         await answer.load(connection, ids)
     return await answer.page(page, f"/v1/users/{user_id}/events", total)
+
+
+def list_own(resource: ResourceType) -> Any:
+    """The route of a user's own resources of this type."""
+
+    async def get(
+        user_id: OwnUserIdDep,
+        account: AccountDep,
+        resources: ResourcesDep,
+        request: Request,
+        query: CollectionQuery,
+    ) -> Response:
+        settings, viewer = resources.settings, viewer_of(account)
+        answer = Answer(resource, query, viewer, settings.max_response_bytes)
+        order, page = query.order(resource), query.page(settings.max_list_size)
+        filters = query.filters(resource, settings.max_filter_conditions)
+        limit, offset = page.limit, page.offset
+        async with resources.reader.connect() as connection:
+            ids, total = await find_own_ids(
+                connection,
+                resource.kind,
+                user_id,
+                viewer,
+                order,
+                filters=filters,
+                limit=limit,
+                offset=offset,
+            )
+            await answer.load(connection, ids)
+        return await answer.page(page, request.url.path, total)
+
+    who = "speakers with the e-mail address of your account"
+    if resource.kind is Kind.SESSION:
+        who = f"sessions of the {who}"
+    get.__doc__ = (
+        f"List the {who}, as far as you may see them. The list is empty until you have confirmed"
+        " the address. Admins can list those of any user."
+    )
+    return annotate(get, query=query_of(resource, CollectionQuery))
