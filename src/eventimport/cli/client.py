@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
@@ -78,17 +77,9 @@ class Client:
         except httpx.InvalidURL as error:
             raise ServiceError(f"{url} is not a valid URL: {error}") from error
 
-    def __enter__(self) -> Self:
-        self._http.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._http.__exit__(kind, error, traceback)
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
     def sign_in(self, email: str, password: str) -> None:
         """Get an access token; all later requests bear it."""

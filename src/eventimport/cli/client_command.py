@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -219,7 +220,7 @@ def _download(url: str, download_url: str, output: Path | None) -> Path:
     columns = (DownloadColumn(), TimeElapsedColumn())
     try:
         with (
-            Client(url) as client,
+            closing(Client(url)) as client,
             part.open("wb") as file,
             Progress(
                 TextColumn("{task.description}"), BarColumn(), *columns, console=console
@@ -304,7 +305,7 @@ def _followed(
     """Begin a task and follow it to its end; None if the user does not want to wait."""
     task_url = None
     try:
-        with Client(url) as client:
+        with closing(Client(url)) as client:
             sign_in(client)
             task_url = begin(client)
             if wait:

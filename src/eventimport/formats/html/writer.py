@@ -5,6 +5,7 @@ Nothing is loaded from elsewhere when the page is opened. Sessions are rendered 
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -168,7 +169,7 @@ class _Page:
         """The page, piece by piece."""
         yield self._render("beginning.html", **self._event())
         rooms = list(dict.fromkeys(filter(None, self._rooms_in_order())))
-        with Arranged(rooms) as arranged:
+        with closing(Arranged(rooms)) as arranged:
             self._arrange(arranged)
             yield b'<section id="schedule"><h2>Schedule</h2>\n'
             for day, in_rooms in arranged.days():

@@ -6,6 +6,7 @@ The document is written event by event. `duration` and `end` are both there, and
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import time
 from typing import Any, BinaryIO, Final
 
@@ -123,7 +124,7 @@ class _Writer:
         self._put(f'"base_url": {_json(programme.base_url)},\n"conference": ')
         # The days come last: everything before them is small.
         self._put(f'{_json(self._conference())[:-1]},\n"days": [')
-        with Arranged([room.name for room in programme.rooms]) as arranged:
+        with closing(Arranged([room.name for room in programme.rooms])) as arranged:
             for talk in programme.talks():
                 day = programme.day_of(talk.starts)
                 arranged.add(day, talk.room, talk.starts, self._event(talk))

@@ -7,6 +7,7 @@ left out.
 
 import re
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import time, timedelta
 from typing import BinaryIO, Final
 from xml.sax.saxutils import escape
@@ -132,7 +133,7 @@ class _Writer:
         self._put(self._xml.element("version", version_of(programme, self._options)))
         self._put(self._conference())
         names = [room.name for room in programme.rooms]
-        with Arranged(names) as arranged:
+        with closing(Arranged(names)) as arranged:
             for talk in programme.talks():
                 day = programme.day_of(talk.starts)
                 arranged.add(day, talk.room, talk.starts, self._event(talk))

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from functools import lru_cache
 from tempfile import SpooledTemporaryFile
-from types import TracebackType
-from typing import Final, Generic, Self, TypeVar
+from typing import Final, Generic, TypeVar
 
 _IN_MEMORY: Final = 4 * 1024 * 1024
 _RECENT: Final = 500
@@ -19,7 +18,7 @@ _KEY: Final = struct.Struct(">IIQIQI")
 
 
 class Rendered(Generic[_Item]):
-    """What `render` makes of items, by their numbers. A context manager."""
+    """What `render` makes of items, by their numbers. Close it."""
 
     def __init__(self, render: Callable[[_Item], str]) -> None:
         self._render = render
@@ -28,15 +27,8 @@ class Rendered(Generic[_Item]):
         self._end = 0
         self._read = lru_cache(_RECENT)(self._read_at)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Delete the file that holds the texts."""
         self._file.close()
 
     def __contains__(self, number: int) -> bool:
@@ -62,8 +54,9 @@ class Rendered(Generic[_Item]):
 
 
 class Arranged:
-    """A context manager. `rooms` are the names of all rooms in their order; the place of sessions
-    without a room is the last. Sessions of one room and day are ordered by their starts."""
+    """Rendered sessions by day and room; close it. `rooms` are the names of all rooms in their
+    order; the place of sessions without a room is the last. Sessions of one room and day are
+    ordered by their starts."""
 
     def __init__(self, rooms: list[str]) -> None:
         self._order = {name: index for index, name in enumerate(rooms)}
@@ -72,15 +65,8 @@ class Arranged:
         self._keys: list[bytes] = []
         self._position = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Delete the file that holds the sessions."""
         self._file.close()
 
     def add(self, day: date, room: str, starts: datetime, rendered: str) -> None:

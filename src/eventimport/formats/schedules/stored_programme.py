@@ -6,6 +6,7 @@ attachments, and texts in their flavour. Only names are held in memory; sessions
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, BinaryIO, Final, Protocol
@@ -480,7 +481,7 @@ def writer_of(
     ) -> None:
         losses = Losses(keeps, report)
         writer = begin(sink, options, losses)
-        with Rendered(writer.person) as persons:
+        with closing(Rendered(writer.person)) as persons:
             writer.write(StoredProgramme(conference, options.event_url, rules, losses, persons))
         losses.report(conference)
 
