@@ -1,8 +1,7 @@
 """Writing a resource: attributes, links, and the sizes of a new image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
@@ -10,68 +9,58 @@ from uuid import UUID
 import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventimport.conference.edits import depends_on_event, read_edit
+from eventimport.conference.edits import Edit, depends_on_event, read_edit
 from eventimport.conference.kinds import LEVELS, Kind
 from eventimport.conference.report import Finding
 from eventimport.database.event_changes import (
-    add_links,
-    add_pointers,
     change,
     create_event,
     create_part,
     event_of,
-    remove_links,
-    remove_pointers,
-    replace_links,
-    replace_pointers,
-    strangers,
 )
-from eventimport.database.event_graph import Edge
-from eventimport.database.event_queries import LINK_BYTES, ByteBudget, Row, TooLargeError, follow
+from eventimport.database.event_queries import Row
 from eventimport.database.image_jobs import ImageOf, add_image_job, revoke_waiting
 from eventimport.database.publication import DRAFT, PUBLISHED
-from eventimport.database.visibility import Viewer
 from eventimport.errors import Problem, ProblemError, refuse
 from eventimport.http import reference_api
-from eventimport.http.events.patches import (
-    DERIVED,
-    MAX_LINKS,
-    MAX_SHOWN_NAME,
-    WriteLimits,
-    changes_of,
-    extra_of,
+from eventimport.http.events.linkage import (
+    Linking,
+    cannot_move,
     is_changeable,
-    is_same,
-    sizes_cleared,
+    is_linked_so,
+    relink,
 )
-from eventimport.http.events.requests import changed_meanwhile, parse_id
-from eventimport.http.events.schema import EXTRA, READ_ONLY, TYPES, ResourceType, kebab
+from eventimport.http.events.patches import MAX_SHOWN_NAME, WriteLimits, changes_of, is_same
+from eventimport.http.events.requests import changed_meanwhile
+from eventimport.http.events.schema import EXTRA, READ_ONLY, ResourceType
 from eventimport.http.events.serializer import attributes_of
 from eventimport.imports.run import new_identifier
 from eventimport.observability import logs
 from eventimport.observability.tracing import current_parent
 
-
-class Linking(Enum):
-    """What to do with the resources that a request names."""
-
-    REPLACE = auto()
-    ADD = auto()
-    REMOVE = auto()
+DERIVED: Final[Mapping[tuple[Kind, str], tuple[str, ...]]] = {
+    (Kind.EVENT, "original_image_url"): (
+        *("large_image_url", "thumbnail_image_url", "icon_image_url"),
+    ),
+    (Kind.SPEAKER, "photo_url"): (*("thumbnail_image_url", "small_image_url", "icon_image_url"),),
+}
+"""The columns with an image's smaller sizes, by the column of the image."""
 
 
 @dataclass(slots=True)
 class Written:
-    """A row as it was written, and what its `meta` says: what was found, and what was ignored."""
+    """A row as it was written, and what its `meta` says: what was found, what was ignored, and the
+    tasks that make the sizes of new images."""
 
     row: Row
+    tasks: list[UUID] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
 
-    def meta(self, tasks: Sequence[UUID] = ()) -> dict[str, Any] | None:
+    def meta(self) -> dict[str, Any] | None:
         """The `meta` of the response; None if there is nothing to say."""
         said = {
-            "tasks": [f"/v1/tasks/{task_id}" for task_id in tasks],
+            "tasks": [f"/v1/tasks/{task_id}" for task_id in self.tasks],
             "findings": self.findings,
             "warnings": self.warnings,
         }
@@ -79,7 +68,13 @@ class Written:
 
 
 async def apply_patch(
-    connection: AsyncConnection, resource: ResourceType, row: Row, data: Any, limits: WriteLimits
+    connection: AsyncConnection,
+    resource: ResourceType,
+    row: Row,
+    data: Any,
+    *,
+    limits: WriteLimits,
+    user_id: int,
 ) -> Written:
     """Change the row as `data`, the valid body of a PATCH, says.
 
@@ -96,29 +91,27 @@ async def apply_patch(
         )
     written = Written(row)
     current = attributes_of(resource, row)
-    given = _with_meta(resource, data.attributes, data.meta or {}, current)
-    given = _ours(resource, given, written, current)
+    check = _read(resource, data, data.attributes, current, limits, written)
     linkage = _ours_of_relationships(resource, data.relationships, written)
-    changes, problems = changes_of(resource, given, current, limits)
     event = row
     if resource.kind is not Kind.EVENT:
-        needed = depends_on_event(resource.kind, changes)
+        needed = depends_on_event(resource.kind, check.changes)
         event = await event_of(connection, row["event_id"]) if needed else {}
-    check = _Check(resource, changes, problems, limits, written)
     values = await check.values(row, event)
     links_changed = False
     for name, target in linkage.items():
         edge = resource.edges[name]
-        if await _is_linked_so(connection, edge, row, target):
+        if await is_linked_so(connection, edge, row, target):
             continue
         if not is_changeable(edge):
-            raise _read_only(edge)
+            raise cannot_move(edge)
         pointer = f"/data/relationships/{name}/data"
         values |= await relink(connection, edge, row, target, how=Linking.REPLACE, pointer=pointer)
         links_changed = links_changed or edge.column is None
     if values or links_changed:
         written.row = await write(connection, resource, row, values, relinked=links_changed)
     _warn_of_state(resource, values, written)
+    written.tasks = await _begin_sizes(connection, resource, row, written.row, user_id)
     return written
 
 
@@ -137,11 +130,8 @@ async def apply_creation(
     written = Written(empty)
     nothing = dict.fromkeys(resource.attributes)
     given = {n: v for n, v in data.attributes.items() if v is not None}
-    given = _with_meta(resource, given, data.meta or {}, nothing)
-    given = _ours(resource, given, written, nothing, is_new=True)
+    check = _read(resource, data, given, nothing, limits, written, is_new=True)
     linkage = _ours_of_relationships(resource, data.relationships, written)
-    changes, problems = changes_of(resource, given, nothing, limits)
-    check = _Check(resource, changes, problems, limits, written)
     if event is None:
         values = await check.values(empty, empty)
         if not values.get("name"):
@@ -168,12 +158,31 @@ async def apply_creation(
         if target in (None, []):
             continue
         if not is_changeable(edge) and edge.target is not Kind.EVENT:
-            raise _read_only(edge)
+            raise cannot_move(edge)
         row = written.row
         keys |= await relink(connection, edge, row, target, how=Linking.ADD, pointer=pointer)
     if keys:
         written.row = await write(connection, resource, written.row, keys)
+    before = dict.fromkeys(written.row)
+    written.tasks = await _begin_sizes(connection, resource, before, written.row, user_id)
     return written
+
+
+def _read(  # noqa: PLR0917 - what a body is compared with
+    resource: ResourceType,
+    data: Any,
+    attributes: Mapping[str, Any],
+    current: Mapping[str, Any],
+    limits: WriteLimits,
+    written: Written,
+    *,
+    is_new: bool = False,
+) -> "_Check":
+    """The changes that these attributes and the body's `meta` ask for."""
+    given = _with_meta(resource, attributes, data.meta or {}, current)
+    given = _ours(resource, given, written, current, is_new=is_new)
+    changes, problems = changes_of(resource, given, current, limits)
+    return _Check(resource, changes, problems, limits, written)
 
 
 def _warn_of_state(resource: ResourceType, values: Mapping[str, Any], written: Written) -> None:
@@ -297,12 +306,28 @@ class _Check:
         if problems:
             raise ProblemError(tuple(problems))
         self.written.findings += [_described(each, names) for each in edit.findings]
-        values = sizes_cleared(kind, changes) | edit.values
+        values = _sizes_cleared(kind, changes) | edit.values
         if is_new:
             given = {name: value for name, value in values.items() if value is not None}
             values = {**LEVELS[kind].defaults, **given}
-        extra = extra_of(row, edit, changes)
+        extra = _extra_of(row, edit, changes)
         return values if extra == row[EXTRA] else {**values, EXTRA: extra}
+
+
+def _sizes_cleared(kind: Kind, changes: Mapping[str, Any]) -> dict[str, None]:
+    """The columns of the smaller sizes of an image that the changes replace."""
+    return {
+        size: None
+        for (of_kind, image), sizes in DERIVED.items()
+        if of_kind is kind and image in changes
+        for size in sizes
+    }
+
+
+def _extra_of(row: Mapping[str, Any], edit: Edit, columns: Iterable[str]) -> dict[str, Any]:
+    """The row's `extra` after an edit: the original of an earlier value goes with that value."""
+    kept = {name: value for name, value in row[EXTRA].items() if name not in set(columns)}
+    return {**kept, **edit.extra}
 
 
 def _refusals(refused: Mapping[str, str], names: Mapping[str, str]) -> list[Problem]:
@@ -333,96 +358,6 @@ def _described(finding: Finding, names: Mapping[str, str]) -> dict[str, Any]:
     return described
 
 
-async def _is_linked_so(connection: AsyncConnection, edge: Edge, row: Row, data: Any) -> bool:
-    """Whether the row is linked with what `data` names, and nothing else."""
-    given = data if isinstance(data, list) else [data] if data is not None else []
-    enough = ByteBudget(MAX_LINKS * LINK_BYTES)
-    try:
-        linked = await follow(connection, edge, [row], Viewer(is_admin=True), enough)
-    except TooLargeError:
-        return False
-    return {each.id for each in given} == set(map(str, linked.get(row["id"], ())))
-
-
-def _read_only(edge: Edge) -> ProblemError:
-    name = kebab(edge.name)
-    what = "A resource cannot move to another event."
-    if edge.source is Kind.EVENT:
-        what += f" Make and delete {name} instead."
-    pointer = {"pointer": f"/data/relationships/{name}/data"}
-    return refuse(403, "forbidden", "Not allowed", what, source=pointer)
-
-
-_LINKED: Final = {
-    Linking.REPLACE: replace_links,
-    Linking.ADD: add_links,
-    Linking.REMOVE: remove_links,
-}
-_POINTED: Final = {
-    Linking.REPLACE: replace_pointers,
-    Linking.ADD: add_pointers,
-    Linking.REMOVE: remove_pointers,
-}
-"""For edges whose targets' own rows say what they are linked with."""
-
-
-async def relink(
-    connection: AsyncConnection,
-    edge: Edge,
-    row: Row,
-    data: Any,
-    *,
-    how: Linking,
-    pointer: str,
-) -> dict[str, Any]:
-    """Link the row with what `data`, valid linkage, names. Returns what is to be written to the
-    row itself. Raises 404 for what is not in the row's event, 403 for another event."""
-    if edge.target is Kind.EVENT:
-        _check_event(row, data, pointer)
-        return {}
-    if edge.source is Kind.EVENT:
-        raise _read_only(edge)
-    given = data if isinstance(data, list) else [data] if data is not None else []
-    ids = [parse_id(target.id) for target in given]
-    known = {number for number in ids if number is not None}
-    # What is taken away need not be there.
-    if ids and how is not Linking.REMOVE:
-        unknown = await strangers(connection, edge, row["event_id"], known)
-        _refuse_strangers(edge, ids, unknown, pointer)
-    if edge.column is not None:
-        return {edge.column: ids[0] if ids else None}
-    act = (_LINKED if edge.linked else _POINTED)[how]
-    await act(connection, edge, row["id"], known)
-    return {}
-
-
-def _check_event(row: Row, data: Any, pointer: str) -> None:
-    if data is None or data.id != str(row["event_id"]):
-        raise refuse(
-            403,
-            "forbidden",
-            "Not allowed",
-            "A resource cannot move to another event.",
-            source={"pointer": pointer},
-        )
-
-
-def _refuse_strangers(edge: Edge, ids: list[int | None], unknown: set[int], pointer: str) -> None:
-    problems = [
-        Problem(
-            404,
-            "related-not-found",
-            "Unknown related resource",
-            f"The event has no {TYPES[edge.target].type} with this id.",
-            {"pointer": f"{pointer}/{index}" if edge.many else pointer},
-        )
-        for index, number in enumerate(ids)
-        if number is None or number in unknown
-    ]
-    if problems:
-        raise ProblemError(tuple(problems))
-
-
 async def write(
     connection: AsyncConnection,
     resource: ResourceType,
@@ -439,7 +374,7 @@ async def write(
     return changed
 
 
-async def begin_sizes(
+async def _begin_sizes(
     connection: AsyncConnection, resource: ResourceType, before: Row, row: Row, user_id: int
 ) -> list[UUID]:
     """Make a task for each image that a change of the row has replaced, if sizes of it are missing;

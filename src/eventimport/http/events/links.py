@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
-from eventimport.http.events.patches import is_changeable
+from eventimport.http.events.linkage import is_changeable
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
 
 _ID: Final = "$response.body#/data/id"

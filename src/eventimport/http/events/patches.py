@@ -1,6 +1,6 @@
 """What a client may write: the bodies of PATCH and POST, made from the schema."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,19 +25,17 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from eventimport.conference import values
-from eventimport.conference.edits import Edit
 from eventimport.conference.kinds import SHAPES, Kind
 from eventimport.conference.report import UNSTORABLE
 from eventimport.conference.rich_text import TextLimits
-from eventimport.database.event_graph import Edge
 from eventimport.errors import Problem, refuse
-from eventimport.http.events.documents import IDENTIFIERS, optional_members
+from eventimport.http.events.documents import optional_members
+from eventimport.http.events.linkage import linkage_type
 from eventimport.http.events.queries import NO_NUL
-from eventimport.http.events.schema import EXTRA, TYPES, Attribute, ResourceType
+from eventimport.http.events.schema import TYPES, Attribute, ResourceType
 from eventimport.http.problems import BODY, validation_problems
 from eventimport.settings import Settings
 
-MAX_LINKS: Final = 1_000
 MAX_ERRORS: Final = 20
 MAX_SHOWN_NAME: Final = 100
 MAX_NUMBER: Final = 2**63
@@ -190,20 +188,6 @@ class SentBack(TypedDict):
     whole resources."""
 
 
-def linkage_type(kind: Kind, *, many: bool) -> Any:
-    """The data of a relationship to resources of this kind."""
-    target: Any = IDENTIFIERS[kind]
-    return Annotated[list[target], Field(max_length=MAX_LINKS)] if many else target | None
-
-
-def linkage_body(kind: Kind, *, many: bool) -> type[BaseModel]:
-    """The body of a request to a relationship."""
-    name = f"{TYPES[kind].title}LinkageChange{'List' if many else ''}"
-    data: Any = linkage_type(kind, many=many)
-    made = create_model(name, __doc__="The resources to link with.", data=(data, ...))
-    return cast("type[BaseModel]", made)
-
-
 def _attributes(resource: ResourceType, name: str, doc: str, required: Container[str] = ()) -> Any:
     rules = {n: _rule(resource.kind, a) for n, a in resource.attributes.items() if a.writable}
     return optional_members(f"{resource.title}{name}", doc, rules, required=required)
@@ -212,11 +196,6 @@ def _attributes(resource: ResourceType, name: str, doc: str, required: Container
 def _changes(resource: ResourceType) -> Any:
     doc = "The attributes to change. You can send back unchanged ones, including read-only ones."
     return _attributes(resource, "Changes", doc)
-
-
-def is_changeable(edge: Edge) -> bool:
-    """Whether the targets of the edge can be changed. A resource never leaves its event."""
-    return Kind.EVENT not in {edge.source, edge.target}
 
 
 def _relationships(resource: ResourceType) -> Any:
@@ -264,65 +243,48 @@ def _members(resource: ResourceType) -> dict[str, Any]:
     }
 
 
-def _patch(resource: ResourceType) -> type[BaseModel]:
+def _document(
+    resource: ResourceType, name: str, members: dict[str, Any], doc: str, data_doc: str
+) -> type[BaseModel]:
     data = create_model(
-        f"{resource.title}PatchData",
+        f"{resource.title}{name}Data",
         __config__=ConfigDict(extra="forbid"),
-        __doc__=f"The changes of one {resource.type}.",
-        **_members(resource),
+        __doc__=data_doc,
+        **members,
     )
-    made = create_model(
-        f"{resource.title}Patch",
-        __doc__=f"A document that changes one {resource.type}.",
-        data=(data, ...),
-    )
+    made = create_model(f"{resource.title}{name}", __doc__=doc, data=(data, ...))
     return cast("type[BaseModel]", made)
 
 
-PATCHES: Final = {kind: _patch(TYPES[kind]) for kind in Kind}
+def _patch(resource: ResourceType) -> type[BaseModel]:
+    return _document(
+        resource,
+        "Patch",
+        _members(resource),
+        f"A document that changes one {resource.type}.",
+        f"The changes of one {resource.type}.",
+    )
 
 
 def _creation(resource: ResourceType) -> type[BaseModel]:
-    fields = _members(resource)
-    fields["id"] = (None, Field(None, description="The service chooses the id."))
+    members = _members(resource)
+    members["id"] = (None, Field(None, description="The service chooses the id."))
     if resource.kind is Kind.EVENT:
         doc = "The attributes of the new event. It needs a name."
         attributes: Any = _attributes(resource, "CreationAttributes", doc, {"name"})
         # Checked by `changes_of`, as above.
-        fields["attributes"] = (Annotated[attributes, WrapValidator(_any_object)], ...)
-    data = create_model(
-        f"{resource.title}CreationData",
-        __config__=ConfigDict(extra="forbid"),
-        __doc__=f"A new {resource.type}.",
-        **fields,
+        members["attributes"] = (Annotated[attributes, WrapValidator(_any_object)], ...)
+    return _document(
+        resource,
+        "Creation",
+        members,
+        f"A document that makes one {resource.type}.",
+        f"A new {resource.type}.",
     )
-    made = create_model(
-        f"{resource.title}Creation",
-        __doc__=f"A document that makes one {resource.type}.",
-        data=(data, ...),
-    )
-    return cast("type[BaseModel]", made)
 
 
+PATCHES: Final = {kind: _patch(TYPES[kind]) for kind in Kind}
 CREATIONS: Final = {kind: _creation(TYPES[kind]) for kind in Kind}
-
-DERIVED: Final[Mapping[tuple[Kind, str], tuple[str, ...]]] = {
-    (Kind.EVENT, "original_image_url"): (
-        *("large_image_url", "thumbnail_image_url", "icon_image_url"),
-    ),
-    (Kind.SPEAKER, "photo_url"): (*("thumbnail_image_url", "small_image_url", "icon_image_url"),),
-}
-"""The columns with an image's smaller sizes, by the column of the image."""
-
-
-def sizes_cleared(kind: Kind, changes: Mapping[str, Any]) -> dict[str, None]:
-    """The columns of the smaller sizes of an image that the changes replace."""
-    return {
-        size: None
-        for (of_kind, image), sizes in DERIVED.items()
-        if of_kind is kind and image in changes
-        for size in sizes
-    }
 
 
 def changes_of(
@@ -389,9 +351,3 @@ def _placed(resource: ResourceType, error: Mapping[str, Any]) -> dict[str, Any]:
             else f"Unknown attribute of {resource.type}."
         )
     return placed
-
-
-def extra_of(row: Mapping[str, Any], edit: Edit, columns: Iterable[str]) -> dict[str, Any]:
-    """The row's `extra` after an edit: the original of an earlier value goes with that value."""
-    kept = {name: value for name, value in row[EXTRA].items() if name not in set(columns)}
-    return {**kept, **edit.extra}

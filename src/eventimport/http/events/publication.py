@@ -15,7 +15,7 @@ from eventimport.http.dependencies import Account
 from eventimport.http.events.changes import write
 from eventimport.http.events.documents import RESOURCES
 from eventimport.http.events.queries import ResourceQuery
-from eventimport.http.events.requests import check_if_match, find_to_change, viewer_of
+from eventimport.http.events.requests import find_to_change, viewer_of
 from eventimport.http.events.schema import EVENT
 from eventimport.http.events.serializer import Answer
 from eventimport.http.jsonapi import SelfLink
@@ -65,8 +65,9 @@ async def change_publication(
     """Publish the event, or hide it. An event that is so already does not change. Raises 403, 404,
     409 and 412."""
     async with resources.engine.begin() as connection:
-        row = await find_to_change(connection, EVENT, key, account, by_owner=True)
-        check_if_match(if_match, row)
+        row = await find_to_change(
+            connection, EVENT, key, account, if_match=if_match, by_owner=True
+        )
         if published:
             _check_publishable(row, confirmed=confirmed)
         if published is (row["published_at"] is None):

@@ -145,7 +145,7 @@ def etag(row: Row) -> str:
     return f'"{row["version"]}{parts}{"" if row[EDITABLE] else "-public"}"'
 
 
-def check_if_match(header: str | None, row: Row) -> None:
+def _check_if_match(header: str | None, row: Row) -> None:
     """Refuse with 412 a change of another version than the one that the client has seen. Compared
     strongly, as `If-Match` wants it. Changes of an event's parts don't make the event another."""
     if header is None:
@@ -221,6 +221,7 @@ async def find_to_change(
     key: int | str,
     account: Account,
     *,
+    if_match: str | None = None,
     lock: Literal["change", "delete"] = "change",
     by_owner: bool = False,
     of_deleted: bool = False,
@@ -228,12 +229,14 @@ async def find_to_change(
 ) -> Row:
     """The row, held until the transaction's end, if the account may change it, or, `by_owner`, if
     it owns the event, or, `as_member`, if it is a member. `of_deleted` finds an event that was
-    deleted. Raises 404 if the account may not see the row, and 403 if it may not change it."""
+    deleted. Raises 404 if the account may not see the row, 403 if it may not change it, and 412 if
+    `if_match` names another version."""
     row = await _find(connection, resource, key, account, lock=lock, of_deleted=of_deleted)
     if not row[READABLE if as_member else OWNED if by_owner else EDITABLE]:
         editors = "" if by_owner else ", its editors"
         what = f"Only the event's owner{editors} and admins can do this."
         raise refuse(403, "forbidden", "Not allowed", what)
+    _check_if_match(if_match, row)
     return row
 
 

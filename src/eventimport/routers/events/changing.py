@@ -15,9 +15,10 @@ from eventimport.database.event_queries import OWNED, Row
 from eventimport.database.withdrawal import MovingFile, settle_event_files
 from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ClientAddressDep, ResourcesDep
-from eventimport.http.events.changes import Linking, apply_patch, begin_sizes, relink, write
+from eventimport.http.events.changes import apply_patch, write
 from eventimport.http.events.documents import CHANGED_DOCUMENTS
-from eventimport.http.events.patches import PATCHES, is_changeable, linkage_body, write_limits
+from eventimport.http.events.linkage import Linking, is_changeable, linkage_body, relink
+from eventimport.http.events.patches import PATCHES, write_limits
 from eventimport.http.events.queries import ResourceQuery, query_of
 from eventimport.http.events.requests import (
     CONTENT_TYPE,
@@ -26,7 +27,6 @@ from eventimport.http.events.requests import (
     IfMatchDep,
     annotate,
     changed_meanwhile,
-    check_if_match,
     create_router,
     find_to_change,
     viewer_of,
@@ -124,11 +124,13 @@ def update_one(resource: ResourceType) -> Endpoint:
         if_match: IfMatchDep = None,
     ) -> Response:
         async with resources.engine.begin() as connection:
-            row = await find_to_change(connection, resource, resource_id, account)
-            check_if_match(if_match, row)
-            before = row
+            before = await find_to_change(
+                connection, resource, resource_id, account, if_match=if_match
+            )
             limits = write_limits(resources.settings)
-            written = await apply_patch(connection, resource, row, body.data, limits)
+            written = await apply_patch(
+                connection, resource, before, body.data, limits=limits, user_id=account.id
+            )
             row = written.row
             files: list[MovingFile] = []
             if row["deleted_at"] != before["deleted_at"]:
@@ -141,14 +143,13 @@ def update_one(resource: ResourceType) -> Endpoint:
                         source={"pointer": "/data/attributes/deleted-at"},
                     )
                 files = await settle_event_files(connection, event_id_of(row))
-            tasks = await begin_sizes(connection, resource, before, row, account.id)
             limit = resources.settings.max_response_bytes
             answer = Answer(resource, query, viewer_of(account), limit)
             await answer.load_included(connection, [row])
         await move_files(resources.engine, resources.storages, files)
-        if tasks:
+        if written.tasks:
             await resources.wake_worker()
-        return await answer.response(row, written.meta(tasks))
+        return await answer.response(row, written.meta())
 
     patch.__doc__ = f"Change attributes of one {resource.type}, and leave the others as they are."
     if resource.kind in {Kind.EVENT, Kind.SPEAKER}:
@@ -180,8 +181,9 @@ def change_linkage(resource: ResourceType, edge: Edge, linking: Linking) -> Endp
         if_match: IfMatchDep = None,
     ) -> Response:
         async with resources.engine.begin() as connection:
-            row = await find_to_change(connection, resource, resource_id, account)
-            check_if_match(if_match, row)
+            row = await find_to_change(
+                connection, resource, resource_id, account, if_match=if_match
+            )
             values = await relink(connection, edge, row, body.data, how=linking, pointer="/data")
             await write(connection, resource, row, values, relinked=edge.column is None)
         return Response(status_code=204)
@@ -213,8 +215,9 @@ def delete_one(resource: ResourceType) -> Endpoint:
         if_match: IfMatchDep = None,
     ) -> Response:
         async with resources.engine.begin() as connection:
-            row = await find_to_change(connection, resource, resource_id, account)
-            check_if_match(if_match, row)
+            row = await find_to_change(
+                connection, resource, resource_id, account, if_match=if_match
+            )
             if row["deleted_at"] is None:
                 await write(connection, resource, row, {"deleted_at": datetime.now(UTC)})
             files = await settle_event_files(connection, event_id_of(row))
@@ -241,9 +244,14 @@ async def delete_one_event(
     """
     async with resources.engine.begin() as connection:
         row = await find_to_change(
-            connection, EVENT, resource_id, account, lock="delete", by_owner=True
+            connection,
+            EVENT,
+            resource_id,
+            account,
+            if_match=if_match,
+            lock="delete",
+            by_owner=True,
         )
-        check_if_match(if_match, row)
         if await is_being_imported(connection, row["id"]):
             raise refuse(
                 409,

@@ -8,7 +8,7 @@ from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import NODES, Edge
 from eventimport.errors import refuse
 from eventimport.http.dependencies import AccountDep, ResourcesDep
-from eventimport.http.events.changes import apply_creation, begin_sizes
+from eventimport.http.events.changes import apply_creation
 from eventimport.http.events.documents import CHANGED_DOCUMENTS
 from eventimport.http.events.links import created_links, creation_name
 from eventimport.http.events.patches import CREATIONS, write_limits
@@ -140,12 +140,10 @@ async def _create(  # noqa: PLR0917 - what the route was given
             user_id=account.id,
         )
         row = written.row
-        nothing = dict.fromkeys(row)
-        tasks = await begin_sizes(connection, resource, nothing, row, account.id)
         await answer.load_included(connection, [row])
-    if tasks:
+    if written.tasks:
         await resources.wake_worker()
-    response = await answer.response(row, written.meta(tasks))
+    response = await answer.response(row, written.meta())
     response.status_code = 201
     response.headers["Location"] = resource.self_link(row["id"])
     return response
