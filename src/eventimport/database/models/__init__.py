@@ -11,18 +11,8 @@ from eventimport.database.models.event import (
     SocialLink,
     SpeakersCall,
 )
-from eventimport.database.models.export_job import (
-    EXPORT_JOBS,
-    ExportJob,
-    ExportRequest,
-    ExportView,
-)
 from eventimport.database.models.idempotency_key import IdempotencyKey
-from eventimport.database.models.image_job import IMAGE_JOBS, ImageJob
-from eventimport.database.models.import_finding import ImportFinding
-from eventimport.database.models.import_job import IMPORT_JOBS, ImportJob
 from eventimport.database.models.media import MediaItem, MediaOutcome
-from eventimport.database.models.media_fetch import MEDIA_FETCHES, MediaFetch
 from eventimport.database.models.notification import Notification
 from eventimport.database.models.outgoing_mail import MailKind, MailStatus, OutgoingMail
 from eventimport.database.models.people import Speaker, Sponsor
@@ -41,7 +31,23 @@ from eventimport.database.models.stored_object import (
     ObjectRecord,
     ObjectState,
 )
-from eventimport.database.models.task import OPEN_STATUSES, ImportStatus, Task, TaskKind
+from eventimport.database.models.task import (
+    EXPORT_JOBS,
+    IMAGE_JOBS,
+    IMPORT_JOBS,
+    MEDIA_FETCHES,
+    OPEN_STATUSES,
+    ExportJob,
+    ExportRequest,
+    ExportView,
+    ImageJob,
+    ImportFinding,
+    ImportJob,
+    ImportStatus,
+    MediaFetch,
+    Task,
+    TaskKind,
+)
 from eventimport.database.models.user import AccountLink, PersonalAccessToken, SignIn, User
 
 __all__ = [
