@@ -159,7 +159,7 @@ def delete(
 ) -> None:
     """Delete an account with its imports and uploads, the events that no other user owns, and all
     their files. This cannot be undone."""
-    from eventimport.accounts.closing import close_account
+    from eventimport.accounts.erasing import close_account
 
     async def work(resources: "Resources", user: Any) -> None:
         await close_account(resources, user.id, actor=None)

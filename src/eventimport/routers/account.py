@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
-from eventimport.accounts.closing import close_account
+from eventimport.accounts.erasing import close_account
 from eventimport.accounts.mailed_links import (
     confirm_address,
     no_mail,
