@@ -1,10 +1,10 @@
 """Public feeds: schedules and calendars of published events, rendered once for each revision."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from hashlib import sha256
-from typing import BinaryIO
+from typing import Any, BinaryIO, Final
 
 from eventimport import __version__
 from eventimport.conference.conference import Record
@@ -16,8 +16,32 @@ from eventimport.exports.spool import Spool, spool_event
 from eventimport.feed_cache import Feed, feed_of
 from eventimport.formats import Format
 from eventimport.formats.format import WriteOptions
-from eventimport.formats.public_extra import public_extra
+from eventimport.formats.ical.writer import KEEPS as ICAL
+from eventimport.formats.schedule_json.writer import KEEPS as SCHEDULE_JSON
+from eventimport.formats.schedule_xml.writer import KEEPS as SCHEDULE_XML
+from eventimport.formats.schedules.schedule import TEXTS
+from eventimport.formats.xcal.writer import KEEPS as XCAL
 from eventimport.resources import Resources
+
+PUBLIC_KEYS: Final = {
+    kind: frozenset[str]().union(
+        *(keeps.extra.get(kind, frozenset()) for keeps in (SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL))
+    )
+    for kind in Kind
+}
+"""What schedules and calendars say of sessions and speakers in `extra`, such as slugs and links. An
+archive may keep anything there, so the rest is private."""
+
+
+def public_extra(
+    kind: Kind, extra: dict[str, Any], private_fields: Collection[str]
+) -> dict[str, Any]:
+    """The public part of a record's `extra`, without the sources of private texts."""
+    public = {key: value for key, value in extra.items() if key in PUBLIC_KEYS[kind]}
+    texts = public.pop(TEXTS, None)
+    if isinstance(texts, dict):
+        public[TEXTS] = {name: said for name, said in texts.items() if name not in private_fields}
+    return public
 
 
 class PublicSpool(Spool):

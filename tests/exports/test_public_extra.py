@@ -1,7 +1,7 @@
 """What of `extra` anyone may see."""
 
 from eventimport.conference.kinds import Kind
-from eventimport.formats.public_extra import public_extra
+from eventimport.exports.feeds import public_extra
 
 EXTRA = {
     "slug": "tea-7-steeping",
