@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from eventimport.cli.example_archive import write_archive
 from eventimport.conference.plan import Plan, make_plan, provisional_ids
 from eventimport.conference.report import Report
+from eventimport.embedded.server import free_port
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveLimits
 from eventimport.formats.openevent.reader import read
@@ -34,12 +34,6 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(child)
     elif isinstance(value, str):
         yield value
-
-
-@pytest.fixture
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
@@ -94,8 +88,9 @@ def test_it_stays_small() -> None:
 
 
 @pytest.mark.slow
-def test_demo_imports_it_over_http(tmp_path: Path, unused_port: int) -> None:
+def test_demo_imports_it_over_http(tmp_path: Path) -> None:
     """The whole service as processes of their own, from empty servers to the event's URL."""
+    port = free_port()
     command = [sys.executable, "-m", "eventimport.cli", "demo", str(EXAMPLE), "--once"]
     environment = {
         name: value
@@ -103,16 +98,16 @@ def test_demo_imports_it_over_http(tmp_path: Path, unused_port: int) -> None:
         if name not in {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL", "FRONTEND_URL"}
     }
     demo = subprocess.run(
-        [*command, "--port", str(unused_port), "--data-dir", str(tmp_path / "data")],
+        [*command, "--port", str(port), "--data-dir", str(tmp_path / "data")],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert DOCUMENTS["event"]["name"] in demo.stdout
-    assert re.search(rf"http://127\.0\.0\.1:{unused_port}/events/[a-f][0-9a-f]{{7}}\b", demo.stdout)
+    assert re.search(rf"http://127\.0\.0\.1:{port}/events/[a-f][0-9a-f]{{7}}\b", demo.stdout)
     assert "demo-password" in demo.stderr
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{unused_port}/healthz", trust_env=False)
+        httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)

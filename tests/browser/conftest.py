@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,9 +15,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from eventimport.cli.example_archive import write_archive
+from eventimport.embedded.server import free_port
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-open-2027"
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 60
 URL = "/v1/events/import/json?publish=true"
 ACCOUNT = {"email": "ada@example.org", "password": "tea and cables"}
@@ -97,9 +97,7 @@ class Processes:
 @contextmanager
 def running_api(database_url: str, redis_url: str, folder: Path) -> Iterator[Processes]:
     """An API of its own, whose files and logs are in the folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
         **{name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}},
@@ -191,6 +189,7 @@ def open_page(service: Processes, browser: Browser) -> Iterator[OpenPage]:
                 java_script_enabled=javascript,
             )
             stack.callback(context.close)
+            context.set_default_timeout(60_000)
             context.on("console", lambda told: complaints.append(told.text))
             context.on("weberror", lambda told: complaints.append(str(told.error)))
             page = context.new_page()

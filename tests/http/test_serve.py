@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.http.conftest import PATIENCE, read_all
 
+from eventimport.embedded.server import free_port
+
 pytestmark = pytest.mark.slow
 
 
@@ -37,8 +39,7 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """A service without a database, which it does not need for this."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        found = int(free.getsockname()[1])
+    found = free_port()
     settings = {
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
         "REDIS_URL": "redis://127.0.0.1:1/0",

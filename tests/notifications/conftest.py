@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import select, text
 
 from eventimport.database.models import ImportJob, Notification, OutgoingMail, User
+from eventimport.embedded.server import free_port
 from eventimport.resources import Resources, open_resources
 from eventimport.settings import Settings
 
@@ -246,7 +246,4 @@ async def outbox(resources: Resources, make_user: Callable[..., Awaitable[User]]
 @pytest.fixture
 def unused_port() -> int:
     """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_port()

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +19,10 @@ from typing import IO, Self
 from eventimport.errors import EventImportError
 
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 60.0
+"""A server that stops writes what it has in memory to the disk, which may be slow."""
 POLL_SECONDS = 0.02
+PORTS = range(20_000, 32_000)
 
 
 class EmbeddedServerError(EventImportError):
@@ -119,11 +121,13 @@ def write_private(path: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    """A free TCP port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A free TCP port of 127.0.0.1, below those that systems assign to any socket: no other program
+    is given it before the server listens."""
+    for port in secrets.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise EmbeddedServerError(f"No TCP port from {PORTS.start} to {PORTS.stop - 1} is free.")
 
 
 def start(
