@@ -38,14 +38,20 @@ from eventimport.embedded import start_postgres, start_valkey
 from eventimport.main import create_app
 from eventimport.settings import Settings
 
-# No test fails because the machine is slow or busy.
+# No test fails because the machine is slow or busy, or because a run tries other examples than the
+# run before. Those are tried with `--hypothesis-profile=exploring`.
 hypothesis.settings.register_profile(
-    "without_time_limits",
+    "exploring",
     parent=hypothesis.settings(),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.load_profile("without_time_limits")
+hypothesis.settings.register_profile(
+    "repeatable",
+    parent=hypothesis.settings.get_profile("exploring"),
+    derandomize=True,
+)
+hypothesis.settings.load_profile("repeatable")
 
 TESTS = Path(__file__).parent
 T = TypeVar("T")

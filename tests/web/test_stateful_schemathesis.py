@@ -112,6 +112,8 @@ def run(machine: Any, *, sequences: int, steps: int) -> None:
             stateful_step_count=steps,
             database=None,
             deadline=None,
+            # Each round of a test is to try other sequences.
+            derandomize=False,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
