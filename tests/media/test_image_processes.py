@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from eventimport.media.image_processes import (
     ImageProcessError,
     ImageProcesses,
     ImageProcessesConfig,
+    _Child,
 )
 from eventimport.media.images import ImageLimits, ImageRefusedError, ImageSize
 
@@ -43,11 +45,12 @@ def gif_of_comments(size: int) -> bytes:
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Open]:
-    """Opens image processes; keywords are their configuration."""
+    """Opens image processes; keywords are their configuration. What does not test the time limit
+    has none that a busy machine exceeds."""
     all_opened: list[ImageProcesses] = []
 
     def make(**config: Any) -> ImageProcesses:
-        all_opened.append(ImageProcesses(ImageProcessesConfig(**config)))
+        all_opened.append(ImageProcesses(ImageProcessesConfig(**{"timeout": 600.0, **config})))
         return all_opened[-1]
 
     yield make
@@ -62,16 +65,28 @@ async def gone(pid: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def at_work(images: ImageProcesses) -> int:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[int]:
+    """The process ids of the children that are sent an image, each when it has begun."""
+    pids: asyncio.Queue[int] = asyncio.Queue()
+    ask = _Child.ask
+
+    async def tell(self: _Child, *request: Any) -> Any:
+        pids.put_nowait(self.process.pid)
+        return await ask(self, *request)
+
+    monkeypatch.setattr(_Child, "ask", tell)
+    return pids
+
+
+async def at_work(asked: asyncio.Queue[int]) -> int:
     """Wait until a child spends processor time on an image; its process id."""
-    spent: dict[int, int] = {}
     async with asyncio.timeout(60):
-        while True:
-            for pid in images.pids:
-                ticks = ticks_of(pid)
-                if ticks - spent.setdefault(pid, ticks) > 50:
-                    return pid
+        pid = await asked.get()
+        before = ticks_of(pid)
+        while ticks_of(pid) - before < 10:  # noqa: ASYNC110 - it is another process's time
             await asyncio.sleep(0.02)
+        return pid
 
 
 def ticks_of(pid: int) -> int:
@@ -135,14 +150,20 @@ async def test_one_owner_leaves_a_child_for_others(opened: Open) -> None:
 
 
 async def test_an_image_that_takes_too_long_costs_its_child_and_nothing_else(
-    opened: Open,
+    opened: Open, asked: asyncio.Queue[int]
 ) -> None:
-    images = opened(processes=1, timeout=2.0)
+    images = opened(processes=1)
+    patient = images._config
     await images.check(drawn(), LIMITS, {})
     (pid,) = images.pids
+    assert await asked.get() == pid
     # However quick the machine is, a child that is stopped takes too long.
     os.kill(pid, signal.SIGSTOP)
+    images._config = replace(patient, timeout=0.2)
     slow = asyncio.create_task(images.check(drawn(), LIMITS, {}))
+    assert await asked.get() == pid
+    # However slow it is, the next image has time enough.
+    images._config = patient
     waiting = asyncio.create_task(images.check(drawn(), LIMITS, {}))
     with pytest.raises(ImageRefusedError, match="IMAGE_TIMEOUT") as caught:
         await slow
@@ -185,22 +206,27 @@ async def test_a_child_that_dies_idle_is_replaced(opened: Open) -> None:
     assert pid not in images.pids
 
 
-async def test_an_image_that_kills_its_child_twice_is_refused(opened: Open) -> None:
+async def test_an_image_that_kills_its_child_twice_is_refused(
+    opened: Open, asked: asyncio.Queue[int]
+) -> None:
     images = opened(processes=1)
-    asked = asyncio.create_task(images.check(gif_of_comments(10_000_000), LIMITS, {}))
+    checking = asyncio.create_task(images.check(gif_of_comments(10_000_000), LIMITS, {}))
     for _ in range(2):
-        os.kill(await at_work(images), signal.SIGKILL)
+        os.kill(await at_work(asked), signal.SIGKILL)
     with pytest.raises(ImageRefusedError, match="IMAGE_PROCESS_MEMORY_BYTES") as caught:
-        await asked
+        await checking
     assert caught.value.code == "unprocessable"
     assert (await images.check(drawn(), LIMITS, {}))[0].width == 60
 
 
-async def test_a_cancelled_caller_holds_up_no_other(opened: Open) -> None:
-    images = opened(processes=1, timeout=600.0)
+async def test_a_cancelled_caller_holds_up_no_other(
+    opened: Open, asked: asyncio.Queue[int]
+) -> None:
+    images = opened(processes=1)
     await images.check(drawn(), LIMITS, {})
+    await asked.get()
     slow = asyncio.create_task(images.check(gif_of_comments(10_000_000), LIMITS, {}))
-    pid = await at_work(images)
+    pid = await at_work(asked)
     waiting = asyncio.create_task(images.check(drawn(), LIMITS, {}))
     slow.cancel()
     async with asyncio.timeout(60):
@@ -210,12 +236,14 @@ async def test_a_cancelled_caller_holds_up_no_other(opened: Open) -> None:
     await gone(pid)
 
 
-async def test_closing_ends_children_at_work(opened: Open) -> None:
-    images = opened(processes=2, timeout=600.0)
+async def test_closing_ends_children_at_work(opened: Open, asked: asyncio.Queue[int]) -> None:
+    images = opened(processes=2)
     await asyncio.gather(*(images.check(drawn(), LIMITS, {}) for _ in range(4)))
+    for _ in range(4):
+        await asked.get()
     pids = images.pids
     slow = asyncio.create_task(images.check(gif_of_comments(10_000_000), LIMITS, {}))
-    await at_work(images)
+    await at_work(asked)
     await images.close()
     assert not any(lives(pid) for pid in pids)
     with pytest.raises(ImageProcessError):
