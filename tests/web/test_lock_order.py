@@ -49,6 +49,12 @@ FILES = {f"audio/{n}.wav": b"RIFF and so on" for n in SESSIONS} | {
     f"slides/{n}.pdf": b"%PDF and so on" for n in SESSIONS
 }
 ARCHIVE = zip_of(DOCUMENTS, FILES | {"images/logo.png": b"no picture"})
+IN_TIME_AND_TOO_LATE = {
+    ("PATCH events", 200),
+    ("PATCH sessions", 200),
+    ("DELETE tasks", 200),
+    ("DELETE events", 409),
+}
 ENDS = {ImportStatus.SUCCESS, ImportStatus.REVOKED, ImportStatus.FAILURE}
 
 
@@ -169,9 +175,13 @@ async def test_nobody_waits_in_a_circle(
         heartbeat_interval=0.001, database_pool_size=40, requests_per_minute=0
     )
     crowd = Crowd(service.resources, await service.client(user), Counter())
-    for _ in range(ROUNDS):
+    rounds = 0
+    # Who comes first is chance. Each of them must have come in time, and too late; else nothing
+    # would have been shown.
+    while rounds < ROUNDS or (not crowd.answers.keys() >= IN_TIME_AND_TOO_LATE and rounds < 50):
+        rounds += 1
         jobs = [await crowd.accept() for _ in range(5)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(600):
             await asyncio.gather(
                 *(run_import(service.resources, job_id) for job_id in jobs),
                 *(
@@ -182,10 +192,7 @@ async def test_nobody_waits_in_a_circle(
 
     assert deadlocks == []
     assert {status for _, status in crowd.answers if status >= 500} == set()
-    # Each of them has come in time, and too late; else nothing would have been shown.
-    for what in ("PATCH events", "PATCH sessions", "DELETE tasks"):
-        assert crowd.answers[what, 200], what
-    assert crowd.answers["DELETE events", 409]
+    assert crowd.answers.keys() >= IN_TIME_AND_TOO_LATE
     async with service.resources.sessions() as session:
         statuses = Counter(await session.scalars(select(ImportJob.status)))
         left = await session.scalars(
