@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 from tests.clean_up.conftest import pass_time
 from tests.faults.kill_points import KillPoint
 from tests.faults.service import Service
+from tests.faults.workers import PATIENCE
 from tests.stored_files import keys_in, store
 
 from eventimport.database.models import ObjectPurpose, ObjectRecord
@@ -58,7 +59,7 @@ async def test_a_worker_that_is_killed_while_it_cleans_up(
     killed = await service.worker(point, CLEAN_UP_INTERVAL=OFTEN)
     assert await killed.wait() == -signal.SIGKILL, "the point was not reached:\n" + killed.told()
     other = await service.worker(CLEAN_UP_INTERVAL=OFTEN)
-    async with asyncio.timeout(60), service.resources.reader.connect() as connection:
+    async with asyncio.timeout(PATIENCE), service.resources.reader.connect() as connection:
         left = 1
         while left:
             left = await connection.scalar(UNUSED) or 0

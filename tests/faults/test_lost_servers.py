@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from redis import Redis
 from tests.faults.conferences import MOVED
 from tests.faults.service import Service, running_service
-from tests.faults.workers import Workers
+from tests.faults.workers import PATIENCE, WorkerProcess, Workers
 from tests.stored_files import keys_in
 from werkzeug.serving import make_server
 
@@ -71,10 +71,14 @@ async def postgres(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Restarted]:
             yield server
 
 
-async def all_succeed(service: Service, jobs: dict[UUID, int]) -> None:
+async def all_succeed(
+    service: Service, jobs: dict[UUID, int], worker: WorkerProcess | None = None
+) -> None:
+    """All imports succeed, by this worker if one is given."""
     for job_id in jobs:
         job = await service.ended(job_id)
         assert job.status == ImportStatus.SUCCESS, (job.errors, service.told())
+    assert worker is None or worker.code is None, "it is the same worker"
     assert await service.violations(jobs) == []
 
 
@@ -97,8 +101,7 @@ async def test_redis_away_while_posting_and_while_running(
         await valkey.leave()
         late = await service.accept(4)
         await valkey.come_back()
-        await all_succeed(service, {**jobs, late: 4})
-        assert worker.code is None, "it is the same worker"
+        await all_succeed(service, {**jobs, late: 4}, worker)
 
 
 async def test_a_postgres_that_is_restarted(
@@ -110,15 +113,21 @@ async def test_a_postgres_that_is_restarted(
         await service.until(next(iter(jobs)), lambda job: job.status != ImportStatus.PENDING)
         await postgres.leave()
         await postgres.come_back()
-        await all_succeed(service, jobs)
-        assert worker.code is None, "it is the same worker"
+        await all_succeed(service, jobs, worker)
+
+
+TRY_AGAIN: Final = "503 Slow Down"
+"""The SDK repeats the request several times, after pauses."""
+FULL: Final = "507 Insufficient Storage"
+"""The SDK does not repeat the request."""
 
 
 class FaultyS3:
-    """S3 that answers 503 to the `away` methods, and counts such answers."""
+    """S3 that answers with an error to the `away` methods, and counts such answers."""
 
     def __init__(self) -> None:
         self.away: frozenset[str] = frozenset()
+        self.error = TRY_AGAIN
         self.refused = threading.Semaphore(0)
         self._inner = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
@@ -130,9 +139,16 @@ class FaultyS3:
         if environ["REQUEST_METHOD"] in self.away:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             self.refused.release()
-            start_response("503 Slow Down", [("Content-Type", "application/xml")])
-            return [b"<Error><Code>SlowDown</Code><Message>Later</Message></Error>"]
+            start_response(self.error, [("Content-Type", "application/xml")])
+            code = self.error.partition(" ")[2].replace(" ", "")
+            return [f"<Error><Code>{code}</Code><Message>Later</Message></Error>".encode()]
         return self._inner(environ, start_response)
+
+    async def refuses(self, count: int) -> None:
+        """Wait until it has answered so to this many more requests. Raises TimeoutError."""
+        for _ in range(count):
+            if not await asyncio.to_thread(self.refused.acquire, timeout=PATIENCE):
+                raise TimeoutError("no request was made")
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -177,11 +193,9 @@ async def test_s3_that_answers_503_for_a_while(bucket_service: Service, s3: Faul
     jobs = {await bucket_service.accept(number): number for number in range(2)}
     s3.away = ALL_METHODS
     await bucket_service.worker()
-    for _ in range(3):
-        await asyncio.to_thread(s3.refused.acquire, timeout=60)
+    await s3.refuses(3)
     s3.away = frozenset({"PUT", "POST"})
-    for _ in range(3):
-        await asyncio.to_thread(s3.refused.acquire, timeout=60)
+    await s3.refuses(3)
     s3.away = frozenset()
     await all_succeed(bucket_service, jobs)
 
@@ -190,7 +204,7 @@ async def test_an_archive_out_of_reach_is_a_failure_that_says_so(
     bucket_service: Service, s3: FaultyS3
 ) -> None:
     job_id = await bucket_service.accept()
-    s3.away = ALL_METHODS
+    s3.away, s3.error = ALL_METHODS, FULL
     await bucket_service.worker(STORAGE_PATIENCE="0.5")
     job = await bucket_service.ended(job_id)
     s3.away = frozenset()
@@ -203,7 +217,7 @@ async def test_media_that_cannot_be_stored_are_left_out(
     bucket_service: Service, s3: FaultyS3
 ) -> None:
     job_id = await bucket_service.accept()
-    s3.away = frozenset({"PUT", "POST"})
+    s3.away, s3.error = frozenset({"PUT", "POST"}), FULL
     await bucket_service.worker(STORAGE_PATIENCE="0.5")
     job = await bucket_service.ended(job_id)
     s3.away = frozenset()
