@@ -7,25 +7,29 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
 from sqlalchemy import make_url, text
-from tests.conftest import execute, renamed
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import execute, lend_engine, renamed
 from tests.faults.api_requests import IMPORT, UPLOAD, ZIP, answers, settings_of
 from tests.faults.kill_points import JOB, RECORDS, KillPoint
 from tests.faults.service import Service
 from tests.faults.workers import PATIENCE, WorkerProcess
 
+from eventimport.database.engine import DatabaseConfig
 from eventimport.database.models import Base, ImportStatus
 
 CONNECTIONS: Final = 14
 CLIENTS: Final = 25
 IMPORTS: Final = 6
 REFUSALS: Final = 3
+PAUSE_SECONDS: Final = 0.1
 DISK: Final = 53100
 DISK_FULL: Final = f"""
     CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
@@ -174,6 +178,8 @@ async def polling(client: httpx.AsyncClient, job_ids: list[UUID]) -> AsyncIterat
                 answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
             ), answer.text
             statuses[number].append(answer.status_code)
+            # A client that asks all the time leaves the worker no processor.
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async with asyncio.TaskGroup() as group:
         for number in range(CLIENTS):
@@ -184,6 +190,18 @@ async def polling(client: httpx.AsyncClient, job_ids: list[UUID]) -> AsyncIterat
             over.set()
 
 
+@pytest.fixture
+def hasty_pools(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for a connection in vain learns of it after a second, and not after ten."""
+
+    def create(config: DatabaseConfig, **options: Any) -> AsyncEngine:
+        return lend_engine(replace(config, pool_timeout=1.0), **options)
+
+    for module in ("eventimport.resources", "eventimport.database.engine"):
+        monkeypatch.setattr(f"{module}.create_engine", create)
+
+
+@pytest.mark.usefixtures("hasty_pools")
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_clients_and_imports_with_few_connections(
     role_url: str, service: Service, redis_url: str, fault: str
