@@ -37,8 +37,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV); \
 	echo "$(VENV) is of $$($(BIN)/python --version)"; \
 	echo "Installing $$(grep -c == requirements.lock) pinned packages; this takes a minute or two"; \
-	$(BIN)/python -m pip install -qq --only-binary :all: --no-deps --require-hashes \
-		-r requirements.lock; \
+	$(BIN)/python -m pip install -qq --retries 10 --timeout 60 --only-binary :all: --no-deps \
+		--require-hashes -r requirements.lock; \
 	$(BIN)/python -m pip install -qq --no-build-isolation --no-deps --editable .; \
 	$(BIN)/python -m pip check; \
 	touch $@
