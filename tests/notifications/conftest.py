@@ -138,7 +138,8 @@ async def start_mail_server() -> AsyncIterator[StartMailServer]:
             return made
 
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(protocol, "localhost", port, ssl=tls)
+        # Not at "localhost", which may have an address that the machine has not: that of IPv6.
+        server = await loop.create_server(protocol, "127.0.0.1", port, ssl=tls)
         servers.append(server)
         mail_server.port = server.sockets[0].getsockname()[1]
         return mail_server

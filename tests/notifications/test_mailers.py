@@ -144,8 +144,8 @@ async def test_what_a_server_refuses(
     assert server.mails == []
 
 
-async def test_a_server_that_is_down(start_mail_server: StartMailServer, unused_port: int) -> None:
-    config = SMTPConfig(host="localhost", port=unused_port, tls=False, starttls=False)
+async def test_a_server_that_is_down() -> None:
+    config = SMTPConfig(host="localhost", port=1, tls=False, starttls=False)
 
     assert not (await refusal(config)).permanent
 
@@ -157,15 +157,14 @@ async def test_a_server_that_says_nothing_more(start_mail_server: StartMailServe
     assert not (await refusal(plain(server, timeout=0.2))).permanent
 
 
-async def test_a_server_that_never_speaks(unused_port: int) -> None:
+async def test_a_server_that_never_speaks() -> None:
     async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
 
     writers: list[asyncio.StreamWriter] = []
-    async with await asyncio.start_server(hold, "localhost", unused_port):
-        config = SMTPConfig(
-            host="localhost", port=unused_port, tls=False, starttls=False, timeout=0.2
-        )
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        config = SMTPConfig(host="localhost", port=port, tls=False, starttls=False, timeout=0.2)
         assert not (await refusal(config)).permanent
         for writer in writers:
             writer.close()
