@@ -23,7 +23,8 @@ from eventimport.formats.schedules.identities import (
     valid_number,
 )
 from eventimport.formats.schedules.losses import Keeps
-from eventimport.formats.schedules.stored_programme import hex_color, is_shown, one_line
+from eventimport.formats.schedules.stored_programme import is_shown
+from eventimport.formats.schedules.written_values import hex_color, one_line
 from eventimport.formats.source import Source
 
 OPTIONS = WriteOptions(

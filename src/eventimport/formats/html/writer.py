@@ -23,7 +23,8 @@ from eventimport.formats.format import OpenMedia, WriteOptions
 from eventimport.formats.html.rich_text import LINK_REL, to_html
 from eventimport.formats.schedules.arranging import Arranged
 from eventimport.formats.schedules.losses import Keeps, Losses
-from eventimport.formats.schedules.stored_programme import in_offset, is_shown, one_line
+from eventimport.formats.schedules.stored_programme import is_shown
+from eventimport.formats.schedules.written_values import in_offset, one_line
 
 _IMAGES: Final = (
     *("photo_url", "thumbnail_image_url", "small_image_url", "icon_image_url", "logo_url"),

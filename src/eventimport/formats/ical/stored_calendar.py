@@ -14,12 +14,8 @@ from eventimport.formats.schedules.addresses import http_address
 from eventimport.formats.schedules.flavours import Flavour, plain_of
 from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Losses
-from eventimport.formats.schedules.stored_programme import (
-    StoredProgramme,
-    Talk,
-    generator_version,
-    text_of,
-)
+from eventimport.formats.schedules.stored_programme import StoredProgramme, Talk, generator_version
+from eventimport.formats.schedules.written_values import text_of
 
 FIELDS: Final = {
     Kind.EVENT: frozenset(

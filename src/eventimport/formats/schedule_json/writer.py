@@ -19,19 +19,16 @@ from eventimport.formats.schedules.identities import Rules
 from eventimport.formats.schedules.losses import SORTS, Keeps, Losses
 from eventimport.formats.schedules.stored_programme import (
     Day,
-    Link,
     Person,
     Room,
     StoredProgramme,
     Talk,
     generator_version,
-    hex_color,
-    iso,
     slot_of,
-    text_of,
     version_of,
     writer_of,
 )
+from eventimport.formats.schedules.written_values import Link, hex_color, iso, text_of
 
 SCHEMA: Final = "https://c3voc.de/schedule/schema.json"
 

@@ -21,18 +21,15 @@ from eventimport.formats.schedules.losses import SORTS, Keeps, Losses
 from eventimport.formats.schedules.stored_programme import (
     LONGEST,
     Day,
-    Link,
     Person,
     StoredProgramme,
     Talk,
     generator_version,
-    hex_color,
-    hours,
-    iso,
     slot_of,
     version_of,
     writer_of,
 )
+from eventimport.formats.schedules.written_values import Link, hex_color, hours, iso
 
 KEEPS: Final = Keeps(
     title="schedule.xml",

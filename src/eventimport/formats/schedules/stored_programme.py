@@ -8,21 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, BinaryIO, Final, Protocol
 
 from eventimport.conference.conference import Record
 from eventimport.conference.kinds import Kind
 from eventimport.conference.programme import PUBLIC_STATES
 from eventimport.conference.report import Report
-from eventimport.conference.rich_text import ADDED_REL, DEFAULT_LIMITS, clean
 from eventimport.conference.stored import StoredConference
 from eventimport.conference.times import read_time
 from eventimport.conference.web_links import MASTODON, SITES, profile_url
 from eventimport.formats.format import OpenMedia, Write, WriteOptions
 from eventimport.formats.schedules.addresses import http_address
 from eventimport.formats.schedules.arranging import Rendered
-from eventimport.formats.schedules.flavours import Flavour, read_text
+from eventimport.formats.schedules.flavours import Flavour
 from eventimport.formats.schedules.identities import (
     Identities,
     Identity,
@@ -37,6 +36,18 @@ from eventimport.formats.schedules.losses import Keeps, Losses
 from eventimport.formats.schedules.producers import MARKDOWN_MARK
 from eventimport.formats.schedules.schedule import TEXTS
 from eventimport.formats.schedules.slots import read_day_change, read_duration
+from eventimport.formats.schedules.written_values import (
+    Link,
+    attachments_of,
+    hex_color,
+    hours,
+    in_offset,
+    iso,
+    links_of,
+    one_line,
+    stripped,
+    text_of,
+)
 
 SLOT: Final = "00:05"
 """The length of a time slot if the source does not say it."""
@@ -45,20 +56,8 @@ LONGEST: Final = timedelta(hours=24)
 
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
-_HEADERS: Final = ("#text", "title", "name")
-_MEDIA: Final = (("slides_url", "slides"), ("audio_url", "audio"), ("video_url", "video"))
 _YES: Final = ("true", "1", "yes")
 _NO: Final = ("false", "0", "no")
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link or an attachment. One without an address is only a text."""
-
-    url: str | None
-    title: str | None = None
-    type: str | None = None
-    service: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ class StoredProgramme:
         self.event = conference.event
         self.extra = conference.event.extra
         self.zone = conference.zone
-        self.day_change = read_day_change(_text(self.extra.get("day_change")))
+        self.day_change = read_day_change(stripped(self.extra.get("day_change")))
         starts = self.event.values.get("starts_at")
         year = starts.year if isinstance(starts, datetime) else None
         name = self.event.values.get("name", "")
@@ -258,7 +257,7 @@ class StoredProgramme:
             self._losses.add("color", given is not None and color is None)
             if self._is_new(Kind.TRACK, record, self._track_names, tracks):
                 name = self._track_names[record.new_id]
-                tracks[name] = Track(name, color, _text(record.extra.get("slug")))
+                tracks[name] = Track(name, color, stripped(record.extra.get("slug")))
         return list(tracks.values())
 
     def _is_new(
@@ -309,7 +308,7 @@ class StoredProgramme:
             if url is not None:
                 links.append(Link(url, site.capitalize()))
         links += links_of(extra.get("links"))
-        code = _text(extra.get("code")) or (
+        code = stripped(extra.get("code")) or (
             record.key if record.key and record.key.isalnum() and record.key.isupper() else None
         )
         name = one_line(values.get("name", ""))
@@ -447,7 +446,7 @@ class StoredProgramme:
             persons=persons,
             url=http_address(extra.get("url")) or f"{self.page}#session-{record.new_id}",
             links=links_of(extra.get("links")),
-            attachments=_attachments(values, extra),
+            attachments=attachments_of(values, extra),
             extra=extra,
             record=record,
         )
@@ -505,102 +504,6 @@ def is_shown(record: Record) -> bool:
     return state in PUBLIC_STATES and "deleted_at" not in record.values
 
 
-def one_line(text: str) -> str:
-    """A text without line breaks and repeated blanks, as readers of schedules read it."""
-    return " ".join(text.split())
-
-
-def in_offset(moment: datetime, zone: tzinfo) -> datetime:
-    """The moment with the offset that the zone has then. The schedules' offsets have whole minutes:
-    UTC is used where the zone's has seconds, as before time zones were introduced."""
-    try:
-        offset = moment.astimezone(zone).utcoffset()
-        if offset is not None and not offset.total_seconds() % 60:
-            return moment.astimezone(zone)
-        return moment.astimezone(UTC)
-    except OverflowError:
-        return moment.astimezone(UTC)
-
-
-def iso(moment: datetime) -> str:
-    """A moment as schedules write it, without fractions of a second."""
-    return moment.replace(microsecond=0).isoformat()
-
-
-def hours(length: timedelta) -> str:
-    """A length as hours and minutes."""
-    minutes = int(length.total_seconds()) // 60
-    return f"{minutes // 60:02}:{minutes % 60:02}"
-
-
-def hex_color(value: Any) -> str | None:
-    """A colour as `#rrggbb`, if it is hexadecimal."""
-    text = value.strip().lower() if isinstance(value, str) else ""
-    digits = text.removeprefix("#")
-    if not text.startswith("#") or not set(digits) <= set("0123456789abcdef"):
-        return None
-    if len(digits) == 3:
-        digits = "".join(digit * 2 for digit in digits)
-    return f"#{digits}" if len(digits) == 6 else None
-
-
-def text_of(record: Record, name: str, usual: Flavour) -> str | None:
-    """A rich text as its source wrote it, unless it was edited since then. `usual` is how a reader
-    will read it: a text that it would misread is written as HTML."""
-    value = record.values.get(name)
-    if not isinstance(value, str):
-        return None
-    # The import has added this to links.
-    value = value.replace(ADDED_REL, "")
-    texts = record.extra.get(TEXTS)
-    said = texts.get(name) if isinstance(texts, dict) else None
-    source = said.get("source") if isinstance(said, dict) else None
-    if isinstance(source, str) and _reads_as(source, value, usual):
-        return source
-    if usual is not Flavour.MARKDOWN or _reads_as(value, value, usual):
-        return value
-    return f"<p>{value}</p>" if _reads_as(f"<p>{value}</p>", value, usual) else value
-
-
-def _reads_as(source: str, value: str, usual: Flavour) -> bool:
-    read = read_text(source, usual).text
-    return value in (read, source) or (
-        clean(read, DEFAULT_LIMITS).text.replace(ADDED_REL, "") == value
-    )
-
-
-def links_of(given: Any) -> list[Link]:
-    """The links or attachments that a reader kept, of schedule.xml or of schedule.json."""
-    found = []
-    for each in given if isinstance(given, list) else [given]:
-        if isinstance(each, str):
-            found.append(Link(http_address(each), None if http_address(each) else each))
-        elif isinstance(each, dict):
-            said = {key.removeprefix("@"): value for key, value in each.items()}
-            texts = (_text(said.get(name)) for name in _HEADERS)
-            title = next(filter(None, texts), None)
-            url = http_address(said.get("href") or said.get("url"))
-            if url or title:
-                link = Link(url, title, _text(said.get("type")), _text(said.get("service")))
-                found.append(link)
-    return found
-
-
-def _attachments(values: dict[str, Any], extra: dict[str, Any]) -> list[Link]:
-    """The media files of a session, and the attachments that no field took."""
-    kept = links_of(extra.get("attachments"))
-    found = []
-    for name, sort in _MEDIA:
-        url = http_address(values.get(name))
-        if url is None:
-            continue
-        same = next((link for link in kept if link.url == url), None)
-        if same is not None:
-            kept.remove(same)
-        found.append(same or Link(url, None, sort))
-    return found + kept
-
-
 def _by_position(records: Iterator[Record]) -> list[Record]:
     def order(record: Record) -> tuple[bool, int, int]:
         position = record.values.get("position")
@@ -609,18 +512,16 @@ def _by_position(records: Iterator[Record]) -> list[Record]:
     return sorted(records, key=order)
 
 
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
-
-
 def version_of(programme: StoredProgramme, options: WriteOptions) -> str:
     """The version of the schedule: the source's, or else the time of the export."""
-    return _text(programme.extra.get("version")) or f"{options.now.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return (
+        stripped(programme.extra.get("version")) or f"{options.now.astimezone(UTC):%Y-%m-%d %H:%M}"
+    )
 
 
 def slot_of(programme: StoredProgramme) -> str:
     """The length of a time slot, as hours and minutes."""
-    said = read_duration(_text(programme.extra.get("timeslot_duration")) or "")
+    said = read_duration(stripped(programme.extra.get("timeslot_duration")) or "")
     if said is None or not _MINUTE <= said.value < timedelta(hours=24):
         return SLOT
     return hours(said.value)

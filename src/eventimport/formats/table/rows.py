@@ -13,7 +13,7 @@ from eventimport.conference.report import Report
 from eventimport.conference.stored import StoredConference
 from eventimport.formats.schedules.flavours import plain_of
 from eventimport.formats.schedules.losses import Keeps, Losses
-from eventimport.formats.schedules.stored_programme import in_offset, iso
+from eventimport.formats.schedules.written_values import in_offset, iso
 
 Value = str | int | float | bool | None
 

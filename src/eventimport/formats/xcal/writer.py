@@ -19,13 +19,8 @@ from eventimport.formats.ical.stored_calendar import (
 )
 from eventimport.formats.schedules.addresses import http_address
 from eventimport.formats.schedules.losses import Keeps, Losses
-from eventimport.formats.schedules.stored_programme import (
-    Person,
-    StoredProgramme,
-    Talk,
-    hours,
-    writer_of,
-)
+from eventimport.formats.schedules.stored_programme import Person, StoredProgramme, Talk, writer_of
+from eventimport.formats.schedules.written_values import hours
 
 KEEPS: Final = Keeps(
     title="xCal",
