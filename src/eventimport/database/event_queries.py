@@ -3,7 +3,7 @@
 Ids come first, then the rows in pieces: rows are read only while the byte budget lasts.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
@@ -13,7 +13,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    FromClause,
     Select,
     any_,
     exists,
@@ -78,6 +77,21 @@ class Order:
     edge: Edge | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One page of a list: of the rows that the viewer may see and that meet all filters."""
+
+    viewer: Viewer
+    order: Sequence[Order] = ()
+    filters: Sequence[Filter] = ()
+    limit: int
+    offset: int
+
+
+Find = Callable[[AsyncConnection, Wanted], Awaitable[tuple[list[int], int]]]
+"""Finds the ids of the wanted rows, and how many there are on all pages."""
+
+
 @dataclass(slots=True)
 class ByteBudget:
     """How many bytes an answer may still have, as estimated before it is written."""
@@ -139,26 +153,19 @@ async def find(
 
 async def find_event_ids(
     connection: AsyncConnection,
-    viewer: Viewer,
-    order: Sequence[Order],
+    wanted: Wanted,
     *,
-    filters: Sequence[Filter] = (),
     member: int | None = None,
     upcoming: bool = False,
     name: str | None = None,
     state: str | None = None,
-    limit: int,
-    offset: int,
 ) -> tuple[list[int], int]:
-    """One page of the events that the viewer may see, and how many there are: of those that meet
-    all filters, whose name contains `name`, in any case, and whose state is `state`; with a
-    `member`, only of those in which this user has a role; if they are to be `upcoming`, only of
-    published ones that have not started."""
-    statement = select(_EVENTS.c.id).where(event_visible(viewer))
+    """The wanted events, and how many there are on all pages: of those whose name contains `name`,
+    in any case, and whose state is `state`; with a `member`, only of those in which this user has a
+    role; if they are to be `upcoming`, only of published ones that have not started."""
+    statement = select(_EVENTS.c.id).where(event_visible(wanted.viewer))
     if upcoming:
         statement = statement.where(published(), _EVENTS.c.starts_at > func.now())
-    if filters:
-        statement = statement.where(met(Kind.EVENT, filters, viewer))
     if member is not None:
         role = exists().where(EventRole.event_id == _EVENTS.c.id, EventRole.user_id == member)
         statement = statement.where(role)
@@ -166,27 +173,16 @@ async def find_event_ids(
         statement = statement.where(_EVENTS.c.name.icontains(name, autoescape=True))
     if state:
         statement = statement.where(_EVENTS.c.state == state.lower())
-    terms = _terms(Kind.EVENT, order, viewer)
-    return await _page(connection, statement, _EVENTS, terms, limit=limit, offset=offset)
+    return await _page(connection, statement, Kind.EVENT, wanted)
 
 
 async def find_related_ids(
-    connection: AsyncConnection,
-    edge: Edge,
-    owner: Row,
-    viewer: Viewer,
-    order: Sequence[Order],
-    *,
-    filters: Sequence[Filter] = (),
-    limit: int,
-    offset: int,
+    connection: AsyncConnection, wanted: Wanted, edge: Edge, owner: Row
 ) -> tuple[list[int], int]:
-    """One page of what the edge leads to from a row that is visible, and how many there are, as far
-    as the viewer may see it and it meets all filters. All of it belongs to the owner's event."""
+    """What is wanted of the rows that the edge leads to from a row that is visible, and how many
+    there are on all pages. All of them belong to the owner's event."""
     target = NODES[edge.target].table
-    statement = select(target.c.id).where(part_visible(edge.target, viewer))
-    if filters:
-        statement = statement.where(met(edge.target, filters, viewer))
+    statement = select(target.c.id).where(part_visible(edge.target, wanted.viewer))
     if edge.column is not None:
         statement = statement.where(target.c.id == owner[edge.column])
     elif edge.back is not None:
@@ -195,24 +191,15 @@ async def find_related_ids(
         own, other = link_columns(edge)
         statement = statement.join(LINKS, LINKS.c[other] == target.c.id)
         statement = statement.where(LINKS.c[own] == owner["id"])
-    terms = _terms(edge.target, order, viewer)
-    return await _page(connection, statement, target, terms, limit=limit, offset=offset)
+    return await _page(connection, statement, edge.target, wanted)
 
 
 async def find_own_ids(
-    connection: AsyncConnection,
-    kind: Kind,
-    user_id: int,
-    viewer: Viewer,
-    order: Sequence[Order],
-    *,
-    filters: Sequence[Filter] = (),
-    limit: int,
-    offset: int,
+    connection: AsyncConnection, wanted: Wanted, *, kind: Kind, user_id: int
 ) -> tuple[list[int], int]:
-    """One page of the speakers that have the user's e-mail address, or of the sessions that they
-    speak at, and how many there are, as far as the viewer may see them. None if the user has not
-    confirmed the address: it may be that of another person."""
+    """What is wanted of the speakers that have the user's e-mail address, or of the sessions that
+    they speak at, and how many there are on all pages. None if the user has not confirmed the
+    address: it may be that of another person."""
     target, speakers = NODES[kind].table, NODES[Kind.SPEAKER].table.alias("own_speakers")
     own = (
         select(speakers.c.id)
@@ -224,12 +211,11 @@ async def find_own_ids(
     statement = (
         select(target.c.id)
         .join(_EVENTS, _EVENTS.c.id == target.c.event_id)
-        .where(target.c.id.in_(own), event_visible(viewer), part_visible(kind, viewer))
+        .where(
+            target.c.id.in_(own), event_visible(wanted.viewer), part_visible(kind, wanted.viewer)
+        )
     )
-    if filters:
-        statement = statement.where(met(kind, filters, viewer))
-    terms = _terms(kind, order, viewer)
-    return await _page(connection, statement, target, terms, limit=limit, offset=offset)
+    return await _page(connection, statement, kind, wanted)
 
 
 async def find_one_related_id(
@@ -315,17 +301,14 @@ async def find_session_values(
 
 
 async def _page(
-    connection: AsyncConnection,
-    statement: Select[tuple[int]],
-    table: FromClause,
-    terms: Sequence[ColumnElement[Any]],
-    *,
-    limit: int,
-    offset: int,
+    connection: AsyncConnection, statement: Select[tuple[int]], kind: Kind, wanted: Wanted
 ) -> tuple[list[int], int]:
+    if wanted.filters:
+        statement = statement.where(met(kind, wanted.filters, wanted.viewer))
+    terms = _terms(kind, wanted.order, wanted.viewer)
     # The id decides where all else is the same.
-    ordered = statement.order_by(*terms, table.c.id)
-    found = await connection.execute(ordered.limit(limit).offset(offset))
+    ordered = statement.order_by(*terms, NODES[kind].table.c.id)
+    found = await connection.execute(ordered.limit(wanted.limit).offset(wanted.offset))
     counted = select(func.count()).select_from(statement.subquery())
     return [row.id for row in found], await connection.scalar(counted) or 0
 

@@ -11,7 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventimport.auth import MAX_USER_ID
 from eventimport.conference.kinds import Kind
 from eventimport.conference.report import UNSTORABLE, shortened
-from eventimport.database.event_queries import EDITABLE, OWNED, READABLE, Row, find
+from eventimport.database.event_graph import Edge
+from eventimport.database.event_queries import (
+    EDITABLE,
+    OWNED,
+    READABLE,
+    Find,
+    Row,
+    Wanted,
+    find,
+    find_related_ids,
+)
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError, refuse
 from eventimport.http.dependencies import Account
@@ -213,6 +223,17 @@ async def find_visible(
     """The row, if the account may see it; with `keys_only`, only what leads to other rows. Raises
     404, whether it exists or not."""
     return await _find(connection, resource, key, account, lock=None, keys_only=keys_only)
+
+
+def related_to(resource: ResourceType, key: int | str, account: Account | None, edge: Edge) -> Find:
+    """What finds the rows that the edge leads to from a row. It raises 404 if the account may not
+    see the row."""
+
+    async def find_related(connection: AsyncConnection, wanted: Wanted) -> tuple[list[int], int]:
+        owner = await find_visible(connection, resource, key, account, keys_only=True)
+        return await find_related_ids(connection, wanted, edge, owner)
+
+    return find_related
 
 
 async def find_to_change(

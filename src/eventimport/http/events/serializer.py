@@ -14,19 +14,28 @@ from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import (
     EDITABLE,
     ByteBudget,
+    Find,
+    Order,
     Row,
     TooLargeError,
+    Wanted,
     follow,
     read_rows,
 )
 from eventimport.database.visibility import Viewer
 from eventimport.errors import ProblemError, size_in_words
-from eventimport.http.events.queries import Includes, ResourceQuery, bad_parameter
+from eventimport.http.events.queries import (
+    CollectionQuery,
+    Includes,
+    ResourceQuery,
+    bad_parameter,
+)
 from eventimport.http.events.requests import HEADERS, etag
 from eventimport.http.events.schema import TYPES, ResourceType, kebab
 from eventimport.http.jsonapi import Page
 from eventimport.http.openapi import JsonapiVersion
 from eventimport.http.problems import MEDIA_TYPE
+from eventimport.resources import Resources
 
 JSONAPI: Final = JsonapiVersion().model_dump()
 Json = dict[str, Any]
@@ -268,3 +277,28 @@ def _plain(value: Any) -> Any:
 def _encode(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode()
+
+
+async def list_page(  # noqa: PLR0917 - what a list depends on
+    resources: Resources,
+    resource: ResourceType,
+    query: CollectionQuery,
+    viewer: Viewer,
+    path: str,
+    find: Find,
+    *,
+    usual_order: Sequence[Order] = (),
+) -> Response:
+    """One page of the list at `path`, in `usual_order` if the request names none. Raises 400."""
+    settings = resources.settings
+    order = query.order(resource) or usual_order
+    answer = Answer(resource, query, viewer, settings.max_response_bytes)
+    filters = query.filters(resource, settings.max_filter_conditions)
+    page = query.page(settings.max_list_size)
+    wanted = Wanted(
+        viewer=viewer, order=order, filters=filters, limit=page.limit, offset=page.offset
+    )
+    async with resources.reader.connect() as connection:
+        ids, total = await find(connection, wanted)
+        await answer.load(connection, ids)
+    return await answer.page(page, path, total)

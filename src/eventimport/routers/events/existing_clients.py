@@ -2,6 +2,7 @@
 upcoming events, and the values of their sessions."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, Literal
 
 from fastapi import Request, Response
@@ -36,7 +37,7 @@ from eventimport.http.events.requests import (
     viewer_of,
 )
 from eventimport.http.events.schema import EVENT, PREFIX, TYPES, ResourceType
-from eventimport.http.events.serializer import Answer, relationship_links
+from eventimport.http.events.serializer import list_page, relationship_links
 from eventimport.http.openapi import ALL_SENT, JsonapiVersion, problems
 from eventimport.http.routing import Router
 from eventimport.http.user_documents import UserDocument, UserResource, user_document
@@ -210,22 +211,9 @@ async def list_upcoming_events(
     account: OptionalAccountDep, resources: ResourcesDep, query: CollectionQuery
 ) -> Response:
     """List published events that have not started, the next one first."""
-    settings, viewer = resources.settings, viewer_of(account)
-    answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
-    order, page = query.order(EVENT) or SOON, query.page(settings.max_list_size)
-    filters = query.filters(EVENT, settings.max_filter_conditions)
-    async with resources.reader.connect() as connection:
-        ids, total = await find_event_ids(
-            connection,
-            viewer,
-            order,
-            filters=filters,
-            upcoming=True,
-            limit=page.limit,
-            offset=page.offset,
-        )
-        await answer.load(connection, ids)
-    return await answer.page(page, f"{EVENT.path}/upcoming", total)
+    find = partial(find_event_ids, upcoming=True)
+    path, viewer = f"{EVENT.path}/upcoming", viewer_of(account)
+    return await list_page(resources, EVENT, query, viewer, path, find, usual_order=SOON)
 
 
 async def list_user_events(
@@ -235,22 +223,9 @@ async def list_user_events(
     query: CollectionQuery,
 ) -> Response:
     """List the events that you own, or may edit or view. Admins can list those of any user."""
-    settings, viewer = resources.settings, viewer_of(account)
-    answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
-    order, page = query.order(EVENT), query.page(settings.max_list_size)
-    filters = query.filters(EVENT, settings.max_filter_conditions)
-    async with resources.reader.connect() as connection:
-        ids, total = await find_event_ids(
-            connection,
-            viewer,
-            order,
-            filters=filters,
-            member=user_id,
-            limit=page.limit,
-            offset=page.offset,
-        )
-        await answer.load(connection, ids)
-    return await answer.page(page, f"/v1/users/{user_id}/events", total)
+    find = partial(find_event_ids, member=user_id)
+    path = f"/v1/users/{user_id}/events"
+    return await list_page(resources, EVENT, query, viewer_of(account), path, find)
 
 
 def list_own(resource: ResourceType) -> Any:
@@ -263,24 +238,9 @@ def list_own(resource: ResourceType) -> Any:
         request: Request,
         query: CollectionQuery,
     ) -> Response:
-        settings, viewer = resources.settings, viewer_of(account)
-        answer = Answer(resource, query, viewer, settings.max_response_bytes)
-        order, page = query.order(resource), query.page(settings.max_list_size)
-        filters = query.filters(resource, settings.max_filter_conditions)
-        limit, offset = page.limit, page.offset
-        async with resources.reader.connect() as connection:
-            ids, total = await find_own_ids(
-                connection,
-                resource.kind,
-                user_id,
-                viewer,
-                order,
-                filters=filters,
-                limit=limit,
-                offset=offset,
-            )
-            await answer.load(connection, ids)
-        return await answer.page(page, request.url.path, total)
+        find = partial(find_own_ids, kind=resource.kind, user_id=user_id)
+        path = request.url.path
+        return await list_page(resources, resource, query, viewer_of(account), path, find)
 
     who = "speakers with the e-mail address of your account"
     if resource.kind is Kind.SESSION:

@@ -1,5 +1,6 @@
 """Reading: single resources, what is related to them, and their relationships."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -7,6 +8,7 @@ from fastapi import Query, Request, Response
 from eventimport.conference.kinds import Kind
 from eventimport.database.event_graph import Edge
 from eventimport.database.event_queries import (
+    Wanted,
     find_event_ids,
     find_one_related_id,
     find_related_ids,
@@ -36,6 +38,7 @@ from eventimport.http.events.requests import (
     create_router,
     etag,
     find_visible,
+    related_to,
     viewer_of,
 )
 from eventimport.http.events.schema import EVENT, TYPES, ResourceType, kebab
@@ -43,6 +46,7 @@ from eventimport.http.events.serializer import (
     JSONAPI,
     Answer,
     identifier,
+    list_page,
     relationship_links,
 )
 from eventimport.http.headers import names_etag
@@ -107,24 +111,8 @@ async def list_events(
     query: EventFilter,
 ) -> Response:
     """List the events that you may see: published ones and your own. Admins see all."""
-    order, viewer = query.order(EVENT), viewer_of(account)
-    settings = resources.settings
-    answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
-    filters = query.filters(EVENT, settings.max_filter_conditions)
-    page = query.page(settings.max_list_size)
-    async with resources.reader.connect() as connection:
-        ids, total = await find_event_ids(
-            connection,
-            viewer,
-            order,
-            filters=filters,
-            name=query.name,
-            state=query.state,
-            limit=page.limit,
-            offset=page.offset,
-        )
-        await answer.load(connection, ids)
-    return await answer.page(page, EVENT.path, total)
+    find = partial(find_event_ids, name=query.name, state=query.state)
+    return await list_page(resources, EVENT, query, viewer_of(account), EVENT.path, find)
 
 
 annotate(list_events, query=query_of(EVENT, EventFilter))
@@ -164,19 +152,9 @@ def list_related(resource: ResourceType, edge: Edge) -> Endpoint:
         request: Request,
         query: CollectionQuery,
     ) -> Response:
-        order, viewer = query.order(target), viewer_of(account)
-        settings = resources.settings
-        answer = Answer(target, query, viewer, settings.max_response_bytes)
-        filters = query.filters(target, settings.max_filter_conditions)
-        page = query.page(settings.max_list_size)
-        size, offset = page.limit, page.offset
-        async with resources.reader.connect() as connection:
-            owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
-            ids, total = await find_related_ids(
-                connection, edge, owner, viewer, order, filters=filters, limit=size, offset=offset
-            )
-            await answer.load(connection, ids)
-        return await answer.page(page, request.url.path, total)
+        find = related_to(resource, resource_id, account, edge)
+        path = request.url.path
+        return await list_page(resources, target, query, viewer_of(account), path, find)
 
     get.__doc__ = f"List the {kebab(edge.name)} of one {resource.type}."
     return annotate(get, resource, query=query_of(target, CollectionQuery))
@@ -237,10 +215,9 @@ def list_linkage(resource: ResourceType, edge: Edge) -> Endpoint:
         page = query.page(resources.settings.max_list_size)
         async with resources.reader.connect() as connection:
             owner = await find_visible(connection, resource, resource_id, account, keys_only=True)
-            viewer, size, offset = viewer_of(account), page.limit, page.offset
-            ids, total = await find_related_ids(
-                connection, edge, owner, viewer, (), limit=size, offset=offset
-            )
+            viewer = viewer_of(account)
+            wanted = Wanted(viewer=viewer, limit=page.limit, offset=page.offset)
+            ids, total = await find_related_ids(connection, wanted, edge, owner)
         links = relationship_links(resource, owner["id"], kebab(edge.name))
         pages = page.links(links["self"], total).model_dump()
         document = {

@@ -19,7 +19,7 @@ from eventimport.http.events.requests import (
     viewer_of,
 )
 from eventimport.http.events.schema import EVENT
-from eventimport.http.events.serializer import Answer
+from eventimport.http.events.serializer import list_page
 from eventimport.http.openapi import problems
 from eventimport.http.routing import Router
 from eventimport.stored_objects import move_files
@@ -53,24 +53,8 @@ async def list_deleted_events(
 ) -> Response:
     """List the deleted events that you own, and can still restore. Admins see all. `deleted-at` is
     the time of the deletion; DELETED_RETENTION_DAYS later, the event is removed."""
-    order, viewer = query.order(EVENT), replace(viewer_of(account), of_deleted=True)
-    settings = resources.settings
-    answer = Answer(EVENT, query, viewer, settings.max_response_bytes)
-    page = query.page(settings.max_list_size)
-    filters = query.filters(EVENT, settings.max_filter_conditions)
-    async with resources.reader.connect() as connection:
-        ids, total = await find_event_ids(
-            connection,
-            viewer,
-            order,
-            filters=filters,
-            name=None,
-            state=None,
-            limit=page.limit,
-            offset=page.offset,
-        )
-        await answer.load(connection, ids)
-    return await answer.page(page, DELETED, total)
+    viewer = replace(viewer_of(account), of_deleted=True)
+    return await list_page(resources, EVENT, query, viewer, DELETED, find_event_ids)
 
 
 async def restore_event(
