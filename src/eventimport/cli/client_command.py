@@ -155,14 +155,7 @@ def import_archive(
     )
     if task is None:
         return
-    if as_json:
-        out.print(visible_json(task.result, indent=2), markup=False)
-    elif task.state == "SUCCESS":
-        _show_success(task)
-    else:
-        _show_failure(task, "The import")
-    if task.state != "SUCCESS":
-        raise typer.Exit(IMPORT_FAILED)
+    _show_end(task, _show_success, "The import", as_json=as_json)
 
 
 def export_event(
@@ -273,13 +266,13 @@ def fetch_media(
     )
     if task is None:
         return
-    if as_json:
-        out.print(visible_json(task.result, indent=2), markup=False)
-    elif task.state == "SUCCESS":
-        out.print(plain(task.progress.get("message") or "Done"))
-    else:
-        _show_failure(task, "The fetch")
-    if task.state != "SUCCESS" or task.result.get("missing"):
+    _show_end(
+        task,
+        lambda ended: out.print(plain(ended.progress.get("message") or "Done")),
+        "The fetch",
+        as_json=as_json,
+    )
+    if task.result.get("missing"):
         raise typer.Exit(IMPORT_FAILED)
 
 
@@ -365,6 +358,20 @@ def _preview(client: Client, task: Task) -> str | None:
     if task.state != "SUCCESS" or not identifier or access.get("published", True):
         return None
     return client.preview(str(identifier))
+
+
+def _show_end(
+    task: Task, show_success: Callable[[Task], None], what: str, *, as_json: bool
+) -> None:
+    """Print how a task ended. Ends the command unless it succeeded."""
+    if as_json:
+        out.print(visible_json(task.result, indent=2), markup=False)
+    elif task.state == "SUCCESS":
+        show_success(task)
+    else:
+        _show_failure(task, what)
+    if task.state != "SUCCESS":
+        raise typer.Exit(IMPORT_FAILED)
 
 
 def _show_success(task: Task) -> None:

@@ -27,7 +27,7 @@ from eventimport.formats.bounded_xml.reader import (
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError, report_errors
 from eventimport.formats.schedules.document import choose_document, has_document
-from eventimport.formats.schedules.media_fields import MediaFields
+from eventimport.formats.schedules.media_fields import MediaFields, keep
 from eventimport.formats.schedules.producers import producer_of
 from eventimport.formats.schedules.schedule import Person, Schedule, Session, too_many_records
 from eventimport.formats.schedules.slots import Slot, read_day_change, slot_by_day_rules
@@ -202,14 +202,14 @@ class _ScheduleReader:
             self._others += container == "day"
             value = value_of(element)
             self._bound(value)
-            _keep_in(self._days[-1].says, name, value)
+            keep(self._days[-1].says, name, value)
         else:
             self._keep(name, value_of(element))
 
     def _keep(self, name: str, value: Any) -> None:
         if value not in ("", None):
             self._bound(value)
-            _keep_in(self._schedule.event_extra, name, value)
+            keep(self._schedule.event_extra, name, value)
 
     def _bound(self, value: Any) -> None:
         """Count what is kept with the event: it is one record, however many elements it is from."""
@@ -292,7 +292,7 @@ class _ScheduleReader:
             if name in seen and name not in {"person", "link"}:
                 # Each may stand only once.
                 if (value := value_of(child)) not in ("", None):
-                    _keep_in(session.extra, name, value)
+                    keep(session.extra, name, value)
                 continue
             seen.add(name)
             self._read_child(event, child, name)
@@ -320,13 +320,13 @@ class _ScheduleReader:
                 session.extra["links"] = links
             _keep_rest(session.extra, name, child)
         elif value := value_of(child):
-            _keep_in(session.extra, name, value)
+            keep(session.extra, name, value)
 
     def _read_text(self, event: _Event, child: Element, name: str) -> None:
         """Read an element that holds text only; if it says more, that is kept, too."""
         session = event.session
         if child.items() or (len(child) and name not in _RICH):
-            _keep_in(session.extra, name, value_of(child))
+            keep(session.extra, name, value_of(child))
         text = markup_of(child) if name in _RICH else text_of(child).strip()
         if not text.strip():
             return
@@ -364,7 +364,7 @@ class _ScheduleReader:
             if local_name(child) == "person":
                 session.persons.append(self._person(child))
             else:
-                _keep_in(session.extra, "persons", {local_name(child): value_of(child)})
+                keep(session.extra, "persons", {local_name(child): value_of(child)})
         _keep_rest(session.extra, "persons", element)
 
     def _direct_persons(self, element: Element) -> list[Person]:
@@ -385,7 +385,7 @@ class _ScheduleReader:
             return Person(name=name, id=attributes[0][1].strip() if attributes else None)
         extra: dict[str, Any] = dict(_attributes(element))
         for child in element:
-            _keep_in(extra, local_name(child), value_of(child))
+            keep(extra, local_name(child), value_of(child))
         children = [child.tail or "" for child in element]
         text = " ".join("".join([element.text or "", *children]).split())
         person = Person(name=text, extra=extra)
@@ -448,16 +448,6 @@ def _attributes(element: Element) -> dict[str, Any]:
     return {bare_name(name): said for name, text in element.items() if (said := text.strip())}
 
 
-def _keep_in(extra: dict[str, Any], name: str, value: Any) -> None:
-    """Put a value under a name, in a list if the name has one already."""
-    if name not in extra:
-        extra[name] = value
-    elif isinstance(extra[name], list):
-        extra[name].append(value)
-    else:
-        extra[name] = [extra[name], value]
-
-
 def _keep_rest(extra: dict[str, Any], name: str, element: Element) -> None:
     """Keep the attributes and the text of an element that should only have children."""
     rest: dict[str, Any] = _attributes(element)
@@ -465,7 +455,7 @@ def _keep_rest(extra: dict[str, Any], name: str, element: Element) -> None:
     if text:
         rest["#text"] = text
     if rest:
-        _keep_in(extra, f"{name}_", rest)
+        keep(extra, f"{name}_", rest)
 
 
 def _pop_text(extra: dict[str, Any], name: str) -> str | None:

@@ -52,7 +52,7 @@ class MediaFields:
         if PurePosixPath(urlsplit_path(value)).name == _NOTHING:
             message = "“missing.png” was read as “no file”."
             self.report.repair("no-file", message, Place(self.entry, field=name), value)
-            _keep(extra, name, value)
+            keep(extra, name, value)
         elif is_remote(value) or is_data(value):
             fields[field] = value
         elif value:
@@ -83,7 +83,7 @@ class MediaFields:
         elif isinstance(value, str) and not self._is_taken(fields, "video_url"):
             self._take(fields, extra, "video_url", value)
         elif value:
-            _keep(extra, name, value)
+            keep(extra, name, value)
 
     def resolve(self, files: MediaIndex) -> None:
         """Settle the relative addresses."""
@@ -98,7 +98,7 @@ class MediaFields:
                 place = Place(self.entry, field=each.name)
                 self.report.repair("relative-address", message, place, each.value)
             else:
-                _keep(each.extra, each.name, each.value)
+                keep(each.extra, each.name, each.value)
                 message = (
                     "The address is relative, but the file does not say to what; it is kept in "
                     "`extra`."
@@ -109,7 +109,7 @@ class MediaFields:
 
     def _take(self, fields: dict[str, Any], extra: dict[str, Any], field: str, value: str) -> None:
         if self._is_taken(fields, field) and fields.get(field) != value:
-            _keep(extra, field, value)
+            keep(extra, field, value)
         else:
             self.add(fields, extra, field, field, value)
 
@@ -133,8 +133,8 @@ def _absolute(base: str | None, address: str) -> str | None:
         return None
 
 
-def _keep(extra: dict[str, Any], name: str, value: Any) -> None:
-    """Keep a value, beside what has that name already."""
+def keep(extra: dict[str, Any], name: str, value: Any) -> None:
+    """Put a value under a name, in a list if the name has one already."""
     if name not in extra:
         extra[name] = value
     elif isinstance(extra[name], list):
