@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.memory_conference import MemoryConference, as_stored
+
 from eventimport.conference.conference import Conference, Record
 from eventimport.conference.kinds import LINK_TABLE, Kind
 from eventimport.conference.plan import make_plan, provisional_ids
 from eventimport.conference.report import Report
-from eventimport.conference.stored import MemoryConference, StoredConference, as_stored
+from eventimport.conference.stored import StoredConference
 from eventimport.formats import detect, format_named
 from eventimport.formats.format import ReadOptions, WriteOptions
 from eventimport.formats.limits import ArchiveError, ArchiveLimits

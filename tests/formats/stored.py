@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.memory_conference import MemoryConference, as_stored
+
 from eventimport.conference.conference import Conference
 from eventimport.conference.kinds import IMPORT_ORDER, LINK_TABLE, Kind
 from eventimport.conference.plan import PlannedMedia, make_plan, provisional_ids
 from eventimport.conference.report import Report
-from eventimport.conference.stored import MemoryConference, as_stored
 from eventimport.formats.format import Format, ReadOptions, WriteOptions
 from eventimport.formats.limits import ArchiveLimits
 from eventimport.formats.openevent.reader import read

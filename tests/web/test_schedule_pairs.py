@@ -8,8 +8,8 @@ import pytest
 from tests.formats.examples import EXAMPLES, OPTIONS
 from tests.formats.round_trips import SCHEDULES, comparable
 from tests.formats.test_writers import KEEPS, check
+from tests.memory_conference import MemoryConference
 
-from eventimport.conference.stored import MemoryConference
 from eventimport.database.conference_reader import read_conference, snapshot
 from eventimport.database.tasks import claim
 from eventimport.exports.run import attempt_export

@@ -141,12 +141,6 @@ def read_time(value: Any, local: tzinfo = UTC) -> TimeReading:
     return found
 
 
-def parse_time(value: Any) -> datetime | None:
-    """A time as ISO 8601 and databases write it; None for anything else."""
-    found = read_time(value)
-    return None if found.repaired or found.doubt else found.time
-
-
 def in_zone(time: datetime, local: tzinfo) -> datetime:
     """The time in UTC; one without an offset is local to the zone."""
     return (time if time.tzinfo else time.replace(tzinfo=local)).astimezone(UTC)
