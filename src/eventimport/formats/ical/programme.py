@@ -18,9 +18,7 @@ from eventimport.formats.ical.dialects import NO_ROOM, Dialect, dialect_of
 from eventimport.formats.ical.moments import Zones
 from eventimport.formats.ical.occurrences import Event, Occurrences, place_in
 from eventimport.formats.ical.persons import HIDDEN, Persons
-from eventimport.formats.ical.recurrence import (
-    Instance,
-)
+from eventimport.formats.ical.recurrence import Instance
 from eventimport.formats.limits import ArchiveError
 from eventimport.formats.schedules.flavours import plain_of
 from eventimport.formats.schedules.media_fields import MediaFields
@@ -156,9 +154,7 @@ class Programme:
         self._keep_definitions()
         self._report_persons()
         self._media.resolve(self._source.index)
-        conference = self._schedule.finish()
-        conference.files = self._source.index
-        return conference
+        return self._schedule.finish()
 
     # The calendar.
 

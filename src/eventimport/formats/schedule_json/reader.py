@@ -92,9 +92,7 @@ class _ConferenceReader:
         if parts.repeated:
             schedule.event_extra["repeated_keys"] = dict(parts.repeated)
         self._media.resolve(self._files)
-        conference = schedule.finish()
-        conference.files = self._files
-        return conference
+        return schedule.finish()
 
     def _conference(self) -> dict[str, Any]:
         """What the document says of the event: the conference first, then what is around it. Other

@@ -426,9 +426,7 @@ class _ScheduleReader:
         days = [day.says for day in self._days if day.says]
         if days and any(set(day) - {"date"} for day in days):
             schedule.event_extra["schedule_days"] = days
-        conference = schedule.finish()
-        conference.files = self._source.index
-        return conference
+        return schedule.finish()
 
     def _settle_tracks(self) -> None:
         """Add what is said of tracks beside the conference; a track without sessions is kept in

@@ -16,6 +16,7 @@ from eventimport.conference.builder import ConferenceBuilder, EventChoices
 from eventimport.conference.conference import Conference, Record, Reference
 from eventimport.conference.fields import translated_message
 from eventimport.conference.kinds import SHAPES, Kind
+from eventimport.conference.media import MediaIndex
 from eventimport.conference.report import Check, Place, Report, go_on, shortened, title_of
 from eventimport.conference.times import in_zone, read_time
 from eventimport.conference.values import source_key, translation
@@ -164,6 +165,7 @@ class Schedule:
         time_zone: str | None = None,
         name: str | None = None,
         language: str | None = None,
+        files: MediaIndex | None = None,
     ) -> None:
         self.event: dict[str, Any] = {}
         self.event_extra: dict[str, Any] = {}
@@ -182,6 +184,7 @@ class Schedule:
         self._check = check
         self._time_zone = time_zone
         self._choices = EventChoices(name=name, language=language)
+        self._files = files or MediaIndex()
         self._sessions: list[Session] = []
         self._rooms: dict[str, _Named] = {}
         self._tracks: dict[str, _Named] = {}
@@ -193,7 +196,8 @@ class Schedule:
 
     @classmethod
     def of(cls, source: Source, options: ReadOptions, report: Report, entry: str) -> "Schedule":
-        """The schedule that an entry of a source says, with the options of the user."""
+        """The schedule that an entry of a source says, with the options of the user. The source's
+        documents must have been chosen: its other files are those of the conference."""
         return cls(
             report,
             source.limits,
@@ -202,6 +206,7 @@ class Schedule:
             time_zone=options.timezone,
             name=options.name,
             language=options.language,
+            files=source.index,
         )
 
     def list_room(self, name: str | None, *, extra: dict[str, Any] | None = None) -> str | None:
@@ -281,7 +286,9 @@ class Schedule:
         for index, session in enumerate(self._sessions):
             self._check()
             self._add_session(builder, session, index)
-        return builder.finish()
+        conference = builder.finish()
+        conference.files = self._files
+        return conference
 
     def _count(self) -> None:
         self._check()

@@ -140,9 +140,7 @@ class _ConferenceReader:
         self._report_missing_sessions()
         self._list_questions()
         self._media.resolve(self._files)
-        conference = schedule.finish()
-        conference.files = self._files
-        return conference
+        return schedule.finish()
 
     def _list_rooms(self) -> None:
         unnamed = []

@@ -110,9 +110,7 @@ class _ConferenceReader:
             self._name_speakers(waiting)
             self._media.resolve(self._files)
             schedule.add(waiting.session)
-        conference = schedule.finish()
-        conference.files = self._files
-        return conference
+        return schedule.finish()
 
     def _tables(self, sheets: Iterable[Sheet]) -> list[_Table]:
         tables: list[_Table] = []
