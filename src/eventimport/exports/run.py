@@ -26,7 +26,7 @@ from eventimport.exports.feeds import PublicSpool
 from eventimport.exports.spool import Spool, spool_event
 from eventimport.exports.stream import Loop, Sink, read_in_thread
 from eventimport.formats import Format, format_named
-from eventimport.formats.format import WriteOptions
+from eventimport.formats.format import EVERY, WriteOptions
 from eventimport.imports.attempt import ENDED, TaskAttempt, fail_attempt, run_attempt
 from eventimport.imports.endings import (
     EXPORT_REASONS,
@@ -47,9 +47,6 @@ EVENT_GONE: Final = Problem(
     "Event deleted",
     f"The event was deleted before it was exported. {NO_FILE}",
 )
-EVERY: Final = 250
-"""Records between two reports of progress."""
-
 logger = logging.getLogger(__name__)
 
 

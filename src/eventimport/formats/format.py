@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from eventimport.conference.builder import EventChoices
 from eventimport.conference.conference import Conference
@@ -14,6 +14,9 @@ from eventimport.formats.source import Source
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and of how much; 0 if that is unknown."""
+
+EVERY: Final = 250
+"""Records between two reports of progress."""
 
 
 def no_progress(_what: str, _done: int, _total: int) -> None:

@@ -12,7 +12,7 @@ from eventimport.conference.conference import Conference
 from eventimport.conference.report import Place, Report, shortened
 from eventimport.conference.web_links import web_url
 from eventimport.conference.zones import find_zone
-from eventimport.formats.format import ReadOptions
+from eventimport.formats.format import EVERY, ReadOptions
 from eventimport.formats.ical.components import CALENDAR, Component, Property
 from eventimport.formats.ical.dialects import NO_ROOM, Dialect, dialect_of
 from eventimport.formats.ical.moments import Zones
@@ -25,9 +25,6 @@ from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.schedule import IDENTIFIERS, Person, Schedule, Session
 from eventimport.formats.schedules.slots import Slot
 from eventimport.formats.source import Source
-
-EVERY: Final = 250
-"""Sessions between two reports of progress."""
 
 _TIMES: Final = frozenset({"DTSTART", "DTEND", "DURATION"})
 _RECURRENCE: Final = frozenset({"RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"})

@@ -15,7 +15,7 @@ from eventimport.conference.conference import Conference, Record, Reference, id_
 from eventimport.conference.kinds import LEVELS, Kind, ReferenceField
 from eventimport.conference.report import EXCERPT, Place, Report, Severity, shown, title_of
 from eventimport.conference.unknown_keys import PLURALS, listed
-from eventimport.formats.format import ReadOptions
+from eventimport.formats.format import EVERY, ReadOptions
 from eventimport.formats.openevent.dialect import (
     ADMINISTRATION,
     BESIDES_FIELDS,
@@ -38,9 +38,6 @@ from eventimport.formats.source import Source
 _LISTS: Final = frozenset(DOCUMENTS.values()) - {"event"}
 
 LANGUAGE_KEYS: Final = ("language", "locale", "lang", "default_language", "content_locale")
-EVERY: Final = 250
-"""Records between two reports of progress."""
-
 MAX_KNOWN_REFERENCES: Final = 100_000
 
 _SHORT: Final = 2

@@ -13,7 +13,7 @@ from eventimport.conference.builder import ConferenceBuilder
 from eventimport.conference.conference import Conference, Reference
 from eventimport.conference.kinds import DELETED, LEVELS, Kind
 from eventimport.conference.report import Place, Report
-from eventimport.formats.format import ReadOptions
+from eventimport.formats.format import EVERY, ReadOptions
 from eventimport.formats.openevent.dialect import DOCUMENTS, canonical_key
 from eventimport.formats.openevent.documents import EventDocuments, read_list, read_object
 from eventimport.formats.openevent.export import (
@@ -25,9 +25,6 @@ from eventimport.formats.openevent.export import (
     is_export,
     key_of,
 )
-
-EVERY: Final = 250
-"""Records between two reports of progress."""
 
 MAX_FIRST_IMPORT: Final = 512 * 1024
 """Characters of the report of the first import."""

@@ -12,12 +12,9 @@ from typing import Any, Final
 
 from eventimport.formats.bounded_json.document import JsonDocument, storable_text
 from eventimport.formats.bounded_json.outline import outline
-from eventimport.formats.format import Progress
+from eventimport.formats.format import EVERY, Progress
 from eventimport.formats.schedules.document import other_document, whole
 from eventimport.formats.schedules.persons import EMPTY
-
-EVERY: Final = 250
-"""Sessions between two reports of progress."""
 
 ROOT: Final = "root"
 SCHEDULE: Final = "schedule"

@@ -24,7 +24,7 @@ from eventimport.formats.bounded_xml.reader import (
     text_of,
     value_of,
 )
-from eventimport.formats.format import ReadOptions
+from eventimport.formats.format import EVERY, ReadOptions
 from eventimport.formats.limits import ArchiveError, report_errors
 from eventimport.formats.schedules.document import choose_document, has_document
 from eventimport.formats.schedules.media_fields import MediaFields, keep
@@ -34,9 +34,6 @@ from eventimport.formats.schedules.slots import Slot, read_day_change, slot_by_d
 from eventimport.formats.source import Source
 
 TITLE: Final = "schedule.xml"
-EVERY: Final = 250
-"""Sessions between two reports of progress."""
-
 _CONTAINERS: Final = frozenset({"schedule", "day", "room", "tracks", "persons"})
 _SLOT: Final = ("date", "start", "duration", "end")
 _RICH: Final = frozenset({"abstract", "description"})

@@ -13,7 +13,7 @@ from eventimport.conference.conference import Conference
 from eventimport.conference.kinds import SHAPES, Kind
 from eventimport.conference.report import Place, Report, shortened
 from eventimport.errors import size_in_words
-from eventimport.formats.format import ReadOptions
+from eventimport.formats.format import EVERY, ReadOptions
 from eventimport.formats.limits import ArchiveError, document_too_large, report_errors
 from eventimport.formats.schedules.flavours import Flavour
 from eventimport.formats.schedules.media_fields import MediaFields
@@ -29,9 +29,6 @@ from eventimport.formats.table.headers import SPEAKER, SPEAKERS, Header, find_he
 from eventimport.formats.table.moments import Order, slot_of
 from eventimport.formats.table.persons import People, ids_in
 from eventimport.formats.table.sheets import SNIFFED, Cell, Row, Sheet
-
-EVERY: Final = 250
-"""Rows between two reports of progress."""
 
 _TIMES: Final = ("date", "starts_at", "ends_at", "duration")
 _SESSION_FIELDS: Final = frozenset(SHAPES[Kind.SESSION].fields)
