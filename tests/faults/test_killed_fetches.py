@@ -62,9 +62,7 @@ async def test_a_worker_that_is_killed_while_it_fetches(
         await run_import(service.resources, job_id)
         server.answers = {f"/{number}.png": ok(drawn()) for number in range(LINKS)}
         async with service.resources.engine.begin() as connection:
-            task_id = await add_media_fetch(
-                connection, job_id, None, links=True, trace_parent=None, request_id=None
-            )
+            task_id = await add_media_fetch(connection, job_id, None, links=True)
         killed = await service.worker(point)
         assert await killed.wait() == -signal.SIGKILL, killed.told()
         await service.worker()

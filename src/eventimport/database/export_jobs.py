@@ -118,8 +118,6 @@ async def find_or_add_export(
     *,
     user_id: int,
     most: int,
-    trace_parent: str | None,
-    request_id: str | None,
 ) -> tuple[UUID, bool]:
     """The id of the task that exports this revision of the event, and whether it is new. `most` is
     how many open exports a user may have. Raises TooManyExportsError."""
@@ -156,13 +154,7 @@ async def find_or_add_export(
     )
     if (await connection.scalar(open_exports) or 0) >= most:
         raise TooManyExportsError
-    task_id = await add_task(
-        connection,
-        TaskKind.EXPORT,
-        user_id=user_id,
-        trace_parent=trace_parent,
-        request_id=request_id,
-    )
+    task_id = await add_task(connection, TaskKind.EXPORT, user_id=user_id)
     await connection.execute(
         insert(EXPORT_JOBS).values(
             id=task_id,

@@ -46,17 +46,9 @@ async def add_image_job(
     image: ImageOf,
     *,
     user_id: int,
-    trace_parent: str | None,
-    request_id: str | None,
 ) -> UUID:
     """Make the task that makes an image's sizes, in the transaction that changes the image."""
-    task_id = await add_task(
-        connection,
-        TaskKind.IMAGE_SIZES,
-        user_id=user_id,
-        trace_parent=trace_parent,
-        request_id=request_id,
-    )
+    task_id = await add_task(connection, TaskKind.IMAGE_SIZES, user_id=user_id)
     await connection.execute(
         insert(IMAGE_JOBS).values(
             id=task_id,

@@ -71,8 +71,6 @@ async def add_media_fetch(
     of_user: int | None,
     *,
     links: bool,
-    trace_parent: str | None,
-    request_id: str | None,
 ) -> UUID:
     """Make the task, or return the one that has not ended yet. `of_user` is the only user whose
     imports count, if there is one, and `links` says whether linked files are fetched at all.
@@ -107,13 +105,7 @@ async def add_media_fetch(
     missing = _missing(job_id, links=links, archive=has_archive)
     if not await connection.scalar(select(select(MediaItem.id).where(missing).exists())):
         raise NothingMissingError
-    task_id = await add_task(
-        connection,
-        TaskKind.FETCH_MEDIA,
-        user_id=found.user_id,
-        trace_parent=trace_parent,
-        request_id=request_id,
-    )
+    task_id = await add_task(connection, TaskKind.FETCH_MEDIA, user_id=found.user_id)
     await connection.execute(insert(MEDIA_FETCHES).values(id=task_id, import_job_id=job_id))
     return task_id
 

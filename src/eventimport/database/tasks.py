@@ -19,6 +19,8 @@ from sqlalchemy.orm import aliased
 
 from eventimport.database.models import IMPORT_JOBS, ImportStatus, Task, TaskKind
 from eventimport.errors import EventImportError
+from eventimport.observability.logs import request_id
+from eventimport.observability.tracing import current_parent
 
 LONGEST_PAUSE: Final = timedelta(seconds=10)
 """No task is put off for longer than this."""
@@ -78,24 +80,18 @@ _CLAIMED = (
 )
 
 
-async def add_task(
-    connection: AsyncConnection,
-    kind: TaskKind,
-    *,
-    user_id: int,
-    trace_parent: str | None,
-    request_id: str | None,
-) -> UUID:
-    """Add a task that waits for a worker, and return its id. What its kind has besides is a row of
-    another table, under the same id. Imports have a statement of their own (`add_import`)."""
+async def add_task(connection: AsyncConnection, kind: TaskKind, *, user_id: int) -> UUID:
+    """Add a task of the current request that waits for a worker, and return its id. What its kind
+    has besides is a row of another table, under the same id. Imports have a statement of their own
+    (`add_import`)."""
     task_id = uuid4()
     await connection.execute(
         insert(Task.__table__).values(  # type: ignore[arg-type]
             id=task_id,
             kind=kind.value,
             user_id=user_id,
-            trace_parent=trace_parent,
-            request_id=request_id,
+            trace_parent=current_parent(),
+            request_id=request_id(),
         )
     )
     return task_id

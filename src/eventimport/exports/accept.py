@@ -6,8 +6,6 @@ from eventimport.database.export_jobs import TooManyExportsError, find_or_add_ex
 from eventimport.database.visibility import Viewer
 from eventimport.errors import refuse
 from eventimport.formats import Format
-from eventimport.observability import logs
-from eventimport.observability.tracing import current_parent
 from eventimport.resources import Resources
 
 
@@ -30,8 +28,6 @@ async def accept_export(
                 exported.name,
                 user_id=user_id,
                 most=most,
-                trace_parent=current_parent(),
-                request_id=logs.request_id(),
             )
         except TooManyExportsError:
             raise refuse(

@@ -33,8 +33,6 @@ from eventimport.http.jsonapi import (
 from eventimport.http.openapi import ALL_SENT, POLLED_HEADERS, ErrorObject, problems
 from eventimport.http.reports import FindingPlace, Quoted, StoredReport
 from eventimport.http.routing import Router
-from eventimport.observability import logs
-from eventimport.observability.tracing import current_parent
 
 PATH = "/v1/import-jobs"
 
@@ -267,8 +265,6 @@ async def fetch_media_files(
                 import_job_id,
                 account.only_of,
                 links=resources.settings.fetch_media,
-                trace_parent=current_parent(),
-                request_id=logs.request_id(),
             )
     except UnknownImportError:
         raise _not_found(import_job_id) from None

@@ -35,8 +35,6 @@ from eventimport.http.events.requests import changed_meanwhile
 from eventimport.http.events.schema import EXTRA, READ_ONLY, ResourceType
 from eventimport.http.events.serializer import attributes_of
 from eventimport.imports.run import new_identifier
-from eventimport.observability import logs
-from eventimport.observability.tracing import current_parent
 
 DERIVED: Final[Mapping[tuple[Kind, str], tuple[str, ...]]] = {
     (Kind.EVENT, "original_image_url"): (
@@ -389,13 +387,5 @@ async def _begin_sizes(
         if row[image] is None or all(row[name] is not None for name in sizes):
             continue
         of = ImageOf(event_id=event_id, table=table, row_id=row["id"], field=image, url=row[image])
-        tasks.append(
-            await add_image_job(
-                connection,
-                of,
-                user_id=user_id,
-                trace_parent=current_parent(),
-                request_id=logs.request_id(),
-            )
-        )
+        tasks.append(await add_image_job(connection, of, user_id=user_id))
     return tasks
