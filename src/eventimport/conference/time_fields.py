@@ -1,6 +1,7 @@
 """The times of records: as a source writes them → in UTC, or kept in `extra` with a finding."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock
 from typing import Final
@@ -108,33 +109,18 @@ class TimeFields:
             return moved
         has_offset = time.tzinfo is not None
         place = place_of(record, entry, name)
-        clean = not found.repaired and not found.doubt
-        shift = moved if name == "ends_at" else _NO_TIME
-        if not has_offset:
+        is_clean = not found.repaired and not found.doubt
+        if has_offset:
+            read = in_zone(time, local)
+        else:
             self._without_offset[entry] += 1
-            gap = local_gap(time, local)
-            if gap:
-                clean, shift = False, gap
-                moved = gap if name == "starts_at" else moved
-                message = (
-                    f"“{time:%Y-%m-%d %H:%M}” does not exist in the time zone,"
-                    " because the clocks change. The time was moved by"
-                    f" {_hours(gap)}."
-                )
-                self._report.warning("time-skipped", message, place, given)
-            elif shift:
-                clean = False
-                message = f"The end was moved by {_hours(shift)}, together with the start."
-                self._report.warning("time-skipped", message, place, given)
-            elif is_repeated(time, local):
-                clean = False
-                message = (
-                    f"“{time:%Y-%m-%d %H:%M}” occurs twice in the time zone,"
-                    " because the clocks change. The first of the two times is"
-                    " used."
-                )
-                self._report.warning("time-repeated", message, place, given)
-        read = in_zone(time + shift if not has_offset else time, local)
+            change = _change_of(time, local, moved if name == "ends_at" else _NO_TIME)
+            if change is not None:
+                is_clean = False
+                self._report.warning(change.code, change.message, place, given)
+                if name == "starts_at":
+                    moved = change.shift or moved
+            read = in_zone(time + change.shift if change is not None else time, local)
         if self._is_far(kind, name, read):
             why = f"more than {MAX_YEARS} years from the event"
             set_aside(self._report, record, name, entry, why, "time-far-away")
@@ -145,7 +131,7 @@ class TimeFields:
             self._report.warning("time", message, place, given)
         elif found.repaired:
             self._report.repair("time", f"The time was read as “{_shown(time)}”.", place, given)
-        if plain and clean and len(self._known) < MAX_KNOWN_TIMES:
+        if plain and is_clean and len(self._known) < MAX_KNOWN_TIMES:
             self._known[given] = read, has_offset
         if kind is Kind.EVENT and name == "starts_at" and FIRST_YEAR < read.year < LAST_YEAR:
             self.year = read.year
@@ -178,13 +164,41 @@ class TimeFields:
         return zone(found.name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a change of the clocks means for a local time: a finding, and by how much the time is
+    moved."""
+
+    code: str
+    message: str
+    shift: timedelta = _NO_TIME
+
+
+def _change_of(time: datetime, local: tzinfo, moved: timedelta) -> _Change | None:
+    """What changes of the clocks mean for a local time, whose start was moved by `moved`."""
+    if gap := local_gap(time, local):
+        message = (
+            f"“{time:%Y-%m-%d %H:%M}” does not exist in the time zone, because the clocks change. "
+            f"The time was moved by {_hours(gap)}."
+        )
+        return _Change("time-skipped", message, gap)
+    if moved:
+        message = f"The end was moved by {_hours(moved)}, together with the start."
+        return _Change("time-skipped", message, moved)
+    if is_repeated(time, local):
+        message = (
+            f"“{time:%Y-%m-%d %H:%M}” occurs twice in the time zone, because the clocks change. "
+            "The first of the two times is used."
+        )
+        return _Change("time-repeated", message)
+    return None
+
+
 def _hours(delta: timedelta) -> str:
     minutes = int(delta.total_seconds()) // 60
-    return (
-        f"{minutes // 60} hours"
-        if minutes % 60 == 0 and minutes != 60
-        else ("an hour" if minutes == 60 else f"{minutes} minutes")
-    )
+    if minutes == 60:
+        return "an hour"
+    return f"{minutes} minutes" if minutes % 60 else f"{minutes // 60} hours"
 
 
 def _shown(time: datetime) -> str:
