@@ -90,10 +90,10 @@ def read_edit(
             refused.setdefault(name, _without_kept(finding.message))
         else:
             findings.append(finding)
-    if not refused:
-        findings += _programme(kind, event, {**known, **record.values}, given.keys())
     defaults = LEVELS[kind].defaults
     values = {name: defaults.get(name) for name in given} | record.values
+    if not refused:
+        findings += _programme(kind, event, {**known, **values}, given.keys())
     return Edit(values, record.extra, findings, refused)
 
 

@@ -123,67 +123,72 @@ async def strangers(
 
 async def add_links(
     connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
-) -> None:
-    """Link the owner with these rows; a link that is there stays."""
+) -> int:
+    """Link the owner with these rows; a link that is there stays. Returns how many were added."""
     own, other = link_columns(edge)
     rows = [{own: owner_id, other: target} for target in set(ids)]
-    if rows:
-        await connection.execute(insert(LINKS).values(rows).on_conflict_do_nothing())
+    if not rows:
+        return 0
+    added = await connection.execute(insert(LINKS).values(rows).on_conflict_do_nothing())
+    return added.rowcount
 
 
 async def remove_links(
     connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
-) -> None:
-    """Remove the links between the owner and these rows."""
+) -> int:
+    """Remove the links between the owner and these rows. Returns how many there were."""
     own, other = link_columns(edge)
-    await connection.execute(delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].in_(ids)))
+    statement = delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].in_(ids))
+    return (await connection.execute(statement)).rowcount
 
 
 async def replace_links(
     connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
-) -> None:
-    """Link the owner with these rows and no others."""
+) -> int:
+    """Link the owner with these rows and no others. Returns how many links have changed."""
     own, other = link_columns(edge)
-    await connection.execute(
-        delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].not_in(ids))
-    )
-    await add_links(connection, edge, owner_id, ids)
+    statement = delete(LINKS).where(LINKS.c[own] == owner_id, LINKS.c[other].not_in(ids))
+    removed = (await connection.execute(statement)).rowcount
+    return removed + await add_links(connection, edge, owner_id, ids)
 
 
 async def add_pointers(
     connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
-) -> None:
-    """Have these rows of the edge's target name the owner."""
+) -> int:
+    """Have these rows of the edge's target name the owner. Returns how many have changed."""
     columns = NODES[edge.target].table.c
     pointer = columns[edge.back or ""]
     others = columns.id.in_(ids), pointer.is_distinct_from(owner_id)
-    await _point(connection, edge, owner_id, *others)
+    return await _point(connection, edge, owner_id, *others)
 
 
 async def remove_pointers(
     connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
-) -> None:
-    """Have these rows of the edge's target name no row, if they name the owner."""
+) -> int:
+    """Have these rows of the edge's target name no row, if they name the owner. Returns how many
+    have changed."""
     columns = NODES[edge.target].table.c
-    await _point(connection, edge, None, columns.id.in_(ids), columns[edge.back or ""] == owner_id)
+    named = columns.id.in_(ids), columns[edge.back or ""] == owner_id
+    return await _point(connection, edge, None, *named)
 
 
 async def replace_pointers(
     connection: AsyncConnection, edge: Edge, owner_id: int, ids: Collection[int]
-) -> None:
-    """Have these rows of the edge's target name the owner, and no others."""
+) -> int:
+    """Have these rows of the edge's target name the owner, and no others. Returns how many have
+    changed."""
     columns = NODES[edge.target].table.c
     others = columns.id.not_in(ids), columns[edge.back or ""] == owner_id
-    await _point(connection, edge, None, *others)
-    await add_pointers(connection, edge, owner_id, ids)
+    removed = await _point(connection, edge, None, *others)
+    return removed + await add_pointers(connection, edge, owner_id, ids)
 
 
 async def _point(
     connection: AsyncConnection, edge: Edge, owner_id: int | None, *which: ColumnElement[bool]
-) -> None:
+) -> int:
     table = NODES[edge.target].table
     values = {edge.back or "": owner_id, **_touched(NODES[edge.target])}
-    await connection.execute(update(table).where(*which).values(values))
+    return (await connection.execute(update(table).where(*which).values(values))).rowcount
 
 
 async def is_being_imported(connection: AsyncConnection, event_id: int) -> bool:

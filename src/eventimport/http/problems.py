@@ -40,6 +40,8 @@ RENAMED_PHRASES = {
 
 PATH, QUERY, HEADER, BODY = "path", "query", "header", "body"
 
+_NO_OBJECT = frozenset({"dict_type", "missing", "model_attributes_type", "model_type"})
+
 logger = logging.getLogger(__name__)
 
 
@@ -122,6 +124,8 @@ def _validation_problem(error: Mapping[str, Any]) -> Problem:
     if error["type"] == "json_invalid":
         reason = error.get("ctx", {}).get("error", detail)
         return Problem(400, "invalid-json", "Invalid JSON", f"{reason} at {name}.")
+    if not rest and error["type"] in _NO_OBJECT:
+        detail = "Expected a JSON object. Send it with the Content-Type application/json."
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in rest)
     return Problem(422, "invalid-value", "Invalid value", detail, {"pointer": pointer})
 

@@ -133,6 +133,14 @@ FOUND: list[tuple[str, dict[str, Any], Any, list[str]]] = [
     ("sessions", {"starts-at": "2027-03-20T12:00:00Z"}, "2027-03-20T12:00:00Z",
      ["ends-before-start"]),
     ("sessions", {"title": {"en": "Hello", "de": "Hallo"}}, "Hello", ["translated"]),
+    ("sessions", {"starts-at": None}, None, ["end-without-start"]),
+    ("sessions", {"ends-at": ""}, None, []),
+    ("events", {"ends-at": "2020-01-01T00:00:00Z"}, "2020-01-01T00:00:00Z", ["ends-before-start"]),
+    ("events", {"starts-at": None}, None, []),
+    ("speakers", {"email": ""}, None, []),
+    ("speakers", {"photo-url": ""}, None, []),
+    ("sessions", {"slides-url": ""}, None, []),
+    ("events", {"original-image-url": ""}, None, []),
 ]  # fmt: skip
 
 
@@ -577,6 +585,7 @@ async def test_what_was_read_can_be_sent_back(editor: Any, conference: Any, path
         assert answer.status_code == 200, answer.text
         assert answer.json()["data"]["attributes"] == read.json()["data"]["attributes"]
         assert answer.headers["etag"] == tag, "nothing has changed"
+        assert "meta" not in answer.json(), "nothing was ignored"
 
 
 @pytest.mark.parametrize("path", ["sessions", "speakers", "tracks", "microlocations"])

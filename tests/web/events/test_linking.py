@@ -57,7 +57,7 @@ async def test_to_many(editor: Any, conference: Any) -> None:
     assert await after("DELETE", 0) == [1, 2]
     assert await after("POST") == [1, 2]
     assert await after("PATCH") == []
-    assert len(tags) == 7
+    assert len(tags) == 5, "two of the six requests change nothing"
 
 
 async def test_to_many_with_the_resource(editor: Any, conference: Any) -> None:
@@ -174,7 +174,7 @@ async def test_parts_stay_in_their_event(editor: Any, conference: Any) -> None:
     for method in ("PATCH", "POST", "DELETE"):
         data = [target("track", conference.ids["tracks"][0])]
         answer = await editor.send(method, url, {"data": data})
-        assert errors_of(answer) == (403, ["/data/relationships/tracks/data"])
+        assert errors_of(answer) == (403, ["/data"])
     answer = await editor.patch(conference.url("events"), relationships={"tracks": {"data": []}})
     assert errors_of(answer) == (403, ["/data/relationships/tracks/data"])
     unknown: Any = {"tickets": {"data": []}, "friends": {"data": []}}

@@ -101,11 +101,14 @@ async def apply_patch(
         edge = resource.edges[name]
         if await is_linked_so(connection, edge, row, target):
             continue
-        if not is_changeable(edge):
-            raise cannot_move(edge)
         pointer = f"/data/relationships/{name}/data"
-        values |= await relink(connection, edge, row, target, how=Linking.REPLACE, pointer=pointer)
-        links_changed = links_changed or edge.column is None
+        if not is_changeable(edge):
+            raise cannot_move(edge, pointer)
+        written_here = await relink(
+            connection, edge, row, target, how=Linking.REPLACE, pointer=pointer
+        )
+        values |= written_here or {}
+        links_changed = links_changed or (edge.column is None and written_here is not None)
     if values or links_changed:
         written.row = await write(connection, resource, row, values, relinked=links_changed)
     _warn_of_state(resource, values, written)
@@ -156,9 +159,9 @@ async def apply_creation(
         if target in (None, []):
             continue
         if not is_changeable(edge) and edge.target is not Kind.EVENT:
-            raise cannot_move(edge)
+            raise cannot_move(edge, pointer)
         row = written.row
-        keys |= await relink(connection, edge, row, target, how=Linking.ADD, pointer=pointer)
+        keys |= await relink(connection, edge, row, target, how=Linking.ADD, pointer=pointer) or {}
     if keys:
         written.row = await write(connection, resource, written.row, keys)
     before = dict.fromkeys(written.row)
@@ -264,6 +267,8 @@ def _ours_of_relationships(
         if name in resource.edges:
             if "data" in members:
                 targets[name] = members["data"]
+        elif name in resource.accounts and "data" not in members:
+            continue
         elif name in reference_api.RELATIONSHIPS:
             ignored.append(name)
         else:
@@ -271,7 +276,7 @@ def _ours_of_relationships(
             pointer = {"pointer": f"/data/relationships/{name[:MAX_SHOWN_NAME]}"}
             raise refuse(422, "invalid-value", "Invalid value", what, source=pointer)
     if ignored:
-        what = f"Ignored, because the service does not store it: {', '.join(ignored)}."
+        what = f"Ignored, because clients cannot set it here: {', '.join(ignored)}."
         source = {"pointer": "/data/relationships"}
         written.warnings.append(reference_api.warning("ignored-relationships", what, source))
     return targets

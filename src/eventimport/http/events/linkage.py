@@ -65,14 +65,12 @@ async def is_linked_so(connection: AsyncConnection, edge: Edge, row: Row, data: 
     return {each.id for each in given} == set(map(str, linked.get(row["id"], ())))
 
 
-def cannot_move(edge: Edge) -> ProblemError:
+def cannot_move(edge: Edge, pointer: str) -> ProblemError:
     """The answer to a request that would move a resource to another event."""
-    name = kebab(edge.name)
     what = "A resource cannot move to another event."
     if edge.source is Kind.EVENT:
-        what += f" Make and delete {name} instead."
-    pointer = {"pointer": f"/data/relationships/{name}/data"}
-    return refuse(403, "forbidden", "Not allowed", what, source=pointer)
+        what += f" Make and delete {kebab(edge.name)} instead."
+    return refuse(403, "forbidden", "Not allowed", what, source={"pointer": pointer})
 
 
 _LINKED: Final = {
@@ -96,14 +94,15 @@ async def relink(
     *,
     how: Linking,
     pointer: str,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Link the row with what `data`, valid linkage, names. Returns what is to be written to the
-    row itself. Raises 404 for what is not in the row's event, 403 for another event."""
+    row itself, or None if nothing has changed. Raises 404 for what is not in the row's event, 403
+    for another event."""
     if edge.target is Kind.EVENT:
         _check_event(row, data, pointer)
-        return {}
+        return None
     if edge.source is Kind.EVENT:
-        raise cannot_move(edge)
+        raise cannot_move(edge, pointer)
     given = data if isinstance(data, list) else [data] if data is not None else []
     ids = [parse_id(target.id) for target in given]
     known = {number for number in ids if number is not None}
@@ -112,10 +111,10 @@ async def relink(
         unknown = await strangers(connection, edge, row["event_id"], known)
         _refuse_strangers(edge, ids, unknown, pointer)
     if edge.column is not None:
-        return {edge.column: ids[0] if ids else None}
+        target_id = ids[0] if ids else None
+        return {edge.column: target_id} if row[edge.column] != target_id else None
     act = (_LINKED if edge.linked else _POINTED)[how]
-    await act(connection, edge, row["id"], known)
-    return {}
+    return {} if await act(connection, edge, row["id"], known) else None
 
 
 def _check_event(row: Row, data: Any, pointer: str) -> None:

@@ -156,7 +156,15 @@ def _rule(kind: Kind, attribute: Attribute) -> Any:
             schema = {"anyOf": [dict(schema), {"type": "null"}]}
             return _written(schema)
         return Annotated[_written(schema), AfterValidator(_not_null)]
-    return rule | None if attribute.nullable else rule
+    if not attribute.nullable:
+        return rule
+    may_be_empty = column in RULES or column in shape.media
+    return Annotated[rule | None, BeforeValidator(_none_if_empty)] if may_be_empty else rule | None
+
+
+def _none_if_empty(value: Any) -> Any:
+    # Forms send an empty text for what a person has removed, and imports read it so.
+    return None if value == "" else value
 
 
 def _not_null(value: Any) -> Any:

@@ -185,7 +185,8 @@ def change_linkage(resource: ResourceType, edge: Edge, linking: Linking) -> Endp
                 connection, resource, resource_id, account, if_match=if_match
             )
             values = await relink(connection, edge, row, body.data, how=linking, pointer="/data")
-            await write(connection, resource, row, values, relinked=edge.column is None)
+            if values is not None:
+                await write(connection, resource, row, values, relinked=edge.column is None)
         return Response(status_code=204)
 
     change_links.__doc__ = f"{_VERBS[linking]} {kebab(edge.name)} of one {resource.type}."
