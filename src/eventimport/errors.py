@@ -15,9 +15,10 @@ MAX_SHOWN: Final = 80
 class Problem:
     """One JSON:API error object.
 
-    `status` is the HTTP status, `code` a stable kebab-case word that clients may compare, `title`
-    the same sentence for each problem of that code, `detail` what happened this time. `source`
-    holds `pointer`, `parameter` or `header`; `meta` whatever else a program may want to read.
+    `status` is the HTTP status, and `code` a stable kebab-case word that clients may compare.
+    `title` is the same for each problem of that code; `detail` says what happened this time.
+    `source` has `pointer`, `parameter` or `header`; `meta` is whatever else a program may want to
+    read.
     """
 
     status: int

@@ -32,8 +32,8 @@ MIN_DIGITS: Final = 16
 
 
 def is_predictable(text: str, personal: Collection[str] = ()) -> bool:
-    """Whether the text is a repeated text, a sequence, a short number, or made up only of common
-    words and of `personal` ones, in whatever letters they are disguised."""
+    """Whether the text is a repeated text, a sequence, a short number, or only common words and
+    `personal` ones, also if other letters disguise them."""
     plain = text.lower()
     digits = _SEPARATORS.sub("", plain)
     if digits.isdigit() and len(digits) < MIN_DIGITS:

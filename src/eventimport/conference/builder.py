@@ -1,7 +1,7 @@
 """Records → a conference. Every format's reader makes its conference through this.
 
-A reader gives a `ConferenceBuilder` the event first, because the event's time zone, language and
-year decide what other values mean, then all other records in any order:
+A reader gives a `ConferenceBuilder` the event first, then all other records in any order. The
+event's time zone, language and year decide what other values mean:
 
     builder = ConferenceBuilder(report, limits, entry="schedule.xml")
     builder.add(Kind.EVENT, {"name": "FOSDEM", "timezone": "Europe/Brussels"}, 0)
@@ -16,7 +16,7 @@ year decide what other values mean, then all other records in any order:
     conference = builder.finish()
 
 Values are given as the source has them: text for times, numbers or HTML will do. What they mean is
-decided in `fields`, and what is repaired or kept in `extra` is reported there.
+decided in `fields.py`, which reports what is repaired or kept in `extra`.
 """
 
 import hashlib
@@ -145,7 +145,7 @@ class ConferenceBuilder:
         link_key: str | None,
         entry: str,
     ) -> Record:
-        """Add a record of an export of this service: the values are taken as they are. `extra` is
+        """Add a record of an export of this service: the values stay as they are. `extra` is
         what the export says that it had; `unknown` are keys beside it, which are reported."""
         replaced = self._apply_choices(kind, fields, entry)
         record = self._fields.restore(kind, fields, extra, references, index, entry)

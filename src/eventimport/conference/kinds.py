@@ -1,9 +1,9 @@
 """The kinds of records, as data: the values of a row and their types, a class for each kind; the
 order of import; and which field refers to which kind.
 
-A record holds only what the archive gave: absent, null and empty values are left out. What a
-field's text means beyond its type (rich text, link, media) stands in its annotation and is read
-from there, so that each fact about a field is written once.
+A record holds only what the archive gave: absent, null and empty values are left out. A field's
+annotation says what its text means beyond its type (rich text, link, media). So each fact about a
+field is written once.
 """
 
 from collections.abc import Mapping

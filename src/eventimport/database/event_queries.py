@@ -179,8 +179,8 @@ async def find_event_ids(
 async def find_related_ids(
     connection: AsyncConnection, wanted: Wanted, edge: Edge, owner: Row
 ) -> tuple[list[int], int]:
-    """What is wanted of the rows that the edge leads to from a row that is visible, and how many
-    there are on all pages. All of them belong to the owner's event."""
+    """The wanted rows that the edge leads to from a visible row, and how many there are on all
+    pages. All of them belong to the owner's event."""
     target = NODES[edge.target].table
     statement = select(target.c.id).where(part_visible(edge.target, wanted.viewer))
     if edge.column is not None:
@@ -197,9 +197,9 @@ async def find_related_ids(
 async def find_own_ids(
     connection: AsyncConnection, wanted: Wanted, *, kind: Kind, user_id: int
 ) -> tuple[list[int], int]:
-    """What is wanted of the speakers that have the user's e-mail address, or of the sessions that
-    they speak at, and how many there are on all pages. None if the user has not confirmed the
-    address: it may be that of another person."""
+    """The wanted speakers that have the user's e-mail address, or the sessions that they speak at,
+    and how many there are on all pages. None if the user has not confirmed the address: it may be
+    that of another person."""
     target, speakers = NODES[kind].table, NODES[Kind.SPEAKER].table.alias("own_speakers")
     own = (
         select(speakers.c.id)

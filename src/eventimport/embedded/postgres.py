@@ -37,8 +37,8 @@ def start_postgres(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
         data = data_dir / "data"
         if not data.exists():
             _initialise(binaries, data_dir, account)
-        # Nobody else holds the lock, so this names a server that is gone. Its number may be
-        # another process's by now, which PostgreSQL would take for a server still running.
+        # This process holds the lock, so this names a server that is gone. Its number may be
+        # another process's by now, which PostgreSQL would mistake for a running server.
         (data / "postmaster.pid").unlink(missing_ok=True)
         port = free_port()
         settings = {

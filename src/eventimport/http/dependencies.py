@@ -206,8 +206,8 @@ async def get_optional_account(
     resources: Annotated[Resources, Depends(get_resources)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
 ) -> Account | None:
-    """The signed-in user, or None where there is no Authorization header. Raises 401 for one that
-    is no good: a client that means to be signed in is not to take the public's view for its own."""
+    """The signed-in user, or None without an Authorization header. Raises 401 for an invalid one:
+    a client that means to be signed in must not mistake the public's view for its own."""
     if "authorization" not in request.headers:
         return None
     return await get_account(resources, await get_bearer(request, resources, credentials))

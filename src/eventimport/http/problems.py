@@ -104,7 +104,7 @@ async def _validation(_request: Request, error: RequestValidationError) -> Respo
 
 def validation_problems(errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
     """pydantic's errors as problems: 404 for a path that cannot name anything, 400 for a
-    parameter, a header or what is no JSON, 422 for a value in the body."""
+    parameter, a header or invalid JSON, 422 for a value in the body."""
     found = list(errors)
     at_path = [error for error in found if error["loc"][:1] == (PATH,)]
     return [_validation_problem(error) for error in at_path[:1] or found]
@@ -175,7 +175,7 @@ def _is_away(error: DBAPIError) -> bool:
 
 
 async def _disconnect(_request: Request, _error: ClientDisconnect) -> Response:
-    # Nobody is there to read it; it only ends the request without a traceback in the log.
+    # The client has gone: this only ends the request without a traceback in the log.
     return Response(status_code=400)
 
 

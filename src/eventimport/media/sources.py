@@ -1,7 +1,7 @@
 """Where media files come from: the archive's entries, and links. Both as a stream within limits.
 
-An archive comes from a stranger. Without limits for the fetches of an import, it could have us send
-thousands of requests to a host, or keep a worker busy with hosts that never answer.
+An archive comes from a stranger. Limits for the fetches of an import keep it from having us send
+thousands of requests to a host, and from occupying a worker with hosts that never answer.
 """
 
 import asyncio
@@ -195,7 +195,7 @@ _PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html[\s>])"
 
 
 def no_entry(name: str) -> Iterator[bytes]:
-    """Opens the entries where there is no archive: raises KeyError."""
+    """Opens the entries without an archive: raises KeyError."""
     raise KeyError(name)
 
 

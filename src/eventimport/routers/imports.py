@@ -304,8 +304,8 @@ async def _only_file(head: bytes, part: Part, form: Form) -> AsyncIterator[bytes
 
 
 async def _next_file(form: Form) -> tuple[Part, bytes] | None:
-    """The next part that is a file, and its beginning. Without a file name it may be a field, or an
-    input in which no file was chosen, unless it begins as a zip or a document does."""
+    """The next part that is a file, and its beginning. A part without a file name is a file only if
+    it begins as a zip or a document does: it may be a field, or an input without a chosen file."""
     async for part in form:
         if part.name == FIELD and part.filename is not None:
             head = await _head(part)

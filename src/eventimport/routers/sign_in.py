@@ -95,7 +95,7 @@ async def create_session(
     response: Response,
 ) -> SignInTokens:
     """Sign in. Existing clients can also use `/auth/session` and `/v1/auth/login`."""
-    # Counted for addresses that nobody has, too: the limit tells as little as the answer.
+    # Counted for addresses without an account, too: the limit tells as little as the answer.
     async with resources.sessions() as session:
         address, user = await find_to_sign_in(session, credentials.email.strip())
     account = hashlib.sha256(address.encode()).hexdigest()

@@ -10,8 +10,8 @@ from eventimport.database.models.base import Base, CreatedAt
 class IdempotencyKey(Base):
     """One `Idempotency-Key` of one user, and the response that was sent for it.
 
-    `route` is the request's method and path, `fingerprint` the SHA-256 of what it asked for, `body`
-    the response's text as it was sent, `headers` the ones that a replay repeats.
+    `route` is the request's method and path, and `fingerprint` the SHA-256 of what it asked for.
+    `body` is the response's text as it was sent, and `headers` are those that a replay repeats.
     """
 
     __tablename__ = "idempotency_keys"

@@ -63,9 +63,9 @@ class ObjectRecord(Base):
 
 
 class ObjectLink(Base):
-    """A use of an object: by the user who uploaded it, by an import whose archive it is, by an
-    export that made it, or by the field of a row of an event. An object that several rows share has
-    a link for each of them."""
+    """A use of an object: by the user who uploaded it, the import whose archive it is, the export
+    that made it, or a field of an event's row. An object that several rows share has a link for
+    each of them."""
 
     __tablename__ = "object_links"
     __table_args__ = (

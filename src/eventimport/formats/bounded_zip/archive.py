@@ -232,7 +232,7 @@ def find_entries(
 
     Reports what was guessed or repaired. An entry that cannot be read is among them, with its
     refusal: whether that matters depends on who needs it. Raises ArchiveError if the zip as a
-    whole is not to be trusted.
+    whole cannot be trusted.
     """
     members = _without_copies(directory.members)
     total = sum(member.size for member in members)

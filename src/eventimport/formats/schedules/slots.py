@@ -1,11 +1,11 @@
 """When a session begins and ends, by what schedules say about it.
 
-A conference day lasts until late at night, so the day that a session stands under, the day of its
-date and the day of its clock are not always the same. The rules:
+A conference day lasts until late at night. So the day that a session stands under may differ from
+the day of its date, and from that of its clock. The rules:
 
 1. A date with an offset from UTC is right, whatever else is said.
-2. Without it, the start is a clock on the conference day, and a day later if it is earlier than the
-   hour at which the conference changes days. Hours from 24 on count from that day.
+2. Without it, the start is a clock on the conference day. It is a day later if it is earlier than
+   the hour at which the conference changes days. Hours from 24 on count from that day.
 3. A duration of three parts is hours, minutes and seconds, except that pretalx writes days, hours
    and minutes.
 """

@@ -35,7 +35,7 @@ from eventimport.http.routing import Router
 
 MAX_HEADER: Final = 1000
 MAX_ID: Final = MAX_USER_ID
-"""The largest bigint; a larger number names nothing, and PostgreSQL would not take it."""
+"""The largest bigint; a larger number names nothing, and PostgreSQL would reject it."""
 
 EVENT_KEY = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The event's id, or its identifier.")
@@ -66,7 +66,7 @@ def check_accept(request: Request) -> None:
         for media_type, parameters in map(_parse, split(request.headers.get("accept", ""), ","))
         if media_type == MEDIA_TYPE
     ]
-    # What follows q is no parameter of the media type.
+    # What follows q is not a parameter of the media type.
     if asked and all(set(_before_q(names)) - {"profile"} for names in asked):
         raise refuse(
             406,
