@@ -15,11 +15,10 @@ import uuid
 from pathlib import Path
 from typing import Annotated
 
-import uvicorn
 from fastapi import APIRouter, File, Request, UploadFile
 
 from eventimport.allocator import keep_freed_memory
-from eventimport.cli.web_server import SWITCH_SECONDS
+from eventimport.cli.web_server import SWITCH_SECONDS, Server
 from eventimport.http.dependencies import AccountDep
 from eventimport.http.server import server_config
 from eventimport.main import create_app
@@ -104,7 +103,7 @@ def service(port: int, *, tuned: bool) -> None:
     settings = load_settings()
     app = create_app(settings)
     app.include_router(router)
-    uvicorn.Server(server_config(app, settings, host="127.0.0.1", port=port)).run()
+    Server(server_config(app, settings, host="127.0.0.1", port=port)).run()
 
 
 if __name__ == "__main__":

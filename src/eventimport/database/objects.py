@@ -6,9 +6,9 @@ deleted, then the row. A link and a deletion exclude each other by the lock on t
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -207,11 +207,12 @@ async def reserve_together(
     """Record new files of several requests, as `record_upload` does; returns for each whether it is
     recorded. None of a user's is, if the quota does not suffice for all of them."""
     await connection.execute(_LOCK_USERS, {"user_ids": list({one.user_id for one in asked})})
-    columns = {
-        field.name: [getattr(one, field.name) for one in asked] for field in fields(Reservation)
-    }
-    recorded = set(await connection.scalars(_RESERVE_TOGETHER, columns))
+    recorded = set(await connection.scalars(_RESERVE_TOGETHER, _columns(Reservation, asked)))
     return [one.key in recorded for one in asked]
+
+
+def _columns(kind: type[Use | Reservation], rows: Sequence[Use | Reservation]) -> dict[str, Any]:
+    return {field.name: [getattr(row, field.name) for row in rows] for field in fields(kind)}
 
 
 async def set_size(connection: AsyncConnection, storage: str, key: str, size: int) -> None:
@@ -227,9 +228,7 @@ async def use_objects(connection: AsyncConnection, storage: str, uses: Sequence[
     """
     if not uses:
         return
-    columns = zip(*(astuple(use) for use in uses), strict=True)
-    values = dict(zip((field.name for field in fields(Use)), map(list, columns), strict=True))
-    result = await connection.execute(_USE, {"storage": storage, **values})
+    result = await connection.execute(_USE, {"storage": storage, **_columns(Use, uses)})
     if result.rowcount < len(uses):
         raise ObjectLostError(f"{len(uses) - result.rowcount} uses of files are lost")
 

@@ -99,10 +99,13 @@ async def get_resources(request: Request) -> Resources:
     return resources
 
 
-async def count_stranger(
-    request: Request, resources: Annotated[Resources, Depends(get_resources)]
-) -> None:
+# The dependencies below call each other themselves: FastAPI would solve each of them anew for every
+# other that names it.
+
+
+async def count_stranger(request: Request) -> None:
     """Count what one client does without being signed in. Raises 429."""
+    resources = await get_resources(request)
     digest = hashlib.sha256(client_network(request).encode()).hexdigest()
     await count(resources, resources.settings.client_limit, digest)
 
@@ -127,7 +130,6 @@ def client_network(request: Request) -> str:
 
 async def get_bearer(
     request: Request,
-    resources: Annotated[Resources, Depends(get_resources)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
 ) -> Bearer:
     """Whom the token names. That an access token still counts is not checked: the route's statement
@@ -135,6 +137,7 @@ async def get_bearer(
     user asks too often."""
     if credentials is None:
         raise unauthorized()
+    resources = await get_resources(request)
     token = credentials.credentials
     try:
         bearer = (
@@ -189,10 +192,12 @@ def _insufficient_scope(needed: Set[Scope], given: Sequence[str]) -> ProblemErro
 
 
 async def get_account(
-    resources: Annotated[Resources, Depends(get_resources)],
-    bearer: Annotated[Bearer, Depends(get_bearer)],
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
 ) -> Account:
     """The signed-in user. Holds no connection when it returns, since an upload may take hours."""
+    resources = await get_resources(request)
+    bearer = await get_bearer(request, credentials)
     row = await resources.accounts.ask((bearer.user_id, bearer.token_version))
     if row is None:
         raise unauthorized()
@@ -203,14 +208,13 @@ async def get_account(
 
 async def get_optional_account(
     request: Request,
-    resources: Annotated[Resources, Depends(get_resources)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(access_token)],
 ) -> Account | None:
     """The signed-in user, or None without an Authorization header. Raises 401 for an invalid one:
     a client that means to be signed in must not mistake the public's view for its own."""
     if "authorization" not in request.headers:
         return None
-    return await get_account(resources, await get_bearer(request, resources, credentials))
+    return await get_account(request, credentials)
 
 
 async def get_admin(account: Annotated[Account, Depends(get_account)]) -> Account:

@@ -20,6 +20,7 @@ RANDOM_BYTES = 16
 """128 bits: the address of a public object cannot be guessed."""
 
 _SEPARATORS = re.compile(r"[/\\]")
+_FORBIDDEN = re.compile(r"[\\\x00-\x1f\x7f]")
 _RUNS = re.compile(r"-{2,}")
 
 
@@ -103,7 +104,7 @@ def check_key(key: str) -> str:
     for part in key.split("/"):
         if not part or part.startswith(".") or len(part.encode()) > 255:
             raise InvalidKeyError(f"key {key!r} has an empty, dotted or over-long part")
-    if any(character == "\\" or ord(character) < 32 or ord(character) == 127 for character in key):
+    if _FORBIDDEN.search(key):
         raise InvalidKeyError(f"key {key!r} has a backslash or a control character")
     return key
 
