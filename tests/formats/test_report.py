@@ -1,6 +1,7 @@
 """Findings of one cause are one, and no archive makes a report larger than its limits."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,22 @@ def test_a_group_joins_messages() -> None:
     for word in ("red", "blue"):
         report.warning("a", f"unknown colour: {word}", Place("tracks", 0), group="unknown colour")
     assert [finding.count for finding in report.findings] == [2]
+
+
+@pytest.mark.parametrize("number", [0, 1, 5, 6, 188])
+def test_many_warnings_are_recorded_as_each_of_them_would_be(number: int) -> None:
+    described = []
+
+    def describe(record: int) -> tuple[str, Place, Any]:
+        described.append(record)
+        return f"room {record} is booked twice", Place("sessions", record), record
+
+    report, expected = Report(), Report()
+    report.warnings("twice", iter(range(number)), describe, group="room")
+    assert len(described) <= 6
+    for record in range(number):
+        expected.warning("twice", *describe(record), group="room")
+    assert report.as_dict() == expected.as_dict()
 
 
 def test_people_count_records_from_1_and_know_them_by_their_names() -> None:

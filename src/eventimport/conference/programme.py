@@ -1,13 +1,14 @@
 """What is odd about a programme as a whole: times, double bookings, and what stays hidden."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from eventimport.conference.conference import Conference, Record, place_of
 from eventimport.conference.kinds import Kind
-from eventimport.conference.report import Check, Report, go_on, shortened
+from eventimport.conference.report import Check, Place, Report, go_on, shortened
 
 PUBLIC_STATES: Final = frozenset({"", "accepted", "confirmed"})
 """States of public sessions."""
@@ -114,18 +115,28 @@ class _Programme:
                 record.new_id: record.values.get("name", "")
                 for record in self._conference.records[kind]
             }
-            for key, sessions in sorted(booked.items()):
-                name = names.get(key, "")
-                quoted = shortened(name)
-                for one, other in _overlaps(sessions):
-                    self._stop_if_asked()
-                    message = (
-                        f"The {what} “{quoted}” is booked twice at the same time, for"
-                        f" “{shortened(one.values.get('title', ''))}” and"
-                        f" “{shortened(other.values.get('title', ''))}”."
-                    )
-                    place = place_of(other, self._entry)
-                    self._report.warning(code, message, place, name, group=what)
+            describe = partial(self._describe_booking, what, names)
+            self._report.warnings(code, self._booked_twice(booked), describe, group=what)
+
+    def _booked_twice(
+        self, booked: Mapping[int, list[Record]]
+    ) -> Iterator[tuple[int, Record, Record]]:
+        for key in sorted(booked):
+            for one, other in _overlaps(booked[key]):
+                self._stop_if_asked()
+                yield key, one, other
+
+    def _describe_booking(
+        self, what: str, names: Mapping[int, str], overlap: tuple[int, Record, Record]
+    ) -> tuple[str, Place, str]:
+        key, one, other = overlap
+        name = names.get(key, "")
+        message = (
+            f"The {what} “{shortened(name)}” is booked twice at the same time, for"
+            f" “{shortened(one.values.get('title', ''))}” and"
+            f" “{shortened(other.values.get('title', ''))}”."
+        )
+        return message, place_of(other, self._entry), name
 
     def _warn(self, code: str, message: str, session: Record, field: str) -> None:
         value = session.values.get(field)

@@ -10,10 +10,11 @@ other entries that are not documents are counted together across entries.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 EXCERPT = 200
 """Characters of a value, a title or a name that a finding quotes."""
@@ -39,6 +40,7 @@ _VARIABLE: Final = re.compile("“[^“”]*”|\"[^\"]*\"|'[^']*'|[0-9]+")
 _INDEX: Final = re.compile(r"(?<=\.)[0-9]+(?=\.|$)")
 _MOST_DIGITS: Final = 2**63
 
+_Found = TypeVar("_Found")
 Check = Callable[[], None]
 """Called often by whatever may run for long. It raises an exception if the work must stop."""
 
@@ -255,6 +257,23 @@ class Report:
     ) -> None:
         """Something could not be taken over as it was meant."""
         self.add(Severity.WARNING, code, message, place, value, group=group)
+
+    def warnings(
+        self,
+        code: str,
+        found: Iterable[_Found],
+        describe: Callable[[_Found], tuple[str, Place, Any]],
+        *,
+        group: str,
+    ) -> None:
+        """As `warning` for each of what was `found`, all of it for one cause: as many as a finding
+        lists are described, as a message, a place and a value. The others are only counted."""
+        rest = iter(found)
+        for each in islice(rest, self.max_places):
+            self.warning(code, *describe(each), group=group)
+        for each in rest:
+            count = 1 + sum(1 for _ in rest)
+            self.add(Severity.WARNING, code, *describe(each), group=group, count=count)
 
     def error(
         self, code: str, message: str, place: Place, value: Any = None, *, group: str | None = None
