@@ -6,8 +6,10 @@ lengths, states, links and marks of deletion, and checks types. What it repairs 
 field can hold goes to `extra`, with a finding.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +23,7 @@ from eventimport.conference.time_fields import TimeFields
 from eventimport.conference.times import in_zone, read_time
 from eventimport.conference.unknown_keys import SINGLE
 
+MAX_KNOWN_STEPS: Final = 1_000
 NOT_DELETED: Final = frozenset({"", "0", "false", "f", "no", "n", "none", "null", "off"})
 DELETED_WORDS: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
 LINK_KEYS: Final = ("url", "href", "link", "src", "path", "uri")
@@ -54,6 +57,43 @@ PROBLEMS: Final = {
 """What a value is not, by the first word of the validator's error."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What there is to do for records that have the same fields, of the same types: which fields
+    need each step. In `unchecked`, values may be of another type than their field. `is_odd` says
+    that one of those is to be made a text first."""
+
+    is_odd: bool
+    plain: tuple[str, ...]
+    times: tuple[str, ...]
+    rich: tuple[str, ...]
+    links: tuple[str, ...]
+    media: tuple[str, ...]
+    unchecked: tuple[str, ...]
+
+    @classmethod
+    def of(cls, shape: Shape, types: dict[str, type]) -> Self:
+        """The steps for values of these types, by the names of their fields."""
+        unchecked = tuple(
+            name
+            for name, found in types.items()
+            if not (found is str and name in shape.texts)
+            and not (found is bool and name in shape.flags)
+            and name not in shape.times
+            and name != DELETED
+        )
+        is_odd = any(name in shape.texts or name in shape.flags for name in unchecked)
+        return cls(
+            is_odd,
+            () if is_odd else tuple(name for name in types if name in shape.plain),
+            tuple(name for name in shape.times if name in types),
+            tuple(name for name in shape.rich if name in types),
+            tuple(name for name in shape.links if name in types),
+            tuple(name for name in shape.media if name in types),
+            unchecked,
+        )
+
+
 class RecordBuilder:
     """Makes records of all kinds. `language` is the event's: the one that is used of a text in
     several languages."""
@@ -64,6 +104,7 @@ class RecordBuilder:
         self._now = datetime.now(UTC)
         self._limits = limits
         self._report = report
+        self._steps: dict[tuple[Any, ...], _Steps] = {}
 
     def build(  # noqa: PLR0917 - one for each sort of field
         self,
@@ -83,22 +124,38 @@ class RecordBuilder:
             record.keep("id", source_id)
             message = "The id is not valid. The record was imported without it."
             self._report.warning("bad-id", message, place_of(record, entry, "id"))
-        shape = SHAPES[kind]
-        self._prepare(kind, record, entry)
-        if "deleted_at" in fields:
+        steps = self._steps_for(kind, fields)
+        if steps.is_odd:
+            self._prepare(kind, record, entry)
+        for name in steps.plain:
+            if "&" in fields[name]:
+                self._decode(record, name, fields[name], entry)
+        if DELETED in fields:
             self._read_deletion(record, entry)
         if kind is Kind.SESSION_TYPE and "length" in fields:
             self._read_length(record, entry)
         if kind is Kind.SESSION and "state" in fields:
             self._read_state(record, entry)
-        self.times.read(kind, record, entry)
-        self._clean_texts(shape, record, entry)
-        for name in shape.links:
-            if name in fields:
+        self.times.read(kind, record, entry, steps.times)
+        self._clean_texts(steps.rich, record, entry)
+        for name in steps.links:
+            if not web_links.is_usual(fields[name]):
                 self._read_link(kind, record, name, entry)
-        self._check_media(shape, record, entry)
-        self._validate(kind, record, entry)
+        self._check_media(steps.media, record, entry)
+        if steps.unchecked:
+            self._validate(kind, record, entry, steps.unchecked)
         return record
+
+    def _steps_for(self, kind: Kind, fields: dict[str, Any]) -> _Steps:
+        """What there is to do. Most records of a source have the same fields, of the same types."""
+        types = kind, *fields, *map(type, fields.values())
+        steps = self._steps.get(types)
+        if steps is None:
+            given = {name: type(value) for name, value in fields.items()}
+            steps = _Steps.of(SHAPES[kind], given)
+            if len(self._steps) < MAX_KNOWN_STEPS:
+                self._steps[types] = steps
+        return steps
 
     def restore(  # noqa: PLR0917 - as in `build`
         self,
@@ -116,13 +173,13 @@ class RecordBuilder:
         for name in (*shape.times, DELETED):
             if name in fields:
                 self.times.restore(record, name, entry)
-        self._clean_texts(shape, record, entry)
+        self._clean_texts(shape.rich, record, entry)
         for name in shape.links:
             link = fields.get(name)
             if isinstance(link, str) and not values.is_safe_link(link):
                 set_aside(self._report, record, name, entry, "not a link to the web")
-        self._check_media(shape, record, entry)
-        self._validate(kind, record, entry)
+        self._check_media(shape.media, record, entry)
+        self._validate(kind, record, entry, fields)
         return record
 
     def check_label(self, kind: Kind, record: Record, entry: str) -> None:
@@ -234,8 +291,8 @@ class RecordBuilder:
             place = place_of(record, entry, "state")
             self._report.repair("state", message, place, given)
 
-    def _clean_texts(self, shape: Shape, record: Record, entry: str) -> None:
-        for name in shape.rich:
+    def _clean_texts(self, names: Iterable[str], record: Record, entry: str) -> None:
+        for name in names:
             text = record.values.get(name)
             if isinstance(text, str) and "<" in text:
                 self._clean(record, name, text, entry)
@@ -300,8 +357,8 @@ class RecordBuilder:
             message = f"The link was read as “{record.values[name]}”."
             self._report.repair("link", message, place_of(record, entry, name), given)
 
-    def _check_media(self, shape: Shape, record: Record, entry: str) -> None:
-        for name in shape.media:
+    def _check_media(self, names: Iterable[str], record: Record, entry: str) -> None:
+        for name in names:
             if name in record.values:
                 self._check_medium(record, name, entry)
 
@@ -317,16 +374,19 @@ class RecordBuilder:
         elif not values.is_media_source(value):
             set_aside(self._report, record, name, entry, "neither a path nor a link")
 
-    def _validate(self, kind: Kind, record: Record, entry: str) -> None:
+    def _validate(self, kind: Kind, record: Record, entry: str, names: Iterable[str]) -> None:
+        """Check the values of these fields, and convert them to the fields' types."""
         validate = SHAPES[kind].validate
+        given = {name: record.values[name] for name in names if name in record.values}
         try:
-            record.values = validate(record.values)
+            record.values.update(validate(given))
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
                 name = str(detail["loc"][0])
-                if name in record.values:
+                if name in given:
+                    del given[name]
                     set_aside(self._report, record, name, entry, _problem(detail))
-            record.values = validate(record.values)
+            record.values.update(validate(given))
 
 
 def same(  # noqa: PLR0911, PLR0917 - one for each sort of field

@@ -1,13 +1,14 @@
 """The times of records: as a source writes them → in UTC, or kept in `extra` with a finding."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock
 from typing import Final
 
 from eventimport.conference.conference import Record, place_of, set_aside
-from eventimport.conference.kinds import SHAPES, Kind
+from eventimport.conference.kinds import Kind
 from eventimport.conference.report import Place, Report
 from eventimport.conference.times import TimeReading, in_zone, is_repeated, local_gap, read_time
 from eventimport.conference.zones import find_zone, zone
@@ -38,14 +39,20 @@ class TimeFields:
         self._known: dict[str, tuple[datetime, bool]] = {}
         self._without_offset: Counter[str] = Counter()
 
-    def read(self, kind: Kind, record: Record, entry: str) -> None:
-        """Read the times of a record."""
+    def read(self, kind: Kind, record: Record, entry: str, names: Iterable[str]) -> None:
+        """Read the times of a record, which are in the fields of these names."""
         local = self.zone
         if kind is Kind.SPEAKERS_CALL and isinstance(record.values.get("timezone"), str):
             local = self._read_zone(record, entry)
+        # A programme has few slots, with many sessions in each.
+        known = self._known if local is self.zone else {}
         moved = _NO_TIME
-        for name in SHAPES[kind].times:
-            if name in record.values:
+        for name in names:
+            given = record.values[name]
+            if not moved and isinstance(given, str) and given in known:
+                record.values[name], has_offset = known[given]
+                self._without_offset[entry] += not has_offset
+            else:
                 moved = self._read_time(kind, record, name, entry, local, moved)
 
     def restore(self, record: Record, name: str, entry: str) -> None:
@@ -92,12 +99,7 @@ class TimeFields:
         """Read one time; `moved` is by how much the record's start had to be moved, which is
         returned if this is not one."""
         given = record.values[name]
-        # A programme has few slots, and many sessions in each.
         plain = isinstance(given, str) and not moved and local is self.zone
-        if plain and (known := self._known.get(given)) is not None:
-            record.values[name], has_offset = known
-            self._without_offset[entry] += not has_offset
-            return moved
         found = TimeReading(given) if isinstance(given, datetime) else read_time(given, local)
         time = found.time
         if time is None and found.day is not None and kind in DAYS_ARE_ENOUGH and name in BOUNDS:

@@ -162,6 +162,11 @@ _MAIL: Final = "an e-mail address instead of a link. Addresses are private"
 _PHONE: Final = "a telephone number instead of a link. Numbers are private"
 
 
+def is_usual(value: object) -> bool:
+    """Whether a value is a link that `read_link` returns as it is, like most."""
+    return isinstance(value, str) and len(value) <= MAX_LENGTH and bool(_USUAL.fullmatch(value))
+
+
 def read_link(  # noqa: PLR0911 - one for each sort of text
     value: str, site: str | None = None
 ) -> LinkReading:
