@@ -219,11 +219,16 @@ class JsonDocument:
             raise self.stream.error("too-many-records", message, self.stream.position)
         self._counts.records[self.name] = index + 1
 
-    def record(self, value: Any) -> dict[str, Any] | None:
+    def record(  # noqa: PLR0911 - one for each thing that is wrong
+        self, value: Any
+    ) -> dict[str, Any] | None:
         """The value that was read last, if it is a record to go on with; what is wrong with it is
         reported."""
         reader, text = self.reader, self.stream.text
         start, end = reader.start, reader.end
+        if start == end:
+            # It was read ahead: nothing about it is odd.
+            return cast("dict[str, Any]", value)
         self._title = title_of(value) if isinstance(value, dict) else None
         for number in reader.bad_numbers:
             message = f"The value is {number.reason}. It was left out."

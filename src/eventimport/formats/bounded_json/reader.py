@@ -15,7 +15,7 @@ from eventimport.errors import size_in_words
 from eventimport.formats.bounded_json.text_stream import DocumentError, TextStream
 from eventimport.formats.limits import ArchiveLimits
 
-_FILL: Final = 256 * 1024
+_FILL: Final = 128 * 1024
 _AHEAD: Final = 32 * 1024
 """Characters of a list that are read at once: what they make stays in the processor's cache."""
 _MARGIN: Final = 16

@@ -35,7 +35,7 @@ METHOD_NAMES: Final = {
 }
 """What people call the methods that are not read."""
 
-CHUNK: Final = 256 * 1024
+CHUNK: Final = 128 * 1024
 _LZMA_HEADER: Final = 9
 _MIN_DICTIONARY: Final = 4096
 

@@ -5,6 +5,7 @@ of these. Which spelling is used is decided here; which record is meant, in `con
 """
 
 import json
+import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -285,7 +286,7 @@ class RecordReader:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._dialects = dialects()
-        self._known: dict[Kind, dict[str, tuple[Reference, ...]]] = {kind: {} for kind in Kind}
+        self._known: dict[Kind, dict[bytes, tuple[Reference, ...]]] = {kind: {} for kind in Kind}
 
     def read(self, kind: Kind, raw: dict[str, Any], index: int, entry: str) -> Parts:
         """Take an object apart."""
@@ -297,7 +298,10 @@ class RecordReader:
         for reference in LEVELS[kind].references:
             given = fields.pop(reference.field, None)
             if given is not None:
-                found, spelling = self._read_references(reference, given)
+                if type(given) is dict and not reference.many:
+                    found, spelling = self._read_reference(reference.kind, given), None
+                else:
+                    found, spelling = self._read_references(reference, given)
                 if found:
                     parts.references[reference.field] = found
                 if spelling is not None:
@@ -353,12 +357,13 @@ class RecordReader:
         if isinstance(raw, dict) and len(raw) > _SHORT:
             return self._parse(kind, raw)
         known = self._known[kind]
-        words = repr(raw)
-        found = known.get(words)
+        # Twice as fast as `repr`. Up to this version, equal values of equal types are equal bytes.
+        content = marshal.dumps(raw, 2)
+        found = known.get(content)
         if found is None:
             found = self._parse(kind, raw)
-            if len(words) <= EXCERPT and len(known) < MAX_KNOWN_REFERENCES:
-                known[words] = found
+            if len(content) <= EXCERPT and len(known) < MAX_KNOWN_REFERENCES:
+                known[content] = found
         return found
 
     def _parse(self, kind: Kind, raw: Any) -> tuple[Reference, ...]:
