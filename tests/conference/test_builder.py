@@ -57,6 +57,47 @@ def test_values_are_read_as_those_of_every_format() -> None:
     assert found(report, "link")[0].place.entry == "schedule.xml"
 
 
+def test_a_record_of_the_same_fields_is_read_like_the_first() -> None:
+    report = Report()
+    builder = started(report)
+    texts: dict[str, Any] = {
+        "title": "Q&amp;A",
+        "state": "Accept",
+        "average_rating": "4.5",
+        "website": "a.example",
+    }
+    odd: dict[str, Any] = {
+        "title": ["Opening"],
+        "state": 7,
+        "average_rating": "none",
+        "website": "n/a",
+    }
+    for index, given in enumerate([texts, odd, texts, odd]):
+        builder.add(Kind.SESSION, dict(given), index)
+    first, other, *again = builder.conference.records[Kind.SESSION]
+    assert first.values == {
+        "title": "Q&A",
+        "state": "accepted",
+        "average_rating": 4.5,
+        "website": "a.example",
+    }
+    assert other.values == {"title": "Opening", "state": "7"}
+    assert other.extra == {"average_rating": "none", "website": "n/a"}
+    assert [(each.values, each.extra) for each in again] == [
+        (first.values, first.extra),
+        (other.values, other.extra),
+    ]
+    assert {finding.count for finding in report.findings} == {2}
+
+
+def test_a_call_with_no_times_has_a_time_zone() -> None:
+    report = Report()
+    builder = started(report)
+    call = builder.add(Kind.SPEAKERS_CALL, {"timezone": "Nowhere/Land"}, 0)
+    assert call.extra == {"timezone": "Nowhere/Land"}
+    assert [finding.place.field for finding in found(report, "invalid-value")] == ["timezone"]
+
+
 def test_an_unknown_key_is_kept_and_reported_once() -> None:
     report = Report()
     builder = started(report)
