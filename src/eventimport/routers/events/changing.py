@@ -66,28 +66,17 @@ def create_changing_router() -> Router:
             responses={200: ETAG, **REFUSALS},
             dependencies=[CONTENT_TYPE],
         )
-    router.add_api_route(
-        f"{EVENT.path}/{{resource_id}}",
-        annotate(delete_one_event, EVENT),
-        methods=["DELETE"],
-        tags=[EVENT.tag],
-        name="delete_event",
-        status_code=204,
-        response_class=Response,
-        responses=problems(400, 403, 409, 412),
-    )
     for resource in TYPES.values():
-        if resource.kind is not Kind.EVENT:
-            router.add_api_route(
-                f"{resource.path}/{{resource_id}}",
-                delete_one(resource),
-                methods=["DELETE"],
-                tags=[resource.tag],
-                name=f"delete_{resource.words}",
-                status_code=204,
-                response_class=Response,
-                responses=problems(400, 403, 409, 412),
-            )
+        router.add_api_route(
+            f"{resource.path}/{{resource_id}}",
+            annotate(delete_one_event, EVENT) if resource is EVENT else delete_one(resource),
+            methods=["DELETE"],
+            tags=[resource.tag],
+            name=f"delete_{resource.words}",
+            status_code=204,
+            response_class=Response,
+            responses=problems(400, 403, 409, 412),
+        )
         for edge in resource.edges.values():
             _add_linkage_routes(router, resource, edge)
     return router
