@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tests.formats.calendar_samples import PLAIN_CALENDAR, PLAIN_XCAL
 from tests.formats.planning import EVENT, zip_of
+from tests.formats.pretalx_samples import PLAIN as PLAIN_PRETALX
 from tests.formats.schedule_json_samples import PLAIN as PLAIN_JSON
 from tests.formats.schedule_samples import PLAIN
 from tests.formats.sessionize_samples import PLAIN as PLAIN_SESSIONIZE
@@ -13,6 +14,7 @@ from tests.formats.table_samples import PLAIN_CSV
 
 from eventimport.formats.ical import ICAL
 from eventimport.formats.openevent import OPENEVENT
+from eventimport.formats.pretalx import PRETALX
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
 from eventimport.formats.sessionize import SESSIONIZE
@@ -33,14 +35,14 @@ EXAMPLES: Mapping[str, Callable[[], bytes]] = {
     XCAL.name: PLAIN_XCAL.encode,
     TABLE.name: PLAIN_CSV.encode,
     SESSIONIZE.name: json.dumps(PLAIN_SESSIONIZE).encode,
+    PRETALX.name: json.dumps(PLAIN_PRETALX).encode,
 }
 """Names of formats → makers of an example with an event and at least one session."""
 
-NAMELESS: Final = frozenset({SESSIONIZE.name, TABLE.name})
+NAMELESS: Final = frozenset({PRETALX.name, SESSIONIZE.name, TABLE.name})
 """Formats that say nothing about the event."""
 
 OPTIONS: Mapping[str, dict[str, Any]] = {
-    name: {"name": "Lamp Days", "timezone": "UTC"} if name in {SESSIONIZE.name, TABLE.name} else {}
-    for name in EXAMPLES
+    name: {"name": "Lamp Days", "timezone": "UTC"} if name in NAMELESS else {} for name in EXAMPLES
 }
 """Names of formats → what the user has to say about the event of the example."""

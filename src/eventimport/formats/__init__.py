@@ -15,6 +15,7 @@ from eventimport.formats.html import HTML
 from eventimport.formats.ical import ICAL
 from eventimport.formats.limits import ArchiveError, ArchiveLimits
 from eventimport.formats.openevent import OPENEVENT
+from eventimport.formats.pretalx import PRETALX
 from eventimport.formats.schedule_json import SCHEDULE_JSON
 from eventimport.formats.schedule_xml import SCHEDULE_XML
 from eventimport.formats.sessionize import SESSIONIZE
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 FORMATS: Final[tuple[Format, ...]] = (
-    *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL, SESSIONIZE, TABLE),
+    *(OPENEVENT, SCHEDULE_XML, SCHEDULE_JSON, ICAL, XCAL, PRETALX, SESSIONIZE, TABLE),
     *(CSV, SESSIONS_CSV, SPEAKERS_CSV, XLSX, HTML),
 )
 

@@ -21,6 +21,9 @@ _BESIDES: Final = frozenset({"meta", "config"})
 JSON_BEGINNINGS: Final = (b"{", b"[")
 """What a JSON document begins with that holds records."""
 
+_OF_PRETALX: Final = frozenset({"slug", "date_from", "date_to"})
+"""Keys of an event of pretalx's API, which a zip may have beside the API's other documents."""
+
 _LISTED: Final = 30
 _GUESS: Final = 2
 
@@ -101,7 +104,16 @@ def has_event(source: Source) -> bool:
         keys = outline(source.beginning())
         events = {key for key in keys if (document_named(key) or ("", 0))[0] == "event"}
         return any(key.partition(".")[0] in events for key in keys if "." in key)
-    return any(candidate.document == "event" for candidate in _candidates(source))
+    return any(
+        candidate.document == "event" and not _is_of_pretalx(source.beginning(candidate.entry.name))
+        for candidate in _candidates(source)
+    )
+
+
+def _is_of_pretalx(beginning: bytes) -> bool:
+    """Whether a document that begins so has events of pretalx's API: one, a list, or a page."""
+    keys = outline(beginning, depth=3) | outline(beginning, mark="[")
+    return {key.rpartition(".")[2] for key in keys} >= _OF_PRETALX
 
 
 def is_single_document(source: Source) -> bool:
