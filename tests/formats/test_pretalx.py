@@ -39,7 +39,7 @@ NAMED: dict[str, Any] = {"name": "Lamp Days", "timezone": "Europe/Berlin"}
 
 
 def read(
-    content: Any, limits: ArchiveLimits | None = None, **options: str
+    content: Any, limits: ArchiveLimits | None = None, **options: Any
 ) -> tuple[Conference, Report]:
     """The conference of one document, or of a zip with these files, planned."""
     report = Report()
