@@ -98,6 +98,26 @@ def test_a_task_is_told_apart_by_its_state(document: dict[str, Any]) -> None:
     }
 
 
+def test_a_succeeded_task_is_told_apart_by_its_kind(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    task = schemas["SucceededTask"]
+
+    assert task["discriminator"]["propertyName"] == "kind"
+    mapping = task["discriminator"]["mapping"]
+    kinds = {"import", "image-sizes", "fetch-media", "export"}
+    assert mapping.keys() == kinds == set(schemas["OpenTask"]["properties"]["kind"]["enum"])
+    results = {
+        kind: schemas[name.rpartition("/")[2]]["properties"]["result"]["$ref"].rpartition("/")[2]
+        for kind, name in mapping.items()
+    }
+    assert results == {
+        "import": "ImportResult",
+        "image-sizes": "ImageSizes",
+        "fetch-media": "FetchedMedia",
+        "export": "ExportedFile",
+    }
+
+
 def test_headers_are_documented(document: dict[str, Any]) -> None:
     for name, headers in {
         "import_event": {"Location", "Retry-After"},

@@ -25,19 +25,17 @@ from eventimport_client.models import (
     EventDocument,
     EventPatch,
     EventPatchData,
-    ExportedFile,
     ExportEventExportFormat,
     FailedTask,
     ImportEventSourceType,
-    ImportResult,
     OpenTask,
     RevokedTask,
-    SucceededTask,
+    SucceededExport,
+    SucceededImport,
 )
 from eventimport_client.types import UNSET, File, Response, Unset
 
 BodyT = TypeVar("BodyT")
-Task = OpenTask | SucceededTask | FailedTask | RevokedTask
 
 
 def body_of(response: Response[BodyT | ErrorDocument]) -> BodyT:
@@ -48,21 +46,21 @@ def body_of(response: Response[BodyT | ErrorDocument]) -> BodyT:
 
 
 def follow(client: AuthenticatedClient, task_url: str) -> object:
-    """Show each state of a task until it has ended, and return its result."""
+    """Show each state of a task until it has ended, and return the task if it has succeeded."""
     task_id = UUID(task_url.rpartition("/")[2])
     etag: str | Unset = UNSET
     while True:
         response = get_task.sync_detailed(task_id, client=client, if_none_match=etag)
         # A task that has not changed since is an empty 304.
         if response.status_code != 304:
-            task: Task = body_of(response)
+            task = body_of(response)
             print(task.state, task.progress.message or "Waiting")
-            if isinstance(task, SucceededTask):
-                return task.result
             if isinstance(task, FailedTask):
                 sys.exit(f"The task has failed: {task.result.to_dict()['errors']}")
             if isinstance(task, RevokedTask):
                 sys.exit("The task was cancelled.")
+            if not isinstance(task, OpenTask):
+                return task
             etag = response.headers["ETag"]
         time.sleep(int(response.headers["Retry-After"]))
 
@@ -78,10 +76,10 @@ def main(url: str, file: Path, name: str, calendar: Path) -> None:
             ImportEventSourceType.AUTO, client=client, body=upload
         )
     imported = follow(client, body_of(accepted).task_url)
-    if not isinstance(imported, ImportResult) or imported.id is None:
+    if not isinstance(imported, SucceededImport) or imported.result.id is None:
         sys.exit("No event was imported.")
 
-    read = get_event.sync_detailed(imported.id, client=client)
+    read = get_event.sync_detailed(imported.result.id, client=client)
     document: EventDocument = body_of(read)
     event = document.data
     print(event.attributes.name, "starts at", event.attributes.starts_at)
@@ -95,9 +93,9 @@ def main(url: str, file: Path, name: str, calendar: Path) -> None:
 
     started = export_event.sync_detailed(event.id, ExportEventExportFormat.ICAL, client=client)
     exported = follow(client, body_of(started).task_url)
-    if not isinstance(exported, ExportedFile):
+    if not isinstance(exported, SucceededExport):
         sys.exit("No file was exported.")
-    download = httpx.get(urljoin(url, exported.download_url)).raise_for_status()
+    download = httpx.get(urljoin(url, exported.result.download_url)).raise_for_status()
     calendar.write_bytes(download.content)
     print("Saved", calendar, "with", len(download.content), "bytes")
 

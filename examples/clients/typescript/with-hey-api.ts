@@ -26,15 +26,15 @@ if (!url || !file || !name || !calendar || !email || !password) {
 }
 const throwOnError = true;
 
-/** Show each state of a task until it has ended, and return its result. */
-async function follow(taskUrl: string): Promise<SucceededTask["result"]> {
+/** Show each state of a task until it has ended, and return the task if it has succeeded. */
+async function follow(taskUrl: string): Promise<SucceededTask> {
   const path = { task_id: taskUrl.split("/").pop() ?? "" };
   for (;;) {
     // A stream can end before its task does. Then open the next one.
     const { stream } = await watchTask({ path, throwOnError });
     for await (const task of stream) {
       console.log(task.state, task.progress.message ?? "Waiting");
-      if (task.state === "SUCCESS") return task.result;
+      if (task.state === "SUCCESS") return task;
       if (task.state === "FAILURE") throw new Error(JSON.stringify(task.result.errors));
       if (task.state === "REVOKED") throw new Error("The task was cancelled.");
     }
@@ -55,9 +55,11 @@ const accepted = await importEvent({
   throwOnError,
 });
 const imported = await follow(accepted.data.task_url);
-if (!("event_name" in imported) || imported.id === null) throw new Error("No event was imported.");
+if (imported.kind !== "import" || imported.result.id === null) {
+  throw new Error("No event was imported.");
+}
 
-const path = { resource_id: imported.id };
+const path = { resource_id: imported.result.id };
 const read = await getEvent({ path, throwOnError });
 const event = read.data.data;
 console.log(`${event.attributes.name} starts at ${event.attributes["starts-at"]}`);
@@ -76,8 +78,8 @@ const started = await exportEvent({
   throwOnError,
 });
 const exported = await follow(started.data.task_url);
-if (!("download_url" in exported)) throw new Error("No file was exported.");
-const download = await fetch(new URL(exported.download_url, url));
+if (exported.kind !== "export") throw new Error("No file was exported.");
+const download = await fetch(new URL(exported.result.download_url, url));
 if (!download.ok) throw new Error(`The download failed with status ${download.status}.`);
 const content = new Uint8Array(await download.arrayBuffer());
 await writeFile(calendar, content);

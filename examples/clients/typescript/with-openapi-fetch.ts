@@ -13,7 +13,7 @@ import createClient from "openapi-fetch";
 
 import type { components, paths } from "./generated/openapi-types.ts";
 
-type Result = components["schemas"]["SucceededTask"]["result"];
+type SucceededTask = components["schemas"]["SucceededTask"];
 
 const [, , url, file, name, calendar] = argv;
 const { EVENTIMPORT_EMAIL: email, EVENTIMPORT_PASSWORD: password } = env;
@@ -27,8 +27,8 @@ function bodyOf<T>(answer: { data?: T | undefined; error?: unknown; response: Re
   throw new Error(`Status ${answer.response.status}: ${JSON.stringify(answer.error)}`);
 }
 
-/** Show each state of a task until it has ended, and return its result. */
-async function follow(taskUrl: string): Promise<Result> {
+/** Show each state of a task until it has ended, and return the task if it has succeeded. */
+async function follow(taskUrl: string): Promise<SucceededTask> {
   const path = { task_id: taskUrl.split("/").pop() ?? "" };
   const headers = new Headers();
   for (;;) {
@@ -37,7 +37,7 @@ async function follow(taskUrl: string): Promise<Result> {
     if (answer.response.status !== 304) {
       const task = bodyOf(answer);
       console.log(task.state, task.progress.message ?? "Waiting");
-      if (task.state === "SUCCESS") return task.result;
+      if (task.state === "SUCCESS") return task;
       if (task.state === "FAILURE") throw new Error(JSON.stringify(task.result.errors));
       if (task.state === "REVOKED") throw new Error("The task was cancelled.");
       headers.set("If-None-Match", answer.response.headers.get("ETag") ?? "");
@@ -60,9 +60,11 @@ const accepted = await client.POST("/v1/events/import/{source_type}", {
   bodySerializer: () => form,
 });
 const imported = await follow(bodyOf(accepted).task_url);
-if (!("event_name" in imported) || imported.id === null) throw new Error("No event was imported.");
+if (imported.kind !== "import" || imported.result.id === null) {
+  throw new Error("No event was imported.");
+}
 
-const path = { resource_id: imported.id };
+const path = { resource_id: imported.result.id };
 const read = await client.GET("/v1/events/{resource_id}", { params: { path } });
 const event = bodyOf(read).data;
 console.log(`${event.attributes.name} starts at ${event.attributes["starts-at"]}`);
@@ -78,8 +80,8 @@ const started = await client.GET("/v1/events/{event_key}/export/{export_format}"
   params: { path: { event_key: event.id, export_format: "ical" } },
 });
 const exported = await follow(bodyOf(started).task_url);
-if (!("download_url" in exported)) throw new Error("No file was exported.");
-const download = await fetch(new URL(exported.download_url, url));
+if (exported.kind !== "export") throw new Error("No file was exported.");
+const download = await fetch(new URL(exported.result.download_url, url));
 if (!download.ok) throw new Error(`The download failed with status ${download.status}.`);
 const content = new Uint8Array(await download.arrayBuffer());
 await writeFile(calendar, content);

@@ -151,6 +151,12 @@ VALUES: Final[Mapping[str, Any]] = {
     "FailedTask.event": None,
     "RevokedTask.event": None,
     "RevokedTask.progress": REVOKED,
+    "SucceededExport.event": None,
+    "SucceededExport.progress": DONE,
+    "SucceededFetch.event": None,
+    "SucceededFetch.progress": DONE,
+    "SucceededImageSizes.event": None,
+    "SucceededImageSizes.progress": DONE,
     "published": True,
     "published-at": "2027-01-08T10:00:04Z",
     "reason": "state",
@@ -304,14 +310,6 @@ _OF_SESSIONS: Final = {"Event", "Track", "Microlocation", "SessionType"}
 """What sessions have a relationship to."""
 
 
-_RESULTS: Final = {
-    "ImageSizes": {"kind": "image-sizes", "event": None},
-    "FetchedMedia": {"kind": "fetch-media", "event": None},
-    "ExportedFile": {"kind": "export", "event": None},
-}
-"""Results of tasks that are not imports, and what else differs."""
-
-
 class Examples:
     """Makes examples of these schemas. `missing` are the members for which a value is missing, and
     `unused` the names in `VALUES` that no example has."""
@@ -323,16 +321,10 @@ class Examples:
 
     def of(self, name: str) -> dict[str, Any]:
         """The examples of a schema, by their names."""
-        schema = self._schemas[name]
-        if "oneOf" in schema:
-            # Each alternative is worth an example.
-            names = [each["$ref"].removeprefix(REF) for each in schema["oneOf"]]
-            found = {each: self._whole(each) for each in names}
-            if "SucceededTask" in found:
-                done = {**found["SucceededTask"], "progress": DONE}
-                for each, differs in _RESULTS.items():
-                    found[f"{each}Task"] = {**done, **differs, "result": self._whole(each)}
-            return found
+        # Each alternative is worth an example.
+        names = [each["$ref"].removeprefix(REF) for each in self._schemas[name].get("oneOf", ())]
+        if names:
+            return {key: value for each in names for key, value in self.of(each).items()}
         return {name: self._whole(name)}
 
     def _whole(self, name: str) -> Any:

@@ -150,13 +150,47 @@ class OpenTask(AnyTask):
     result: None
 
 
-class SucceededTask(AnyTask):
-    """A task that has succeeded. The `result` of an `import` has the event and the report. That of
-    `image-sizes` has the sizes, and that of `fetch-media` the numbers of files. That of an `export`
-    has the link to the file."""
+class SucceededImport(AnyTask):
+    """An import that has succeeded."""
 
     state: Literal["SUCCESS"]
-    result: ImportResult | ImageSizes | FetchedMedia | ExportedFile
+    kind: Literal["import"]
+    result: ImportResult
+
+
+class SucceededImageSizes(AnyTask):
+    """The smaller sizes of an image were made."""
+
+    state: Literal["SUCCESS"]
+    kind: Literal["image-sizes"]
+    result: ImageSizes
+
+
+class SucceededFetch(AnyTask):
+    """Media files of an import were fetched again."""
+
+    state: Literal["SUCCESS"]
+    kind: Literal["fetch-media"]
+    result: FetchedMedia
+
+
+class SucceededExport(AnyTask):
+    """An export that has succeeded."""
+
+    state: Literal["SUCCESS"]
+    kind: Literal["export"]
+    result: ExportedFile
+
+
+class SucceededTask(
+    RootModel[SucceededImport | SucceededImageSizes | SucceededFetch | SucceededExport]
+):
+    """A task that has succeeded. Its `kind` says what its `result` is."""
+
+    root: Annotated[
+        SucceededImport | SucceededImageSizes | SucceededFetch | SucceededExport,
+        Field(discriminator="kind"),
+    ]
 
 
 class FailedTask(AnyTask):
