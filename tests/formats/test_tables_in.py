@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from datetime import datetime
@@ -98,6 +99,55 @@ def test_a_zip_of_two_tables_of_pretalx_becomes_an_event() -> None:
     assert "sessions" not in people["Bea Wick"].extra
 
 
+@pytest.mark.parametrize("language", ["de", None])
+def test_rows_may_be_json(language: str | None) -> None:
+    """What pretalx exports for organisers; the labels are in their language."""
+    rows = [
+        {
+            "ID": "LAMP01",
+            "Titel": "Lampen",
+            "Einreichungsart": {"en": "Talk", "de": "Vortrag"},
+            "Zusammenfassung": "**Helle** Lampen",
+            "IDs der Vortragenden": ["ANN001", "BEA001"],
+            "Raum": {"de": "Dach"},
+            "Beginn (Datum)": "2027-05-01",
+            "Beginn (Uhrzeit)": "23:00:00",
+            "Ende": "2027-05-02T01:00:00+02:00",
+            "Dauer": 120,
+            "Tags": None,
+        },
+        {"ID": "LAMP02", "Titel": "Öl", "Brennt es?": {"x": [1]}},
+    ]
+    people = [
+        {"ID": "ANN001", "Name": "Ann Lamp", "E-Mail": "ann@example.org"},
+        {"ID": "BEA001", "Name": "Bea Wick", "Einreichungs-IDs": ["LAMP02"]},
+    ]
+    files = {"a.json": json.dumps(rows).encode(), "b.json": json.dumps(people).encode()}
+    conference, report = read(zip_of({}, files), language=language)
+    assert not report.errors
+    lamps = sessions(conference)["Lampen"]
+    assert (lamps.key, utc(lamps)) == ("LAMP01", ("01 21:00", "01 23:00"))
+    assert labels(lamps) == ["Ann Lamp", "Bea Wick"]
+    assert labels(lamps, "session_type") == ["Vortrag" if language else "Talk"]
+    other = "en" if language else "de"
+    assert lamps.extra[f"Einreichungsart ({other})"] == ("Talk" if language else "Vortrag")
+    assert "<strong>Helle</strong>" in lamps.values["short_abstract"]
+    assert sessions(conference)["Öl"].extra["Brennt es?"] == '{"x": [1]}'
+    ann = by(conference, Kind.SPEAKER)["Ann Lamp"]
+    assert (ann.key, ann.values["email"]) == ("ANN001", "ann@example.org")
+    alone, _ = read(files["a.json"])
+    assert set(sessions(alone)) == {"Lampen", "Öl"}
+
+
+def test_speakers_may_name_their_sessions_by_id() -> None:
+    files = {
+        "a.csv": b"id,title\n1,Lamps\n2,Oil\n",
+        "b.csv": b'name,bio,session ids\nAnn,x,"2, 1"\n',
+    }
+    conference, _ = read(zip_of({}, files))
+    assert [labels(each) for each in sessions(conference).values()] == [["Ann"], ["Ann"]]
+
+
 def test_speakers_may_name_their_sessions() -> None:
     sessions_only = 'id,title\r\n1,Lamps\r\n2,"Oil, and gas"\r\n'
     speakers = 'name,bio,sessions\r\nAnn,x,"Oil, and gas, Lamps"\r\nBea,y,Nothing\r\n'
@@ -178,6 +228,29 @@ def test_times_are_read_as_people_write_them(
     conference, report = read(data.encode())
     assert not report.errors
     assert utc(sessions(conference)["Lamps"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("Start (date),Start (time),End (date),End (time)", "1,9:00,1,10:00", ("01 07", "01 08")),
+        ("Start Date,Start Time,End Date,End Time", "1,23:00,2,01:00", ("01 21", "01 23")),
+        ("Start Date,Start Time,End Time", "1,23:00,01:00", ("01 21", "01 23")),
+        ("Start Date,End Date", "1 09:00,3 10:00", ("01 07", "03 08")),
+        ("Start Date,Start Time,End Date", "1,9:00,2", ("01 07", None)),
+        ("Date,Start Date,End Date", "4,1 09:00,1 10:00", ("01 07", "01 08")),
+        ("Beginn (Datum),Beginn (Uhrzeit),Ende (Datum)", "1,9:00,soon", ("01 07", None)),
+    ],
+)
+def test_days_and_times_may_have_columns_of_their_own(
+    header: str, cells: str, expected: tuple[str, str | None]
+) -> None:
+    days = re.sub(r"(?<![\d:])([1-4])(?![\d:])", r"2027-05-0\1", cells)
+    conference, report = read(f"Title,{header}\nLamps,{days}\n".encode())
+    assert not report.errors
+    starts, ends = utc(sessions(conference)["Lamps"])
+    assert (starts[:5], ends and ends[:5]) == expected
+    assert (codes(report)["invalid-value"] > 0) is (expected[1] is None)
 
 
 @pytest.mark.parametrize(

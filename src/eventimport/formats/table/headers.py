@@ -12,6 +12,9 @@ from typing import Final
 from eventimport.conference.kinds import DELETED, SHAPES, Kind
 from eventimport.formats.table.sheets import Cell
 
+START_DAYS: Final = ("start date", "start day", "beginn datum", "startdatum", "begin date")
+"""Columns of days, if there is no other one; their cells may have the time, too."""
+
 _BOTH: Final = {"id": ("id", "code", "guid", "uid", "nr", "no", "number", "nummer")}
 
 _SESSION: Final = {
@@ -19,19 +22,28 @@ _SESSION: Final = {
     "title": (
         *("title", "session title", "proposal title", "talk title", "talk", "session"),
         *("event name", "titel", "vortragstitel", "vortrag", "thema des vortrags", "veranstaltung"),
+        *("subject", "betreff"),
     ),
     "subtitle": ("subtitle", "untertitel"),
-    "short_abstract": ("abstract", "short abstract", "summary", "kurzbeschreibung", "teaser"),
-    "long_abstract": ("description", "long abstract", "details", "beschreibung", "inhalt"),
-    "date": ("date", "day", "datum", "tag"),
-    "starts_at": (
-        *("start", "starts", "starts at", "start time", "start date", "begin", "begins", "time"),
-        *("from", "scheduled at", "event start", "beginn", "anfang", "uhrzeit", "zeit", "von"),
-        "startzeit",
+    "short_abstract": (
+        "abstract",
+        "short abstract",
+        "summary",
+        "kurzbeschreibung",
+        "teaser",
+        "zusammenfassung",
     ),
+    "long_abstract": ("description", "long abstract", "details", "beschreibung", "inhalt"),
+    "date": ("date", "day", "datum", "tag", *START_DAYS),
+    "starts_at": (
+        *("start", "starts", "starts at", "start time", "begin", "begins", "time"),
+        *("from", "scheduled at", "event start", "beginn", "anfang", "uhrzeit", "zeit", "von"),
+        *("startzeit", "beginn uhrzeit", "beginn zeit"),
+    ),
+    "end_date": ("end date", "end day", "ende datum", "enddatum"),
     "ends_at": (
-        *("end", "ends", "ends at", "end time", "end date", "until", "to", "finish"),
-        *("event end", "ende", "bis", "endzeit"),
+        *("end", "ends", "ends at", "end time", "until", "to", "finish"),
+        *("event end", "ende", "bis", "endzeit", "ende uhrzeit", "ende zeit"),
     ),
     "duration": (
         *("duration", "length", "scheduled duration", "minutes", "duration min", "dauer"),
@@ -44,17 +56,18 @@ _SESSION: Final = {
     "track": ("track", "track name", "topic", "stream", "strang", "themenbereich"),
     "type": (
         *("type", "session type", "session format", "format", "submission type", "proposal type"),
-        *("event type", "kind", "art", "typ", "vortragsart", "einreichungstyp"),
+        *("event type", "kind", "art", "typ", "vortragsart", "einreichungstyp", "einreichungsart"),
     ),
     "speakers": (
         *("speakers", "speaker", "speaker name", "speaker names", "presenter", "presenters"),
         *("referent", "referenten", "referentinnen", "referent innen", "vortragende"),
         *("sprecher", "sprecherinnen", "vortragender", "name", "names", "who", "wer"),
+        "namen der vortragenden",
     ),
-    "speaker_ids": ("speaker ids", "speaker id", "speaker codes"),
+    "speaker_ids": ("speaker ids", "speaker id", "speaker codes", "ids der vortragenden"),
     "language": ("language", "sprache", "locale", "content locale"),
     "level": ("level", "niveau", "difficulty", "schwierigkeit"),
-    "state": ("state", "status", "proposal state"),
+    "state": ("state", "status", "proposal state", "einreichungsstatus"),
     "comments": ("comments",),
     "slides_url": ("slides url", "slides", "folien"),
     "audio_url": ("audio url", "audio"),
@@ -71,7 +84,7 @@ _SPEAKER: Final = {
     "mobile": ("mobile", "phone", "phone number", "telefon", "handy"),
     "short_biography": (
         *("biography", "bio", "short biography", "about", "biografie", "kurzbiografie"),
-        *("about you", "biographie"),
+        *("about you", "biographie", "über dich"),
     ),
     "long_biography": ("long biography",),
     "organisation": (
@@ -105,7 +118,10 @@ _SPEAKER: Final = {
     "speaking_experience": ("speaking experience",),
     "sponsorship_required": ("sponsorship required",),
     "is_featured": ("is featured", "featured"),
-    "sessions": ("sessions", "proposal titles", "talks", "session titles", "vorträge"),
+    "sessions": (
+        *("sessions", "proposal titles", "talks", "session titles", "vorträge", "proposal ids"),
+        *("session ids", "einreichungs ids"),
+    ),
 }
 
 SPEAKERS: Final = "speakers"
@@ -178,6 +194,8 @@ def _read(kind: Kind, index: int, cells: Sequence[Cell], above: Sequence[Cell]) 
         if place < len(above) and above[place] not in (None, ""):
             group = known.get(_simple(_name(above[place])))
         field = known.get(_simple(name)) if len(name) <= _MOST else None
+        if field == "date" and "date" in fields and _simple(name) in START_DAYS:
+            field = "starts_at"
         if field is None and name.isdecimal() and group == SPEAKERS:
             field = SPEAKER
         # Of two columns that are the same, the first counts.

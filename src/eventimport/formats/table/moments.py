@@ -54,7 +54,14 @@ class Order:
 
 
 def slot_of(
-    *, day: Cell, start: Cell, end: Cell, duration: Cell, order: Order, last_day: date | None
+    *,
+    day: Cell,
+    start: Cell,
+    end_day: Cell = None,
+    end: Cell,
+    duration: Cell,
+    order: Order,
+    last_day: date | None,
 ) -> tuple[Slot, date | None]:
     """The slot of a session by the cells of its row, and its day. `last_day` is that of the row
     above: it counts for rows that have a start, but no day."""
@@ -67,12 +74,17 @@ def slot_of(
         # A column of days that has times, too.
         starts = _moment(day, None, order)
     slot.starts = starts
-    ends = _moment(end, starts.date() if starts is not None else found, order)
+    last = _day_of(end_day, order, slot, "end_date")
+    if end in (None, "") and end_day not in (None, ""):
+        # A column of days that may have times, too.
+        end = end_day
+    ends = _moment(end, last or (starts.date() if starts is not None else found), order)
     if ends is None and end not in (None, ""):
         _doubt(slot, "end", end, needs_day=_clock_of(end) is not None)
     if ends is not None and starts is not None and (ends.tzinfo is None) != (starts.tzinfo is None):
         ends = ends.replace(tzinfo=starts.tzinfo)
-    if ends is not None and starts is not None and _clock_of(end) is not None and ends < starts:
+    is_clock = last is None and _clock_of(end) is not None
+    if ends is not None and starts is not None and is_clock and ends < starts:
         # Nights end on the day after.
         ends += _DAY
     slot.ends = ends
@@ -80,7 +92,7 @@ def slot_of(
     return slot, found or (starts.date() if starts is not None else last_day)
 
 
-def _day_of(cell: Cell, order: Order, slot: Slot) -> date | None:
+def _day_of(cell: Cell, order: Order, slot: Slot, field: str = "date") -> date | None:
     if isinstance(cell, datetime):
         return cell.date()
     if isinstance(cell, date):
@@ -96,7 +108,7 @@ def _day_of(cell: Cell, order: Order, slot: Slot) -> date | None:
             "The day of a session was not understood, or the order of day and month is unknown; "
             "it is kept in `extra`."
         )
-        slot.doubts.append(Doubt("invalid-value", message, "date", cell, kept=True))
+        slot.doubts.append(Doubt("invalid-value", message, field, cell, kept=True))
     return found
 
 

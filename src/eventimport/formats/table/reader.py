@@ -30,7 +30,10 @@ from eventimport.formats.table.moments import Order, slot_of
 from eventimport.formats.table.persons import People, ids_in
 from eventimport.formats.table.sheets import SNIFFED, Cell, Row, Sheet
 
-_TIMES: Final = ("date", "starts_at", "ends_at", "duration")
+_TIMES: Final = ("date", "starts_at", "end_date", "ends_at", "duration")
+_OF_PRETALX: Final = ("Proposal ", "Einreichungsstatus", "Einreichungsart", "Einreichungs-IDs")
+"""What the headers of columns begin with that only pretalx writes."""
+
 _SESSION_FIELDS: Final = frozenset(SHAPES[Kind.SESSION].fields)
 _SPEAKER_FIELDS: Final = frozenset(SHAPES[Kind.SPEAKER].fields)
 _LISTED: Final = 20
@@ -92,7 +95,7 @@ class _ConferenceReader:
         tables = self._tables(sheets)
         schedule = self._schedule
         is_of_pretalx = any(
-            name.startswith("Proposal title") for table in tables for name in table.header.names
+            name.startswith(_OF_PRETALX) for table in tables for name in table.header.names
         )
         schedule.flavour = Flavour.MARKDOWN if is_of_pretalx else Flavour.PLAIN
         for table in tables:
@@ -203,6 +206,7 @@ class _ConferenceReader:
             slot, last = slot_of(
                 day=times["date"],
                 start=times["starts_at"],
+                end_day=times["end_date"],
                 end=times["ends_at"],
                 duration=times["duration"],
                 order=order,
@@ -232,7 +236,8 @@ class _ConferenceReader:
             return
         self._by_row.setdefault(key, waiting)
         self._waiting.append(waiting)
-        self._by_title.setdefault(_simple(title), []).append(waiting)
+        for name in {_simple(title), _simple(session.id or title)}:
+            self._by_title.setdefault(name, []).append(waiting)
 
     def _report_untitled(self, table: _Table, row: Row, index: int) -> None:
         texts = [str(cell) for cell in row.cells if cell not in (None, "")]
