@@ -86,6 +86,7 @@ async def head_export(
     return Response(status_code=202, headers={"Cache-Control": "no-store"})
 
 
+@router.head("/exports/{token}/{file_name}", include_in_schema=False)
 @router.get(
     "/exports/{token}/{file_name}",
     summary="Download Export",
@@ -125,14 +126,6 @@ async def download_export(
         )
     except (ObjectNotFoundError, FileNotFoundError):
         raise _expired() from None
-
-
-@router.head("/exports/{token}/{file_name}", include_in_schema=False)
-async def head_download(
-    token: str, file_name: str, request: Request, resources: ResourcesDep
-) -> Response:
-    """The same without the content."""
-    return await download_export(token, file_name, request, resources)
 
 
 def _format(name: str) -> Format:

@@ -24,6 +24,7 @@ HEADERS = {
 router = Router(tags=["files"])
 
 
+@router.head("/media/{key:path}", include_in_schema=False)
 @router.get(
     "/media/{key:path}",
     summary="Get Media File",
@@ -60,17 +61,6 @@ async def get_media(
         )
     except (ObjectNotFoundError, FileNotFoundError, ValueError):
         raise _not_found(key) from None
-
-
-@router.head("/media/{key:path}", include_in_schema=False)
-async def head_media(
-    key: str,
-    request: Request,
-    resources: ResourcesDep,
-    if_none_match: Annotated[str | None, Header()] = None,
-) -> Response:
-    """The same without the content: the response sees to that."""
-    return await get_media(key, request, resources, if_none_match)
 
 
 def _not_found(key: str) -> ProblemError:

@@ -57,6 +57,14 @@ RESPONSES = {200: REPLAYED_HEADER, **problems(400, 401, 408, 413, 415), **REFUSA
 
 
 @router.post(
+    "/files",
+    name="upload_files",
+    description="The same as `/v1/upload/file`.",
+    response_model=UploadedFiles,
+    responses=RESPONSES,
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+@router.post(
     "/file",
     response_model=UploadedFiles,
     responses=RESPONSES,
@@ -86,26 +94,6 @@ async def upload_file(
         return reply
 
     return await response_to(work())
-
-
-@router.post(
-    "/files",
-    response_model=UploadedFiles,
-    responses=RESPONSES,
-    openapi_extra={"requestBody": REQUEST_BODY},
-)
-async def upload_files(
-    request: Request,
-    *,
-    account: AccountDep,
-    resources: ResourcesDep,
-    key: IdempotencyKeyDep,
-    force_local: ForceLocal = False,
-) -> Response:
-    """The same as `/v1/upload/file`."""
-    return await upload_file(
-        request, account=account, resources=resources, key=key, force_local=force_local
-    )
 
 
 async def _receive(
