@@ -13,13 +13,10 @@ from typing import Any, Final
 
 from eventimport.formats.bounded_json.document import JsonDocument
 from eventimport.formats.bounded_json.outline import outline
-from eventimport.formats.format import Progress
+from eventimport.formats.format import EVERY, Progress
 from eventimport.formats.format import text_of as text_of_head
 from eventimport.formats.schedules.document import whole
-from eventimport.formats.schedules.persons import EMPTY, text_of
-
-EVERY: Final = 250
-"""Records between two reports of progress."""
+from eventimport.formats.schedules.json_values import EMPTY, text_of
 
 EVENT: Final = "event"
 SUBMISSION: Final = "submission"

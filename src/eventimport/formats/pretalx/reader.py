@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from eventimport.conference.conference import Conference
 from eventimport.conference.report import Place, Report, shortened, title_of
-from eventimport.formats.bounded_json.document import JsonCounts, JsonDocument
+from eventimport.formats.bounded_json.document import JsonCounts
 from eventimport.formats.bounded_zip.archive import Entry
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import ArchiveError, report_errors
@@ -33,10 +33,18 @@ from eventimport.formats.pretalx.parts import (
     read_document,
     sorts_in,
 )
-from eventimport.formats.schedules.document import has_document
+from eventimport.formats.schedules.document import has_document, json_document
 from eventimport.formats.schedules.flavours import Flavour
+from eventimport.formats.schedules.json_values import (
+    EMPTY,
+    as_list,
+    by_number,
+    keep_said,
+    said,
+    text_of,
+)
 from eventimport.formats.schedules.media_fields import MediaFields
-from eventimport.formats.schedules.persons import EMPTY, PersonReader, text_of
+from eventimport.formats.schedules.persons import PersonReader
 from eventimport.formats.schedules.schedule import IDENTIFIERS, Person, Schedule, Session
 from eventimport.formats.schedules.slots import Slot, slot_by_day_rules
 from eventimport.formats.source import Source
@@ -113,15 +121,7 @@ def _read_tables(source: Source, options: ReadOptions, report: Report) -> tuple[
         source.choose_documents(documents, report, root=folder + slash)
         names = [each.name for each in documents]
     for name in names:
-        document = JsonDocument(
-            source.read_document(name),
-            name or TITLE,
-            entry=name or TITLE,
-            limits=source.limits,
-            report=report,
-            counts=counts,
-            check=source.check,
-        )
+        document = json_document(source, name, name or TITLE, report, counts)
         is_widget = TALK in sorts_in(source.beginning(name))
         read_document(document, tables, options.progress, is_widget=is_widget)
     if not (tables.of(SUBMISSION) or tables.of(SPEAKER) or tables.of(SLOT)):
@@ -172,9 +172,9 @@ class _ConferenceReader:
         self._set_event()
         self._sort_slots()
         self._sort_answers()
-        for room in sorted(tables.of(ROOM).values(), key=_position):
+        for room in sorted(tables.of(ROOM).values(), key=by_number("position")):
             self._list_room(room)
-        for track in sorted(tables.of(TRACK).values(), key=_position):
+        for track in sorted(tables.of(TRACK).values(), key=by_number("position")):
             self._list_track(track)
         self._list_speakers()
         for code, submission in tables.of(SUBMISSION).items():
@@ -186,9 +186,7 @@ class _ConferenceReader:
         self._list_questions()
         self._keep_others()
         self._media.resolve(self._files)
-        conference = schedule.finish()
-        conference.files = self._files
-        return conference
+        return schedule.finish()
 
     def _report_missing_pages(self) -> None:
         for sort, count in self._tables.counts.items():
@@ -213,7 +211,7 @@ class _ConferenceReader:
                 "None of them was read. Pass `name` and `timezone`."
             )
             self._report.warning("several-events", message, Place(self._entry), [*events][:10])
-        says = _said(next(iter(events.values()))) if len(events) == 1 else {}
+        says = said(next(iter(events.values()))) if len(events) == 1 else {}
         return {**says, **self._tables.says}
 
     def _set_event(self) -> None:
@@ -253,7 +251,7 @@ class _ConferenceReader:
                     self._answers[f"{key} {owner}"].append(answer)
 
     def _list_room(self, room: dict[str, Any]) -> None:
-        says = _said(room)
+        says = said(room)
         name = self._name(says)
         if says.get("uuid") == says.get("guid"):
             says.pop("uuid", None)
@@ -261,7 +259,7 @@ class _ConferenceReader:
         self._schedule.list_room(name, extra=says)
 
     def _list_track(self, track: dict[str, Any]) -> None:
-        says = _said(track)
+        says = said(track)
         name = self._name(says)
         fields: dict[str, Any] = {
             key: says.pop(key) for key in ("color", "description") if key in says
@@ -285,7 +283,7 @@ class _ConferenceReader:
 
     def _list_speakers(self) -> None:
         for code, record in self._tables.of(SPEAKER).items():
-            says = _said(record)
+            says = said(record)
             answers = self._answers_of(says, "person", code)
             links = [
                 {"url": text, "type": icon}
@@ -301,14 +299,14 @@ class _ConferenceReader:
             if person is None:
                 self._schedule.event_extra.setdefault("speakers", []).append(record)
                 continue
-            _keep(person.extra, "answers", self._by_question(answers, "speaker"))
+            keep_said(person.extra, "answers", self._by_question(answers, "speaker"))
             unknown = []
-            for each in _list(named):
+            for each in as_list(named):
                 if (key := text_of(each)) in self._tables.of(SUBMISSION):
                     self._named_by[key or ""].append(code)
                 else:
                     unknown.append(each)
-            _keep(person.extra, "submissions", unknown)
+            keep_said(person.extra, "submissions", unknown)
             self._media.resolve(self._files)
             self._speakers[code] = person
             self._schedule.list_person(person)
@@ -322,7 +320,7 @@ class _ConferenceReader:
             self._answers_of(dict(submission), "submission", code), "session"
         )
         for number, slot in enumerate(placed or slots[:1] or [{}], 1):
-            extra = _said(submission)
+            extra = said(submission)
             session = Session(fields={}, slot=Slot(), extra=extra)
             del extra["code"]
             session.id = code if number == 1 else f"{code}-{number}"
@@ -340,7 +338,7 @@ class _ConferenceReader:
             session.persons = persons
             for key, value in (("speakers", missing), ("answers", answers)):
                 extra.pop(key, None)
-                _keep(extra, key, value)
+                keep_said(extra, key, value)
             yield session
 
     def _read_slot(self, session: Session, slot: dict[str, Any]) -> None:
@@ -365,8 +363,8 @@ class _ConferenceReader:
         if session.room is None and room not in EMPTY:
             self._report_unknown(session, "room", text_of(room) or "")
             extra["room"] = room
-        rest = {key: value for key, value in _said(slot).items() if key not in _SLOT_KEYS}
-        _keep(extra, "slot", rest)
+        rest = {key: value for key, value in said(slot).items() if key not in _SLOT_KEYS}
+        keep_said(extra, "slot", rest)
 
     def _read_fields(self, session: Session) -> None:
         fields, extra = session.fields, session.extra
@@ -381,8 +379,8 @@ class _ConferenceReader:
             del extra["state"]
         if "image" in extra:
             extra["logo"] = extra.pop("image")
-        tags = [self._tag(each) for each in _list(extra.pop("tags", None))]
-        _keep(extra, "tags", tags)
+        tags = [self._tag(each) for each in as_list(extra.pop("tags", None))]
+        keep_said(extra, "tags", tags)
         self._read_resources(session)
 
     def _take_named(self, session: Session, key: str, sort: str) -> str | None:
@@ -401,10 +399,10 @@ class _ConferenceReader:
     def _read_resources(self, session: Session) -> None:
         """Read links and files. The first slides, audio and video go to the fields for them."""
         links, others = [], []
-        for given in _list(session.extra.pop("resources", None)):
+        for given in as_list(session.extra.pop("resources", None)):
             record = self._tables.of(RESOURCE).get(text_of(given) or "")
             self._used.add(id(record))
-            says = _said(record or {})
+            says = said(record or {})
             address = text_of(says.get("resource")) or text_of(says.get("link"))
             title = text_of(says.get("description"), self._language) or ""
             if address is None or says.get("is_public") is False:
@@ -413,15 +411,15 @@ class _ConferenceReader:
             is_taken = self._media.take_attachment(session.fields, session.extra, address, title)
             if not is_taken or title.casefold() not in _IMPLIED:
                 links.append({"url": address, "title": title} if title else {"url": address})
-        _keep(session.extra, "links", links)
-        _keep(session.extra, "resources", others)
+        keep_said(session.extra, "links", links)
+        keep_said(session.extra, "resources", others)
 
     def _persons_of(self, code: str, submission: dict[str, Any]) -> tuple[list[Person], list[Any]]:
         """The persons of a submission in their order, and what names no person."""
         persons: list[Person] = []
         missing: list[Any] = []
         title = title_of(submission)
-        for each in _list(submission.get("speakers")):
+        for each in as_list(submission.get("speakers")):
             # A person without a code has nothing but what is said here.
             found = self._persons.read(each) if isinstance(each, dict) else None
             found = found or self._speakers.get(text_of(each) or "")
@@ -478,7 +476,7 @@ class _ConferenceReader:
     def _answers_of(self, says: dict[str, Any], owner: str, key: str) -> list[tuple[str, Any]]:
         """The answers of a submission or a person: keys of questions with what was answered."""
         table = self._tables.of(ANSWER)
-        given = [table.get(text_of(each) or "") for each in _list(says.pop("answers", None))]
+        given = [table.get(text_of(each) or "") for each in as_list(says.pop("answers", None))]
         own = [each for each in given if each and text_of(each.get(owner)) in {key, None}]
         if owner == "person":
             # A person's answers are also those about their sessions.
@@ -503,14 +501,14 @@ class _ConferenceReader:
             name = text_of(self._question(key).get("question"), self._language) or key
             if answer in EMPTY or said.get(name) == answer:
                 continue
-            said[name] = answer if name not in said else [*_list(said[name]), answer]
+            said[name] = answer if name not in said else [*as_list(said[name]), answer]
         return said
 
     def _list_questions(self) -> None:
         """List the questions as fields of the form that they are in; keep the others."""
         others = []
         for key, question in self._tables.of(QUESTION).items():
-            says = _said(question)
+            says = said(question)
             form = _FORMS.get(text_of(says.get("target")) or "") or (
                 self._asked.get(key) if "target" not in says else None
             )
@@ -547,9 +545,9 @@ class _ConferenceReader:
         kept = self._schedule.event_extra
         for sort, key in ((ANSWER, "answers"), (RESOURCE, "resources")):
             unused = self._tables.of(sort).values()
-            _keep(kept, key, [each for each in unused if id(each) not in self._used])
+            keep_said(kept, key, [each for each in unused if id(each) not in self._used])
         for sort, key in ((TYPE, "submission_types"), (TAG, "tags"), (VERSION, "schedules")):
-            records = [_said(each) for each in self._tables.of(sort).values()]
+            records = [said(each) for each in self._tables.of(sort).values()]
             if any(each.keys() - {"id", "name", "tag", "slots"} for each in records):
                 kept[key] = records
 
@@ -563,28 +561,10 @@ class _ConferenceReader:
         self._report.warning("dangling-reference", message, place, key)
 
 
-def _said(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in raw.items() if value not in EMPTY}
-
-
 def _is_translated(value: Any) -> bool:
     """Whether a text is there in more than one language."""
     return isinstance(value, dict) and len([text for text in value.values() if text]) > 1
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value in EMPTY else [value]
-
-
-def _keep(extra: dict[str, Any], key: str, value: Any) -> None:
-    if value not in EMPTY:
-        extra[key] = value
-
-
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else -1
-
-
-def _position(raw: dict[str, Any]) -> tuple[bool, float]:
-    place = raw.get("position")
-    return (False, place) if isinstance(place, (int, float)) else (True, 0)

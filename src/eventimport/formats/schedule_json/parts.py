@@ -14,7 +14,7 @@ from eventimport.formats.bounded_json.document import JsonDocument, storable_tex
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import EVERY, Progress
 from eventimport.formats.schedules.document import other_document, whole
-from eventimport.formats.schedules.persons import EMPTY
+from eventimport.formats.schedules.json_values import EMPTY
 
 ROOT: Final = "root"
 SCHEDULE: Final = "schedule"

@@ -21,8 +21,9 @@ from eventimport.formats.schedule_json.parts import (
 from eventimport.formats.schedule_json.sessions import Listed, SessionReader
 from eventimport.formats.schedules.document import has_document, open_json
 from eventimport.formats.schedules.flavours import Flavour
+from eventimport.formats.schedules.json_values import address_of, said, text_of
 from eventimport.formats.schedules.media_fields import MediaFields
-from eventimport.formats.schedules.persons import EMPTY, PersonReader, address_of, text_of
+from eventimport.formats.schedules.persons import PersonReader
 from eventimport.formats.schedules.producers import Producer, producer_of
 from eventimport.formats.schedules.schedule import Schedule
 from eventimport.formats.source import Source
@@ -180,7 +181,7 @@ class _ConferenceReader:
         kept in the event's `extra`."""
         unnamed = []
         for record in records:
-            says = {key: value for key, value in record.items() if value not in EMPTY}
+            says = said(record)
             name = text_of(says.get("name"), self._schedule.language)
             if name is None:
                 unnamed.append(says)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eventimport.formats.schedule_json.parts import RawEvent
+from eventimport.formats.schedules.json_values import EMPTY, address_of, said, text_of
 from eventimport.formats.schedules.media_fields import MediaFields
-from eventimport.formats.schedules.persons import EMPTY, PersonReader, address_of, text_of
+from eventimport.formats.schedules.persons import PersonReader
 from eventimport.formats.schedules.schedule import Session
 from eventimport.formats.schedules.slots import Slot, slot_by_day_rules
 
@@ -103,7 +104,7 @@ class SessionReader:
 
     def read(self, event: RawEvent) -> Session:
         """Read an event. What no field takes is in the session's `extra`."""
-        extra = {key: value for key, value in event.value.items() if value not in EMPTY}
+        extra = said(event.value)
         session = Session(fields={}, slot=Slot(), extra=extra, line=event.line)
         for key, name in _FIELDS.items():
             value = extra.get(key)

@@ -61,16 +61,23 @@ def open_json(
     """
     name = choose_document(source, is_schedule, report, format_title=format_title)
     entry = name or format_title
-    document = JsonDocument(
+    return json_document(source, name, entry, report, JsonCounts()), entry
+
+
+def json_document(
+    source: Source, name: str | None, entry: str, report: Report, counts: JsonCounts
+) -> JsonDocument:
+    """A JSON document of a source: the entry of this name, or the only file. `entry` is what
+    findings call it."""
+    return JsonDocument(
         source.read_document(name),
-        format_title,
+        entry,
         entry=entry,
         limits=source.limits,
         report=report,
-        counts=JsonCounts(),
+        counts=counts,
         check=source.check,
     )
-    return document, entry
 
 
 @contextmanager

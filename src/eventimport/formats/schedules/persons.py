@@ -4,13 +4,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from eventimport.conference import values
 from eventimport.conference.web_links import MASTODON, SITES, site_named
+from eventimport.formats.schedules.json_values import EMPTY, address_of, said, text_of
 from eventimport.formats.schedules.media_fields import MediaFields
 from eventimport.formats.schedules.schedule import Person
-
-EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
-"""Values that say nothing."""
 
 _NAMES: Final = ("public_name", "full_public_name", "name", "display_name")
 """Where a name is, the public one first."""
@@ -26,25 +23,6 @@ _ADDRESSES: Final = ("email", "mail", "contact")
 _PHOTOS: Final = ("avatar", "avatar_url", "photo", "image")
 WEBSITE: Final = frozenset({"website", "homepage"})
 """What the producers call the link to a person's own website, in lower case."""
-
-
-def text_of(value: Any, language: str | None = None) -> str | None:
-    """A value as a text: in this language if it is in several. None if it is not a text."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value.strip() or None
-    if isinstance(value, dict):
-        found = values.translation(value, language)
-        return found[1].strip() if found else None
-    return values.source_key(value)
-
-
-def address_of(value: Any) -> str | None:
-    """The address of an image or a link: a text, or an object with a `url`."""
-    if isinstance(value, dict):
-        value = value.get("url") or value.get("href")
-    return value.strip() or None if isinstance(value, str) else None
 
 
 class PersonReader:
@@ -76,7 +54,7 @@ class PersonReader:
             raw = {"name": raw}
         if not isinstance(raw, dict):
             return None
-        says = {key: value for key, value in raw.items() if value not in EMPTY}
+        says = said(raw)
         name = self._name(says)
         identities = {key: text_of(says.get(key)) for key in _IDENTITIES}
         if name is None:

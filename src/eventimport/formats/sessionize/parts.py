@@ -15,7 +15,7 @@ from eventimport.formats.bounded_json.document import JsonDocument
 from eventimport.formats.bounded_json.outline import outline
 from eventimport.formats.format import EVERY, Progress
 from eventimport.formats.schedules.document import other_document, whole
-from eventimport.formats.schedules.persons import EMPTY
+from eventimport.formats.schedules.json_values import said
 
 _VIEW_ALL: Final = frozenset({"sessions", "speakers", "rooms", "categories", "questions"})
 _GROUP: Final = frozenset({"groupId", "groupName", "sessions"})
@@ -181,8 +181,7 @@ class _PartsReader:
 
     def _keep(self, says: dict[str, Any], key: str) -> None:
         """Read a value, and keep it by its key."""
-        checked = self._document.record({key: self._document.value()})
-        says.update((name, value) for name, value in (checked or {}).items() if value not in EMPTY)
+        says.update(said(self._document.record({key: self._document.value()}) or {}))
 
 
 def _digest(record: dict[str, Any]) -> bytes:

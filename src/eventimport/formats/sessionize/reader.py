@@ -13,8 +13,16 @@ from eventimport.conference.report import Place, Report, shortened, title_of
 from eventimport.formats.format import ReadOptions
 from eventimport.formats.limits import report_errors
 from eventimport.formats.schedules.document import has_document, open_json
+from eventimport.formats.schedules.json_values import (
+    EMPTY,
+    as_list,
+    by_number,
+    keep_said,
+    said,
+    text_of,
+)
 from eventimport.formats.schedules.media_fields import MediaFields
-from eventimport.formats.schedules.persons import EMPTY, PersonReader, text_of
+from eventimport.formats.schedules.persons import PersonReader
 from eventimport.formats.schedules.schedule import IDENTIFIERS, Person, Schedule, Session
 from eventimport.formats.schedules.slots import slot_by_day_rules
 from eventimport.formats.sessionize.parts import (
@@ -144,8 +152,8 @@ class _ConferenceReader:
 
     def _list_rooms(self) -> None:
         unnamed = []
-        for room in sorted(self._parts.rooms, key=_order):
-            says = _said(room)
+        for room in sorted(self._parts.rooms, key=by_number("sort")):
+            says = said(room)
             name = text_of(says.pop("name", None))
             if name is None:
                 unnamed.append(room)
@@ -158,7 +166,7 @@ class _ConferenceReader:
 
     def _list_categories(self) -> None:
         """Note the items of the categories; the tracks are listed, also those without a session."""
-        for raw in sorted(self._parts.categories, key=_order):
+        for raw in sorted(self._parts.categories, key=by_number("sort")):
             category = self._category(raw, is_of_sessions=raw.get("type") != "speaker")
             items = raw.get("items")
             for item in items if isinstance(items, list) else ():
@@ -201,7 +209,7 @@ class _ConferenceReader:
             self._schedule.event_extra["speakers"] = unnamed
 
     def _person(self, raw: dict[str, Any]) -> Person | None:
-        says = _said(raw)
+        says = said(raw)
         parts = [text_of(says.get(key)) for key in ("firstName", "lastName")]
         joined = " ".join(filter(None, parts))
         name = text_of(says.pop("fullName", None)) or joined or text_of(says.get("name"))
@@ -224,8 +232,8 @@ class _ConferenceReader:
         for key, value in (("tagLine", "position"), ("isTopSpeaker", "is_featured")):
             if isinstance(person.extra.get(key), (str, bool)):
                 person.fields[value] = person.extra.pop(key)
-        _keep(person.extra, "categories", chosen.others)
-        _keep(person.extra, "answers", answers)
+        keep_said(person.extra, "categories", chosen.others)
+        keep_said(person.extra, "answers", answers)
         self._note_sessions(person, sessions)
         return person
 
@@ -252,7 +260,7 @@ class _ConferenceReader:
 
     def _session(self, raw: RawSession) -> Session:
         """Read a session. What no field takes is in its `extra`."""
-        extra = _said(raw.value)
+        extra = said(raw.value)
         session = Session(
             fields={},
             slot=slot_by_day_rules(
@@ -280,7 +288,7 @@ class _ConferenceReader:
             session.fields, extra, recording, "video"
         ):
             del extra["recordingUrl"]
-        _keep(extra, "answers", self._answers(extra, "session"))
+        keep_said(extra, "answers", self._answers(extra, "session"))
         if raw.group is not None:
             extra["groupName"] = raw.group
         return session
@@ -313,24 +321,24 @@ class _ConferenceReader:
         if session.session_type is None and extra.get("isServiceSession") is True:
             session.session_type = SERVICE
             del extra["isServiceSession"]
-        _keep(extra, "categories", chosen.others)
+        keep_said(extra, "categories", chosen.others)
 
     def _chosen(self, says: dict[str, Any], *, is_of_sessions: bool) -> _Chosen:
         """Take the items of categories out of what a session or a person says."""
         chosen = _Chosen()
         unknown = []
-        for key in _list(says.pop("categoryItems", None)):
+        for key in as_list(says.pop("categoryItems", None)):
             found = self._items.get(text_of(key) or "")
             if found is None:
                 unknown.append(key)
                 continue
             chosen.add(*found)
-        for raw in _list(says.pop("categories", None)):
+        for raw in as_list(says.pop("categories", None)):
             if not isinstance(raw, dict):
                 unknown.append(raw)
                 continue
             category = self._category(raw, is_of_sessions=is_of_sessions)
-            for item in _list(raw.get("categoryItems")):
+            for item in as_list(raw.get("categoryItems")):
                 name = text_of(item.get("name") if isinstance(item, dict) else item)
                 if name is not None:
                     chosen.add(category, name)
@@ -342,7 +350,7 @@ class _ConferenceReader:
         """Read the persons in their order; ids of persons who are not in the file are kept."""
         missing = []
         named = self._named.pop(session.id or "", _Named())
-        for raw in _list(session.extra.pop("speakers", None)):
+        for raw in as_list(session.extra.pop("speakers", None)):
             person = self._person_of(raw)
             if person is None:
                 missing.append(raw)
@@ -352,13 +360,13 @@ class _ConferenceReader:
         here = {person.identity for person in session.persons}
         others = [person.name for person in named.speakers if person.identity not in here]
         if others:
-            _keep(session.extra, "named_by", others)
+            keep_said(session.extra, "named_by", others)
             message = (
                 "Speakers name the session, but the session does not name them. They are not "
                 "linked, and their names are kept in `extra`."
             )
             self._report.warning("one-sided-link", message, self._place(session), others)
-        _keep(session.extra, "speakers", missing)
+        keep_said(session.extra, "speakers", missing)
 
     def _person_of(self, raw: Any) -> Person | None:
         if isinstance(raw, dict):
@@ -386,7 +394,7 @@ class _ConferenceReader:
         """Take the answers out of what a session or a person says, by their questions."""
         answers: dict[str, Any] = {}
         kept = []
-        for raw in _list(says.pop("questionAnswers", None)):
+        for raw in as_list(says.pop("questionAnswers", None)):
             if not isinstance(raw, dict):
                 kept.append(raw)
                 continue
@@ -399,7 +407,7 @@ class _ConferenceReader:
                 answers[question] = answer
             if key is not None:
                 self._asked.setdefault(key, form)
-        _keep(says, "questionAnswers", kept)
+        keep_said(says, "questionAnswers", kept)
         return answers
 
     def _list_questions(self) -> None:
@@ -411,7 +419,7 @@ class _ConferenceReader:
             if form is None or text_of(raw.get("question")) is None:
                 unanswered.append(raw)
                 continue
-            says = _said(raw)
+            says = said(raw)
             sort = text_of(says.get("questionType")) or ""
             fields = {
                 "form": form,
@@ -445,21 +453,3 @@ class _ConferenceReader:
     def _place(self, session: Session, field: str | None = None) -> Place:
         title = title_of(session.fields)
         return Place(self._entry, len(self._schedule), None, field, session.line, title=title)
-
-
-def _said(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in raw.items() if value not in EMPTY}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value in EMPTY else [value]
-
-
-def _keep(extra: dict[str, Any], key: str, value: Any) -> None:
-    if value not in EMPTY:
-        extra[key] = value
-
-
-def _order(raw: dict[str, Any]) -> tuple[bool, float]:
-    sort = raw.get("sort")
-    return (False, sort) if isinstance(sort, (int, float)) else (True, 0)
