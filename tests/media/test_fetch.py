@@ -78,7 +78,8 @@ async def serving(ssl_context: ssl.SSLContext | None = None) -> AsyncIterator[Se
         server.held.set()
         listener.close()
         # Not `wait_closed`: on Python 3.13 it sometimes waits for connections that have ended.
-        await asyncio.gather(*server.serving, return_exceptions=True)
+        async with asyncio.timeout(60):
+            await asyncio.gather(*server.serving, return_exceptions=True)
 
 
 @pytest.fixture
@@ -525,6 +526,34 @@ async def test_leaving_early_closes_the_connection(server: Server) -> None:
             assert (await anext(fetched.chunks)).startswith(b"abc")
         async with asyncio.timeout(60):
             await left.wait()
+
+
+async def test_leaving_during_the_handshake_closes_the_connection() -> None:
+    begun, closed = asyncio.Event(), asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        begun.set()
+        await reader.read()
+        closed.set()
+        writer.close()
+
+    listener = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with Fetcher(FetchLimits(allow_list=LOOPBACK)) as fetcher:
+
+        async def leave() -> None:
+            async with fetcher.open(f"https://127.0.0.1:{port}/"):
+                pytest.fail("nothing was answered")
+
+        fetching = asyncio.create_task(leave())
+        async with asyncio.timeout(60):
+            await begun.wait()
+            fetching.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await fetching
+            await closed.wait()
+    listener.close()
 
 
 def test_limits_with_a_wrong_allow_list_are_refused() -> None:

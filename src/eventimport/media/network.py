@@ -6,6 +6,7 @@ what `ipaddress.is_global` says has changed between Python's patch releases.
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import httpcore
 
@@ -204,11 +205,13 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in addresses:
             try:
-                return await self._sockets.connect_tcp(
+                stream = await self._sockets.connect_tcp(
                     address, port, timeout, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                return _Connection(stream)
         raise failure or httpcore.ConnectError("no address")
 
     async def _checked(self, host: str, port: int, timeout: float | None) -> Sequence[str]:
@@ -240,6 +243,43 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
             # The next fetch asks again: the failure may be over by then.
             known.pop(asked, None)
             raise
+
+
+class _Connection(httpcore.AsyncNetworkStream):
+    """A connection that is closed if it is given up during the TLS handshake. httpcore leaves it
+    open until the garbage collector finds it."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what has arrived."""
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all of the buffer."""
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Encrypt the connection."""
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self._stream.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks about the socket."""
+        return self._stream.get_extra_info(info)
 
 
 def _failed(detail: str) -> FetchError:
