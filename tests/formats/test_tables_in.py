@@ -139,6 +139,35 @@ def test_rows_may_be_json(language: str | None) -> None:
     assert set(sessions(alone)) == {"Lampen", "Öl"}
 
 
+def test_events_of_sched_are_sessions() -> None:
+    row = {
+        "event_key": "L1",
+        "name": "Lamps",
+        "event_start": "2027-05-01 09:00",
+        "event_end": "2027-05-01 10:00",
+        "event_type": "Light",
+        "event_subtype": "Talk",
+        "venue": "Attic",
+        "description": "<p>Bright</p>",
+        "speakers": [{"id": 1, "name": "Ann Lamp"}, {"id": 2, "name": "Bea Wick"}],
+        "seats": 20,
+    }
+    lines = [
+        ",".join(row),
+        "L1,Lamps,2027-05-01 09:00,2027-05-01 10:00,Light,Talk,Attic,x,Ann Lamp,20",
+    ]
+    for data in (json.dumps([row]), "\n".join(lines)):
+        conference, report = read(data.encode())
+        assert not report.errors
+        lamps = sessions(conference)["Lamps"]
+        assert (lamps.key, utc(lamps)) == ("L1", ("01 07:00", "01 08:00"))
+        assert labels(lamps, "track") == ["Light"]
+        assert labels(lamps, "session_type") == ["Talk"]
+        assert labels(lamps, "microlocation") == ["Attic"]
+        assert labels(lamps)[0] == "Ann Lamp"
+        assert lamps.extra["seats"] in {20, "20"}
+
+
 def test_speakers_may_name_their_sessions_by_id() -> None:
     files = {
         "a.csv": b"id,title\n1,Lamps\n2,Oil\n",

@@ -10,6 +10,7 @@ from typing import Final
 
 from eventimport.conference.report import Report, shown
 from eventimport.errors import EventImportError
+from eventimport.formats.foreign import explain_foreign
 from eventimport.formats.format import Format
 from eventimport.formats.html import HTML
 from eventimport.formats.ical import ICAL
@@ -94,10 +95,10 @@ def choose_format(
     source: Source, name: str, report: Report, formats: Sequence[Format] = IMPORTABLE
 ) -> Format:
     """The format to read a source in: the one of this name, or, for AUTO, the one that its content
-    shows. A source that is in no known format is left to the reader of the named one.
+    shows. A source that is unknown is left to the reader of the named one.
 
-    Raises ArchiveError, its finding in the report too, if the source is in another format, or, for
-    AUTO, in none or several.
+    Raises ArchiveError, its finding in the report too, if the source is in another format or of a
+    program whose files cannot be imported, or, for AUTO, in none or several.
     """
     named = None if name == AUTO else format_named(name, formats)
     if named is not None and named.detect(source):
@@ -105,9 +106,12 @@ def choose_format(
     found = [each for each in formats if each is not named and each.detect(source)]
     if named is None and len(found) == 1:
         return found[0]
-    if named is not None and not found:
+    foreign = None if found else explain_foreign(source)
+    if named is not None and not found and foreign is None:
         return named
-    if named is not None:
+    if foreign is not None:
+        error = ArchiveError("unknown-format", f"{foreign} {_looked_for(formats)}")
+    elif named is not None:
         error = ArchiveError("other-format", other_format(named, found))
     elif found:
         error = ArchiveError("several-formats", _several_formats(found))
@@ -135,7 +139,6 @@ def _routes(found: Sequence[Format]) -> str:
 
 
 def _unknown_format(source: Source, formats: Sequence[Format]) -> str:
-    titles = ", ".join(each.title for each in formats)
     if source.is_zip:
         names = ", ".join(shown(entry.name) for entry in source.entries[:_LISTED])
         more = len(source.entries) - _LISTED
@@ -143,7 +146,11 @@ def _unknown_format(source: Source, formats: Sequence[Format]) -> str:
         what = f"The zip contains {holds}. The format of these files is unknown"
     else:
         what = f"The format of the file is unknown{_beginning(source.head())}"
-    return f"{what}. Looked for: {titles}."
+    return f"{what}. {_looked_for(formats)}"
+
+
+def _looked_for(formats: Sequence[Format]) -> str:
+    return f"Looked for: {', '.join(each.title for each in formats)}."
 
 
 def _beginning(head: bytes) -> str:

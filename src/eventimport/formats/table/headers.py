@@ -124,6 +124,10 @@ _SPEAKER: Final = {
     ),
 }
 
+_OF_SCHED: Final = "event key"
+_SCHED: Final = {"name": "title", "event type": "track", "event subtype": "type"}
+"""What columns are in an export of Sched: its events are sessions."""
+
 SPEAKERS: Final = "speakers"
 """A column whose cells name any number of speakers. Several columns may."""
 
@@ -188,6 +192,8 @@ def find_header(rows: Iterable[Sequence[Cell]]) -> Header | None:
 def _read(kind: Kind, index: int, cells: Sequence[Cell], above: Sequence[Cell]) -> Header | None:
     known = _KNOWN[kind]
     names = [_name(cell) for cell in cells]
+    if kind is Kind.SESSION and _OF_SCHED in map(_simple, names):
+        known = known | _SCHED
     fields: list[str | None] = []
     group: str | None = None
     for place, name in enumerate(names):

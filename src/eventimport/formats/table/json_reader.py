@@ -1,4 +1,5 @@
-"""Rows as JSON: a list of objects whose keys are the headers of columns, as pretalx exports it."""
+"""Rows as JSON: a list of objects whose keys are the headers of columns, as pretalx and Sched
+export it."""
 
 import json
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from eventimport.formats.source import Source
 from eventimport.formats.table.headers import find_header
 from eventimport.formats.table.sheets import Cell, Row, Sheet
 
-_IDENTIFIER: Final = "ID"
-"""The key that each row has. Rows without it may be any program's records."""
+_IDENTIFIERS: Final = frozenset({"ID", "event_key"})
+"""The key that each row of pretalx or Sched has. Rows without it may be any program's records."""
 
 
 def begins_as_rows(beginning: bytes) -> bool:
@@ -23,7 +24,7 @@ def begins_as_rows(beginning: bytes) -> bool:
     if not text_of(beginning).startswith(b"["):
         return False
     keys = [key[1:] for key in outline(beginning, mark="[") if key.startswith(".")]
-    return _IDENTIFIER in keys and find_header([keys]) is not None
+    return not _IDENTIFIERS.isdisjoint(keys) and find_header([keys]) is not None
 
 
 def read_rows(
@@ -70,9 +71,15 @@ def _cells(record: dict[str, Any], language: str | None) -> Iterator[tuple[str, 
                 if text and other != found[0]:
                     yield f"{key} ({other})", text
         elif isinstance(value, list):
-            yield key, "\n".join(each if isinstance(each, str) else _text(each) for each in value)
+            yield key, "\n".join(map(_named, value))
         else:
             yield key, _text(value) if isinstance(value, dict) else value
+
+
+def _named(value: Any) -> str:
+    """An element of a list as a text: a person is an object with a name."""
+    name = value.get("name") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else _text(value)
 
 
 def _text(value: Any) -> str:
