@@ -165,11 +165,17 @@ class Linker:
     def _set_foreign_keys(self) -> None:
         entry = self._conference.entries[Kind.SESSION]
         single = [(ref, ref.column) for ref in LEVELS[Kind.SESSION].references if not ref.many]
+        # Readers use one reference for all sessions that refer to a record in the same words.
+        known: dict[int, int] = {}
         for session in self._conference.records[Kind.SESSION]:
             self._check()
             for field, column in single:
                 given = session.references.get(field.field)
                 if not given:
+                    continue
+                new_id = known.get(id(given))
+                if new_id is not None:
+                    session.foreign_keys[column] = new_id
                     continue
                 if len(given) > 1:
                     message = (
@@ -182,6 +188,8 @@ class Linker:
                 target, rest = self._resolve(field, given[0], session, entry)
                 if target is not None:
                     session.foreign_keys[column] = target.new_id
+                    if rest is None and len(given) == 1:
+                        known[id(given)] = target.new_id
                 if len(given) == 1 and _says_something(rest):
                     session.keep(field.field, rest)
 

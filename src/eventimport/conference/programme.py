@@ -42,12 +42,15 @@ class _Programme:
     def check(self, links: Iterable[tuple[int, int]]) -> None:
         self._check_order_of_others()
         event = self._conference.event.values
-        starts, ends = event.get("starts_at"), event.get("ends_at")
+        days = _days_around(event.get("starts_at"), event.get("ends_at"))
+        shown: dict[int, Record] = {}
         for session in self._sessions:
             self._stop_if_asked()
-            self._check_times(session, starts, ends)
-            self._check_visibility(session)
-        shown = {session.new_id: session for session in self._sessions if _is_shown(session)}
+            self._check_times(session, days)
+            if _is_shown(session):
+                shown[session.new_id] = session
+            elif "deleted_at" not in session.values:
+                self._report_hidden(session)
         self._check_bookings(shown, links)
 
     def _check_order_of_others(self) -> None:
@@ -60,7 +63,7 @@ class _Programme:
                     place = place_of(record, entry, "ends_at")
                     self._report.warning("ends-before-start", message, place, str(ends))
 
-    def _check_times(self, session: Record, first: datetime | None, last: datetime | None) -> None:
+    def _check_times(self, session: Record, days: tuple[datetime, datetime] | None) -> None:
         starts, ends = session.values.get("starts_at"), session.values.get("ends_at")
         if starts is None:
             if ends is not None:
@@ -77,19 +80,16 @@ class _Programme:
         elif ends is not None and ends == starts:
             message = "The session ends at the time of its start, so that it has no duration."
             self._warn("no-duration", message, session, "ends_at")
-        if first is None:
+        if days is None:
             return
-        last = first if last is None or last < first else last
-        if starts < first - AROUND or starts > last + AROUND:
+        if not days[0] <= starts <= days[1]:
             message = "The session is not on the days of the event."
             self._warn("outside-event", message, session, "starts_at")
-        elif ends is not None and ends - starts > LONGEST and ends > last + AROUND:
+        elif ends is not None and ends > days[1] and ends - starts > LONGEST:
             message = "The session ends long after the event."
             self._warn("outside-event", message, session, "ends_at")
 
-    def _check_visibility(self, session: Record) -> None:
-        if "deleted_at" in session.values or _is_shown(session):
-            return
+    def _report_hidden(self, session: Record) -> None:
         state = session.values.get("state", "")
         message = f"The public does not see this session, because its state is {state[:40]}."
         place = place_of(session, self._entry, "state")
@@ -142,6 +142,13 @@ class _Programme:
         value = session.values.get(field)
         place = place_of(session, self._entry, field)
         self._report.warning(code, message, place, value and value.isoformat())
+
+
+def _days_around(first: datetime | None, last: datetime | None) -> tuple[datetime, datetime] | None:
+    """When sessions of an event may begin; None if it is unknown when the event does."""
+    if first is None:
+        return None
+    return first - AROUND, (first if last is None or last < first else last) + AROUND
 
 
 def _is_shown(session: Record) -> bool:
