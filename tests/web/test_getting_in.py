@@ -123,7 +123,8 @@ async def test_a_preflight_allows_what_the_api_takes(start_service: Any) -> None
         headers={
             "Origin": ORIGIN,
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization, if-match, idempotency-key",
+            "Access-Control-Request-Headers": "authorization, if-match, idempotency-key,"
+            " if-none-match, cache-control, last-event-id, x-csrf-token, x-requested-with",
         },
     )
 

@@ -1,14 +1,16 @@
 """Every answer that is an error, and the headers of every answer."""
 
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 from fastapi import HTTPException
+from pydantic import BaseModel, EmailStr, Field, ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 
 from eventimport.database.models import User
 from eventimport.errors import Problem, ProblemError, refuse
+from eventimport.http.problems import BODY, validation_problems
 from eventimport.storage.protocol import StorageError
 
 SECRET = "secret detail"
@@ -36,13 +38,25 @@ async def test_an_unknown_route(client: httpx.AsyncClient) -> None:
     assert "/v1/nothing" in error["detail"]
 
 
-async def test_a_method_that_a_route_does_not_take(client: httpx.AsyncClient) -> None:
-    response = await client.delete("/v1/users")
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/users", "POST"),
+        ("/v1/events", "GET, HEAD, POST"),
+        ("/v1/sessions/5", "DELETE, GET, HEAD, PATCH"),
+        ("/v1/sessions/5/relationships/speakers", "DELETE, GET, HEAD, PATCH, POST"),
+        ("/events/ab3de6f0", "GET, HEAD"),
+    ],
+)
+async def test_a_method_that_a_route_does_not_take(
+    client: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    response = await client.put(path)
 
     assert response.status_code == 405
     (error,) = errors_of(response)
     assert error["code"] == "method-not-allowed"
-    assert "POST" in response.headers["allow"]
+    assert response.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize(
@@ -105,6 +119,45 @@ async def test_pointers_are_json_pointers(service: Any) -> None:
 
     (error,) = errors_of(response)
     assert error["source"] == {"pointer": "/a~1b~0c"}
+
+
+class Body(BaseModel, extra="forbid"):
+    flag: bool = True
+    count: int = Field(1, ge=0, le=9)
+    name: str = Field("ab", min_length=2, max_length=3)
+    names: list[str] = Field([], max_length=1)
+    state: Literal["on", "off"] = "on"
+    email: EmailStr = "a@example.org"
+    options: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([], "Expected a JSON object. Send it with the Content-Type application/json."),
+        ({"flag": "perhaps"}, "Expected true or false."),
+        ({"count": "x"}, "Expected a whole number."),
+        ({"count": 1.5}, "Expected a whole number."),
+        ({"count": -1}, "The value must be at least 0."),
+        ({"count": 10}, "The value must be at most 9."),
+        ({"name": 5}, "Expected a text."),
+        ({"name": "a"}, "The text must have at least 2 characters."),
+        ({"name": "abcd"}, "The text must have at most 3 characters."),
+        ({"name": "a\ud800"}, "The text has half of a surrogate pair."),
+        ({"names": "a"}, "Expected a list."),
+        ({"names": ["a", "b"]}, "At most 1 entries are allowed."),
+        ({"state": "x"}, "Expected 'on' or 'off'."),
+        ({"options": []}, "Expected an object."),
+        ({"flags": True}, "Unknown member."),
+        ({"email": "a"}, "The value is not a valid email address"),
+    ],
+)
+def test_invalid_values_are_described_in_plain_words(body: Any, words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Body.model_validate(body)
+    errors = [{**each, "loc": (BODY, *each["loc"])} for each in caught.value.errors()]
+    (problem,) = validation_problems(errors)
+    assert problem.detail.startswith(words)
 
 
 async def test_an_error_quotes_half_of_a_surrogate_pair(service: Any) -> None:

@@ -75,8 +75,11 @@ def add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_methods=("GET", "POST", "PATCH", "PUT", "DELETE"),
             allow_headers=(
                 "Authorization",
+                "Cache-Control",
                 "Content-Type",
                 "If-Match",
+                "If-None-Match",
+                "Last-Event-ID",
                 "X-CSRF-Token",
                 "X-Requested-With",
                 file_requests.HEADER,

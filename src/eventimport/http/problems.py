@@ -25,6 +25,7 @@ from eventimport.errors import (
     refuse,
     shorten,
 )
+from eventimport.http.routing import methods_of
 from eventimport.storage.protocol import StorageError
 
 MEDIA_TYPE = "application/vnd.api+json"
@@ -40,7 +41,27 @@ RENAMED_PHRASES = {
 
 PATH, QUERY, HEADER, BODY = "path", "query", "header", "body"
 
-_NO_OBJECT = frozenset({"dict_type", "missing", "model_attributes_type", "model_type"})
+_OBJECT = "Expected an object."
+_MISSING = "A value is required."
+_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("bool_parsing", "bool_type"), "Expected true or false."),
+    **dict.fromkeys(("dict_type", "model_attributes_type", "model_type"), _OBJECT),
+    **dict.fromkeys(("float_parsing", "float_type"), "Expected a number."),
+    "greater_than_equal": "The value must be at least {ge}.",
+    **dict.fromkeys(
+        ("int_from_float", "int_parsing", "int_parsing_size", "int_type"),
+        "Expected a whole number.",
+    ),
+    "less_than_equal": "The value must be at most {le}.",
+    "list_type": "Expected a list.",
+    **dict.fromkeys(("enum", "literal_error"), "Expected {expected}."),
+    "missing": _MISSING,
+    "string_too_long": "The text must have at most {max_length:,} characters.",
+    "string_too_short": "The text must have at least {min_length:,} characters.",
+    "string_type": "Expected a text.",
+    "string_unicode": "The text has half of a surrogate pair.",
+}
+"""What errors of pydantic say, by their types. All other errors say it themselves."""
 
 logger = logging.getLogger(__name__)
 
@@ -86,11 +107,12 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
         detail = f"{path} does not support {shorten(request.method, MAX_SHOWN)}."
     else:
         detail = str(error.detail)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(methods_of(request.app.routes, request.url.path)))
     title = phrase(error.status_code)
     code = title.lower().replace(" ", "-").replace("'", "")
-    return ProblemResponse(
-        refuse(error.status_code, code, title, detail, headers=error.headers or {})
-    )
+    return ProblemResponse(refuse(error.status_code, code, title, detail, headers=headers))
 
 
 def phrase(status: int) -> str:
@@ -110,9 +132,22 @@ def validation_problems(errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
     return [_validation_problem(error) for error in at_path[:1] or found]
 
 
+def _words_of(error: Mapping[str, Any]) -> str:
+    words = _WORDS.get(error["type"])
+    if error["type"] == "too_long":
+        unit = "characters" if isinstance(error.get("input"), str) else "entries"
+        return f"At most {error['ctx']['max_length']:,} {unit} are allowed."
+    if words is not None:
+        return words.format_map(error.get("ctx", {}))
+    said = str(error["msg"]).removeprefix("Value error, ")
+    if said == "Extra inputs are not permitted":
+        return "Unknown member."
+    return f"The {said}" if said.startswith("value is ") else said
+
+
 def _validation_problem(error: Mapping[str, Any]) -> Problem:
     place, *rest = [str(part) for part in error["loc"]] or [BODY]
-    detail = error["msg"].removeprefix("Value error, ")
+    detail = _words_of(error)
     name = rest[0] if rest else ""
     if place == PATH:
         kind = name.removesuffix("_id").replace("_", " ")
@@ -124,7 +159,7 @@ def _validation_problem(error: Mapping[str, Any]) -> Problem:
     if error["type"] == "json_invalid":
         reason = error.get("ctx", {}).get("error", detail)
         return Problem(400, "invalid-json", "Invalid JSON", f"{reason} at {name}.")
-    if not rest and error["type"] in _NO_OBJECT:
+    if not rest and _WORDS.get(error["type"]) in {_OBJECT, _MISSING}:
         detail = "Expected a JSON object. Send it with the Content-Type application/json."
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in rest)
     return Problem(422, "invalid-value", "Invalid value", detail, {"pointer": pointer})

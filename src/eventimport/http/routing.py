@@ -1,12 +1,13 @@
 """Routers that are passed over at once if a request is not theirs."""
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
 from fastapi import APIRouter
 from fastapi.routing import iter_route_contexts
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 _GROUP_NAME: Final = re.compile(r"\?P<\w+>")
@@ -32,3 +33,13 @@ class Router(APIRouter):
             context.path_regex.pattern: None for context in iter_route_contexts(self.routes)
         }
         return re.compile("|".join(_GROUP_NAME.sub("?:", pattern) for pattern in patterns))
+
+
+def methods_of(routes: Sequence[BaseRoute], path: str) -> set[str]:
+    """The methods of a path, which several routes may share. Whatever has GET has HEAD."""
+    found: set[str] = set()
+    for context in iter_route_contexts(routes):
+        pattern = getattr(context, "path_regex", None)
+        if pattern is not None and pattern.match(path):
+            found |= set(context.methods or ())
+    return found | {"HEAD"} if "GET" in found else found

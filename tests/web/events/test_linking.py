@@ -177,6 +177,9 @@ async def test_parts_stay_in_their_event(editor: Any, conference: Any) -> None:
         assert errors_of(answer) == (403, ["/data"])
     answer = await editor.patch(conference.url("events"), relationships={"tracks": {"data": []}})
     assert errors_of(answer) == (403, ["/data/relationships/tracks/data"])
+    ignored: Any = {"owner": 0, "tickets": 0}
+    answer = await editor.patch(conference.url("events"), relationships=ignored)
+    assert answer.json()["meta"]["warnings"][0]["code"] == "ignored-relationships"
     unknown: Any = {"tickets": {"data": []}, "friends": {"data": []}}
     answer = await editor.patch(conference.url("events"), relationships=unknown)
     assert errors_of(answer) == (422, ["/data/relationships/friends"])

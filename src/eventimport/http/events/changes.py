@@ -267,7 +267,7 @@ def _ours_of_relationships(
         if name in resource.edges:
             if "data" in members:
                 targets[name] = members["data"]
-        elif name in resource.accounts and "data" not in members:
+        elif name in resource.accounts and isinstance(members, dict) and "data" not in members:
             continue
         elif name in reference_api.RELATIONSHIPS:
             ignored.append(name)
