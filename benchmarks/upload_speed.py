@@ -8,7 +8,8 @@ One file of 1 GiB, and 200 files of 100 kB at once, go to
 - S3 (moto's server), through the same;
 - (a) Starlette's `UploadFile`, saved in chunks; with the allocator tuned as the service's own is,
   and as it comes; and a third time as a route that looks up who uploads and syncs what it saves, as
-  the service does;
+  the service does. That route records nothing and has no quota: it needs neither of the service's
+  two transactions, and no folder per file;
 - (b) the service, draining the body and throwing it away;
 - (c) Flask under gunicorn, saving the file;
 - (d) for the small files, a loop of `put_object` into the same S3 server, on the server's core,
