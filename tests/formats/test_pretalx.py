@@ -298,6 +298,20 @@ def test_a_limit_that_is_hit_names_its_setting(limits: dict[str, Any], setting: 
         read(page(*many), ArchiveLimits(**limits), **NAMED)
 
 
+@pytest.mark.parametrize(
+    ("limits", "setting"),
+    [({"max_instances": 20}, "MAX_INSTANCES"), ({"max_values": 900}, "VALUES")],
+)
+def test_slots_multiply_a_session_only_within_limits(limits: dict[str, Any], setting: str) -> None:
+    speakers = [{**SPEAKERS[0], "code": f"S{number}", "answers": []} for number in range(30)]
+    talk = {**SUBMISSIONS[0], "speakers": [each["code"] for each in speakers]}
+    slots = [{"id": number, **dict.fromkeys(("room", "end"))} for number in range(40)]
+    for slot in slots:
+        slot |= {"start": f"2027-05-01T09:{slot['id']:02}:00Z", "submission": "LAMP01"}
+    with pytest.raises(ArchiveError, match=setting):
+        read(page(talk, *speakers, *slots), ArchiveLimits(**limits), **NAMED)
+
+
 KEYS = sorted(
     {key for each in (*SUBMISSIONS, *SPEAKERS, *SLOTS, *ROOMS, *ANSWERS, EVENT) for key in each}
 )

@@ -61,7 +61,8 @@ class ArchiveSettings(BaseSettings):
     max_instances: PositiveInt = Field(
         5_000,
         description="Maximum number of times that the recurring events of a calendar happen,"
-        " all of them together. Each is imported as a session.",
+        " all of them together, and of further slots of pretalx's sessions. Each is imported as a"
+        " session.",
     )
     max_text_length: PositiveInt = Field(
         1_000_000, description="Maximum length of one text value, in characters."

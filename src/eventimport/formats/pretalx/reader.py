@@ -148,6 +148,8 @@ class _ConferenceReader:
         self._report = report
         self._entry = entry
         self._tables = tables
+        self._limits = source.limits
+        self._repeated = self._links = 0
         self._files = source.index
         self._media = MediaFields(report, entry)
         self._schedule = Schedule.of(source, options, report, entry)
@@ -316,6 +318,7 @@ class _ConferenceReader:
         slots = self._slots.get(code, [])
         placed = [slot for slot in slots if text_of(slot.get("start"))]
         persons, missing = self._persons_of(code, submission)
+        self._bound(title_of(submission), len(placed), len(persons))
         answers = self._by_question(
             self._answers_of(dict(submission), "submission", code), "session"
         )
@@ -340,6 +343,24 @@ class _ConferenceReader:
                 extra.pop(key, None)
                 keep_said(extra, key, value)
             yield session
+
+    def _bound(self, title: str | None, slots: int, persons: int) -> None:
+        """Bound what one submission multiplies: each slot has all of its texts and speakers."""
+        limits = self._limits
+        self._repeated += max(0, slots - 1)
+        self._links += max(1, slots) * persons
+        if self._repeated > limits.max_instances:
+            message = (
+                f"Sessions have more than {limits.max_instances:,} further slots. The limit is set "
+                "by MAX_INSTANCES."
+            )
+            raise ArchiveError("too-many-instances", message, Place(self._entry, title=title))
+        if self._links > limits.max_values:
+            message = (
+                f"The sessions have more than {limits.max_values:,} speakers in all. The limit is "
+                "set by MAX_VALUES."
+            )
+            raise ArchiveError("too-many-values", message, Place(self._entry, title=title))
 
     def _read_slot(self, session: Session, slot: dict[str, Any]) -> None:
         extra = session.extra
@@ -495,14 +516,15 @@ class _ConferenceReader:
 
     def _by_question(self, answers: Iterable[tuple[str, Any]], form: str) -> dict[str, Any]:
         """Answers by the texts of their questions."""
-        said: dict[str, Any] = {}
+        said: dict[str, list[Any]] = defaultdict(list)
         for key, answer in answers:
             self._asked.setdefault(key, form)
             name = text_of(self._question(key).get("question"), self._language) or key
-            if answer in EMPTY or said.get(name) == answer:
-                continue
-            said[name] = answer if name not in said else [*as_list(said[name]), answer]
-        return said
+            if answer not in EMPTY and (not said[name] or said[name][-1] != answer):
+                said[name].append(answer)
+        return {
+            name: given[0] if len(given) == 1 else given for name, given in said.items() if given
+        }
 
     def _list_questions(self) -> None:
         """List the questions as fields of the form that they are in; keep the others."""
