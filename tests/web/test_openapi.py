@@ -1,17 +1,20 @@
 """The OpenAPI document, and the page that shows it."""
 
+import ast
 import asyncio
 import copy
 import json
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+import eventimport
 from eventimport.http.examples import add_examples
 from eventimport.main import app_from_environment
 from eventimport.settings import Settings
@@ -183,13 +186,12 @@ def test_other_objects_name_their_members(document: dict[str, Any]) -> None:
 
 
 def bodies(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each body of a request and of a successful response, by a name for people."""
+    """Each body of a request and of a response, by a name for people."""
     for name, operation in operations(document).items():
         answers = {"request": operation.get("requestBody", {}), **operation["responses"]}
         for place, described in answers.items():
-            if place == "request" or place < "300":
-                for media_type, content in described.get("content", {}).items():
-                    yield f"{name} {place} {media_type}", content
+            for media_type, content in described.get("content", {}).items():
+                yield f"{name} {place} {media_type}", content
 
 
 def faults_of_examples(document: dict[str, Any]) -> list[str]:
@@ -210,7 +212,40 @@ def faults_of_examples(document: dict[str, Any]) -> list[str]:
 
 def test_every_body_has_a_valid_example(document: dict[str, Any]) -> None:
     assert not faults_of_examples(document)
-    assert len(list(bodies(document))) > 200
+    assert len(list(bodies(document))) > 2000
+
+
+def raised_problems() -> set[tuple[int, str, str]]:
+    """The status, code and title of each error that the code makes of literals."""
+    found = set()
+    for path in Path(eventimport.__file__).parent.rglob("*.py"):
+        if path.name == "error_examples.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"refuse", "Problem"}:
+                given = [each.value for each in node.args[:3] if isinstance(each, ast.Constant)]
+                if len(given) == 3:
+                    found.add((int(given[0]), str(given[1]), str(given[2])))
+    return found
+
+
+def test_examples_of_errors_are_errors_that_the_service_sends(document: dict[str, Any]) -> None:
+    known = raised_problems()
+    examples = document["components"]["examples"]
+    sent: dict[str, set[str]] = {}
+    for operation in operations(document).values():
+        for status, response in operation["responses"].items():
+            for content in response.get("content", {}).values() if status >= "400" else ():
+                (name,) = content["examples"]
+                sent.setdefault(name, set()).add(status)
+    for name, statuses in sent.items():
+        (error,) = examples[name]["value"]["errors"]
+        assert statuses == {error["status"]}, name
+        place = (int(error["status"]), error["code"], error["title"])
+        # Made of variables.
+        assert place in known or error["code"] in {"storage-not-configured", "not-ready"}, place
+
+    assert len(sent) > 50
 
 
 def test_every_parameter_of_a_path_has_a_valid_example(document: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
-"""Examples of the OpenAPI document's requests and responses, made of its schemas.
+"""Examples of the OpenAPI document's requests and responses, made of its schemas. Those of error
+responses are in `error_examples`.
 
 `VALUES` has the only handwritten values, by the names of members. A value for one schema comes
 first, as in `TaskEvent.name`, then one for a kind of resource, as in `Track.name`.
@@ -6,12 +7,16 @@ first, as in `TaskEvent.name`, then one for a kind of resource, as in `Track.nam
 
 import re
 from collections.abc import Mapping
+from itertools import chain, count
 from typing import Any, Final
+
+from eventimport.http.error_examples import JOB, error_example
+from eventimport.http.problems import MEDIA_TYPE
 
 REF: Final = "#/components/schemas/"
 EXAMPLE_REF: Final = "#/components/examples/"
+ERRORS: Final = {"$ref": f"{REF}ErrorDocument"}
 
-JOB: Final = "0d3c1f5e-8a54-4a5b-9d1f-3f7a1c0e6b27"
 PAGE: Final = "https://events.example/events/ab3de6f0"
 
 PLACE: Final = {"entry": "speakers.json", "record": 0, "title": "Ada", "value": 38}
@@ -463,33 +468,48 @@ def _example_of_parameter(parameter: Mapping[str, Any]) -> Any:
 
 
 def add_examples(document: dict[str, Any]) -> Examples:
-    """Add an example to each body, to each successful response and to each parameter of a path."""
+    """Add an example to each body, to each response and to each parameter of a path."""
     schemas = document["components"]["schemas"]
     made = document["components"].setdefault("examples", {})
     examples = Examples(schemas)
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
                     parameter["example"] = _example_of_parameter(parameter)
             contents = [operation.get("requestBody", {}).get("content", {})]
-            contents += [
-                response.get("content", {})
-                for status, response in operation["responses"].items()
-                if status < "300"
-            ]
+            for status, response in operation["responses"].items():
+                content = response.get("content", {})
+                if content.get(MEDIA_TYPE, {}).get("schema") == ERRORS:
+                    code, value = error_example(int(status), method, path, operation)
+                    content[MEDIA_TYPE]["examples"] = _shared(made, code, value)
+                else:
+                    contents.append(content)
             for content in contents:
-                for media_type, described in content.items():
-                    name = described["schema"].get("$ref", "").removeprefix(REF)
-                    if name:
-                        found = examples.of(name)
-                        made |= {each: {"value": value} for each, value in found.items()}
-                        described["examples"] = {
-                            each: {"$ref": f"{EXAMPLE_REF}{each}"} for each in found
-                        }
-                    elif described["schema"] == {"type": "null"}:
-                        described["example"] = None
-                    else:
-                        value = OPERATIONS.get(operation["operationId"])
-                        described["example"] = value or MEDIA_TYPES[media_type]
+                _add_to_content(content, operation, examples, made)
     return examples
+
+
+def _add_to_content(
+    content: dict[str, Any], operation: Mapping[str, Any], examples: Examples, made: dict[str, Any]
+) -> None:
+    for media_type, described in content.items():
+        name = described["schema"].get("$ref", "").removeprefix(REF)
+        if name:
+            found = examples.of(name)
+            made |= {each: {"value": value} for each, value in found.items()}
+            described["examples"] = {each: {"$ref": f"{EXAMPLE_REF}{each}"} for each in found}
+        elif described["schema"] == {"type": "null"}:
+            described["example"] = None
+        else:
+            value = OPERATIONS.get(operation["operationId"])
+            described["example"] = value or MEDIA_TYPES[media_type]
+
+
+def _shared(made: dict[str, Any], code: str, value: Any) -> dict[str, Any]:
+    """The examples of an error response. Equal documents are one example: nearly all operations
+    have the same errors."""
+    base = "".join(map(str.capitalize, [*code.split("-"), "error"]))
+    names = chain([base], (f"{base}{number}" for number in count(2)))
+    name = next(each for each in names if made.setdefault(each, {"value": value})["value"] == value)
+    return {name: {"$ref": f"{EXAMPLE_REF}{name}"}}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from eventimport.conference.report import Severity
-from eventimport.http.examples import REF, add_examples
+from eventimport.http.examples import ERRORS, REF, add_examples
 from eventimport.http.problems import MEDIA_TYPE, phrase
 from eventimport.http.reports import FORBID, Code, FindingPlace, Place, Quote
 
@@ -241,7 +241,7 @@ def _sendable(schema: dict[str, Any]) -> dict[str, Any]:
 def _problem(status: int) -> dict[str, Any]:
     response: dict[str, Any] = {
         "description": phrase(status),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": REF + ErrorDocument.__name__}}},
+        "content": {MEDIA_TYPE: {"schema": dict(ERRORS)}},
     }
     if status == 401:
         response["headers"] = {
