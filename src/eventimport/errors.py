@@ -106,6 +106,11 @@ def size_in_words(size: int) -> str:
     return f"{size:,} bytes" if size % 1024 or not size else f"{size // 1024:,} KiB"
 
 
+def pointer_to(*names: str) -> str:
+    """A JSON pointer to what these names lead to in a body, or to a part of a form."""
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+
+
 def shown(value: str) -> str:
     """A value that a client has sent, as an error message quotes it."""
     return repr(shorten(value, MAX_SHOWN))

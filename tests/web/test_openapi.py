@@ -1,20 +1,18 @@
 """The OpenAPI document, and the page that shows it."""
 
-import ast
 import asyncio
 import copy
 import json
 import re
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from tests.web.raised_problems import literals, raised_problems
 
-import eventimport
 from eventimport.http.examples import add_examples
 from eventimport.main import app_from_environment
 from eventimport.settings import Settings
@@ -215,22 +213,8 @@ def test_every_body_has_a_valid_example(document: dict[str, Any]) -> None:
     assert len(list(bodies(document))) > 2000
 
 
-def raised_problems() -> set[tuple[int, str, str]]:
-    """The status, code and title of each error that the code makes of literals."""
-    found = set()
-    for path in Path(eventimport.__file__).parent.rglob("*.py"):
-        if path.name == "error_examples.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"refuse", "Problem"}:
-                given = [each.value for each in node.args[:3] if isinstance(each, ast.Constant)]
-                if len(given) == 3:
-                    found.add((int(given[0]), str(given[1]), str(given[2])))
-    return found
-
-
 def test_examples_of_errors_are_errors_that_the_service_sends(document: dict[str, Any]) -> None:
-    known = raised_problems()
+    known = {tuple(literals(call)) for call in raised_problems()}
     examples = document["components"]["examples"]
     sent: dict[str, set[str]] = {}
     for operation in operations(document).values():

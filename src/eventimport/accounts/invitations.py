@@ -48,6 +48,7 @@ async def invite(
             "Too many mails",
             f"The address gets at most {settings.mails_per_address:,} mails in an hour. The limit"
             " is set by MAILS_PER_ADDRESS. Try again later.",
+            source={"pointer": "/data/attributes/email"},
             headers={"Retry-After": "3600"},
         )
     return added

@@ -91,7 +91,7 @@ async def confirm_address(resources: Resources, token: str, client: str | None) 
             raise invalid_link()
         user_id = link.user_id
         if link.purpose == MailKind.CONFIRM_NEW_ADDRESS:
-            await _change(connection, user_id, link.address)
+            await _change(connection, user_id, link.address, "/token")
             await delete_links(connection, user_id)
         elif not is_own(link):
             raise invalid_link()
@@ -128,7 +128,7 @@ async def request_new_address(
             client=client,
         )
         if settings.mail is None:
-            await _change(connection, user_id, address)
+            await _change(connection, user_id, address, "/email")
             return False
         other = await find_by_address(connection, address)
         if other is None or other.id == user_id:
@@ -154,11 +154,11 @@ async def _notify_old_address(
         )
 
 
-async def _change(connection: AsyncConnection, user_id: int, address: str) -> None:
+async def _change(connection: AsyncConnection, user_id: int, address: str, pointer: str) -> None:
     try:
         await change_address(connection, user_id, address)
     except EmailTakenError:
-        raise email_taken() from None
+        raise email_taken(pointer) from None
 
 
 def link_id_of(resources: Resources, token: str) -> UUID:
@@ -195,12 +195,13 @@ def no_mail() -> ProblemError:
     )
 
 
-def email_taken() -> ProblemError:
-    """The response to an address that another account has."""
+def email_taken(pointer: str) -> ProblemError:
+    """The response to an address that another account has. `pointer` says what in the body names
+    it."""
     return refuse(
         409,
         "email-taken",
         "E-mail address already registered",
         "An account with this e-mail address already exists. Sign in instead.",
-        source={"pointer": "/email"},
+        source={"pointer": pointer},
     )

@@ -37,13 +37,13 @@ from eventimport.settings import Settings
 RESETTING: Final = (MailKind.RESET_PASSWORD.value,)
 
 
-def check_new_password(settings: Settings, password: str, email: str) -> None:
+def check_new_password(
+    settings: Settings, password: str, email: str, pointer: str = "/password"
+) -> None:
     """Refuse a password that is short or easy to guess. Raises 422."""
     weakness = weakness_of_password(password, email=email, min_length=settings.min_password_length)
     if weakness:
-        raise refuse(
-            422, "weak-password", "Weak password", weakness, source={"pointer": "/password"}
-        )
+        raise refuse(422, "weak-password", "Weak password", weakness, source={"pointer": pointer})
 
 
 async def check_password(

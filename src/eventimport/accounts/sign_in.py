@@ -5,7 +5,9 @@ sign-in ends, for the thief and for the user.
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +23,9 @@ from eventimport.database.sign_ins import (
 )
 from eventimport.errors import ProblemError, refuse
 from eventimport.resources import Resources
+
+IN_BODY: Final = {"pointer": "/refresh_token"}
+"""Where most requests have the refresh token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,14 @@ async def start_session(
 
 
 async def refresh_session(
-    resources: Resources, refresh_token: str, client: str | None
+    resources: Resources,
+    refresh_token: str,
+    client: str | None,
+    source: Mapping[str, str] = IN_BODY,
 ) -> NewSession:
-    """Exchange a refresh token for new tokens. Raises 401, after which no token of the sign-in
-    works if this one was used before."""
-    sign_in_id = _sign_in_of(refresh_token)
+    """Exchange a refresh token for new tokens; `source` says where the request has it. Raises 401,
+    after which no token of the sign-in works if this one was used before."""
+    sign_in_id = _sign_in_of(refresh_token, source)
     async with resources.engine.begin() as connection:
         row = await lock_sign_in(connection, sign_in_id)
         if row is not None and not hmac.compare_digest(row.refresh_hash, hash_of(refresh_token)):
@@ -76,7 +84,7 @@ async def refresh_session(
                 lifetime=resources.settings.auth.refresh_lifetime,
             )
             return _session(resources, row.user_id, row.token_version, replacement)
-    raise invalid_refresh_token()
+    raise _invalid_refresh_token(source)
 
 
 async def end_session(resources: Resources, refresh_token: str, client: str | None) -> None:
@@ -91,21 +99,21 @@ async def end_session(resources: Resources, refresh_token: str, client: str | No
         await record_act(connection, "sign-out", actor=row.user_id, client=client)
 
 
-def _sign_in_of(refresh_token: str) -> UUID:
+def _sign_in_of(refresh_token: str, source: Mapping[str, str] = IN_BODY) -> UUID:
     try:
         return sign_in_of(refresh_token)
     except InvalidTokenError:
-        raise invalid_refresh_token() from None
+        raise _invalid_refresh_token(source) from None
 
 
-def invalid_refresh_token() -> ProblemError:
+def _invalid_refresh_token(source: Mapping[str, str]) -> ProblemError:
     """The response to a refresh token that is unknown, expired or used."""
     return refuse(
         401,
         "invalid-refresh-token",
         "Invalid refresh token",
         "The refresh token was used before, has expired, or was revoked. Sign in again.",
-        source={"pointer": "/refresh_token"},
+        source=source,
         headers={"WWW-Authenticate": 'Bearer realm="eventimport"'},
     )
 

@@ -20,6 +20,7 @@ from eventimport.conference.zones import find_zone, zone
 
 _KEPT: Final = ". It is kept in `extra`"
 _OVER_LIMIT: Final = "html-over-limit"
+_NO_OFFSET: Final = "no-offset"
 _ENTRY: Final = ""
 _TIMES: Final = frozenset({"starts_at", "ends_at"})
 _WATCHED: Final = {
@@ -89,6 +90,8 @@ def read_edit(
         if name in refused or finding.code == _OVER_LIMIT or (is_lost and _is_warning(finding)):
             refused.setdefault(name, _without_kept(finding.message))
         else:
+            if finding.code == _NO_OFFSET:
+                finding.place = Place(_ENTRY, field=builder.times.first_without_offset)
             findings.append(finding)
     defaults = LEVELS[kind].defaults
     values = {name: defaults.get(name) for name in given} | record.values

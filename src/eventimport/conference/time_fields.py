@@ -38,6 +38,8 @@ class TimeFields:
         self._report = report
         self._known: dict[str, tuple[datetime, bool]] = {}
         self._without_offset: Counter[str] = Counter()
+        self.first_without_offset: str | None = None
+        """The field of the first time that has no offset from UTC."""
 
     def read(self, kind: Kind, record: Record, entry: str, names: Iterable[str]) -> None:
         """Read the times of a record, which are in the fields of these names."""
@@ -116,6 +118,7 @@ class TimeFields:
             read = in_zone(time, local)
         else:
             self._without_offset[entry] += 1
+            self.first_without_offset = self.first_without_offset or name
             change = _change_of(time, local, moved if name == "ends_at" else _NO_TIME)
             if change is not None:
                 is_clean = False

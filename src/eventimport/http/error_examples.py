@@ -238,6 +238,7 @@ OF_OPERATIONS: Final[Mapping[str, tuple[Problem, ...]]] = {
             *(415, "other-format", "File in another format"),
             "The file is not iCalendar, but schedule.xml. Import it in the format “schedule-xml”"
             " (/v1/events/import/schedule-xml).",
+            {"pointer": "/file"},
         ),
         _KEY,
         Problem(
@@ -257,7 +258,7 @@ OF_OPERATIONS: Final[Mapping[str, tuple[Problem, ...]]] = {
         ),
     ),
     "refresh_tokens": (_REFRESH, _required("/refresh_token")),
-    "refresh_tokens_by_header": (_REFRESH,),
+    "refresh_tokens_by_header": (replace(_REFRESH, source={"header": "Authorization"}),),
     "reinstate_event": (_ADMINS,),
     "reinstate_user_files": (_ADMINS,),
     "reset_forgotten_password": (_LINK,),

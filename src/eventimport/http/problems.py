@@ -22,6 +22,7 @@ from eventimport.errors import (
     Problem,
     ProblemError,
     document,
+    pointer_to,
     refuse,
     shorten,
 )
@@ -161,7 +162,7 @@ def _validation_problem(error: Mapping[str, Any]) -> Problem:
         return Problem(400, "invalid-json", "Invalid JSON", f"{reason} at {name}.")
     if not rest and _WORDS.get(error["type"]) in {_OBJECT, _MISSING}:
         detail = "Expected a JSON object. Send it with the Content-Type application/json."
-    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in rest)
+    pointer = pointer_to(*rest)
     return Problem(422, "invalid-value", "Invalid value", detail, {"pointer": pointer})
 
 

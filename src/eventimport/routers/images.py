@@ -130,7 +130,8 @@ async def upload_image(
             name, content = await _receive(request, resources.settings.upload_limits, files)
             if files.is_repetition:
                 files.repeat()
-            images = await _process(content, resources, asked)
+            pointer = "/data" if _is_json(request) else f"/{FIELD}"
+            images = await _process(content, resources, asked, pointer)
             urls = []
             for image in images:
                 object_key = upload_key(account.id, f"{name}{image.extension}")
@@ -154,15 +155,17 @@ async def upload_image(
 
 async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -> tuple[str, bytes]:
     """The image's name, without an extension, and its bytes."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type == "application/json" or content_type.endswith("+json"):
+    if _is_json(request):
         allowed = limits.max_image_bytes
         body = Body(
             request,
             # With line breaks, as `base64` and mail programs write them, escaped.
             max_bytes=allowed * 4 // 3 * 80 // 76 + _JSON_OVERHEAD,
             refusal=too_large(
-                f"The image is larger than {size_in_words(allowed)}", "MAX_IMAGE_BYTES", allowed
+                f"The image is larger than {size_in_words(allowed)}",
+                "MAX_IMAGE_BYTES",
+                allowed,
+                "/data",
             ),
             chunk_timeout_seconds=limits.chunk_timeout_seconds,
         )
@@ -177,14 +180,19 @@ async def _receive(request: Request, limits: UploadLimits, files: FileRequest) -
                 # Browsers send such a part where no file was chosen.
                 continue
             if found is not None:
-                raise _bad_request(
-                    "many-files", f"The form has more than one part named {FIELD!r}."
-                )
+                what = f"The form has more than one part named {FIELD!r}."
+                raise _bad_request("many-files", what, f"/{FIELD}")
             await files.add(part.name, part.filename, content)
             found = part.filename.rpartition(".")[0] or part.filename, content
     if found is None:
-        raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
+        what = f"The form has no file in a part named {FIELD!r}."
+        raise _bad_request("no-file", what, f"/{FIELD}")
     return found
+
+
+def _is_json(request: Request) -> bool:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return content_type == "application/json" or content_type.endswith("+json")
 
 
 def _decode(body: bytes) -> bytes:
@@ -211,16 +219,17 @@ def _decode(body: bytes) -> bytes:
 
 
 async def _process(
-    content: bytes, resources: Resources, sizes: Sequence[Size]
+    content: bytes, resources: Resources, sizes: Sequence[Size], pointer: str
 ) -> list[ProcessedImage]:
-    """The image, and it once more in each of the sizes."""
+    """The image, and it once more in each of the sizes. `pointer` says where the request has it."""
     settings = resources.settings
     wanted = {str(kind): settings.image_sizes.upload[kind] for kind in sizes}
     try:
         image, made = await resources.images.process(content, settings.image_limits, wanted)
     except ImageRefusedError as error:
         status = _STATUSES.get(error.code, 415)
-        raise refuse(status, error.code, "Image rejected", str(error)) from error
+        source = {"pointer": pointer}
+        raise refuse(status, error.code, "Image rejected", str(error), source=source) from error
     return [image, *made.values()]
 
 
@@ -232,5 +241,6 @@ def _invalid(detail: str) -> ProblemError:
     return refuse(422, "invalid-value", "Invalid value", detail, source={"pointer": "/data"})
 
 
-def _bad_request(code: str, detail: str) -> ProblemError:
-    return refuse(400, code, "Invalid request", detail)
+def _bad_request(code: str, detail: str, pointer: str | None = None) -> ProblemError:
+    source = None if pointer is None else {"pointer": pointer}
+    return refuse(400, code, "Invalid request", detail, source=source)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any, Final
@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from eventimport.conference.zones import find_zone
-from eventimport.errors import ProblemError, refuse, shown
+from eventimport.errors import ProblemError, pointer_to, refuse, shown
 from eventimport.file_requests import Reply
 from eventimport.formats import (
     AUTO,
@@ -77,6 +77,10 @@ _MAX_JSON: Final = 16 * 1024
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}")
 _DOCUMENT_BEGINNINGS: Final = (b"{", b"[", b"<", b"BEGIN:")
 """What documents that are not zips begin with, after a byte order mark and blanks."""
+
+_IN_FORM: Final = {"pointer": pointer_to(FIELD)}
+_IN_JSON: Final = {"pointer": "/url"}
+"""Where a request has the file."""
 
 router = Router(prefix="/v1/events/import", tags=["imports"])
 
@@ -242,7 +246,7 @@ async def _receive(request: Request, named: Format | None, limits: UploadLimits)
     if found is None:
         raise _bad_request("no-file", f"The form has no file in a part named {FIELD!r}.")
     part, head = found
-    content_type = _content_type(head, named)
+    content_type = _content_type(head, named, _IN_FORM)
     return Upload(part.filename, _only_file(head, part, form), content_type)
 
 
@@ -275,7 +279,7 @@ async def _read_url(request: Request, limits: UploadLimits) -> str:
             "invalid-url",
             "Invalid URL",
             f"`url` must be a text of at most {MAX_URL_LENGTH:,} characters.",
-            source={"pointer": "/url"},
+            source=_IN_JSON,
         )
     return url
 
@@ -286,7 +290,8 @@ async def _fetch(
     """The file at the URL, to be read in the format that the route names, if it names one."""
     found = await open_files.enter_async_context(fetch_file(resources, url))
     head = await _head(found.chunks)
-    return Upload(found.name, _with_head(head, found.chunks), _content_type(head, named))
+    content_type = _content_type(head, named, _IN_JSON)
+    return Upload(found.name, _with_head(head, found.chunks), content_type)
 
 
 async def _with_head(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -328,18 +333,19 @@ async def _head(chunks: AsyncIterable[bytes]) -> bytes:
     return head
 
 
-def _content_type(head: bytes, named: Format | None) -> str:
+def _content_type(head: bytes, named: Format | None, source: Mapping[str, str]) -> str:
     """The content type of a file that begins so. Raises 400 if it is empty, and 415 if it cannot be
-    in the named format, as far as its beginning shows."""
+    in the named format, as far as its beginning shows. `source` is where the request has it."""
     if not head:
-        raise _bad_request("empty-file", "The file is empty. Choose another file.")
+        raise _bad_request("empty-file", "The file is empty. Choose another file.", source)
     if head.startswith(ZIP_SIGNATURES):
         return ZIP
     found = detect_beginning(head)
     if named is None:
         return found[0].media_type if len(found) == 1 else OCTET_STREAM
     if found and named not in found:
-        raise refuse(415, "other-format", "File in another format", other_format(named, found))
+        what = other_format(named, found)
+        raise refuse(415, "other-format", "File in another format", what, source=source)
     if not named.may_begin(head):
         raise refuse(
             415,
@@ -347,10 +353,11 @@ def _content_type(head: bytes, named: Format | None) -> str:
             "Not a zip archive",
             f"{named.title} is imported from a zip, or from a single document. The file does not "
             "begin with a zip signature, nor as such a document.",
+            source=source,
         )
     # A format of zips whose single document is JSON.
     return named.media_type if named.media_type != ZIP else "application/json"
 
 
-def _bad_request(code: str, detail: str) -> ProblemError:
-    return refuse(400, code, "Invalid upload form", detail)
+def _bad_request(code: str, detail: str, source: Mapping[str, str] = _IN_FORM) -> ProblemError:
+    return refuse(400, code, "Invalid upload form", detail, source=source)

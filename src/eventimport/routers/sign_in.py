@@ -151,7 +151,8 @@ async def refresh_access_token(
     scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
     if scheme.lower() not in SCHEMES or not token:
         raise unauthorized()
-    session = await sign_in.refresh_session(resources, token[:MAX_REFRESH_TOKEN], client)
+    source = {"header": "Authorization"}
+    session = await sign_in.refresh_session(resources, token[:MAX_REFRESH_TOKEN], client, source)
     response.headers["Cache-Control"] = "no-store"
     return SignInTokens(**asdict(session))
 

@@ -140,7 +140,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _bad_request(code: str, detail: str) -> ProblemError:
-    return refuse(400, code, "Invalid upload form", detail)
+    return refuse(400, code, "Invalid upload form", detail, source={"pointer": f"/{ONE}"})
 
 
 async def _followed(first: bytes, rest: Part) -> AsyncIterator[bytes]:

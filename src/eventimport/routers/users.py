@@ -1,10 +1,20 @@
 """Accounts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import Depends, Path, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    EmailStr,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from eventimport.accounts.mailed_links import email_taken, send_link
 from eventimport.accounts.passwords import check_new_password
@@ -12,7 +22,7 @@ from eventimport.auth import MAX_PASSWORD_LENGTH, MAX_USER_ID, MIN_PASSWORD_LENG
 from eventimport.database.accounts import EmailTakenError, add_user, find_account, find_by_address
 from eventimport.database.audit import record_act
 from eventimport.database.models import MailKind
-from eventimport.errors import refuse
+from eventimport.errors import pointer_to, refuse
 from eventimport.http.dependencies import (
     AccountDep,
     ClientAddressDep,
@@ -35,6 +45,22 @@ router = Router(
 )
 
 
+_ATTRIBUTES: Final = ("data", "attributes")
+
+
+def _placed(error: ValidationError, place: tuple[str, ...]) -> ValidationError:
+    """The same errors, further down in a body."""
+    found = [
+        InitErrorDetails(
+            type=PydanticCustomError("invalid_value", "{detail}", {"detail": each["msg"]}),
+            loc=(*place, *each["loc"]),
+            input=None,
+        )
+        for each in error.errors(include_url=False)
+    ]
+    return ValidationError.from_exception_data(error.title, found, hide_input=True)
+
+
 class NewUser(BaseModel):
     """The e-mail address and the password of a new account."""
 
@@ -43,15 +69,28 @@ class NewUser(BaseModel):
     email: EmailStr
     password: str = Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)
 
-    @model_validator(mode="before")
+    _place: str = PrivateAttr("")
+
+    @property
+    def place(self) -> str:
+        """A pointer to what has the members: the body, or the attributes in it."""
+        return self._place
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _of_a_document(cls, given: Any) -> Any:
-        """The members of a JSON:API document, as existing clients send it."""
+    def _of_a_document(cls, given: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """Read the members of a JSON:API document, too, as existing clients send it."""
         data = given.get("data") if isinstance(given, dict) else None
         attributes = data.get("attributes") if isinstance(data, dict) else None
         if not isinstance(attributes, dict):
-            return given
-        return {name: attributes[name] for name in ("email", "password") if name in attributes}
+            return read(given)
+        known = {name: attributes[name] for name in ("email", "password") if name in attributes}
+        try:
+            user = read(known)
+        except ValidationError as error:
+            raise _placed(error, _ATTRIBUTES) from None
+        user._place = pointer_to(*_ATTRIBUTES)
+        return user
 
 
 class Address(BaseModel):
@@ -93,7 +132,7 @@ async def create_user(
     it, you can sign in and import, but get no other mail."""
     settings = resources.settings
     _check_sign_up(settings)
-    check_new_password(settings, new.password, new.email)
+    check_new_password(settings, new.password, new.email, f"{new.place}/password")
     password_hash = await resources.passwords.hash(new.password)
     try:
         async with resources.sessions.begin() as session:
@@ -106,7 +145,7 @@ async def create_user(
                 connection, "sign-up", actor=user.id, subject=("user", user.id), client=client
             )
     except EmailTakenError:
-        raise email_taken() from None
+        raise email_taken(f"{new.place}/email") from None
     document = user_document(user.id, user, settings)
     response.headers["Location"] = document.data.links.self
     return document

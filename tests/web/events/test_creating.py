@@ -134,7 +134,7 @@ async def test_what_cannot_be_made(
         "unknown": (422, "/data/attributes/nonsense"),
         "nothing": (422, "/data/relationships/event"),
         "away": (403, "/data/relationships/event/data"),
-        "nowhere": (404, None),
+        "nowhere": (404, "/data/relationships/event/data/id"),
         "theirs": (403, None),
         "links": (404, "/data/relationships/sessions/data/0"),
         "gone": (404, None),

@@ -150,7 +150,8 @@ async def apply_creation(
         made = await create_part(connection, resource.node, event["id"], values)
         if made is None:
             what = f"The event already has its {resource.type}. Change it, or delete it first."
-            raise refuse(409, "already-exists", "Resource already exists", what)
+            source = {"pointer": "/data"}
+            raise refuse(409, "already-exists", "Resource already exists", what, source=source)
         written.row = made
     keys: dict[str, Any] = {}
     for name, target in linkage.items():

@@ -1,6 +1,6 @@
 """What all routes of the events API share: media types, preconditions, paths and access."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -247,16 +247,19 @@ async def find_to_change(
     by_owner: bool = False,
     of_deleted: bool = False,
     as_member: bool = False,
+    source: Mapping[str, str] | None = None,
 ) -> Row:
     """The row, held until the transaction's end, if the account may change it, or, `by_owner`, if
     it owns the event, or, `as_member`, if it is a member. `of_deleted` finds an event that was
     deleted. Raises 404 if the account may not see the row, 403 if it may not change it, and 412 if
-    `if_match` names another version."""
-    row = await _find(connection, resource, key, account, lock=lock, of_deleted=of_deleted)
+    `if_match` names another version. The first two have the `source`, if the body names the row."""
+    row = await _find(
+        connection, resource, key, account, lock=lock, of_deleted=of_deleted, source=source
+    )
     if not row[READABLE if as_member else OWNED if by_owner else EDITABLE]:
         editors = "" if by_owner else ", its editors"
         what = f"Only the event's owner{editors} and admins can do this."
-        raise refuse(403, "forbidden", "Not allowed", what)
+        raise refuse(403, "forbidden", "Not allowed", what, source=source)
     _check_if_match(if_match, row)
     return row
 
@@ -270,6 +273,7 @@ async def _find(
     lock: Literal["change", "delete"] | None,
     keys_only: bool = False,
     of_deleted: bool = False,
+    source: Mapping[str, str] | None = None,
 ) -> Row:
     if isinstance(key, str) and key.isdecimal():
         parsed: int | str | None = parse_id(key)
@@ -283,10 +287,13 @@ async def _find(
         viewer = replace(viewer_of(account), of_deleted=of_deleted)
         row = await find(connection, resource.node, parsed, viewer, lock=lock, keys_only=keys_only)
     if row is None:
-        raise not_found(resource, key)
+        raise not_found(resource, key, source)
     return row
 
 
-def not_found(resource: ResourceType, key: int | str) -> ProblemError:
+def not_found(
+    resource: ResourceType, key: int | str, source: Mapping[str, str] | None = None
+) -> ProblemError:
     """The answer to a key of a resource that does not exist or that the client may not see."""
-    return refuse(404, "not-found", "Not Found", f"Unknown {resource.type} {shortened(str(key))}.")
+    what = f"Unknown {resource.type} {shortened(str(key))}."
+    return refuse(404, "not-found", "Not Found", what, source=source)

@@ -18,14 +18,16 @@ KIB: Final = 1024
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
 
 
-def too_large(problem: str, limit: str, allowed: int) -> ProblemError:
-    """The error for an upload that exceeds a limit: a setting, or a fixed limit in lower case."""
+def too_large(problem: str, limit: str, allowed: int, pointer: str | None = None) -> ProblemError:
+    """The error for an upload that exceeds a limit: a setting, or a fixed limit in lower case.
+    `pointer` leads to what is too large, if it is not the whole body."""
     advice = f" The limit is set by {limit}." if limit.isupper() else ""
     return refuse(
         413,
         "limit-exceeded",
         "Upload too large",
         f"{problem}.{advice}",
+        source=None if pointer is None else {"pointer": pointer},
         meta={"limit": limit, "allowed": allowed},
     )
 

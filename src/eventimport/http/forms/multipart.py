@@ -10,7 +10,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from eventimport.errors import ProblemError, refuse, shown, size_in_words
+from eventimport.errors import ProblemError, pointer_to, refuse, shown, size_in_words
 from eventimport.http.forms.body import Body, too_large
 from eventimport.http.headers import media_type, parameters, parse_content_disposition, unquote
 from eventimport.storage.config import UploadLimits
@@ -73,7 +73,8 @@ class Part(AsyncIterator[bytes]):
             content += chunk
             if len(content) > max_bytes:
                 size = size_in_words(max_bytes)
-                raise too_large(f"The part {self.name!r} is larger than {size}", limit, max_bytes)
+                what = f"The part {self.name!r} is larger than {size}"
+                raise too_large(what, limit, max_bytes, pointer_to(self.name))
         return bytes(content)
 
     async def text(self) -> str:
@@ -82,7 +83,8 @@ class Part(AsyncIterator[bytes]):
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise malformed(f"the field {self.name!r} is not UTF-8: {error}") from error
+            what = f"the field {self.name!r} is not UTF-8: {error}"
+            raise malformed(what, pointer_to(self.name)) from error
 
 
 class Form(AsyncIterator[Part]):
@@ -193,7 +195,7 @@ class FormParser:
         self._files = self._fields = 0
         self._is_uncounted = False
         self._part_bytes = 0
-        self._part_limit = ("", "", 0)
+        self._part_limit = ("", "", 0, "")
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -283,6 +285,7 @@ class FormParser:
                 f"The field {head.name!r} is larger than {size_in_words(limits.max_field_bytes)}",
                 "max_field_bytes",
                 limits.max_field_bytes,
+                pointer_to(head.name),
             )
             if self._fields > limits.max_fields:
                 most = limits.max_fields
@@ -292,6 +295,7 @@ class FormParser:
                 f"{_file(head.filename)} is larger than {size_in_words(limits.max_file_bytes)}",
                 limits.file_setting,
                 limits.max_file_bytes,
+                pointer_to(head.name),
             )
             # Browsers send an empty part without a file name where no file was chosen: that is a
             # file only once it has a byte.
@@ -325,8 +329,8 @@ class FormParser:
         self.ended = True
 
 
-def malformed(detail: str) -> ProblemError:
-    """The answer to a body that is no form, or half of one."""
-    return refuse(
-        400, "malformed-form", "Invalid upload form", f"{detail[:1].upper()}{detail[1:]}."
-    )
+def malformed(detail: str, pointer: str | None = None) -> ProblemError:
+    """The answer to a body that is no form, or half of one, or to a part of it."""
+    source = None if pointer is None else {"pointer": pointer}
+    what = f"{detail[:1].upper()}{detail[1:]}."
+    return refuse(400, "malformed-form", "Invalid upload form", what, source=source)

@@ -1,5 +1,6 @@
 """Creating: events, and their parts."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import Response
@@ -28,6 +29,7 @@ from eventimport.http.openapi import LOCATION_HEADER, problems
 from eventimport.http.routing import Router
 
 REFUSALS: Final = problems(400, 403, 404, 409, 413, 415, 422)
+_EVENT: Final = {"pointer": "/data/relationships/event/data/id"}
 CREATED: Final[dict[str, Any]] = {
     "headers": {
         **ETAG["headers"],
@@ -88,7 +90,7 @@ def create_one(resource: ResourceType) -> Endpoint:
                     source={"pointer": "/data/relationships/event"},
                 )
         key = None if event is None else event.id
-        return await _create(resource, key, account, resources, query, body)
+        return await _create(resource, key, account, resources, query, body, source=_EVENT)
 
     create.__doc__ = f"Create one {resource.type}."
     if resource is EVENT:
@@ -124,13 +126,15 @@ async def _create(  # noqa: PLR0917 - what the route was given
     resources: ResourcesDep,
     query: ResourceQuery,
     body: Any,
+    *,
+    source: Mapping[str, str] | None = None,
 ) -> Response:
     settings = resources.settings
     answer = Answer(resource, query, viewer_of(account), settings.max_response_bytes)
     async with resources.engine.begin() as connection:
         event = None
         if event_key is not None:
-            event = await find_to_change(connection, EVENT, event_key, account)
+            event = await find_to_change(connection, EVENT, event_key, account, source=source)
         written = await apply_creation(
             connection,
             resource,

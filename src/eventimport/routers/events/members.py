@@ -1,5 +1,6 @@
 """The members of an event, their roles, and invitations."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -192,7 +193,7 @@ async def change_event_member(
         if member is None:
             raise _unknown_member(user_id)
         if not await change_role(connection, event_id, user_id, role):
-            raise _last_owner()
+            raise _last_owner({"pointer": "/data/attributes/role"})
         await record_act(
             connection,
             "role-change",
@@ -363,10 +364,11 @@ def _unknown_member(user_id: int) -> ProblemError:
     return refuse(404, "not-found", "Not Found", f"Unknown member {user_id}.")
 
 
-def _last_owner() -> ProblemError:
+def _last_owner(source: Mapping[str, str] | None = None) -> ProblemError:
     return refuse(
         409,
         "last-owner",
         "Owner required",
         "An event needs an owner. Make another member the owner first.",
+        source=source,
     )
