@@ -107,6 +107,13 @@ def test_a_format_is_detected_by_content(each: Format) -> None:
         assert detect(source) is each
 
 
+@each_importable
+def test_a_document_with_a_line_of_column_names_is_no_table(each: Format) -> None:
+    data = EXAMPLES[each.name]() + b"\nTitle,Speakers,Room,Start\n"
+    with Source.open(io.BytesIO(data), ArchiveLimits(), Report()) as source:
+        assert source.is_zip or detect(source) is each
+
+
 @pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN)
 def test_what_is_foreign_is_not_detected(data: bytes) -> None:
     with Source.open(io.BytesIO(data), ArchiveLimits(), Report()) as source:

@@ -77,7 +77,11 @@ def _sheet(source: Source, name: str | None, options: ReadOptions, report: Repor
 
 
 def _is_table(beginning: bytes) -> bool:
-    return begins_as_rows(beginning) or _delimiter(beginning) is not None
+    if begins_as_rows(beginning):
+        return True
+    # A line of JSON may hold the names of columns.
+    is_document = text_of(beginning).startswith(_DOCUMENTS)
+    return not is_document and _delimiter(beginning) is not None
 
 
 def _delimiter(beginning: bytes) -> str | None:
