@@ -117,7 +117,7 @@ soak: $(STAMP) ## Import for long while workers are killed (MINUTES=30 IMPORTS=5
 
 .PHONY: stateful
 stateful: $(STAMP) ## Send long sequences of requests that schemathesis makes (MINUTES=30)
-	@EVENTIMPORT_STATEFUL_MINUTES=$(MINUTES) $(BIN)/pytest -n 0 $(ARGS) \
+	@EVENTIMPORT_STATEFUL_MINUTES=$(MINUTES) $(BIN)/pytest -n 0 -o faulthandler_timeout=0 $(ARGS) \
 		tests/web/test_stateful_schemathesis.py
 
 .PHONY: fairness
