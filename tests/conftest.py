@@ -36,6 +36,7 @@ from eventimport.database import migrations
 from eventimport.database.models import Base, User
 from eventimport.embedded import start_postgres, start_valkey
 from eventimport.main import create_app
+from eventimport.queue import QueueConfig
 from eventimport.settings import Settings
 
 # No test fails because the machine is slow or busy, or because a run tries other examples than the
@@ -396,6 +397,17 @@ def cheap_coverage() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if coverage.Coverage.current() is not None:
             rest_in_greenlets(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience_with_redis() -> Iterator[None]:
+    """Has clients of Redis wait for a busy machine. One that gives up goes on without Redis, which
+    is not what tests of Redis look at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eventimport.resources, "LIMITER_TIMEOUT", 60.0)
+        *others, _timeout = QueueConfig.__init__.__defaults__ or ()
+        patch.setattr(QueueConfig.__init__, "__defaults__", (*others, 60.0))
         yield
 
 

@@ -18,7 +18,7 @@ from eventimport.cli.example_archive import write_archive
 from eventimport.embedded.server import free_port
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-open-2027"
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 60
 URL = "/v1/events/import/json?publish=true"
 ACCOUNT = {"email": "ada@example.org", "password": "tea and cables"}
@@ -158,7 +158,9 @@ def browser() -> Iterator[Browser]:
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     assert found, "no Chromium: install it (Debian: apt-get install chromium), or set CHROMIUM"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_OPTIONS)
+        browser = playwright.chromium.launch(
+            executable_path=found, args=CHROMIUM_OPTIONS, timeout=300_000
+        )
         yield browser
         browser.close()
 

@@ -78,6 +78,6 @@ def test_children_end_with_a_parent_that_was_killed() -> None:
                 break
         parent.kill()
         # The child has the same pipe: its end is reached when both are gone.
-        rest, _ = parent.communicate(timeout=60)
+        rest, _ = parent.communicate(timeout=300)
     assert "Uvicorn running" in lines[-1], lines
     assert "Finished server process" in rest

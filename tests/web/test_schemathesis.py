@@ -133,7 +133,7 @@ def failures_of(
     def check(case: Case[Any], *, pointed: bool) -> None:
         if pointed or mode is GenerationMode.POSITIVE:
             point(case, known)
-        response = case.call(base_url=address, headers=headers)
+        response = case.call(base_url=address, headers=headers, timeout=60)
         try:
             case.validate_response(response, checks=checks)
         except BaseExceptionGroup as failures:

@@ -80,7 +80,8 @@ def machine_of(schema: Any, address: str, token: str, reached: Counter[str]) -> 
 
     class Machine(parent):  # type: ignore[misc]  # made by schemathesis
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
-            return {"base_url": address, "headers": {"Authorization": f"Bearer {token}"}}
+            headers = {"Authorization": f"Bearer {token}"}
+            return {"base_url": address, "headers": headers, "timeout": 60}
 
         def before_call(self, case: Any) -> None:
             # The document says that a sparse answer lacks what its schema requires.

@@ -22,7 +22,8 @@ HOST = "127.0.0.1"
 
 DEMO_EMAIL = "demo@example.org"
 DEMO_PASSWORD = "demo-password"  # noqa: S105 - printed on purpose, exists in `dev` alone
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+"""To load the service takes a slow machine a minute."""
 POLL_SECONDS = 0.05
 
 Port = Annotated[int, typer.Option(help="The port of the API on 127.0.0.1.", min=1, max=65535)]

@@ -18,7 +18,7 @@ from typing import IO, Self
 
 from eventimport.errors import EventImportError
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 """A server that stops writes what it has in memory to the disk, which may be slow."""
 POLL_SECONDS = 0.02
