@@ -60,6 +60,10 @@ class Service:
             self._app = create_app(self.resources.settings)
         return self._app
 
+    def stop_clock(self) -> None:
+        """Have time stand still for the limits: no window of a minute ends in a test."""
+        self.resources.limiter.clock = lambda: 1_800_000_000.0
+
     async def client(self, user: User | None = None, *, raises: bool = True) -> httpx.AsyncClient:
         """A client, signed in as the user. `raises`: what the application does not expect is
         raised here, and not only answered with 500."""

@@ -562,8 +562,13 @@ async def test_speakers_are_a_users_own_if_the_address_is_confirmed(
 
 
 async def test_addresses_are_not_checked_if_sign_up_is_off(start_service: Any) -> None:
-    closed = await (await start_service(sign_up_enabled=False)).client()
-    limited = await (await start_service(sign_ins_per_client=2)).client()
+    services = [
+        await start_service(sign_up_enabled=False),
+        await start_service(sign_ins_per_client=2),
+    ]
+    for service in services:
+        service.stop_clock()
+    closed, limited = [await service.client() for service in services]
     new = {"email": "new@example.org", "password": PASSWORD}
 
     refused = await closed.post("/v1/users/check_email", json={"email": "ada@example.org"})

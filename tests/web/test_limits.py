@@ -23,11 +23,10 @@ CREDENTIALS = {"email": "nobody@example.org", "password": "not the password"}
 @pytest.fixture
 def start_service(start_service: StartService) -> StartService:
     """Starts an application for which time stands still: no window of a minute ends in a test."""
-    now = time.time()
 
     async def start(**changes: Any) -> Service:
         service = await start_service(**changes)
-        service.resources.limiter.clock = lambda: now
+        service.stop_clock()
         return service
 
     return start
