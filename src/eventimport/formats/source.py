@@ -149,7 +149,11 @@ class Source:
         try:
             head = self.head(name)
             # An archive has many images: reading more of each as text would take seconds.
-            if head.startswith(_PDF) or (b"\0" in head and not _BEGINS_TEXT.match(head)):
+            if (
+                not head
+                or head.startswith(_PDF)
+                or (b"\0" in head and not _BEGINS_TEXT.match(head))
+            ):
                 return head
             beginning = b""
             for chunk in self.read(name):

@@ -141,10 +141,13 @@ class Archive:
         return self._inflate(self._readable[name])
 
     def head(self, name: str, size: int) -> bytes:
-        """The first bytes of the entry of this name; none if it turns out to be damaged."""
+        """The first bytes of the entry of this name; none if it cannot be read."""
+        member = self._readable.get(name)
+        if member is None:
+            return b""
         head = b""
         try:
-            for chunk in _inflated(self._open_file(), self._readable[name], self._limits):
+            for chunk in _inflated(self._open_file(), member, self._limits):
                 head += chunk[:size]
                 if len(head) >= size:
                     break
