@@ -177,6 +177,7 @@ def test_the_form_of_older_versions_is_read() -> None:
     assert labels(session, "track") == ["Light"]
     assert labels(session, "session_type") == ["Vortrag"]
     assert labels(session, "microlocation") == ["Dachboden"]
+    assert by(conference, Kind.MICROLOCATION)["Dachboden"].extra["name"]["en"] == "Attic"
     assert session.extra["submission_type"]["en"] == "Talk"
     assert session.values["video_url"] == "https://videos.example.org/1"
     assert session.extra["answers"] == {"Is there oil?": "Yes"}

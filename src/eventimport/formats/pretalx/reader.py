@@ -255,6 +255,8 @@ class _ConferenceReader:
     def _list_room(self, room: dict[str, Any]) -> None:
         says = said(room)
         name = self._name(says)
+        # The order of the rooms says it.
+        says.pop("position", None)
         if says.get("uuid") == says.get("guid"):
             says.pop("uuid", None)
         self._flatten(says, "description")
@@ -263,6 +265,7 @@ class _ConferenceReader:
     def _list_track(self, track: dict[str, Any]) -> None:
         says = said(track)
         name = self._name(says)
+        says.pop("position", None)
         fields: dict[str, Any] = {
             key: says.pop(key) for key in ("color", "description") if key in says
         }
@@ -381,6 +384,8 @@ class _ConferenceReader:
             extra.pop("duration", None)
         room = slot.get("room")
         session.room = self._name_of(ROOM, room)
+        if _is_translated(room):
+            self._schedule.list_room(session.room, extra={"name": room})
         if session.room is None and room not in EMPTY:
             self._report_unknown(session, "room", text_of(room) or "")
             extra["room"] = room
