@@ -150,6 +150,11 @@ BAD_ARCHIVES: Final[dict[str, BadArchive]] = {
     "deflate64": BadArchive(
         _patched("sessions", compress_type=9), "compression-method", "sessions"
     ),
+    "event in deflate64": BadArchive(
+        partial(patched, zip_bytes([("event", EVENT)]), "event", compress_type=9),
+        "compression-method",
+        "event",
+    ),
     "unknown method": BadArchive(
         _patched("sessions", compress_type=77), "compression-method", "sessions"
     ),

@@ -104,9 +104,10 @@ def has_event(source: Source) -> bool:
         keys = outline(source.beginning())
         events = {key for key in keys if (document_named(key) or ("", 0))[0] == "event"}
         return any(key.partition(".")[0] in events for key in keys if "." in key)
+    entries = (each.entry for each in _candidates(source) if each.document == "event")
     return any(
-        candidate.document == "event" and not _is_of_pretalx(source.beginning(candidate.entry.name))
-        for candidate in _candidates(source)
+        entry.refusal is not None or not _is_of_pretalx(source.beginning(entry.name))
+        for entry in entries
     )
 
 
