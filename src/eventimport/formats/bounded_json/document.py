@@ -149,15 +149,16 @@ class JsonDocument:
         between = ""
         mark = self.reader.peek()
         while mark != "]":
-            values: list[Any] = self._ahead(index, between) if between and mark == "{" else []
-            if not values:
+            found = self._ahead(index, between) if between and mark == "{" else []
+            if found:
+                yield from enumerate(found, index)
+                index += len(found)
+                self.count(index - 1)
+            else:
                 self.count(index)
-                values = [self.value()]
-            for value in values:
-                self.count(index)
-                yield index, value
-                self._index = self._title = None
+                yield index, self.value()
                 index += 1
+            self._index = self._title = None
             text, end = stream.text, stream.position
             mark = self._after(mark="]", where="list")
             between = text[end - 1 : stream.position + 1] if ahead and text is stream.text else ""
