@@ -144,6 +144,12 @@ def test_a_time_that_is_shown_as_a_day_is_a_time() -> None:
     assert utc(sessions(conference)["Lamps"]) == ("01 07:00", None)
 
 
+def test_a_day_at_midnight_is_a_day() -> None:
+    cell = '<table:table-cell office:value-type="date" office:date-value="2027-05-01T00:00:00"/>'
+    session, _ = the_session(LAMPS, ods_cell(""), ods_cell(""), cell)
+    assert session.extra == {"column 4": "2027-05-01"}
+
+
 def test_the_text_of_a_cell_is_what_it_shows() -> None:
     title = (
         '<table:table-cell office:value-type="string"><office:annotation><text:p>Really?</text:p>'

@@ -308,7 +308,8 @@ def _moment(text: str) -> Cell:
     if found.date() == _NO_DAY:
         return timedelta(hours=found.hour, minutes=found.minute, seconds=found.second)
     found = found.replace(microsecond=0)
-    return found if "T" in text else found.date()
+    # Excel gives a day the time of midnight.
+    return found if found.time() != datetime.min.time() else found.date()
 
 
 def _duration(text: str) -> timedelta | None:
