@@ -343,6 +343,39 @@ def test_odd_records_end_in_findings(records: list[dict[str, Any]]) -> None:
     make_plan(conference, provisional_ids(conference.counts()), "a0", report)
 
 
+@given(st.data())
+def test_a_changed_document_ends_in_findings(data: st.DataObject) -> None:
+    """Any value of a document may be any other one, or be missing."""
+    everything = page(*(each for found in PAGES.values() for each in found.get("results", ())))
+    document = copy.deepcopy(data.draw(st.sampled_from([WIDGET, EXPANDED, LEGACY, everything])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        inner: Any = document
+        while True:
+            keys = [*inner] if isinstance(inner, dict) else [*range(len(inner))]
+            key = data.draw(st.sampled_from(keys))
+            if isinstance(inner[key], (dict, list)) and inner[key] and data.draw(st.booleans()):
+                inner = inner[key]
+                continue
+            inner[key] = data.draw(VALUES)
+            break
+    report = Report()
+    content = io.BytesIO(json.dumps(document).encode())
+    with Source.open(content, ArchiveLimits(), report) as source:
+        try:
+            conference = PRETALX.reader(source, ReadOptions(**NAMED), report)
+        except ArchiveError:
+            assert report.errors
+            return
+    make_plan(conference, provisional_ids(conference.counts()), "a0", report)
+
+
+@pytest.mark.parametrize("code", [None, "", []])
+def test_a_session_without_a_code_has_no_id(code: Any) -> None:
+    conference, report = read(page({**SUBMISSIONS[0], "code": code}), **NAMED)
+    assert not report.errors
+    assert [*sessions(conference)] == [None]
+
+
 def test_real_rows_of_the_older_api_are_read(real_formats: Path) -> None:
     names = ["europython_api_submissions.json", "europython_api_speakers.json"]
     data = zip_of({}, {name: (real_formats / "pretalx" / name).read_bytes() for name in names})

@@ -328,9 +328,10 @@ class _ConferenceReader:
         for number, slot in enumerate(placed or slots[:1] or [{}], 1):
             extra = said(submission)
             session = Session(fields={}, slot=Slot(), extra=extra)
-            del extra["code"]
-            session.id = code if number == 1 else f"{code}-{number}"
-            if number > 1:
+            # A record without a code has no id either.
+            if text_of(extra.pop("code", None)) is not None:
+                session.id = code if number == 1 else f"{code}-{number}"
+            if session.id is not None and number > 1:
                 extra["code"] = code
             self._read_slot(session, slot)
             self._read_fields(session)
