@@ -140,7 +140,8 @@ GENERIC: Final = ("stranger", "viewer", "owner")
 
 ELSEWHERE: Final = {
     # A list or a new resource; what belongs to no event; and exports, which have their own test.
-    *("/v1/events", "/v1/deleted-events", "/v1/events/import/{source_type}"),
+    *("/v1/events", "/v1/events/upcoming", "/v1/deleted-events"),
+    "/v1/events/import/{source_type}",
     "/v1/events/{event_key}/export/{export_format:path}",
 }
 
