@@ -226,7 +226,7 @@ TASK_RESPONSES: Final[dict[int | str, Any]] = {
         }
     },
     304: {"description": "Not Modified"},
-    **problems(401, 404),
+    **problems(400, 401, 404),
 }
 
 EVENTS: Final[dict[str, Any]] = {
