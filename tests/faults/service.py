@@ -114,7 +114,7 @@ class Service:
             await asyncio.sleep(POLL_SECONDS)
 
     async def violations(self, jobs: Mapping[UUID, int]) -> list[str]:
-        """See `Inspector`. Workers that still run are told to stop first: an attempt that a busy
+        """See `Inspector`. Stops workers that still run first: an attempt that a busy
         machine made look dead may still be at work."""
         for worker in self._own:
             if worker.code is None:

@@ -129,7 +129,7 @@ def test_a_zip_of_all_pages_becomes_an_event() -> None:
     assert (oil_question["form"], oil_question["type"]) == ("session", "checkbox")
     assert oil_question["is_required"]
     assert forms["Profile"].values["form"] == "speaker"
-    # Nobody but the reviewer has answered it, and it is kept.
+    # Only the reviewer has answered it. It is kept.
     assert [each["id"] for each in event.extra["questions"]] == [23]
     assert [each["id"] for each in event.extra["answers"]] == [33]
 

@@ -13,7 +13,7 @@ from eventimport.conference.kinds import DELETED, SHAPES, Kind
 from eventimport.formats.table.sheets import Cell
 
 START_DAYS: Final = ("start date", "start day", "beginn datum", "startdatum", "begin date")
-"""Columns of days, if there is no other one; their cells may have the time, too."""
+"""Columns of days if the table has no other. Their cells may also have the time."""
 
 _BOTH: Final = {"id": ("id", "code", "guid", "uid", "nr", "no", "number", "nummer")}
 

@@ -287,7 +287,7 @@ class _ConferenceReader:
 
     def _titled(self, cell: str) -> list[_Waiting] | None:
         """The sessions whose titles a cell has, line by line or with commas between them; titles
-        may hold commas. None if a part of it is no title, or that of very many sessions."""
+        may hold commas. None if a part of it is not a title, or is that of very many sessions."""
         found: list[_Waiting] = []
         for line in filter(None, map(str.strip, cell.splitlines())):
             parts = _simple(line).split(", ")

@@ -330,7 +330,7 @@ class FormParser:
 
 
 def malformed(detail: str, pointer: str | None = None) -> ProblemError:
-    """The answer to a body that is no form, or half of one, or to a part of it."""
+    """The answer to an invalid or incomplete form, or to a part of it."""
     source = None if pointer is None else {"pointer": pointer}
     what = f"{detail[:1].upper()}{detail[1:]}."
     return refuse(400, "malformed-form", "Invalid upload form", what, source=source)
